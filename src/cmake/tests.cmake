@@ -1,0 +1,141 @@
+# Tests: one executable per layer (unit) or per kind (the others), one ctest entry per executable. Each run
+# leaves <build>/results/<name>.json (GoogleTest's own report), from which `./dev test` counts the cases.
+#
+#   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
+#   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link everything
+#   tests/support/**                   -> test_support   linked into all of them; may provide main()
+#   tests/bench/<name>.cpp             -> bin/fulmar-<name>
+#   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; links what its `// fuzz-links:` line says
+
+get_property(FULMAR_LIBRARIES GLOBAL PROPERTY FULMAR_LIBRARIES)
+set(FULMAR_TEST_DIR "${CMAKE_SOURCE_DIR}/tests")
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/results")
+
+# Other source files beside the tests (helpers) are compiled in as well; only a main.cpp of support is special.
+function(fulmar_test_executable name kind folder timeout)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES;INCLUDES" ${ARGN})
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS "${folder}/*_test.cpp")
+  if(NOT tests)
+    return()
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
+  add_executable(${name} ${sources})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  # "tcp/pdu_reader.hpp" style for everybody; unit tests also see their layer's folder, as its own files do.
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src" ${ARG_INCLUDES})
+  target_link_libraries(${name} PRIVATE fulmar_flags test_support ${ARG_LIBRARIES} GTest::gmock GTest::gtest
+                        GTest::gtest_main)
+  add_test(NAME ${name}
+    COMMAND ${name} --gtest_color=no --gtest_output=json:${CMAKE_BINARY_DIR}/results/${name}.json
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
+    ENVIRONMENT "FULMAR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;FULMAR_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  if(NOT kind STREQUAL "unit")
+    # They use ports or time, or the whole machine.
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY FULMAR_TEST_EXECUTABLES ${name})
+endfunction()
+
+if(FULMAR_TESTS OR FULMAR_FUZZ)
+  file(GLOB_RECURSE support CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/*.cpp")
+  if(support)
+    add_library(test_support STATIC ${support})
+    target_include_directories(test_support PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(test_support PUBLIC fulmar_flags fulmar_transport_tcp fulmar_transport_loopback
+                          fulmar_core fulmar_host GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
+  else()
+    add_library(test_support INTERFACE)
+    target_include_directories(test_support INTERFACE "${FULMAR_TEST_DIR}")
+  endif()
+endif()
+
+if(FULMAR_TESTS)
+  enable_testing()
+
+  # Seconds. A sanitizer build gets three times as long.
+  set(factor 1)
+  if(FULMAR_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+    set(factor 3)
+  endif()
+  foreach(pair IN ITEMS unit=120 model=240 sim=600 conformance=300 e2e=300)
+    string(REPLACE "=" ";" pair "${pair}")
+    list(GET pair 0 kind)
+    list(GET pair 1 seconds)
+    math(EXPR FULMAR_TIMEOUT_${kind} "${seconds} * ${factor}")
+  endforeach()
+
+  foreach(layer IN ITEMS base nvme engine mem vfio backend hotplug core transport admin host cli app)
+    get_property(libraries GLOBAL PROPERTY FULMAR_LAYER_${layer})
+    file(GLOB inner LIST_DIRECTORIES true CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${layer}/*")
+    set(includes "${CMAKE_SOURCE_DIR}/src/${layer}")
+    foreach(entry IN LISTS inner)
+      if(IS_DIRECTORY "${entry}")
+        list(APPEND includes "${entry}")
+      endif()
+    endforeach()
+    fulmar_test_executable(unit_${layer} unit "${FULMAR_TEST_DIR}/unit/${layer}" ${FULMAR_TIMEOUT_unit}
+                           LIBRARIES ${libraries} INCLUDES ${includes})
+  endforeach()
+  foreach(kind IN ITEMS model sim conformance e2e)
+    fulmar_test_executable(${kind} ${kind} "${FULMAR_TEST_DIR}/${kind}" ${FULMAR_TIMEOUT_${kind}}
+                           LIBRARIES ${FULMAR_LIBRARIES})
+  endforeach()
+
+  file(GLOB lint CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/lint/tidy.py")
+  if(lint)
+    add_test(NAME lint COMMAND python3 ${lint} --build ${CMAKE_BINARY_DIR} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(lint PROPERTIES LABELS lint TIMEOUT 120)
+  endif()
+
+  # The end-to-end tests start the real programs.
+  if(TARGET e2e AND TARGET fulmard AND TARGET fulmar)
+    add_dependencies(e2e fulmard fulmar)
+  endif()
+
+  # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built for it.
+  add_custom_target(tsan_tests)
+  foreach(name IN ITEMS unit_engine unit_core sim)
+    if(TARGET ${name})
+      add_dependencies(tsan_tests ${name})
+    endif()
+  endforeach()
+endif()
+
+file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
+if(FULMAR_TESTS)
+  foreach(tool IN LISTS tools)
+    cmake_path(GET tool STEM name)
+    string(REPLACE "_" "-" name "fulmar-${name}")
+    add_executable(${name} ${tool})
+    target_link_libraries(${name} PRIVATE ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
+    target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+    if(name MATCHES "-bench$")
+      find_package(benchmark REQUIRED)
+      target_link_libraries(${name} PRIVATE benchmark::benchmark_main)
+    endif()
+  endforeach()
+endif()
+
+if(FULMAR_FUZZ)
+  file(GLOB fuzzers CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/fuzz/*_fuzz.cpp")
+  add_custom_target(fuzz_targets)
+  foreach(fuzzer IN LISTS fuzzers)
+    cmake_path(GET fuzzer STEM stem)
+    string(REGEX REPLACE "_fuzz$" "" stem "${stem}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${fuzzer}")
+    file(STRINGS "${fuzzer}" links REGEX "^// fuzz-links:" LIMIT_COUNT 1)
+    if(NOT links)
+      message(FATAL_ERROR "${fuzzer}: add a line like `// fuzz-links: nvme transport_tcp` (the layers it needs)")
+    endif()
+    string(REGEX REPLACE "^// fuzz-links:" "" links "${links}")
+    separate_arguments(links)
+    list(TRANSFORM links PREPEND fulmar_)
+    add_executable(fuzz_${stem} ${fuzzer})
+    set_target_properties(fuzz_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+    target_include_directories(fuzz_${stem} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(fuzz_${stem} PRIVATE ${links} fulmar_flags)
+    target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_targets fuzz_${stem})
+  endforeach()
+endif()
