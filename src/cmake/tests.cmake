@@ -11,6 +11,12 @@ get_property(FULMAR_LIBRARIES GLOBAL PROPERTY FULMAR_LIBRARIES)
 set(FULMAR_TEST_DIR "${CMAKE_SOURCE_DIR}/tests")
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/results")
 
+# What the sanitizers are told in every test run; harmless in the other builds.
+set(FULMAR_SANITIZER_ENV
+  "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
+  "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${FULMAR_TEST_DIR}/support/tsan.supp")
+
 # Other source files beside the tests (helpers) are compiled in as well; only a main.cpp of support is special.
 function(fulmar_test_executable name kind folder timeout)
   cmake_parse_arguments(ARG "" "" "LIBRARIES;INCLUDES" ${ARGN})
@@ -29,7 +35,7 @@ function(fulmar_test_executable name kind folder timeout)
     COMMAND ${name} --gtest_color=no --gtest_output=json:${CMAKE_BINARY_DIR}/results/${name}.json
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
-    ENVIRONMENT "FULMAR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;FULMAR_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+    ENVIRONMENT "FULMAR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;FULMAR_SOURCE_DIR=${CMAKE_SOURCE_DIR};${FULMAR_SANITIZER_ENV}")
   if(NOT kind STREQUAL "unit")
     # They use ports or time, or the whole machine.
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
@@ -129,6 +135,7 @@ if(FULMAR_FUZZ)
       message(FATAL_ERROR "${fuzzer}: add a line like `// fuzz-links: nvme transport_tcp` (the layers it needs)")
     endif()
     string(REGEX REPLACE "^// fuzz-links:" "" links "${links}")
+    string(STRIP "${links}" links)
     separate_arguments(links)
     list(TRANSFORM links PREPEND fulmar_)
     add_executable(fuzz_${stem} ${fuzzer})
