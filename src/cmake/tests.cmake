@@ -1,5 +1,5 @@
 # Tests: one executable per layer (unit) or per kind (the others), one ctest entry per executable.
-# Each run leaves <build>/results/<name>.json (GoogleTest's own report), from which `./dev test`
+# Each run leaves <build>/results/<name>.xml (GoogleTest's own report), from which `./dev test`
 # counts the cases.
 #
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
@@ -40,7 +40,7 @@ function(fulmar_test_executable name kind folder timeout)
   target_link_libraries(${name} PRIVATE
     fulmar_flags test_support ${ARG_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
   add_test(NAME ${name}
-    COMMAND ${name} --gtest_color=no --gtest_output=json:${CMAKE_BINARY_DIR}/results/${name}.json
+    COMMAND ${name} --gtest_color=no --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
     ENVIRONMENT "${FULMAR_TEST_ENV};${FULMAR_SANITIZER_ENV}")
@@ -48,7 +48,7 @@ function(fulmar_test_executable name kind folder timeout)
     # They use ports or time, or the whole machine.
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
-  set_property(GLOBAL APPEND PROPERTY FULMAR_TEST_EXECUTABLES ${name})
+  set_property(GLOBAL APPEND PROPERTY FULMAR_TESTS_${kind} ${name})
 endfunction()
 
 if(FULMAR_TESTS)
@@ -110,6 +110,15 @@ if(FULMAR_TESTS)
   if(TARGET e2e AND TARGET fulmard AND TARGET fulmar)
     add_dependencies(e2e fulmard fulmar)
   endif()
+
+  # One target per kind, for `./dev test KIND`.
+  foreach(kind IN ITEMS unit model sim conformance e2e)
+    add_custom_target(tests_${kind})
+    get_property(executables GLOBAL PROPERTY FULMAR_TESTS_${kind})
+    if(executables)
+      add_dependencies(tests_${kind} ${executables})
+    endif()
+  endforeach()
 
   # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built
   # for it.
