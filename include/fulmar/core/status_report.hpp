@@ -1,0 +1,116 @@
+// What the administration sees of the target: plain values, copied out on the control reactor.
+#pragma once
+
+#include <fulmar/core/model.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fulmar::core {
+
+/// What a transition in progress (or the last one) looks like from outside.
+struct transition_status {
+    std::string state;             ///< name of the state in the table: "active", "pausing", …
+    std::uint64_t in_state_ms = 0;
+    std::string waiting_for;       ///< empty at rest; otherwise "poll group 1: 3 requests outstanding on nsid 2"
+    std::string last_error;        ///< of the last transition that failed or escalated
+};
+
+struct namespace_status {
+    namespace_spec spec;
+    transition_status transition;
+    std::uint32_t generation = 0;
+    std::uint64_t block_count = 0;
+    std::uint32_t block_bytes = 0;
+    std::uint64_t outstanding = 0; ///< over all poll groups
+    std::uint64_t parked = 0;
+};
+
+struct subsystem_status {
+    subsystem_spec spec;
+    transition_status transition;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    std::uint64_t controllers = 0;
+    std::uint64_t queued_operations = 0;
+    std::vector<namespace_status> namespaces;
+};
+
+struct device_status {
+    device_spec spec;
+    std::string state;         ///< "ready", "lost"
+    std::string reason;        ///< why it is lost
+    std::string used_by;       ///< "NQN/nsid", or empty
+    std::uint64_t block_count = 0;
+    std::string serial;
+    std::string model;
+    std::string note;          ///< e.g. "O_DIRECT is not possible on this file system: using the page cache"
+};
+
+struct listener_status {
+    listener_spec spec;        ///< with the port that was bound
+    std::uint64_t connections = 0;
+    std::uint64_t accepted_total = 0;
+    std::uint64_t rejected_total = 0;
+};
+
+struct connection_status {
+    std::uint64_t id = 0;
+    std::string transport;
+    std::string peer;          ///< "127.0.0.1:53122"
+    std::string local;
+    std::uint32_t reactor = 0;
+    std::string state;
+    std::string host_nqn;
+    std::string subsystem_nqn;
+    std::uint32_t cntlid = 0;
+    std::uint32_t qid = 0;
+    std::uint32_t queue_depth = 0;
+    std::uint64_t outstanding = 0;
+    std::uint64_t commands_total = 0;
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_written = 0;
+    bool header_digest = false;
+    bool data_digest = false;
+};
+
+struct reactor_status {
+    std::uint32_t id = 0;
+    std::uint64_t turns = 0;
+    std::uint64_t busy_turns = 0;
+    std::uint64_t sleeps = 0;
+    std::uint64_t messages = 0;
+    std::uint64_t longest_turn_ns = 0;
+    std::uint64_t connections = 0;
+    std::uint64_t pool_chunks_total = 0;
+    std::uint64_t pool_chunks_free = 0;
+    std::uint64_t pool_waiters = 0;
+};
+
+struct target_status {
+    std::uint64_t uptime_ms = 0;
+    std::uint64_t revision = 0;
+    std::uint64_t subsystems = 0;
+    std::uint64_t namespaces = 0;
+    std::uint64_t connections = 0;
+    bool stopping = false;
+    bool hugepages = false;
+    std::vector<reactor_status> reactors;
+};
+
+/// One sample of one metric.
+struct counter_sample {
+    std::string name;          ///< Prometheus name without labels: "fulmar_commands_total"
+    std::string help;
+    bool monotonic = true;     ///< counter, else gauge
+    std::vector<std::pair<std::string, std::string>> labels;
+    double value = 0;
+};
+
+struct counters_report {
+    std::vector<counter_sample> samples;
+};
+
+}  // namespace fulmar::core

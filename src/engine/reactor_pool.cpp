@@ -1,0 +1,68 @@
+#include <fulmar/engine/reactor_pool.hpp>
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <future>
+
+namespace fulmar::engine {
+
+namespace {
+
+result<void> pin_this_thread(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<unsigned>(cpu), &set);
+    const int rc = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    if (rc != 0)
+        return fail_errno(fmt::format("cannot pin a data reactor to CPU {}", cpu), rc, "/cores/cpus",
+                          "name CPUs that this process may use, or leave the list out");
+    return {};
+}
+
+}  // namespace
+
+result<std::unique_ptr<reactor_pool>> reactor_pool::create(const options& opts) {
+    std::unique_ptr<reactor_pool> pool(new reactor_pool(opts));
+    for (std::uint32_t i = 0; i < opts.count; ++i) {
+        FULMAR_TRY(auto r, reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
+                                            .busy_window = opts.busy_window,
+                                            .clock = opts.clock}));
+        pool->reactors_.push_back(std::move(r));
+    }
+    return pool;
+}
+
+reactor_pool::~reactor_pool() { stop(); }
+
+result<void> reactor_pool::start() {
+    for (std::size_t i = 0; i < reactors_.size(); ++i) {
+        reactor& r = *reactors_[i];
+        std::promise<result<void>> started;
+        std::future<result<void>> outcome = started.get_future();
+        threads_.emplace_back([this, i, &r, &started] {
+            pthread_setname_np(pthread_self(), fmt::format("reactor-{}", i).c_str());
+            result<void> pinned = options_.cpus.empty() ? result<void>{} : pin_this_thread(options_.cpus[i]);
+            if (pinned && options_.hooks.on_start != nullptr && !options_.hooks.on_start(r))
+                pinned = fail(errc::not_supported, "a data reactor's thread cannot be registered");
+            const bool usable = pinned.has_value();
+            started.set_value(std::move(pinned));
+            if (!usable) return;
+            r.run();
+            if (options_.hooks.on_stop != nullptr) options_.hooks.on_stop(r);
+        });
+        if (result<void> begun = outcome.get(); !begun) {
+            stop();
+            return begun;
+        }
+    }
+    return {};
+}
+
+void reactor_pool::stop() noexcept {
+    for (const auto& r : reactors_) r->stop();
+    threads_.clear();  // joins
+}
+
+}  // namespace fulmar::engine
