@@ -71,6 +71,8 @@ class poll_group final : private engine::poller {
     /// A task with room for the vectors of `chunks`; null when the pool is dry (more tasks than queue entries are abandoned).
     [[nodiscard]] io_task* take_task(std::uint32_t chunks) noexcept;
     void return_task(io_task& task) noexcept;
+    /// The account that abandoned buffers are charged to.
+    [[nodiscard]] mem::buffer_credit& quarantine() noexcept { return quarantine_; }
     /// Makes sure that `more` further tasks exist; false: no memory.
     bool reserve_tasks(std::uint32_t more) noexcept;
     void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
@@ -100,6 +102,7 @@ class poll_group final : private engine::poller {
     core::target& target_;
     const target_options& options_;
     std::unique_ptr<mem::buffer_pool> pool_;
+    mem::buffer_credit quarantine_;
     group_counters counters_;
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot

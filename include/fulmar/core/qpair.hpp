@@ -84,11 +84,13 @@ class qpair {
 
     /// Fetch `r.length` bytes from the host into `r.chain`, then on_data().
     virtual void fetch_data(request& r) noexcept = 0;
-    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered(); never inside this call.
+    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered() (not inside this call, unless stopped).
     virtual void answer(request& r) noexcept = 0;
-    /// From now on nothing is received or sent; every request in `answering` or `awaiting_data` is given back through
-    /// on_answered() (possibly inside this call).
+    /// From now on nothing is received or sent. Every request in `answering` is given back through on_answered(), every one
+    /// in `awaiting_data` through on_data() with an error, inside this call; a later answer() is given back at once.
     virtual void stop() noexcept = 0;
+    /// Visits every request that is not idle. The visitor may end the one it is shown, no other.
+    virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
     /// Make room for `depth` requests (Connect said so).  False: no memory.
     virtual bool grow(std::uint32_t depth) noexcept = 0;
     /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the turn.
@@ -103,12 +105,15 @@ class qpair {
     friend struct connect_steps;
     friend struct io_steps;
     friend struct fabrics_steps;
+    friend struct admin_steps;
 
     void advance(qpair_event on) noexcept;
     /// Hands the answer to the transport, or ends the request at once when the connection is closing.
     void finish(request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
-    void release_requests_of_closing() noexcept;
+    void end_waiting_request(request& r) noexcept;
+    void start_admin(request& r) noexcept;
+    void buffer_granted(request& r) noexcept;
     void detach_from_controller() noexcept;
     void detached() noexcept;
 
