@@ -107,6 +107,8 @@ class controller {
     [[nodiscard]] bool is_discovery() const noexcept;
     /// Host Behavior Support says that this host honours retry delays. Called on: any thread.
     [[nodiscard]] bool retry_delay_enabled() const noexcept { return retry_delay_.load(std::memory_order_relaxed); }
+    /// Every write is to be as durable as one with FUA. Called on: any thread.
+    [[nodiscard]] bool write_through() const noexcept { return write_through_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool ana_events_enabled() const noexcept;
 
     list_hook subsystem_hook{};
@@ -139,16 +141,24 @@ class controller {
     // identify.cpp
     void identify(request& r) noexcept;
     // log_page.cpp
+    friend struct log_steps;
     void get_log_page(request& r) noexcept;
     // features.cpp
+    friend struct feature_steps;
     void set_features(request& r) noexcept;
     void get_features(request& r) noexcept;
+    /// Defaults everywhere, as a controller reset wants it.
+    void reset_features() noexcept;
+    [[nodiscard]] bool temperature_out_of_bounds() const noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;
     void raise(nvme::async_event event) noexcept;
     void log_read(nvme::lid page) noexcept;
     void deliver_events() noexcept;
     void drop_async_events(nvme::status with) noexcept;
+    /// Ends a waiting Asynchronous Event Request; false when `r` is none.
+    bool abort_async_event(request& r) noexcept;
+    friend class qpair;
     // abort.cpp
     void abort_command(request& r) noexcept;
     static void on_abort_at_group(engine::message& m) noexcept;
@@ -188,10 +198,10 @@ class controller {
     std::uint32_t temperature_over_ = 0x0157;   // 343 K, the specification's example of a default
     std::uint32_t temperature_under_ = 0;
     std::uint32_t write_atomicity_ = 0;
-    std::uint32_t volatile_write_cache_ = 1;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery_;  // by nsid
     nvme::host_behavior_support host_behavior_{};
     std::atomic<bool> retry_delay_{false};
+    std::atomic<bool> write_through_{false};    // the host has switched the volatile write cache off
 
     // Keep alive.
     keep_alive_timer keep_alive_;
@@ -202,11 +212,10 @@ class controller {
     std::array<request*, limits::max_async_events> waiting_events_{};
     std::uint32_t waiting_event_count_ = 0;
     struct pending_event {
-        nvme::async_event event;
         bool raised = false;   // to be delivered
         bool masked = false;   // delivered, and the log not read since
     };
-    std::array<pending_event, 3> events_;     // namespace attributes, ANA, discovery
+    std::array<pending_event, 4> events_;     // namespace attributes, ANA, discovery, temperature
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
 
