@@ -63,10 +63,10 @@ void fill_discovery(nvme::identify_controller& page) noexcept {
 }
 
 void fill_retry_delays(nvme::identify_controller& page, std::uint32_t delay_ms) noexcept {
-    const std::uint32_t units = (delay_ms + 99) / 100;
+    const std::uint64_t units = (std::uint64_t{delay_ms} + 99) / 100;
     page.crdt1 = clamp_16(units);
-    page.crdt2 = clamp_16(std::uint64_t{units} * 2);
-    page.crdt3 = clamp_16(std::uint64_t{units} * 4);
+    page.crdt2 = clamp_16(units * 2);
+    page.crdt3 = clamp_16(units * 4);
 }
 
 void fill_ana(nvme::identify_controller& page, const identify_context& about) noexcept {
