@@ -51,13 +51,11 @@ class Block:
 
 
 def without_parens(text):
+    """Every outermost pair of parentheses emptied: `f(a(b))` gives `f()`."""
     previous = None
     while previous != text:
-        previous, text = text, re.sub(r"\([^()]*\)", "()", text)
-        text = text.replace("(())", "()")
-        if previous == text:
-            break
-    return text
+        previous, text = text, re.sub(r"\([^()]*\)", "\0", text)
+    return text.replace("\0", "()")
 
 
 def classify(head):
