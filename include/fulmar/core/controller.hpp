@@ -48,6 +48,7 @@ struct queue_slot {
     queue_counters counters;
     bool leaving = false;          ///< a disconnect was sent
     bool message_away = false;
+    connect_op* waiting = nullptr; ///< the Connect of a successor that waits for this one to leave
     bool detached = false;         ///< the qpair is gone; the slot waits for its message only
     disconnect_message disconnect;
 };
@@ -61,6 +62,8 @@ struct abort_op : engine::message {
     poll_group* group = nullptr;
     std::uint16_t cid = 0;
     bool aborted = false;
+
+    void send(engine::reactor& to, handler step) noexcept;
 };
 
 /// Called on: home reactor, all methods.
@@ -85,6 +88,8 @@ class controller {
     /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in `dw0`).
     [[nodiscard]] nvme::status may_join(const connect_op& op, std::uint32_t& dw0) const noexcept;
     [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
+    /// Tells the control reactor where this controller lives.
+    void announce() noexcept;
     /// Ends the association. Idempotent.
     void disconnect(close_reason why) noexcept;
 
@@ -116,6 +121,8 @@ class controller {
   private:
     friend struct admin_steps;
     friend struct fabrics_steps;
+    friend struct connect_steps;
+    friend struct queue_slot;
 
     void advance(controller_event on) noexcept;
     void finish(request& r, nvme::status status) noexcept;
@@ -169,6 +176,11 @@ class controller {
 
     struct keep_alive_timer : engine::timer {
         explicit keep_alive_timer(controller& c) noexcept : timer(&controller::on_keep_alive_due), owner(&c) {}
+        controller* owner;
+    };
+    /// "This controller id lives here": to the control reactor, once.
+    struct announce_message : engine::message {
+        explicit announce_message(controller& c) noexcept;
         controller* owner;
     };
     /// Gives the controller id back; travels to the control reactor and back, then the controller is destroyed.
@@ -225,6 +237,7 @@ class controller {
     std::uint64_t error_count_ = 0;
 
     std::array<abort_op, limits::abort_limit> aborts_;
+    announce_message announce_;
     release_message release_;
     // What the queues that are gone had counted.
     std::uint64_t past_reads_ = 0, past_writes_ = 0, past_bytes_read_ = 0, past_bytes_written_ = 0;
