@@ -1,0 +1,47 @@
+// NVMe qualified names: what a name must look like, and taking one out of a wire field.
+// NVMe Base 2.0, section 4.5. Any thread; pure.
+// Must never: compare names otherwise than byte by byte.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+namespace fulmar::nvme {
+
+inline constexpr std::size_t nqn_bytes_max = 223;
+inline constexpr std::size_t nqn_field_bytes = 256;
+using nqn_field = std::array<char, nqn_field_bytes>;
+
+inline constexpr std::string_view discovery_nqn = "nqn.2014-08.org.nvmexpress.discovery";
+inline constexpr std::string_view uuid_nqn_prefix = "nqn.2014-08.org.nvmexpress:uuid:";
+
+enum class nqn_check : std::uint8_t {
+    ok,
+    empty,
+    too_long,       // more than 223 bytes
+    bad_prefix,     // does not start with "nqn."
+    bad_date,       // not "yyyy-mm." behind the prefix
+    bad_domain,     // no reverse domain name behind the date
+    bad_uuid,       // the UUID form without a well-formed UUID
+    bad_character,  // a control character, which would also spoil a log line
+    bad_utf8,
+};
+
+[[nodiscard]] nqn_check validate_nqn(std::string_view nqn) noexcept;
+[[nodiscard]] std::string_view describe(nqn_check result) noexcept;
+
+/// The name in a 256-byte field: up to the first NUL. Nothing when it is empty or not terminated
+/// within 223 bytes. It is not validated further, as hosts use names that follow no rule.
+[[nodiscard]] inline std::optional<std::string_view> read_nqn(const nqn_field& field) noexcept {
+    const void* end = std::memchr(field.data(), 0, nqn_bytes_max + 1);
+    if (end == nullptr) return std::nullopt;
+    const auto length = static_cast<std::size_t>(static_cast<const char*>(end) - field.data());
+    if (length == 0) return std::nullopt;
+    return std::string_view{field.data(), length};
+}
+
+}  // namespace fulmar::nvme
