@@ -1,6 +1,8 @@
 # Files that live inside the binary. Each file in src/<layer>/assets/ becomes a std::string_view:
-#   src/admin/assets/openapi.json  ->  #include "admin_assets.hpp", fulmar::admin::assets::openapi_json
-# fulmar_assets(<library> <layer> <extra file>...) adds files from elsewhere (config/fulmard.schema.json).
+#   src/admin/assets/openapi.json  ->  #include "admin_assets.hpp"
+#                                      fulmar::admin::assets::openapi_json
+# fulmar_assets(<library> <layer> <extra file>...) adds files from elsewhere
+# (config/fulmard.schema.json).
 function(fulmar_assets library layer)
   file(GLOB files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${layer}/assets/*")
   list(APPEND files ${ARGN})
@@ -23,7 +25,8 @@ function(fulmar_assets library layer)
     set(label "fulmar_asset_${layer}_${symbol}")
     string(APPEND header "extern const std::string_view ${symbol};\n")
     string(APPEND source "asm(\".pushsection .rodata\\n.global ${label}\\n${label}:\\n"
-      ".incbin \\\"${file}\\\"\\n.global ${label}_end\\n${label}_end:\\n.byte 0\\n.popsection\\n\");\n"
+      ".incbin \\\"${file}\\\"\\n"
+      ".global ${label}_end\\n${label}_end:\\n.byte 0\\n.popsection\\n\");\n"
       "extern \"C\" const char ${label}[];\nextern \"C\" const char ${label}_end[];\n")
     string(APPEND values "const std::string_view ${symbol}{${label}, ${label}_end};\n")
   endforeach()

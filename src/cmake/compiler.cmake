@@ -1,5 +1,6 @@
-# How every file of ours is compiled: language, warnings, sanitizers, linker, compiler cache.
-# Flags that only concern our own code sit on the target `fulmar_flags`, so that nothing leaks into third parties.
+# How every file of ours is compiled: language, warnings, sanitizers, linker, compiler cache. Flags
+# that only concern our own code sit on the target `fulmar_flags`, so that nothing leaks into third
+# parties.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -19,13 +20,15 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 if(FULMAR_CCACHE)
   find_program(FULMAR_CCACHE_PROGRAM ccache)
   if(FULMAR_CCACHE_PROGRAM)
-    # Paths below the checkout are made relative, so that several checkouts share what one has compiled.
+    # Paths below the checkout are made relative, so that several checkouts share what one has
+    # compiled.
     set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
                                     CCACHE_SLOPPINESS=time_macros ${FULMAR_CCACHE_PROGRAM})
   endif()
 endif()
 
-# __FILE__ and debug information name files relative to the checkout, whether ccache rewrote the path or not.
+# __FILE__ and debug information name files relative to the checkout, whether ccache rewrote the
+# path or not.
 file(RELATIVE_PATH FULMAR_UP "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
 add_library(fulmar_flags INTERFACE)
 target_compile_options(fulmar_flags INTERFACE
@@ -44,9 +47,11 @@ target_compile_options(fulmar_warnings INTERFACE
   $<$<BOOL:${FULMAR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(fulmar_warnings INTERFACE
-    -Wconversion -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override -Wextra-semi)
+    -Wconversion -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override
+    -Wextra-semi)
   if(FULMAR_SANITIZE)
-    # The instrumentation hides initialisations from g++ 12's flow analysis; release keeps these as errors.
+    # The instrumentation hides initialisations from g++ 12's flow analysis; release keeps these as
+    # errors.
     target_compile_options(fulmar_warnings INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow
                            -Wno-array-bounds -Wno-null-dereference)
   endif()

@@ -1,5 +1,6 @@
-# What comes from Debian, as targets whose headers are SYSTEM includes (our warnings do not apply to them).
-# Why each one: docs/dependencies.md. The packages: src/cmake/packages.txt, installed by `./dev setup build`.
+# What comes from Debian, as targets whose headers are SYSTEM includes (our warnings do not apply to
+# them). Why each one: docs/dependencies.md. The packages: src/cmake/packages.txt, installed by
+# `./dev setup build`.
 
 set(FULMAR_MISSING_HINT "is missing: run ./dev setup build")
 
@@ -32,33 +33,42 @@ fulmar_library(dep_uring liburing.h uring)
 fulmar_library(dep_isal isa-l.h isal)
 fulmar_library(dep_systemd systemd/sd-daemon.h systemd)
 fulmar_library(dep_verbs infiniband/verbs.h ibverbs rdmacm)
-# The core library alone, by name: its CMake package insists on the HTTP parts, which Fulmar does not use.
+# The core library alone, by name: its CMake package insists on the HTTP parts, which Fulmar does
+# not use.
 fulmar_library(dep_prometheus prometheus/registry.h prometheus-cpp-core)
 
-# DPDK: six archives and nothing else. Linked statically, EAL does not load the drivers of the plugin folder;
-# the two whole archives register themselves by constructor (the ring operations of mempools are one of them).
+# DPDK: six archives and nothing else. Linked statically, EAL does not load the drivers of the
+# plugin folder; the two whole archives register themselves by constructor (the ring operations of
+# mempools are one of them).
 find_library(FULMAR_RTE_EAL librte_eal.a)
 if(NOT FULMAR_RTE_EAL)
   message(FATAL_ERROR "librte_eal.a (libdpdk-dev) ${FULMAR_MISSING_HINT}")
 endif()
-cmake_path(GET FULMAR_RTE_EAL PARENT_PATH FULMAR_RTE_DIR)
+cmake_path(GET FULMAR_RTE_EAL PARENT_PATH RTE_DIR)
 find_path(FULMAR_RTE_INCLUDE rte_eal.h PATH_SUFFIXES dpdk REQUIRED)
-find_path(FULMAR_RTE_CONFIG_INCLUDE rte_config.h PATH_SUFFIXES dpdk ${CMAKE_LIBRARY_ARCHITECTURE}/dpdk REQUIRED)
+find_path(FULMAR_RTE_CONFIG_INCLUDE rte_config.h
+          PATH_SUFFIXES dpdk ${CMAKE_LIBRARY_ARCHITECTURE}/dpdk REQUIRED)
 add_library(dpdk_min INTERFACE)
 target_link_libraries(dpdk_min INTERFACE
-  "$<LINK_LIBRARY:WHOLE_ARCHIVE,${FULMAR_RTE_DIR}/librte_eal.a,${FULMAR_RTE_DIR}/librte_mempool_ring.a>"
-  ${FULMAR_RTE_DIR}/librte_mempool.a ${FULMAR_RTE_DIR}/librte_ring.a
-  ${FULMAR_RTE_DIR}/librte_kvargs.a ${FULMAR_RTE_DIR}/librte_telemetry.a
+  "$<LINK_LIBRARY:WHOLE_ARCHIVE,${RTE_DIR}/librte_eal.a,${RTE_DIR}/librte_mempool_ring.a>"
+  ${RTE_DIR}/librte_mempool.a ${RTE_DIR}/librte_ring.a
+  ${RTE_DIR}/librte_kvargs.a ${RTE_DIR}/librte_telemetry.a
   bsd numa m dl Threads::Threads)
-target_include_directories(dpdk_min SYSTEM INTERFACE ${FULMAR_RTE_INCLUDE} ${FULMAR_RTE_CONFIG_INCLUDE})
+target_include_directories(dpdk_min SYSTEM INTERFACE
+  ${FULMAR_RTE_INCLUDE} ${FULMAR_RTE_CONFIG_INCLUDE})
 # DPDK needs SSE4.2, which FULMAR_MARCH (x86-64-v2 or later) has.
 target_compile_options(dpdk_min INTERFACE "SHELL:-include rte_config.h")
 
 add_library(dep_boost INTERFACE)
 target_link_libraries(dep_boost INTERFACE Boost::headers)
-# Asserts of the intrusive containers are programmer errors and stay on in release: base/intrusive.hpp maps them.
+# Asserts of the intrusive containers are programmer errors and stay on in release:
+# base/intrusive.hpp maps them.
 target_compile_definitions(dep_boost INTERFACE BOOST_ASIO_NO_DEPRECATED)
 
-if(FULMAR_TESTS OR FULMAR_FUZZ)
-  find_package(GTest REQUIRED)
+if(FULMAR_TESTS)
+  find_package(GTest QUIET)
+  if(NOT GTest_FOUND)
+    message(STATUS "GoogleTest is not installed: no tests in this build (./dev setup test)")
+    set(FULMAR_TESTS OFF)
+  endif()
 endif()

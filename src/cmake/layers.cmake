@@ -1,8 +1,10 @@
-# The layers, bottom up. Includes and links go strictly down; tests/lint checks the #include graph against the
-# same table. `core` links `backend` for the one header it may see (fulmar/backend/device.hpp).
+# The layers, bottom up. Includes and links go strictly down; tests/lint checks the #include graph
+# against the same table. `core` links `backend` for the one header it may see
+# (fulmar/backend/device.hpp).
 
-# fulmar_layer(<name> <folder> [LAYERS ...] [LIBRARIES ...]): one static library fulmar_<name> of src/<folder>.
-# A folder without sources gives an INTERFACE library, so that the links above it are right from the first day.
+# fulmar_layer(<name> <folder> [LAYERS ...] [LIBRARIES ...]): one static library fulmar_<name> of
+# src/<folder>. A folder without sources gives an INTERFACE library, so that the links above it are
+# right from the first day.
 function(fulmar_layer name folder)
   cmake_parse_arguments(ARG "" "" "LAYERS;LIBRARIES" ${ARGN})
   set(dir "${CMAKE_SOURCE_DIR}/src/${folder}")
@@ -19,13 +21,15 @@ function(fulmar_layer name folder)
   else()
     add_library(fulmar_${name} INTERFACE)
     target_include_directories(fulmar_${name} INTERFACE "${CMAKE_SOURCE_DIR}/include")
-    target_link_libraries(fulmar_${name} INTERFACE fulmar_flags ${ARG_LAYERS} ${ARG_LIBRARIES})
+    target_link_libraries(fulmar_${name} INTERFACE
+                          fulmar_flags ${ARG_LAYERS} ${ARG_LIBRARIES})
   endif()
   set_property(GLOBAL APPEND PROPERTY FULMAR_LIBRARIES fulmar_${name})
   set_property(GLOBAL APPEND PROPERTY FULMAR_LAYER_${layer} fulmar_${name})
 endfunction()
 
-fulmar_layer(base     base     LIBRARIES fmt::fmt spdlog::spdlog tl::expected dep_boost Threads::Threads)
+fulmar_layer(base     base
+             LIBRARIES fmt::fmt spdlog::spdlog tl::expected dep_boost Threads::Threads)
 fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
@@ -33,15 +37,18 @@ fulmar_layer(vfio     vfio     LAYERS base mem)
 fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio LIBRARIES dep_uring)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
 fulmar_layer(core     core     LAYERS base nvme engine mem backend)
-fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem core LIBRARIES dep_uring)
-fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem core LIBRARIES dep_verbs)
+fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem core
+             LIBRARIES dep_uring)
+fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem core
+             LIBRARIES dep_verbs)
 fulmar_layer(transport_loopback transport/loopback LAYERS base nvme engine mem core)
 fulmar_layer(admin    admin    LAYERS base nvme engine mem core
              LIBRARIES OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json dep_prometheus)
 fulmar_layer(host     host     LAYERS base nvme engine mem)
-fulmar_layer(cli      cli      LAYERS base nvme host LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
-fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core transport_tcp transport_rdma
-                                      transport_loopback admin
+fulmar_layer(cli      cli      LAYERS base nvme host
+             LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
+fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
+                                      transport_tcp transport_rdma transport_loopback admin
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)
 
 foreach(layer IN ITEMS admin app)
@@ -51,8 +58,8 @@ foreach(layer IN ITEMS admin app)
   endif()
 endforeach()
 
-# fulmar_program(<target> <main source> <library>...): an executable in <build>/bin, when its source is there.
-# The glob makes the build notice the source when it appears.
+# fulmar_program(<target> <main source> <library>...): an executable in <build>/bin, when its source
+# is there. The glob makes the build notice the source when it appears.
 function(fulmar_program target main)
   file(GLOB source CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${main}")
   if(source)
@@ -65,3 +72,11 @@ endfunction()
 
 fulmar_program(fulmard src/app/main.cpp fulmar_app)
 fulmar_program(fulmar src/cli/main.cpp fulmar_cli)
+
+# What ships, without the tests.
+add_custom_target(programs)
+foreach(program IN ITEMS fulmard fulmar)
+  if(TARGET ${program})
+    add_dependencies(programs ${program})
+  endif()
+endforeach()

@@ -1,23 +1,29 @@
-# Tests: one executable per layer (unit) or per kind (the others), one ctest entry per executable. Each run
-# leaves <build>/results/<name>.json (GoogleTest's own report), from which `./dev test` counts the cases.
+# Tests: one executable per layer (unit) or per kind (the others), one ctest entry per executable.
+# Each run leaves <build>/results/<name>.xml (GoogleTest's own report), from which `./dev test`
+# counts the cases.
 #
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
-#   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link everything
+#   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
 #   tests/bench/<name>.cpp             -> bin/fulmar-<name>
-#   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; links what its `// fuzz-links:` line says
+#   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
+#                                                        line names the layers it links
 
 get_property(FULMAR_LIBRARIES GLOBAL PROPERTY FULMAR_LIBRARIES)
 set(FULMAR_TEST_DIR "${CMAKE_SOURCE_DIR}/tests")
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/results")
 
+set(FULMAR_TEST_ENV
+  "FULMAR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;FULMAR_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+
 # What the sanitizers are told in every test run; harmless in the other builds.
 set(FULMAR_SANITIZER_ENV
   "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${FULMAR_TEST_DIR}/support/tsan.supp")
+  "TSAN_OPTIONS=halt_on_error=1:suppressions=${FULMAR_TEST_DIR}/support/tsan.supp")
 
-# Other source files beside the tests (helpers) are compiled in as well; only a main.cpp of support is special.
+# Other source files beside the tests (helpers) are compiled in as well; only a main.cpp of support
+# is special.
 function(fulmar_test_executable name kind folder timeout)
   cmake_parse_arguments(ARG "" "" "LIBRARIES;INCLUDES" ${ARGN})
   file(GLOB_RECURSE tests CONFIGURE_DEPENDS "${folder}/*_test.cpp")
@@ -27,29 +33,33 @@ function(fulmar_test_executable name kind folder timeout)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
   add_executable(${name} ${sources})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  # "tcp/pdu_reader.hpp" style for everybody; unit tests also see their layer's folder, as its own files do.
-  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src" ${ARG_INCLUDES})
-  target_link_libraries(${name} PRIVATE fulmar_flags test_support ${ARG_LIBRARIES} GTest::gmock GTest::gtest
-                        GTest::gtest_main)
+  # "tcp/pdu_reader.hpp" style for everybody; unit tests also see their layer's folder, as its own
+  # files do.
+  target_include_directories(${name} PRIVATE
+    "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src" ${ARG_INCLUDES})
+  target_link_libraries(${name} PRIVATE
+    fulmar_flags test_support ${ARG_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
   add_test(NAME ${name}
-    COMMAND ${name} --gtest_color=no --gtest_output=json:${CMAKE_BINARY_DIR}/results/${name}.json
+    COMMAND ${name} --gtest_color=no --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
-    ENVIRONMENT "FULMAR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;FULMAR_SOURCE_DIR=${CMAKE_SOURCE_DIR};${FULMAR_SANITIZER_ENV}")
+    ENVIRONMENT "${FULMAR_TEST_ENV};${FULMAR_SANITIZER_ENV}")
   if(NOT kind STREQUAL "unit")
     # They use ports or time, or the whole machine.
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
-  set_property(GLOBAL APPEND PROPERTY FULMAR_TEST_EXECUTABLES ${name})
+  set_property(GLOBAL APPEND PROPERTY FULMAR_TESTS_${kind} ${name})
 endfunction()
 
-if(FULMAR_TESTS OR FULMAR_FUZZ)
+if(FULMAR_TESTS)
   file(GLOB_RECURSE support CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/*.cpp")
   if(support)
     add_library(test_support STATIC ${support})
-    target_include_directories(test_support PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
-    target_link_libraries(test_support PUBLIC fulmar_flags fulmar_transport_tcp fulmar_transport_loopback
-                          fulmar_core fulmar_host GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
+    target_include_directories(test_support
+      PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(test_support PUBLIC
+      fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_core fulmar_host
+      GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
   else()
     add_library(test_support INTERFACE)
     target_include_directories(test_support INTERFACE "${FULMAR_TEST_DIR}")
@@ -71,7 +81,8 @@ if(FULMAR_TESTS)
     math(EXPR FULMAR_TIMEOUT_${kind} "${seconds} * ${factor}")
   endforeach()
 
-  foreach(layer IN ITEMS base nvme engine mem vfio backend hotplug core transport admin host cli app)
+  foreach(layer IN ITEMS
+          base nvme engine mem vfio backend hotplug core transport admin host cli app)
     get_property(libraries GLOBAL PROPERTY FULMAR_LAYER_${layer})
     file(GLOB inner LIST_DIRECTORIES true CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${layer}/*")
     set(includes "${CMAKE_SOURCE_DIR}/src/${layer}")
@@ -80,17 +91,18 @@ if(FULMAR_TESTS)
         list(APPEND includes "${entry}")
       endif()
     endforeach()
-    fulmar_test_executable(unit_${layer} unit "${FULMAR_TEST_DIR}/unit/${layer}" ${FULMAR_TIMEOUT_unit}
-                           LIBRARIES ${libraries} INCLUDES ${includes})
+    fulmar_test_executable(unit_${layer} unit "${FULMAR_TEST_DIR}/unit/${layer}"
+                           ${FULMAR_TIMEOUT_unit} LIBRARIES ${libraries} INCLUDES ${includes})
   endforeach()
   foreach(kind IN ITEMS model sim conformance e2e)
-    fulmar_test_executable(${kind} ${kind} "${FULMAR_TEST_DIR}/${kind}" ${FULMAR_TIMEOUT_${kind}}
-                           LIBRARIES ${FULMAR_LIBRARIES})
+    fulmar_test_executable(${kind} ${kind} "${FULMAR_TEST_DIR}/${kind}"
+                           ${FULMAR_TIMEOUT_${kind}} LIBRARIES ${FULMAR_LIBRARIES})
   endforeach()
 
   file(GLOB lint CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/lint/tidy.py")
   if(lint)
-    add_test(NAME lint COMMAND python3 ${lint} --build ${CMAKE_BINARY_DIR} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    add_test(NAME lint COMMAND python3 ${lint} --build ${CMAKE_BINARY_DIR}
+             WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(lint PROPERTIES LABELS lint TIMEOUT 120)
   endif()
 
@@ -99,7 +111,17 @@ if(FULMAR_TESTS)
     add_dependencies(e2e fulmard fulmar)
   endif()
 
-  # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built for it.
+  # One target per kind, for `./dev test KIND`.
+  foreach(kind IN ITEMS unit model sim conformance e2e)
+    add_custom_target(tests_${kind})
+    get_property(executables GLOBAL PROPERTY FULMAR_TESTS_${kind})
+    if(executables)
+      add_dependencies(tests_${kind} ${executables})
+    endif()
+  endforeach()
+
+  # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built
+  # for it.
   add_custom_target(tsan_tests)
   foreach(name IN ITEMS unit_engine unit_core sim)
     if(TARGET ${name})
@@ -114,8 +136,10 @@ if(FULMAR_TESTS)
     cmake_path(GET tool STEM name)
     string(REPLACE "_" "-" name "fulmar-${name}")
     add_executable(${name} ${tool})
-    target_link_libraries(${name} PRIVATE ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
-    target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(${name} PRIVATE
+      ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
+    target_include_directories(${name} PRIVATE
+      "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
     if(name MATCHES "-bench$")
       find_package(benchmark REQUIRED)
       target_link_libraries(${name} PRIVATE benchmark::benchmark_main)
@@ -132,15 +156,18 @@ if(FULMAR_FUZZ)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${fuzzer}")
     file(STRINGS "${fuzzer}" links REGEX "^// fuzz-links:" LIMIT_COUNT 1)
     if(NOT links)
-      message(FATAL_ERROR "${fuzzer}: add a line like `// fuzz-links: nvme transport_tcp` (the layers it needs)")
+      message(FATAL_ERROR "${fuzzer}: say which layers it needs, in a line like "
+                          "`// fuzz-links: nvme transport_tcp`")
     endif()
     string(REGEX REPLACE "^// fuzz-links:" "" links "${links}")
     string(STRIP "${links}" links)
     separate_arguments(links)
     list(TRANSFORM links PREPEND fulmar_)
     add_executable(fuzz_${stem} ${fuzzer})
-    set_target_properties(fuzz_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-    target_include_directories(fuzz_${stem} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+    set_target_properties(fuzz_${stem} PROPERTIES
+                          RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+    target_include_directories(fuzz_${stem} PRIVATE
+      "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
     target_link_libraries(fuzz_${stem} PRIVATE ${links} fulmar_flags)
     target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzz_targets fuzz_${stem})

@@ -52,6 +52,14 @@ class io_channel {
     /// True when submit() always completes before it returns: the caller may then pass memory that lives for the call only.
     [[nodiscard]] virtual bool completes_inline() const noexcept { return false; }
 
+    /// The data of a read in the device's own memory, unchanging until the caller's turn ends; null where there is no such
+    /// thing (then submit() a read).
+    [[nodiscard]] virtual const std::byte* read_in_place(std::uint64_t first_block, std::uint32_t block_count) noexcept {
+        (void)first_block;
+        (void)block_count;
+        return nullptr;
+    }
+
     /// Operations taken and not completed.
     [[nodiscard]] virtual std::uint32_t outstanding() const noexcept = 0;
 };
