@@ -2,9 +2,10 @@
 #include "model_json.hpp"
 #include "read_target.hpp"
 
+#include <fulmar/admin/config.hpp>
+
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <fulmar/admin/config.hpp>
 
 #include <array>
 #include <set>
@@ -23,16 +24,14 @@ constexpr std::uint32_t max_timeout_s = 3600;
 
 bool is_loopback(const std::string& address) {
     in_addr four{};
-    if (::inet_pton(AF_INET, address.c_str(), &four) == 1)
-        return (ntohl(four.s_addr) >> 24) == 127;
+    if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
     in6_addr six{};
     return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
 void read_socket_mode(object_reader& reader, std::uint32_t& mode) {
     std::string text;
-    if (!reader.read("socket_mode", text))
-        return;
+    if (!reader.read("socket_mode", text)) return;
     std::uint32_t bits = 0;
     bool good = text.size() == 3 || (text.size() == 4 && text[0] == '0');
     for (const char c : text) {
@@ -49,8 +48,7 @@ void read_socket_mode(object_reader& reader, std::uint32_t& mode) {
 }
 
 void read_tcp(json_place where, problem_list& problems, admin_options& options) {
-    if (where.node == nullptr)
-        return;
+    if (where.node == nullptr) return;
     tcp_options tcp;
     object_reader reader(std::move(where), problems);
     if (reader.read("address", tcp.address) && !is_loopback(tcp.address))
@@ -79,16 +77,16 @@ void read_admin(json_place where, problem_list& problems, admin_options& options
 void read_cores(json_place where, problem_list& problems, core_options& options) {
     object_reader reader(std::move(where), problems);
     reader.read("data", options.data, 1, limits::max_data_reactors);
-    for (const json_place& item : reader.items("cpus", limits::max_data_reactors)) {
+    const std::vector<json_place> cpus = reader.items("cpus", limits::max_data_reactors);
+    for (const json_place& item : cpus) {
         if (item.node->kind != json_kind::natural || item.node->natural > max_cpu)
             problems.add({item.pointer, item.node->line, "is not the number of a CPU", ""});
         else
             options.cpus.push_back(static_cast<int>(item.node->natural));
     }
-    if (reader.has("cpus") && !options.cpus.empty() && options.cpus.size() != options.data)
+    if (!cpus.empty() && cpus.size() != options.data)
         reader.complain(
-            "cpus",
-            fmt::format("names {} CPUs for {} data reactors", options.cpus.size(), options.data),
+            "cpus", fmt::format("names {} CPUs for {} data reactors", cpus.size(), options.data),
             "one CPU for each, or none");
     if (std::set(options.cpus.begin(), options.cpus.end()).size() != options.cpus.size())
         reader.complain("cpus", "names a CPU twice");
@@ -160,8 +158,7 @@ void read_timeouts(json_place where, problem_list& problems, core::target_option
 config_outcome parse_config(std::string_view text) {
     problem_list problems;
     const std::optional<json_node> root = parse_json(text, config_bounds, problems);
-    if (!root)
-        return tl::unexpected(std::move(problems));
+    if (!root) return tl::unexpected(std::move(problems));
     daemon_config config;
     daemon_options& options = config.options;
     object_reader reader({&*root, ""}, problems);
@@ -177,8 +174,7 @@ config_outcome parse_config(std::string_view text) {
     read_timeouts(reader.member("timeouts"), problems, options.target);
     config.spec = read_target(reader, options.target.discovery_nqn);
     reader.finish();
-    if (!problems.empty())
-        return tl::unexpected(std::move(problems));
+    if (!problems.empty()) return tl::unexpected(std::move(problems));
     config.warnings = problems.warnings();
     return config;
 }

@@ -2,10 +2,11 @@
 #include "json_tree.hpp"
 #include "model_json.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/unique_fd.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
@@ -21,23 +22,17 @@ namespace {
 /// be.
 result<std::string> read_whole(const std::string& path) {
     const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file)
-        return fail_errno("cannot open the file", errno, path);
+    if (!file) return fail_errno("cannot open the file", errno, path);
     struct stat about {};
-    if (::fstat(file.get(), &about) != 0)
-        return fail_errno("cannot read the file", errno, path);
-    if (!S_ISREG(about.st_mode))
-        return fail(errc::invalid_argument, "is not a regular file", path);
+    if (::fstat(file.get(), &about) != 0) return fail_errno("cannot read the file", errno, path);
+    if (!S_ISREG(about.st_mode)) return fail(errc::invalid_argument, "is not a regular file", path);
     std::string text;
     std::array<char, 64 * 1024> block{};
     while (text.size() <= config_bounds.bytes) {
         const ssize_t got = ::read(file.get(), block.data(), block.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_errno("cannot read the file", errno, path);
-        if (got == 0)
-            return text;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno("cannot read the file", errno, path);
+        if (got == 0) return text;
         text.append(block.data(), static_cast<std::size_t>(got));
     }
     return fail(errc::invalid_argument,
@@ -46,8 +41,7 @@ result<std::string> read_whole(const std::string& path) {
 
 template <typename Value>
 void compare(std::vector<std::string>& out, const char* pointer, const Value& a, const Value& b) {
-    if (!(a == b))
-        out.emplace_back(pointer);
+    if (!(a == b)) out.emplace_back(pointer);
 }
 
 }  // namespace
@@ -59,19 +53,16 @@ std::string folder_of(const std::string& path) {
 }
 
 std::string resolve_path(const std::string& path, const std::string& folder) {
-    if (path.empty() || path.front() == '/')
-        return path;
+    if (path.empty() || path.front() == '/') return path;
     return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
 void resolve_paths(daemon_config& config, const std::string& folder) {
     const auto resolve = [&](std::string& path) { path = resolve_path(path, folder); };
     resolve(config.options.admin.unix_socket);
-    if (config.options.admin.tcp)
-        resolve(config.options.admin.tcp->token_file);
+    if (config.options.admin.tcp) resolve(config.options.admin.tcp->token_file);
     resolve(config.options.state_dir);
-    for (core::device_spec& device : config.spec.devices)
-        resolve(device.path);
+    for (core::device_spec& device : config.spec.devices) resolve(device.path);
 }
 
 std::string digest_of(std::string_view text) {
@@ -79,8 +70,7 @@ std::string digest_of(std::string_view text) {
     unsigned length = 0;
     EVP_Digest(text.data(), text.size(), raw.data(), &length, EVP_sha256(), nullptr);
     std::string out;
-    for (unsigned i = 0; i < length; ++i)
-        out += fmt::format("{:02x}", raw[i]);
+    for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", raw[i]);
     return out;
 }
 
@@ -92,8 +82,7 @@ tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
         return tl::unexpected(std::move(problems));
     }
     config_outcome config = parse_config(*text);
-    if (!config)
-        return tl::unexpected(std::move(config).error());
+    if (!config) return tl::unexpected(std::move(config).error());
     resolve_paths(*config, folder_of(path));
     loaded_config out{std::move(*config), std::move(*text), {}};
     out.digest = digest_of(out.text);
@@ -103,14 +92,11 @@ tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
 std::string render_config(std::string_view text, const core::target_spec& spec) {
     using nlohmann::ordered_json;
     ordered_json root = ordered_json::parse(text, nullptr, false);
-    if (!root.is_object())
-        root = ordered_json::object();
+    if (!root.is_object()) root = ordered_json::object();
     const auto put = [&](const char* key, const auto& specs, auto&& write) {
         ordered_json array = ordered_json::array();
-        for (const auto& one : specs)
-            array.push_back(write(one));
-        if (!array.empty() || root.contains(key))
-            root[key] = std::move(array);
+        for (const auto& one : specs) array.push_back(write(one));
+        if (!array.empty() || root.contains(key)) root[key] = std::move(array);
     };
     put("listeners", spec.listeners, [](const auto& one) { return to_json(one); });
     put("devices", spec.devices, [](const auto& one) { return to_json(one, document::file); });

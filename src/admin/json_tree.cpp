@@ -10,29 +10,21 @@ namespace fulmar::admin {
 
 std::string_view kind_name(json_kind kind) noexcept {
     switch (kind) {
-        case json_kind::null:
-            return "null";
-        case json_kind::boolean:
-            return "true or false";
+        case json_kind::null: return "null";
+        case json_kind::boolean: return "true or false";
         case json_kind::negative:
-        case json_kind::natural:
-            return "an integer";
-        case json_kind::real:
-            return "a number";
-        case json_kind::text:
-            return "a string";
-        case json_kind::array:
-            return "an array";
-        case json_kind::object:
-            return "an object";
+        case json_kind::natural: return "an integer";
+        case json_kind::real: return "a number";
+        case json_kind::text: return "a string";
+        case json_kind::array: return "an array";
+        case json_kind::object: return "an object";
     }
     return "a value";
 }
 
 const json_node* json_node::find(std::string_view key) const noexcept {
     for (const member& m : members)
-        if (m.key == key)
-            return &m.value;
+        if (m.key == key) return &m.value;
     return nullptr;
 }
 
@@ -69,7 +61,7 @@ struct cursor {
 };
 
 class counting_iterator {
-public:
+  public:
     using iterator_category = std::input_iterator_tag;
     using value_type = char;
     using difference_type = std::ptrdiff_t;
@@ -97,14 +89,14 @@ public:
         return !(a == b);
     }
 
-private:
+  private:
     const char* at_ = nullptr;
     cursor* shared_ = nullptr;
 };
 
 /// Builds the tree out of the parser's events.
 class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
-public:
+  public:
     tree_builder(cursor& where, const json_bounds& bounds, problem_list& problems)
         : where_(where), bounds_(bounds), problems_(problems) {}
 
@@ -167,7 +159,7 @@ public:
         return false;
     }
 
-private:
+  private:
     /// nlohmann says "[json.exception.parse_error.101] parse error at line 1, column 2: syntax
     /// error while parsing value - unexpected '}'; expected …". Only the last part is news.
     static std::string describe(std::string_view what) {
@@ -207,8 +199,7 @@ private:
             return &root_;
         }
         json_node& parent = *open_.back();
-        if (parent.kind == json_kind::array)
-            return &parent.items.emplace_back(std::move(node));
+        if (parent.kind == json_kind::array) return &parent.items.emplace_back(std::move(node));
         parent.members.back().value = std::move(node);
         return &parent.members.back().value;
     }
@@ -218,8 +209,7 @@ private:
         if (open_.size() >= bounds_.depth)
             return refuse(line, fmt::format("is nested more than {} deep", bounds_.depth), "");
         json_node* node = place({.kind = kind, .line = line});
-        if (node == nullptr)
-            return false;
+        if (node == nullptr) return false;
         // Addresses stay valid: a parent grows only after its children have been closed.
         open_.push_back(node);
         return true;
@@ -251,8 +241,7 @@ std::optional<json_node> parse_json(std::string_view text, const json_bounds& bo
     const bool complete =
         nlohmann::json::sax_parse(counting_iterator(text.data(), &where),
                                   counting_iterator(text.data() + text.size(), &where), &builder);
-    if (!complete)
-        return std::nullopt;
+    if (!complete) return std::nullopt;
     return builder.take();
 }
 

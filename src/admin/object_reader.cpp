@@ -48,9 +48,7 @@ std::string suggest(std::string_view word, std::span<const std::string_view> kno
 }
 
 /// Foreign text, short enough for an error message.
-std::string_view excerpt(std::string_view text) {
-    return text.substr(0, 80);
-}
+std::string_view excerpt(std::string_view text) { return text.substr(0, 80); }
 
 }  // namespace
 
@@ -82,13 +80,10 @@ std::string object_reader::pointer_of(std::string_view key) const {
     return where_.pointer + "/" + pointer_step(key);
 }
 
-bool object_reader::has(std::string_view key) const {
-    return where_.node->find(key) != nullptr;
-}
+bool object_reader::has(std::string_view key) const { return where_.node->find(key) != nullptr; }
 
 bool object_reader::require(std::string_view key, std::string_view remedy) {
-    if (has(key))
-        return true;
+    if (has(key)) return true;
     problems_.add(
         {where_.pointer, where_.node->line, fmt::format("lacks \"{}\"", key), std::string(remedy)});
     return false;
@@ -110,24 +105,21 @@ json_place object_reader::member(std::string_view key) {
 const json_node* object_reader::want(std::string_view key, json_kind kind) {
     known_.push_back(key);
     const json_node* node = where_.node->find(key);
-    if (node == nullptr || node->kind == kind)
-        return node;
+    if (node == nullptr || node->kind == kind) return node;
     complain(key, fmt::format("must be {}, not {}", kind_name(kind), kind_name(node->kind)));
     return nullptr;
 }
 
 bool object_reader::read(std::string_view key, bool& into) {
     const json_node* node = want(key, json_kind::boolean);
-    if (node == nullptr)
-        return false;
+    if (node == nullptr) return false;
     into = node->truth;
     return true;
 }
 
 bool object_reader::read(std::string_view key, std::string& into) {
     const json_node* node = want(key, json_kind::text);
-    if (node == nullptr)
-        return false;
+    if (node == nullptr) return false;
     if (node->text.find('\0') != std::string::npos) {
         complain(key, "contains a NUL character");
         return false;
@@ -140,8 +132,7 @@ bool object_reader::read_natural(std::string_view key, std::uint64_t& into, std:
                                  std::uint64_t most) {
     known_.push_back(key);
     const json_node* node = where_.node->find(key);
-    if (node == nullptr)
-        return false;
+    if (node == nullptr) return false;
     if (node->kind != json_kind::natural && node->kind != json_kind::negative) {
         complain(key, fmt::format("must be an integer, not {}", kind_name(node->kind)));
         return false;
@@ -158,13 +149,10 @@ bool object_reader::read_size(std::string_view key, std::uint64_t& into, std::ui
                               std::uint64_t most) {
     known_.push_back(key);
     const json_node* node = where_.node->find(key);
-    if (node == nullptr)
-        return false;
+    if (node == nullptr) return false;
     std::optional<std::uint64_t> bytes;
-    if (node->kind == json_kind::natural)
-        bytes = node->natural;
-    if (node->kind == json_kind::text)
-        bytes = parse_size(node->text);
+    if (node->kind == json_kind::natural) bytes = node->natural;
+    if (node->kind == json_kind::text) bytes = parse_size(node->text);
     if (!bytes) {
         complain(key, "is not a size",
                  "write bytes as an integer, or text such as \"256MiB\" (KiB, MiB, GiB, TiB)");
@@ -181,8 +169,7 @@ bool object_reader::read_size(std::string_view key, std::uint64_t& into, std::ui
 bool object_reader::read_word(std::string_view key, std::size_t& into,
                               std::span<const std::string_view> words) {
     const json_node* node = want(key, json_kind::text);
-    if (node == nullptr)
-        return false;
+    if (node == nullptr) return false;
     const auto found = std::find(words.begin(), words.end(), node->text);
     if (found == words.end()) {
         complain(key, fmt::format("\"{}\" is unknown here", excerpt(node->text)),
@@ -211,16 +198,14 @@ bool object_reader::read_words(std::string_view key, std::vector<std::string>& i
             words.push_back(place.node->text);
         }
     }
-    if (good)
-        into = std::move(words);
+    if (good) into = std::move(words);
     return good;
 }
 
 std::vector<json_place> object_reader::items(std::string_view key, std::size_t most) {
     const json_node* node = want(key, json_kind::array);
     std::vector<json_place> out;
-    if (node == nullptr)
-        return out;
+    if (node == nullptr) return out;
     if (node->items.size() > most)
         complain(key,
                  fmt::format("has {} entries; at most {} are possible", node->items.size(), most));

@@ -20,16 +20,12 @@ std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {
     std::uint64_t value = 0;
     const char* end = text.data() + text.size();
     const auto [rest, failure] = std::from_chars(text.data(), end, value);
-    if (failure != std::errc{} || rest == text.data())
-        return std::nullopt;
+    if (failure != std::errc{} || rest == text.data()) return std::nullopt;
     const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
-    if (suffix.empty())
-        return value;
+    if (suffix.empty()) return value;
     for (const auto& [name, shift] : units) {
-        if (suffix != name)
-            continue;
-        if (value > (std::numeric_limits<std::uint64_t>::max() >> shift))
-            return std::nullopt;
+        if (suffix != name) continue;
+        if (value > (std::numeric_limits<std::uint64_t>::max() >> shift)) return std::nullopt;
         return value << shift;
     }
     return std::nullopt;

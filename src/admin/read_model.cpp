@@ -1,10 +1,11 @@
 // JSON → model. See model_json.hpp.
 #include "model_json.hpp"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -66,8 +67,7 @@ void read_endpoint(object_reader& reader, Endpoint& spec, std::uint16_t least_po
 
 /// In a REST body: the "status" that a GET has shown, which may come back unread.
 void skip_status(object_reader& reader, document kind) {
-    if (kind == document::body)
-        reader.member("status");
+    if (kind == document::body) reader.member("status");
 }
 
 bool is_printable_ascii(std::string_view text) {
@@ -76,8 +76,7 @@ bool is_printable_ascii(std::string_view text) {
 
 void read_ascii(object_reader& reader, std::string_view key, std::string& into, std::size_t most) {
     std::string text;
-    if (!reader.read(key, text))
-        return;
+    if (!reader.read(key, text)) return;
     if (text.size() > most || !is_printable_ascii(text))
         reader.complain(key, fmt::format("must be at most {} printable ASCII characters", most));
     else
@@ -127,8 +126,7 @@ std::optional<std::string> check_subsystem_nqn(std::string_view nqn) {
     const nvme::nqn_check check = nvme::validate_nqn(nqn);
     if (check != nvme::nqn_check::ok)
         return "is not an NQN: it " + std::string(nvme::describe(check));
-    if (nqn == nvme::discovery_nqn)
-        return "is the well-known name of the discovery service";
+    if (nqn == nvme::discovery_nqn) return "is the well-known name of the discovery service";
     return std::nullopt;
 }
 
@@ -139,36 +137,31 @@ std::optional<std::string> check_host_nqn(std::string_view nqn) {
         case nqn_check::ok:
         case nqn_check::bad_date:
         case nqn_check::bad_domain:
-        case nqn_check::bad_uuid:
-            return std::nullopt;
+        case nqn_check::bad_uuid: return std::nullopt;
         case nqn_check::empty:
         case nqn_check::too_long:
         case nqn_check::bad_prefix:
         case nqn_check::bad_character:
-        case nqn_check::bad_utf8:
-            break;
+        case nqn_check::bad_utf8: break;
     }
     return "is not a host NQN: it " + std::string(nvme::describe(check));
 }
 
 std::string_view ana_word(ana_state state) noexcept {
     const auto found = std::find(ana_values.begin(), ana_values.end(), state);
-    if (found == ana_values.end())
-        return "optimized";
+    if (found == ana_values.end()) return "optimized";
     return ana_words[static_cast<std::size_t>(found - ana_values.begin())];
 }
 
 std::optional<ana_state> parse_ana_word(std::string_view word) noexcept {
     const auto found = std::find(ana_words.begin(), ana_words.end(), word);
-    if (found == ana_words.end())
-        return std::nullopt;
+    if (found == ana_words.end()) return std::nullopt;
     return ana_values[static_cast<std::size_t>(found - ana_words.begin())];
 }
 
 bool read_ana_state(object_reader& reader, ana_state& into) {
     std::size_t word = 0;
-    if (!reader.read_word("ana_state", word, ana_words))
-        return false;
+    if (!reader.read_word("ana_state", word, ana_words)) return false;
     into = ana_values[word];
     return true;
 }
@@ -177,8 +170,7 @@ core::listener_spec read_listener(json_place where, problem_list& problems, docu
     core::listener_spec spec;
     object_reader reader(std::move(where), problems);
     read_endpoint(reader, spec, 0);
-    if (kind == document::body)
-        reader.member("name");
+    if (kind == document::body) reader.member("name");
     skip_status(reader, kind);
     reader.finish();
     return spec;
@@ -224,8 +216,7 @@ core::device_spec read_device(json_place where, problem_list& problems, document
         if (has_path && (spec.path.empty() || spec.path.size() > max_path_bytes))
             reader.complain("path", fmt::format("must be 1 to {} bytes", max_path_bytes));
     } else if (!spec.type.empty()) {
-        if (has_path)
-            reader.complain("path", "only a \"file\" device has a path", "remove it");
+        if (has_path) reader.complain("path", "only a \"file\" device has a path", "remove it");
         if (has_direct) {
             // A GET shows it for every type; false is the only value that would have no meaning.
             if (!spec.direct)

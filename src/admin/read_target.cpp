@@ -12,14 +12,13 @@ namespace {
 
 /// Names seen so far and where, to point at the first bearer when there is a second.
 class name_book {
-public:
+  public:
     explicit name_book(problem_list& problems) : problems_(problems) {}
 
     /// Enters `name`; a name that is there already is a problem of `where`.
     void enter(const std::string& name, const json_place& where, std::string_view what,
                std::string remedy) {
-        if (name.empty())
-            return;
+        if (name.empty()) return;
         const auto [entry, fresh] = lines_.emplace(name, where.node->line);
         if (!fresh)
             problems_.add({where.pointer, where.node->line,
@@ -28,7 +27,7 @@ public:
     }
     [[nodiscard]] bool has(const std::string& name) const { return lines_.contains(name); }
 
-private:
+  private:
     problem_list& problems_;
     std::unordered_map<std::string, std::uint32_t> lines_;
 };
@@ -72,8 +71,7 @@ void read_namespaces_rules(const json_place& where, const core::subsystem_spec& 
         seen.uuids.enter(ns.uuid, inside(item, "uuid"), "UUID", "remove it to have one derived");
         seen.nguids.enter(ns.nguid, inside(item, "nguid"), "NGUID",
                           "remove it to have one derived");
-        if (ns.device.empty())
-            continue;
+        if (ns.device.empty()) continue;
         const json_place device = inside(item, "device");
         if (!seen.devices.has(ns.device))
             problems.add({device.pointer, device.node->line,
@@ -88,8 +86,7 @@ void read_listener_names(const json_place& where, const core::subsystem_spec& sp
                          const books& seen, problem_list& problems) {
     const json_node* array = where.node->find("listeners");
     for (std::size_t i = 0; i < spec.listeners.size(); ++i) {
-        if (seen.listeners.has(spec.listeners[i]))
-            continue;
+        if (seen.listeners.has(spec.listeners[i])) continue;
         problems.add({fmt::format("{}/listeners/{}", where.pointer, i), array->items[i].line,
                       fmt::format("there is no listener \"{}\"", spec.listeners[i]),
                       "a listener's name is such as \"tcp:127.0.0.1:4420\" or \"tcp:[::1]:4420\""});

@@ -10,7 +10,7 @@ using nlohmann::ordered_json;
 
 /// Adds members, in a file only those that differ from their default.
 class object_writer {
-public:
+  public:
     explicit object_writer(document kind) : brief_(kind == document::file) {}
 
     template <typename Value>
@@ -19,12 +19,11 @@ public:
     }
     template <typename Value>
     void unless(const char* key, const Value& value, const Value& usual) {
-        if (!brief_ || value != usual)
-            out_[key] = value;
+        if (!brief_ || value != usual) out_[key] = value;
     }
     ordered_json take() { return std::move(out_); }
 
-private:
+  private:
     bool brief_;
     ordered_json out_ = ordered_json::object();
 };
@@ -44,15 +43,13 @@ ordered_json to_json(const core::device_spec& spec, document kind) {
     object_writer out(kind);
     out.always("name", spec.name);
     out.always("type", spec.type);
-    if (spec.type == "file")
-        out.always("path", spec.path);
+    if (spec.type == "file") out.always("path", spec.path);
     if (kind != document::file)
         out.always("size", spec.size_bytes);
     else if (spec.size_bytes != 0)
         out.always("size", print_size(spec.size_bytes));
     out.unless("block_size", spec.block_bytes, usual.block_bytes);
-    if (spec.type == "file")
-        out.unless("direct", spec.direct, usual.direct);
+    if (spec.type == "file") out.unless("direct", spec.direct, usual.direct);
     return out.take();
 }
 
@@ -84,8 +81,7 @@ ordered_json to_json(const core::subsystem_spec& spec, document kind) {
     out.unless("max_cntlid", spec.max_cntlid, usual.max_cntlid);
     out.unless("paused", spec.paused, usual.paused);
     ordered_json namespaces = ordered_json::array();
-    for (const core::namespace_spec& ns : spec.namespaces)
-        namespaces.push_back(to_json(ns, kind));
+    for (const core::namespace_spec& ns : spec.namespaces) namespaces.push_back(to_json(ns, kind));
     out.always("namespaces", std::move(namespaces));
     return out.take();
 }
