@@ -25,12 +25,12 @@ struct json_node {
     struct member;
 
     json_kind kind = json_kind::null;
-    bool truth = false;            ///< boolean
-    std::uint32_t line = 0;        ///< where the value ends (a scalar) or begins (array, object)
-    std::int64_t negative = 0;     ///< negative
-    std::uint64_t natural = 0;     ///< natural
-    double real = 0;               ///< real
-    std::string text = {};         ///< text
+    bool truth = false;         ///< boolean
+    std::uint32_t line = 0;     ///< where the value ends (a scalar) or begins (array, object)
+    std::int64_t negative = 0;  ///< negative
+    std::uint64_t natural = 0;  ///< natural
+    double real = 0;            ///< real
+    std::string text = {};      ///< text
     std::vector<json_node> items = {};  ///< array
     std::vector<member> members = {};   ///< object, in the order of the document
 

@@ -6,6 +6,7 @@
 #include "object_reader.hpp"
 
 #include <fulmar/core/model.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <optional>

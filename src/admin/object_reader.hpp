@@ -25,7 +25,7 @@ struct json_place {
 };
 
 class object_reader {
-public:
+  public:
     /// A place that holds no object is reported here, and every read then finds nothing.
     object_reader(json_place where, problem_list& problems);
 
@@ -39,8 +39,7 @@ public:
     bool read(std::string_view key, Integer& into, std::uint64_t least = 0,
               std::uint64_t most = std::numeric_limits<Integer>::max()) {
         std::uint64_t wide = 0;
-        if (!read_natural(key, wide, least, most))
-            return false;
+        if (!read_natural(key, wide, least, most)) return false;
         into = static_cast<Integer>(wide);
         return true;
     }
@@ -66,7 +65,7 @@ public:
     [[nodiscard]] const std::string& pointer() const noexcept { return where_.pointer; }
     [[nodiscard]] problem_list& problems() noexcept { return problems_; }
 
-private:
+  private:
     const json_node* want(std::string_view key, json_kind kind);
     bool read_natural(std::string_view key, std::uint64_t& into, std::uint64_t least,
                       std::uint64_t most);

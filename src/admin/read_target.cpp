@@ -87,9 +87,10 @@ void read_listener_names(const json_place& where, const core::subsystem_spec& sp
     const json_node* array = where.node->find("listeners");
     for (std::size_t i = 0; i < spec.listeners.size(); ++i) {
         if (seen.listeners.has(spec.listeners[i])) continue;
-        problems.add({fmt::format("{}/listeners/{}", where.pointer, i), array->items[i].line,
-                      fmt::format("there is no listener \"{}\"", spec.listeners[i]),
-                      "a listener's name is such as \"tcp:127.0.0.1:4420\" or \"tcp:[::1]:4420\""});
+        problems.warn(
+            {fmt::format("{}/listeners/{}", where.pointer, i), array->items[i].line,
+             fmt::format("there is no listener \"{}\"", spec.listeners[i]),
+             "a listener's name is such as \"tcp:127.0.0.1:4420\" or \"tcp:[::1]:4420\""});
     }
 }
 
