@@ -5,7 +5,7 @@
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
 #   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
-#   tests/bench/<name>.cpp             -> bin/fulmar-<name>
+#   tests/bench/<name>.cpp             -> bin/fulmar-<name>, with tests/bench/<name>/*.cpp
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
 #                                                        line names the layers it links
 
@@ -130,12 +130,15 @@ if(FULMAR_TESTS)
   endforeach()
 endif()
 
-file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
-if(FULMAR_TESTS)
+# What measures is built only where measuring makes sense.
+if(FULMAR_TESTS AND NOT FULMAR_SANITIZE)
+  file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
   foreach(tool IN LISTS tools)
     cmake_path(GET tool STEM name)
     string(REPLACE "_" "-" name "fulmar-${name}")
-    add_executable(${name} ${tool})
+    cmake_path(REMOVE_EXTENSION tool OUTPUT_VARIABLE parts)
+    file(GLOB parts CONFIGURE_DEPENDS "${parts}/*.cpp")
+    add_executable(${name} ${tool} ${parts})
     target_link_libraries(${name} PRIVATE
       ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
     target_include_directories(${name} PRIVATE

@@ -6,18 +6,13 @@
 
 namespace fulmar::core {
 
-namespace {
-// From the embedded waiter back to its request.
-request& request_of(mem::buffer_waiter& waiter) noexcept {
-    constexpr auto offset = offsetof(request, waiter);
-    return *reinterpret_cast<request*>(reinterpret_cast<std::byte*>(&waiter) - offset);
-}
-}  // namespace
+request::request() noexcept : waiter(*this) {}
 
-request::request() noexcept
-    : waiter([](mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
-          io_steps::buffer_granted(request_of(w), std::move(chain));
-      }) {}
+request::buffer_wait::buffer_wait(request& r) noexcept
+    : buffer_waiter([](mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
+          io_steps::buffer_granted(*static_cast<buffer_wait&>(w).owner, std::move(chain));
+      }),
+      owner(&r) {}
 
 void request::advance(request_event on) noexcept {
     const auto to = next_state(request_edges, state_, on);

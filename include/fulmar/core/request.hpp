@@ -63,7 +63,11 @@ class request {
     io_task* task = nullptr;            ///< while it is at a backend
     void* admin_context = nullptr;      ///< an asynchronous admin command's
     list_hook list{};                   ///< parked list of its gate
-    mem::buffer_waiter waiter;
+    struct buffer_wait : mem::buffer_waiter {
+        explicit buffer_wait(request& r) noexcept;
+        request* owner;
+    };
+    buffer_wait waiter;
 
     void reset() noexcept;
 
