@@ -120,10 +120,10 @@ if(FULMAR_TESTS)
     endif()
   endforeach()
 
-  # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built
+  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing else is built
   # for it.
   add_custom_target(tsan_tests)
-  foreach(name IN ITEMS unit_engine unit_core sim)
+  foreach(name IN ITEMS unit_engine unit_backend unit_core sim)
     if(TARGET ${name})
       add_dependencies(tsan_tests ${name})
     endif()

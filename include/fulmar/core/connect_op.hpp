@@ -1,0 +1,57 @@
+// A Connect on its way: from its qpair's reactor to the control reactor, to the controller's home, and back.
+// One per qpair, embedded in it. Each hop names the reactor that it runs on.
+#pragma once
+
+#include <fulmar/base/ids.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/nvme/fabrics.hpp>
+#include <fulmar/nvme/status.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace fulmar::core {
+
+class controller;
+class qpair;
+class poll_group;
+struct queue_counters;
+
+/// Called on: the reactor that holds the message.
+class connect_op : public engine::message {
+  public:
+    explicit connect_op(qpair& owner) noexcept;
+
+    qpair* owner;
+    nvme::connect_command command{};
+    nvme::connect_data data{};
+    subsystem_id subsystem{};           ///< as resolved on the qpair's reactor; stale ones are refused further on
+    poll_group* group = nullptr;        ///< the qpair's
+    poll_group* home = nullptr;         ///< the controller's
+    controller* found = nullptr;
+    cntlid assigned{};
+    nvme::status status{};
+    std::uint32_t dw0 = 0;
+    bool in_flight = false;             ///< away from the qpair's reactor
+    bool parked = false;                ///< waits on the qpair's reactor for its subsystem
+    bool registered = false;            ///< the home reactor counts the qpair in
+    bool wait = false;                  ///< the control reactor says: the subsystem is in transition, wait for it
+    bool deadline_set = false;
+    queue_counters* counters = nullptr; ///< once registered
+    struct wait_timer : engine::timer {
+        explicit wait_timer(connect_op& op) noexcept;
+        connect_op* owner;
+    };
+    wait_timer deadline;
+    list_hook parked_hook{};
+
+    [[nodiscard]] std::string_view host_nqn() const noexcept;
+    [[nodiscard]] std::string_view subsystem_nqn() const noexcept;
+
+    /// Sends this message to `to`, whose reactor then runs `step`.
+    void hop(engine::reactor& to, handler step) noexcept;
+};
+
+}  // namespace fulmar::core

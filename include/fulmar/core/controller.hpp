@@ -1,0 +1,232 @@
+// A controller: one host's association with one subsystem. It lives on the reactor of its admin queue, its home.
+#pragma once
+
+#include <fulmar/base/clock.hpp>
+#include <fulmar/base/ids.hpp>
+#include <fulmar/base/intrusive.hpp>
+#include <fulmar/base/limits.hpp>
+#include <fulmar/core/controller_states.hpp>
+#include <fulmar/core/description.hpp>
+#include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/nvme/async_event.hpp>
+#include <fulmar/nvme/fabrics.hpp>
+#include <fulmar/nvme/features.hpp>
+#include <fulmar/nvme/logs.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fulmar::core {
+
+class poll_group;
+class target;
+struct subsystem_group;
+
+/// One queue of a controller, as its home sees it. The qpair itself may live on another reactor.
+struct queue_slot {
+    queue_slot(controller& c, qpair& queue, poll_group& where) noexcept;
+
+    /// "Close your connection": travels to the qpair's reactor and back.
+    struct disconnect_message : engine::message {
+        explicit disconnect_message(queue_slot& s) noexcept;
+        queue_slot* slot;
+        close_reason reason = close_reason::host_disconnected;
+    };
+
+    controller* owner;
+    qpair* queue;
+    poll_group* group;
+    queue_counters counters;
+    bool leaving = false;          ///< a disconnect was sent
+    bool message_away = false;
+    connect_op* waiting = nullptr; ///< the Connect of a successor that waits for this one to leave
+    bool detached = false;         ///< the qpair is gone; the slot waits for its message only
+    disconnect_message disconnect;
+};
+
+/// "Abort that command": travels to the qpair's reactor and back.
+struct abort_op : engine::message {
+    abort_op() noexcept;
+    controller* owner = nullptr;
+    request* asker = nullptr;      ///< null: free
+    qpair* queue = nullptr;
+    poll_group* group = nullptr;
+    std::uint16_t cid = 0;
+    bool aborted = false;
+
+    void send(engine::reactor& to, handler step) noexcept;
+};
+
+/// Called on: home reactor, all methods.
+class controller {
+  public:
+    struct identity {
+        cntlid id{};
+        std::string host_nqn;
+        std::array<std::uint8_t, 16> host_id{};
+        std::uint32_t keep_alive_ms = 0;
+    };
+
+    controller(poll_group& home, subsystem_group& subsystem, identity who);
+    ~controller();
+    controller(const controller&) = delete;
+    controller& operator=(const controller&) = delete;
+
+    // Queues.
+    /// Registers a queue; the caller has checked that it may join.  False: no memory.
+    bool attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept;
+    void queue_detached(std::uint16_t number) noexcept;
+    /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in `dw0`).
+    [[nodiscard]] nvme::status may_join(const connect_op& op, std::uint32_t& dw0) const noexcept;
+    [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
+    /// Ends the association. Idempotent.
+    void disconnect(close_reason why) noexcept;
+
+    // Commands of the admin queue.
+    void on_admin_command(request& r) noexcept;
+    /// Fabrics commands but Connect; on the admin queue.
+    void on_fabrics_command(request& r) noexcept;
+
+    // Events. A change is remembered until a host that enabled it has read the log.
+    void namespace_changed(std::uint32_t number) noexcept;
+    void ana_changed() noexcept;
+    void discovery_changed() noexcept;
+
+    [[nodiscard]] cntlid id() const noexcept { return who_.id; }
+    [[nodiscard]] const std::string& host_nqn() const noexcept { return who_.host_nqn; }
+    [[nodiscard]] const std::array<std::uint8_t, 16>& host_id() const noexcept { return who_.host_id; }
+    [[nodiscard]] controller_state state() const noexcept { return state_; }
+    [[nodiscard]] const subsystem_description& description() const noexcept;
+    [[nodiscard]] poll_group& home() noexcept { return home_; }
+    [[nodiscard]] bool is_discovery() const noexcept;
+    /// Host Behavior Support says that this host honours retry delays. Called on: any thread.
+    [[nodiscard]] bool retry_delay_enabled() const noexcept { return retry_delay_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool ana_events_enabled() const noexcept;
+
+    list_hook subsystem_hook{};
+
+  private:
+    friend struct admin_steps;
+    friend struct fabrics_steps;
+    friend struct connect_steps;
+
+    void advance(controller_event on) noexcept;
+    void finish(request& r, nvme::status status) noexcept;
+    void disconnect_io_queues(close_reason why) noexcept;
+    void disconnect_slot(queue_slot& s, close_reason why) noexcept;
+    void check_queues_gone() noexcept;
+    void erase_finished_slots() noexcept;
+    void check_gone() noexcept;
+    static void on_disconnect_returned(engine::message& m) noexcept;
+    static void on_keep_alive_due(engine::timer& t) noexcept;
+    void touch_keep_alive() noexcept;
+
+    // fabrics_command.cpp
+    void property_get(request& r) noexcept;
+    void property_set(request& r) noexcept;
+    void set_configuration(std::uint32_t value) noexcept;
+
+    // admin_command.cpp
+    void execute_admin(request& r) noexcept;
+    /// Copies `data` from `offset` on into the answer, zero-filled to the requested length.
+    void answer_with(request& r, std::span<const std::byte> data, std::uint64_t offset = 0) noexcept;
+    void keep_alive(request& r) noexcept;
+    // identify.cpp
+    void identify(request& r) noexcept;
+    // log_page.cpp
+    void get_log_page(request& r) noexcept;
+    // features.cpp
+    void set_features(request& r) noexcept;
+    void get_features(request& r) noexcept;
+    // async_event.cpp
+    void async_event_request(request& r) noexcept;
+    void raise(nvme::async_event event) noexcept;
+    void log_read(nvme::lid page) noexcept;
+    void deliver_events() noexcept;
+    void drop_async_events(nvme::status with) noexcept;
+    /// Ends a waiting Asynchronous Event Request; false when `r` is none.
+    bool abort_async_event(request& r) noexcept;
+    friend class qpair;
+    // abort.cpp
+    void abort_command(request& r) noexcept;
+    static void on_abort_at_group(engine::message& m) noexcept;
+    static void on_abort_returned(engine::message& m) noexcept;
+    // discovery.cpp
+    void discovery_log(request& r) noexcept;
+    friend struct discovery_query;
+
+    struct keep_alive_timer : engine::timer {
+        explicit keep_alive_timer(controller& c) noexcept : timer(&controller::on_keep_alive_due), owner(&c) {}
+        controller* owner;
+    };
+    /// Gives the controller id back; travels to the control reactor and back, then the controller is destroyed.
+    struct release_message : engine::message {
+        explicit release_message(controller& c) noexcept;
+        controller* owner;
+    };
+    friend class target;
+
+    poll_group& home_;
+    subsystem_group* subsystem_;
+    subsystem_id subsystem_id_;
+    identity who_;
+    controller_state state_ = controller_state::disabled;
+    std::uint32_t configuration_ = 0;       // CC as the host wrote it
+    bool fatal_ = false;                    // CSTS.CFS
+    close_reason reason_ = close_reason::host_disconnected;
+    boost::unordered_flat_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
+    std::uint16_t queues_granted_ = 0;      // by Set Features; 0: not asked yet
+    std::uint32_t away_ = 0;                // messages of ours on other reactors, beyond the slots'
+    bool released_ = false;
+
+    // Features.
+    std::uint32_t event_config_ = 0;
+    std::uint32_t arbitration_ = 0;
+    std::uint32_t power_management_ = 0;
+    std::uint32_t temperature_over_ = 0x0157;   // 343 K, the specification's example of a default
+    std::uint32_t temperature_under_ = 0;
+    std::uint32_t write_atomicity_ = 0;
+    std::uint32_t volatile_write_cache_ = 1;
+    boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery_;  // by nsid
+    nvme::host_behavior_support host_behavior_{};
+    std::atomic<bool> retry_delay_{false};
+
+    // Keep alive.
+    keep_alive_timer keep_alive_;
+    instant last_seen_{};
+    std::uint32_t keep_alive_ms_ = 0;
+
+    // Asynchronous events.
+    std::array<request*, limits::max_async_events> waiting_events_{};
+    std::uint32_t waiting_event_count_ = 0;
+    struct pending_event {
+        nvme::async_event event;
+        bool raised = false;   // to be delivered
+        bool masked = false;   // delivered, and the log not read since
+    };
+    std::array<pending_event, 3> events_;     // namespace attributes, ANA, discovery
+    std::vector<std::uint32_t> changed_namespaces_;
+    bool changed_overflow_ = false;
+
+    // Errors of the admin queue, newest first.
+    static constexpr std::uint32_t error_log_entries = 64;
+    std::vector<nvme::error_log_entry> errors_;
+    std::uint64_t error_count_ = 0;
+
+    std::array<abort_op, limits::abort_limit> aborts_;
+    release_message release_;
+    // What the queues that are gone had counted.
+    std::uint64_t past_reads_ = 0, past_writes_ = 0, past_bytes_read_ = 0, past_bytes_written_ = 0;
+    instant created_;
+};
+
+}  // namespace fulmar::core

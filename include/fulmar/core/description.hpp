@@ -1,0 +1,52 @@
+// What every poll group knows of a subsystem: an immutable copy, replaced as a whole when something changes.
+#pragma once
+
+#include <fulmar/backend/device.hpp>
+#include <fulmar/base/ids.hpp>
+#include <fulmar/core/model.hpp>
+#include <fulmar/nvme/uuid.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::core {
+
+/// One namespace as hosts see it.
+struct namespace_description {
+    namespace_id id;                 ///< index = nsid - 1
+    nvme::uuid uuid;
+    nvme::nguid nguid;
+    backend::geometry geometry;      ///< the last good one when the device is lost
+    ana_state ana = ana_state::optimized;
+    bool ready = true;               ///< false: lost; Identify says so and I/O is answered
+    bool write_protected = false;
+
+    [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
+    [[nodiscard]] std::uint32_t ana_group() const noexcept { return id.index + 1; }  ///< one group per namespace
+};
+
+/// One subsystem as poll groups see it. Never changed once it is shared.
+struct subsystem_description {
+    subsystem_id id;
+    bool discovery = false;
+    std::string nqn;
+    std::string serial;
+    std::string model;
+    bool allow_any_host = false;
+    std::vector<std::string> hosts;             ///< sorted
+    std::vector<std::string> listeners;         ///< names, sorted; empty: every listener
+    std::vector<namespace_description> namespaces;  ///< sorted by nsid
+    std::uint64_t ana_change_count = 0;
+    std::uint32_t namespace_limit = limits::max_namespaces;  ///< NN, MNAN
+
+    [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
+    [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;
+    [[nodiscard]] bool offered_at(std::string_view listener) const noexcept;
+};
+
+using subsystem_view = std::shared_ptr<const subsystem_description>;
+
+}  // namespace fulmar::core

@@ -1,0 +1,57 @@
+// The states of a namespace, as the control reactor sees them (architecture section 4).
+#pragma once
+
+#include <fulmar/core/state_table.hpp>
+
+#include <string_view>
+
+namespace fulmar::core {
+
+enum class namespace_state : std::uint8_t {
+    absent,     ///< not there; where every namespace begins and ends
+    attaching,  ///< poll groups are opening their channels
+    ready,      ///< serving
+    fencing,    ///< poll groups park new I/O and drain what is at the backend
+    fenced,     ///< nothing is at the backend; new I/O is parked
+    lost,       ///< the device is gone; the namespace stays listed until it returns or an operator removes it
+    detaching,  ///< poll groups answer what is left and let go of the device
+};
+
+enum class namespace_event : std::uint8_t { attach, fence, open, lose, detach, done, failed };
+
+using namespace_edge = edge<namespace_state, namespace_event>;
+
+inline constexpr auto namespace_edges = [] {
+    using S = namespace_state;
+    using E = namespace_event;
+    return std::array{
+        namespace_edge{S::absent, E::attach, S::attaching},
+        namespace_edge{S::attaching, E::done, S::ready},
+        namespace_edge{S::attaching, E::failed, S::detaching},
+        namespace_edge{S::attaching, E::lose, S::lost},
+        namespace_edge{S::ready, E::fence, S::fencing},
+        namespace_edge{S::ready, E::lose, S::lost},
+        namespace_edge{S::ready, E::detach, S::detaching},
+        namespace_edge{S::fencing, E::done, S::fenced},
+        namespace_edge{S::fencing, E::failed, S::ready},
+        namespace_edge{S::fencing, E::lose, S::lost},
+        namespace_edge{S::fencing, E::detach, S::detaching},
+        namespace_edge{S::fenced, E::open, S::ready},
+        namespace_edge{S::fenced, E::lose, S::lost},
+        namespace_edge{S::fenced, E::detach, S::detaching},
+        namespace_edge{S::lost, E::attach, S::attaching},  // the device is back
+        namespace_edge{S::lost, E::detach, S::detaching},
+        namespace_edge{S::detaching, E::done, S::absent},  // teardown has no failed: its deadline escalates
+    };
+}();
+
+static_assert(is_deterministic(namespace_edges));
+static_assert(always_reaches(namespace_edges, namespace_state::absent));
+static_assert(has_edge(namespace_edges, namespace_state::attaching, namespace_event::failed));
+static_assert(has_edge(namespace_edges, namespace_state::fencing, namespace_event::failed));
+static_assert(!has_edge(namespace_edges, namespace_state::detaching, namespace_event::failed));
+
+[[nodiscard]] std::string_view to_string(namespace_state state) noexcept;
+[[nodiscard]] std::string_view to_string(namespace_event event) noexcept;
+
+}  // namespace fulmar::core

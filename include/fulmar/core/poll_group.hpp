@@ -1,0 +1,131 @@
+// Everything of the target that lives on one data reactor: qpairs, subsystem groups, controllers at home here, buffers.
+#pragma once
+
+#include <fulmar/base/intrusive.hpp>
+#include <fulmar/core/group_command.hpp>
+#include <fulmar/core/io_task.hpp>
+#include <fulmar/core/model.hpp>
+#include <fulmar/core/qpair.hpp>
+#include <fulmar/core/subsystem_group.hpp>
+#include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/mem/buffer_pool.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::core {
+
+class target;
+
+/// Counters of one poll group; written by its reactor, readable from any thread.
+struct group_counters {
+    std::atomic<std::uint64_t> admin_commands{0};
+    std::atomic<std::uint64_t> io_commands{0};
+    std::atomic<std::uint64_t> bytes_read{0};
+    std::atomic<std::uint64_t> bytes_written{0};
+    std::atomic<std::uint64_t> errors{0};
+    std::atomic<std::uint64_t> parked{0};
+    std::atomic<std::uint64_t> replayed{0};
+    std::atomic<std::uint64_t> abandoned{0};
+    std::atomic<std::uint64_t> stale{0};        ///< messages and requests for a former generation, dropped or answered
+    std::atomic<std::uint64_t> buffer_waits{0};
+    std::atomic<std::uint64_t> connections{0};  ///< present
+    std::atomic<std::uint64_t> connections_total{0};
+    std::atomic<std::uint64_t> free_chunks{0};         ///< of the pool
+    std::atomic<std::uint64_t> waiting_for_chunks{0};
+};
+
+/// Called on: owning reactor, unless a method says otherwise.
+class poll_group final : private engine::poller {
+  public:
+    /// Called on: control reactor, before the reactor's thread runs.
+    poll_group(engine::reactor& reactor, target& target, std::unique_ptr<mem::buffer_pool> pool);
+    ~poll_group();
+
+    [[nodiscard]] engine::reactor& reactor() noexcept { return reactor_; }
+    [[nodiscard]] core::target& target() noexcept { return target_; }
+    [[nodiscard]] mem::buffer_pool& pool() noexcept { return *pool_; }
+    [[nodiscard]] const target_options& options() const noexcept { return options_; }
+    /// Called on: any thread.
+    [[nodiscard]] const group_counters& counters() const noexcept { return counters_; }
+
+    /// Connections that the control reactor has sent here or is about to: what "least loaded" compares.
+    /// Called on: any thread.
+    std::atomic<std::uint32_t> load{0};
+
+    // For transports.
+    void add(qpair& q) noexcept;
+    void remove(qpair& q) noexcept;
+
+    // For core.
+    [[nodiscard]] subsystem_group* find(subsystem_id id) noexcept;
+    [[nodiscard]] subsystem_group* find(std::string_view nqn) noexcept;
+    void view_replaced(subsystem_group& s, std::string_view old_name) noexcept;
+    void execute(group_command& command) noexcept;
+    void escalate(const escalate_command& command) noexcept;
+    void acknowledge(group_command& command) noexcept;
+    void settle_later(subsystem_group& s) noexcept {
+        if (!s.unsettled_hook.is_linked()) unsettled_.push_back(s);
+    }
+
+    /// A task with room for the vectors of `chunks`; null when the pool is dry (more tasks than queue entries are abandoned).
+    [[nodiscard]] io_task* take_task(std::uint32_t chunks) noexcept;
+    void return_task(io_task& task) noexcept;
+    /// The account that abandoned buffers are charged to.
+    [[nodiscard]] mem::buffer_credit& quarantine() noexcept { return quarantine_; }
+    /// Makes sure that `more` further tasks exist; false: no memory.
+    bool reserve_tasks(std::uint32_t more) noexcept;
+    void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
+
+    /// Connects that wait for a subsystem of this name.
+    void park(connect_op& op) noexcept;
+    void unpark(connect_op& op) noexcept;
+    void retry_parked_connects() noexcept;
+
+    /// Persistent discovery controllers at home here hear of a change.
+    void discovery_changed() noexcept;
+    void collect_connections(std::vector<connection_status>& into) const;
+
+    void count(std::atomic<std::uint64_t> group_counters::*which, std::uint64_t by = 1) noexcept {
+        std::atomic<std::uint64_t>& c = counters_.*which;
+        c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+    }
+
+    /// Runs `close` on every qpair; the target is stopping.
+    void close_all(close_reason why) noexcept;
+    /// Ends the connections that were made through one listener.
+    void close_listener(std::string_view name) noexcept;
+    [[nodiscard]] bool empty() const noexcept { return qpairs_.empty(); }
+
+  private:
+    bool poll() noexcept override;
+    void add_subsystem(group_command& command) noexcept;
+    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump() || !unsettled_.empty(); }
+
+    engine::reactor& reactor_;
+    core::target& target_;
+    const target_options& options_;
+    std::unique_ptr<mem::buffer_pool> pool_;
+    mem::buffer_credit quarantine_;
+    group_counters counters_;
+    intrusive_list<qpair, &qpair::group_hook_> qpairs_;
+    std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
+    intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
+    boost::unordered_flat_map<std::string_view, subsystem_group*> by_nqn_;  // keys live in the descriptions
+    intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;
+    std::uint32_t parked_connect_count_ = 0;
+    std::vector<std::unique_ptr<io_task[]>> task_slabs_;
+    intrusive_list<io_task, &io_task::pool_hook> free_tasks_;
+    std::unique_ptr<vector_block[]> vector_blocks_;
+    vector_block* free_vectors_ = nullptr;
+    std::uint64_t tasks_reserved_ = 0;
+    std::uint64_t tasks_total_ = 0;
+};
+
+}  // namespace fulmar::core

@@ -1,0 +1,140 @@
+// A queue pair: the part of a connection that core sees. Transports derive from it.
+#pragma once
+
+#include <fulmar/base/clock.hpp>
+#include <fulmar/base/ids.hpp>
+#include <fulmar/base/intrusive.hpp>
+#include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/queue_counters.hpp>
+#include <fulmar/core/qpair_states.hpp>
+#include <fulmar/core/request.hpp>
+#include <fulmar/core/status_report.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/mem/buffer_credit.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace fulmar::core {
+
+class controller;
+class poll_group;
+struct abort_op;
+struct subsystem_group;
+
+enum class close_reason : std::uint8_t {
+    peer_closed,        ///< the host went away
+    transport_error,    ///< the bytes or the socket were wrong
+    protocol_error,     ///< the host broke a rule that ends the connection
+    host_disconnected,  ///< Disconnect, or its controller ended
+    keep_alive,         ///< KATO expired
+    operator_request,   ///< subsystem, host or listener removed
+    stalled,            ///< a deadline of the connection passed
+    shutdown,
+};
+[[nodiscard]] std::string_view to_string(close_reason reason) noexcept;
+
+/// Called on: owning reactor, all methods.
+class qpair {
+  public:
+    qpair(const qpair&) = delete;
+    qpair& operator=(const qpair&) = delete;
+    virtual ~qpair();
+
+    // For the transport.
+
+    /// A command has arrived, with its in-capsule data (if any) complete and its digests right. The request is core's until
+    /// answer().
+    void on_command(request& r) noexcept;
+    /// The data that fetch_data() asked for is in the request's chain; `status` is success, or what went wrong on the way.
+    void on_data(request& r, nvme::status status) noexcept;
+    /// The answer has left, or never will: the request is the transport's again.
+    void on_answered(request& r) noexcept;
+    /// The connection is broken, or must end. Idempotent.
+    void close(close_reason reason) noexcept;
+    /// close() once every answer that is on its way has left.
+    void close_when_idle() noexcept { closes_when_idle_ = true; }
+
+    [[nodiscard]] qpair_state state() const noexcept { return state_; }
+    [[nodiscard]] bool usable() const noexcept { return state_ < qpair_state::closing; }
+    [[nodiscard]] mem::buffer_credit& credit() noexcept { return credit_; }
+    [[nodiscard]] poll_group& group() noexcept { return *group_; }
+    /// SQHD of the next answer.
+    [[nodiscard]] std::uint16_t sq_head() const noexcept {
+        return flow_control_ ? sq_head_ : nvme::sqhd_no_flow_control;
+    }
+    [[nodiscard]] bool flow_control() const noexcept { return flow_control_; }
+    [[nodiscard]] std::uint16_t number() const noexcept { return qid_; }
+    [[nodiscard]] bool is_io() const noexcept { return qid_ != 0; }
+    [[nodiscard]] connection_status status() const;
+    /// Requests between on_command() and on_answered().
+    [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
+
+  protected:
+    explicit qpair(poll_group& group);
+
+    // What core asks of the transport.
+
+    /// Fetch `r.length` bytes from the host into `r.chain`, then on_data().
+    virtual void fetch_data(request& r) noexcept = 0;
+    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered() (not inside this call, unless stopped).
+    virtual void answer(request& r) noexcept = 0;
+    /// From now on nothing is received or sent. Every request in `answering` is given back through on_answered(), every one
+    /// in `awaiting_data` through on_data() with an error, inside this call; a later answer() is given back at once.
+    virtual void stop() noexcept = 0;
+    /// Visits every request that is not idle. The visitor may end the one it is shown, no other.
+    virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
+    /// Make room for `depth` requests (Connect said so).  False: no memory.
+    virtual bool grow(std::uint32_t depth) noexcept = 0;
+    /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the turn.
+    virtual void retire() noexcept = 0;
+    /// Fills in what only the transport knows: addresses, digests.
+    virtual void describe(connection_status& into) const = 0;
+    [[nodiscard]] virtual std::string_view listener_name() const noexcept = 0;
+
+  private:
+    friend class poll_group;
+    friend class controller;
+    friend struct subsystem_group;
+    friend struct connect_steps;
+    friend struct io_steps;
+    friend struct fabrics_steps;
+    friend struct admin_steps;
+
+    void advance(qpair_event on) noexcept;
+    /// Hands the answer to the transport, or ends the request at once when the connection is closing.
+    void finish(request& r, nvme::status status) noexcept;
+    void check_drained() noexcept;
+    void end_waiting_request(request& r) noexcept;
+    void start_admin(request& r) noexcept;
+    void buffer_granted(request& r) noexcept;
+    /// Ends the command that `op` names, if it waits for something.
+    void abort(abort_op& op) noexcept;
+    void detach_from_controller() noexcept;
+    void detached() noexcept;
+
+    poll_group* group_;
+    mem::buffer_credit credit_;
+    qpair_state state_ = qpair_state::fresh;
+    close_reason reason_ = close_reason::peer_closed;
+    bool flow_control_ = true;
+    bool closes_when_idle_ = false;
+    std::uint16_t qid_ = 0;
+    std::uint16_t sq_head_ = 0;
+    std::uint32_t sq_entries_ = 0;
+    std::uint32_t outstanding_ = 0;
+    std::uint64_t number_ = 0;             // for people, never reused
+    controller* controller_ = nullptr;     // this queue's; lives on the home reactor
+    poll_group* home_ = nullptr;           // the controller's
+    subsystem_group* subsystem_ = nullptr;
+    queue_counters* counters_ = nullptr;   // in the controller; valid while attached
+    queue_counters own_counters_;          // until then
+    request* connect_request_ = nullptr;
+    connect_op connect_;
+    list_hook group_hook_;
+    list_hook subsystem_hook_;
+};
+
+}  // namespace fulmar::core

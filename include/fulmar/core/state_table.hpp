@@ -1,0 +1,65 @@
+// A state machine is one constexpr table of edges. Everything else (the checks, docs/states.md, the model) reads it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace fulmar::core {
+
+template <typename State, typename Event>
+struct edge {
+    State from;
+    Event on;
+    State to;
+};
+
+/// Where `on` leads from `from`; nothing when the table has no such edge.
+template <typename State, typename Event, std::size_t N>
+[[nodiscard]] constexpr std::optional<State> next_state(const std::array<edge<State, Event>, N>& edges,
+                                                        State from, Event on) noexcept {
+    for (const edge<State, Event>& e : edges)
+        if (e.from == from && e.on == on) return e.to;
+    return std::nullopt;
+}
+
+/// No two edges leave one state on one event.
+template <typename State, typename Event, std::size_t N>
+[[nodiscard]] constexpr bool is_deterministic(const std::array<edge<State, Event>, N>& edges) noexcept {
+    for (std::size_t i = 0; i < N; ++i)
+        for (std::size_t j = i + 1; j < N; ++j)
+            if (edges[i].from == edges[j].from && edges[i].on == edges[j].on) return false;
+    return true;
+}
+
+/// Every state that occurs in the table can get to `goal`.
+template <typename State, typename Event, std::size_t N>
+[[nodiscard]] constexpr bool always_reaches(const std::array<edge<State, Event>, N>& edges, State goal) noexcept {
+    for (const edge<State, Event>& start : edges) {
+        std::array<State, N + 1> seen{};  // breadth first; at most one new state per edge
+        std::size_t count = 0, done = 0;
+        seen[count++] = start.to;
+        bool reached = false;
+        while (done < count && !reached) {
+            const State at = seen[done++];
+            if (at == goal) reached = true;
+            for (const edge<State, Event>& e : edges) {
+                if (e.from != at) continue;
+                bool known = false;
+                for (std::size_t i = 0; i < count; ++i) known = known || seen[i] == e.to;
+                if (!known && count < seen.size()) seen[count++] = e.to;
+            }
+        }
+        if (!reached) return false;
+    }
+    return true;
+}
+
+/// `state` has an edge for `on`.
+template <typename State, typename Event, std::size_t N>
+[[nodiscard]] constexpr bool has_edge(const std::array<edge<State, Event>, N>& edges, State state, Event on) noexcept {
+    return next_state(edges, state, on).has_value();
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,36 @@
+#include <fulmar/core/gate.hpp>
+
+#include <fulmar/base/assert.hpp>
+
+namespace fulmar::core {
+
+admission gate::admit(std::uint32_t for_generation, std::uint64_t bytes) noexcept {
+    if (for_generation != generation) return admission::stale;
+    switch (position) {
+        case gate_position::open:
+            ++inside;
+            return admission::enter;
+        case gate_position::fenced:
+            if (parked >= limits::max_parked_requests || parked_bytes + bytes > limits::max_parked_bytes)
+                return admission::overflow;
+            ++parked;
+            parked_bytes += bytes;
+            return admission::park;
+        case gate_position::closed: return admission::refuse;
+    }
+    return admission::refuse;
+}
+
+bool gate::leave() noexcept {
+    FULMAR_ASSERT(inside > 0);
+    --inside;
+    return inside == 0;
+}
+
+void gate::unpark(std::uint64_t bytes) noexcept {
+    FULMAR_ASSERT(parked > 0 && parked_bytes >= bytes);
+    --parked;
+    parked_bytes -= bytes;
+}
+
+}  // namespace fulmar::core
