@@ -120,8 +120,8 @@ if(FULMAR_TESTS)
     endif()
   endforeach()
 
-  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing else is built
-  # for it.
+  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing
+  # else is built for it.
   add_custom_target(tsan_tests)
   foreach(name IN ITEMS unit_engine unit_backend unit_core sim)
     if(TARGET ${name})
