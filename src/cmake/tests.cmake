@@ -5,7 +5,9 @@
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
 #   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
-#   tests/bench/<name>.cpp             -> bin/fulmar-<name>
+#   tests/bench/<name>.cpp             -> bin/fulmar-<name>  with tests/bench/<name>/*.cpp; its
+#                                                        `// bench-links:` line names the layers
+#                                                        it links, all when it has none
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
 #                                                        line names the layers it links
 
@@ -134,10 +136,21 @@ file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
 if(FULMAR_TESTS)
   foreach(tool IN LISTS tools)
     cmake_path(GET tool STEM name)
+    file(GLOB parts CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/${name}/*.cpp")
     string(REPLACE "_" "-" name "fulmar-${name}")
-    add_executable(${name} ${tool})
+    add_executable(${name} ${tool} ${parts})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${tool}")
+    file(STRINGS "${tool}" links REGEX "^// bench-links:" LIMIT_COUNT 1)
+    if(links)
+      string(REGEX REPLACE "^// bench-links:" "" links "${links}")
+      string(STRIP "${links}" links)
+      separate_arguments(links)
+      list(TRANSFORM links PREPEND fulmar_)
+    else()
+      set(links ${FULMAR_LIBRARIES})
+    endif()
     target_link_libraries(${name} PRIVATE
-      ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
+      ${links} fulmar_flags CLI11::CLI11 nlohmann_json::nlohmann_json)
     target_include_directories(${name} PRIVATE
       "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
     if(name MATCHES "-bench$")
