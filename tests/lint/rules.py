@@ -20,7 +20,7 @@ LAYERS = {
         "base", "nvme", "engine", "mem",
         "core/control.hpp", "core/model.hpp", "core/description.hpp", "core/status_report.hpp",
     ],
-    "host": ["base", "nvme", "engine", "mem"],
+    "host": ["base", "nvme"],
     "cli": ["base", "nvme", "host"],
     "app": [
         "base", "nvme", "engine", "mem", "vfio", "backend", "hotplug", "core", "transport", "admin",
