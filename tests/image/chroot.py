@@ -121,9 +121,9 @@ def build_image():
 
 
 def try_image(stage, entry):
-    """The entry point as its user: does it load, and does it accept the configuration?"""
-    for arguments in (["--version"], ["--check-config", "/etc/fulmar/fulmard.json"]):
-        command = shlex.join(entry + arguments)
+    """As the image's user: does the daemon accept its configuration, does the tool load?"""
+    for words in ([*entry, "--check-config", "/etc/fulmar/fulmard.json"], ["fulmar", "--help"]):
+        command = shlex.join(words)
         print(f"== as {stage.user}: {command}", flush=True)
         if inside(stage.root, command, stage.user, stage.folder) != 0:
             sys.exit(f"FAIL: {command}")
