@@ -27,7 +27,7 @@ class Machine:
         self.share = settings.logs
         self.share.mkdir(parents=True, exist_ok=True)
         (self.share / "boot.env").write_text(
-            f"VM={shlex.quote(str(VM))}\nMODULES={shlex.quote(str(kernel.modules))}\n")
+            assignments({"VM": VM, "MODULES": kernel.modules, "BUILD": settings.build}))
         self._images = settings.cache / f"images-{label}"
         qemu.make_images(shape, self._images)
         with contextlib.ExitStack() as theirs:
@@ -85,4 +85,9 @@ class Machine:
         return [near for near, _ in pairs], [far.fileno() for _, far in pairs]
 
 
-__all__ = ["GuestGone", "Machine"]
+def assignments(variables: dict[str, object], prefix: str = "") -> str:
+    """Lines that a shell in the guest sources."""
+    return "".join(f"{prefix}{name}={shlex.quote(str(value))}\n" for name, value in variables.items())
+
+
+__all__ = ["GuestGone", "Machine", "assignments"]

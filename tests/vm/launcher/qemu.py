@@ -77,7 +77,8 @@ def _accelerator() -> list[str]:
 
 
 def _kernel_line(shape: Shape) -> str:
-    words = "console=ttyS0 panic=-1 oops=panic loglevel=5 sysrq_always_enabled mitigations=off tsc=unstable trace_clock=local".split()
+    words = ["console=ttyS0", "loglevel=5", "log_buf_len=4M", "panic=-1", "oops=panic", "sysrq_always_enabled",
+             "mitigations=off", "tsc=unstable", "trace_clock=local"]
     if shape.aw_bits:
         words.append("intel_iommu=on")
     if shape.hugepages:

@@ -3,7 +3,6 @@
 import fcntl
 import itertools
 import pathlib
-import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TextIO
 
 from . import initramfs, kernel
 from .errors import LauncherError
-from .machine import GuestGone, Machine
+from .machine import GuestGone, Machine, assignments
 from .scenario import Scenario
 from .settings import Settings
 from .verdict import Outcome, Verdict
@@ -61,8 +60,7 @@ class Runner:
             "SCENARIO": scenario.name, "SCRIPT": scenario.script, "DEADLINE": scenario.deadline,
             "TARGET": self._settings.target, "FULMAR_BUILD": self._settings.build, **scenario.environment,
         }
-        lines = [f"export {name}={shlex.quote(str(value))}\n" for name, value in variables.items()]
-        (folder / "job.env").write_text("".join(lines))
+        (folder / "job.env").write_text(assignments(variables, "export "))
         return folder
 
     def _one_boot(self, pending: list[Scenario]) -> Iterator[Verdict]:

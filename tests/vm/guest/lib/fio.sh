@@ -11,11 +11,9 @@ fio_verify() {
 # fio_begin LABEL DEVICE [OPTION...]: the same in the background.
 fio_begin() {
     say "fio $1 begins: $2 ${*:3}"
-    _fio "$@" &
+    _fio "$@" || exit $? & # an error may be what the scenario wants: no ERR trap
     FIO_PIDS[$1]=$!
 }
-
-fio_running() { process_runs "${FIO_PIDS[$1]}"; } # LABEL
 
 # fio_end LABEL SECONDS: waits for it and judges it.
 fio_end() {
@@ -31,7 +29,34 @@ fio_end_with_error() {
     jq '.jobs[0].error' "$LOGS/fio-$1.json"
 }
 
+# load_begin LABEL DEVICE [OPTION...]: short passes of fio_verify, one after the other, until load_end. The scenario
+# decides how long that is, not the speed of the machine. Slow on purpose: the load must leave room for the rest.
+load_begin() {
+    say "load $1 begins: $2 ${*:3}"
+    rm -f "$WORK/enough-$1"
+    _load "$@" &
+    FIO_PIDS[$1]=$!
+}
+
+fio_running() { process_runs "${FIO_PIDS[$1]}"; } # LABEL, of a fio or of a load
+
+load_end() { # LABEL SECONDS
+    fio_running "$1" || fail "load $1 has ended before its time"
+    touch "$WORK/enough-$1"
+    wait_for "load $1 ends" "$2" not fio_running "$1"
+    wait "${FIO_PIDS[$1]}" || fail "load $1 failed"
+}
+
 declare -A FIO_PIDS=()
+
+_load() {
+    local passes=0
+    until [ -e "$WORK/enough-$1" ]; do
+        fio_verify "$@" --size=6M --rate_iops=,200
+        passes=$((passes + 1))
+    done
+    say "load $1: $passes passes"
+}
 
 _fio() {
     local label=$1 device=$2

@@ -7,6 +7,7 @@ DEVICE_SECONDS=20 # for a block device to appear or to go
 host_identity=(--hostnqn "$HOST_NQN" --hostid "$HOST_ID")
 
 host_discover() { # ADDRESS: prints the discovery log as JSON
+    modprobe nvme-tcp
     nvme discover -t tcp -a "$1" -s $PORT "${host_identity[@]}" -o json
 }
 
@@ -25,7 +26,7 @@ host_connect() {
 controllers() {
     local folder
     for folder in /sys/class/nvme/nvme*; do
-        [ "$(cat "$folder/subsysnqn" 2> /dev/null)" = $NQN ] && echo "${folder##*/}"
+        attribute "$folder/subsysnqn" && [ "$REPLY" = $NQN ] && echo "${folder##*/}"
     done
     return 0
 }
@@ -33,7 +34,7 @@ controllers() {
 all_controllers_live() {
     local controller found=1
     for controller in $(controllers); do
-        [ "$(cat "/sys/class/nvme/$controller/state")" = live ] || return 1
+        attribute "/sys/class/nvme/$controller/state" && [ "$REPLY" = live ] || return 1
         found=0
     done
     return $found
@@ -44,12 +45,23 @@ block_device() {
     local folder
     for folder in /sys/block/nvme*n*; do
         case ${folder##*/} in *c*n*) continue ;; esac # a path below a multipath disk
-        [ "$(cat "$folder/device/subsysnqn" 2> /dev/null)" = $NQN ] || continue
-        [ "$(cat "$folder/nsid" 2> /dev/null)" = "$1" ] || continue
-        [ "$(cat "$folder/size")" != 0 ] && [ -b "/dev/${folder##*/}" ] && echo "/dev/${folder##*/}" && return
+        attribute "$folder/device/subsysnqn" && [ "$REPLY" = $NQN ] || continue
+        attribute "$folder/nsid" && [ "$REPLY" = "$1" ] || continue
+        attribute "$folder/size" && [ "$REPLY" != 0 ] && [ -b "/dev/${folder##*/}" ] || continue
+        echo "/dev/${folder##*/}"
+        return
     done
     return 1
 }
+
+# sectors_moved DISK: read and written since it appeared, in REPLY.
+sectors_moved() {
+    local fields
+    read -ra fields < "/sys/block/${1##*/}/stat"
+    REPLY=$((fields[2] + fields[6]))
+}
+
+moved_more_than() { sectors_moved "$1" && [ "$REPLY" -gt "$2" ]; } # DISK SECTORS
 
 disconnect_all() {
     [ -z "$(controllers)" ] && return

@@ -4,7 +4,8 @@
 NVMET_PEER=$VM/guest/target/nvmet_peer.py
 
 target_launch() {
-    modprobe -a nvmet-tcp null_blk
+    modprobe nvmet-tcp
+    modprobe null_blk nr_devices=0
     python3 "$NVMET_PEER" load "$TARGET_CONFIG"
 }
 
