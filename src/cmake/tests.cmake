@@ -122,18 +122,19 @@ if(FULMAR_TESTS)
     endif()
   endforeach()
 
-  # What the thread sanitizer watches: the engine, the core and the simulator; nothing else is built
+  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing else is built
   # for it.
   add_custom_target(tsan_tests)
-  foreach(name IN ITEMS unit_engine unit_core sim)
+  foreach(name IN ITEMS unit_engine unit_backend unit_core sim)
     if(TARGET ${name})
       add_dependencies(tsan_tests ${name})
     endif()
   endforeach()
 endif()
 
-file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
-if(FULMAR_TESTS)
+# What measures is built only where measuring makes sense.
+if(FULMAR_TESTS AND NOT FULMAR_SANITIZE)
+  file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
   foreach(tool IN LISTS tools)
     cmake_path(GET tool STEM name)
     file(GLOB parts CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/${name}/*.cpp")
@@ -145,7 +146,8 @@ if(FULMAR_TESTS)
       string(REGEX REPLACE "^// bench-links:" "" links "${links}")
       string(STRIP "${links}" links)
       separate_arguments(links)
-      list(TRANSFORM links PREPEND fulmar_)
+      list(TRANSFORM links REPLACE "^([a-z_]+)$" "fulmar_\\1")
+      list(TRANSFORM links REPLACE "^fulmar_test_support$" "test_support")
     else()
       set(links ${FULMAR_LIBRARIES})
     endif()

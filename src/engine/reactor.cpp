@@ -23,7 +23,6 @@ reactor* reactor::current() noexcept { return current_reactor; }
 reactor::reactor(const options& opts) noexcept
     : options_(opts),
       now_(opts.clock->now()),
-      previous_turn_(now_),
       last_work_(now_),
       last_descriptors_(now_),
       timers_(now_),
@@ -101,8 +100,9 @@ bool reactor::run_stages() noexcept {
 bool reactor::run_once() noexcept {
     reactor* const outer = current_reactor;
     current_reactor = this;
-    previous_turn_ = now_;
+    const instant previous = now_;
     now_ = options_.clock->now();
+    note_gap(previous);
     const bool worked = run_stages();
     bump(counters_.turns);
     if (worked) {
@@ -138,12 +138,21 @@ void reactor::sleep() noexcept {
     if (ready) {
         bump(counters_.sleeps);
         now_ = options_.clock->now();
-        dispatch_descriptors(sleep_timeout_ms());
+        const int timeout_ms = sleep_timeout_ms();
+        const instant until = now_ + std::chrono::milliseconds(timeout_ms);
+        dispatch_descriptors(timeout_ms);
+        now_ = options_.clock->now();
+        if (timeout_ms >= 0) note_gap(until);
     }
     sleeping_.store(false, std::memory_order_seq_cst);
     for (auto& list : pollers_)
         for (poller& p : list) p.wake();
     current_reactor = nullptr;
+}
+
+// `expected` is when this turn should have begun.
+void reactor::note_gap(instant expected) noexcept {
+    if (now_ - expected >= stall_threshold) last_stall_ = {.end = now_, .length = now_ - expected};
 }
 
 int reactor::sleep_timeout_ms() const noexcept {

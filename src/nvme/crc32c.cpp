@@ -13,8 +13,8 @@ void crc32c::update(std::span<const std::byte> data) noexcept {
     constexpr std::size_t chunk_bytes_max = std::size_t{1} << 30;
     while (!data.empty()) {
         const std::size_t length = std::min(data.size(), chunk_bytes_max);
-        auto* bytes = const_cast<unsigned char*>(
-            reinterpret_cast<const unsigned char*>(data.data()));
+        auto* bytes =
+            const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(data.data()));
         state_ = crc32_iscsi(bytes, static_cast<int>(length), state_);
         data = data.subspan(length);
     }

@@ -93,24 +93,15 @@ nqn_check validate_nqn(std::string_view nqn) noexcept {
 
 std::string_view describe(nqn_check result) noexcept {
     switch (result) {
-    case nqn_check::ok:
-        return "ok";
-    case nqn_check::empty:
-        return "is empty";
-    case nqn_check::too_long:
-        return "is longer than 223 bytes";
-    case nqn_check::bad_prefix:
-        return "does not start with \"nqn.\"";
-    case nqn_check::bad_date:
-        return "has no \"yyyy-mm.\" date behind \"nqn.\"";
-    case nqn_check::bad_domain:
-        return "has no reverse domain name behind its date";
-    case nqn_check::bad_uuid:
-        return "has the UUID form but no well-formed UUID";
-    case nqn_check::bad_character:
-        return "contains a control character";
-    case nqn_check::bad_utf8:
-        return "is not valid UTF-8";
+        case nqn_check::ok: return "ok";
+        case nqn_check::empty: return "is empty";
+        case nqn_check::too_long: return "is longer than 223 bytes";
+        case nqn_check::bad_prefix: return "does not start with \"nqn.\"";
+        case nqn_check::bad_date: return "has no \"yyyy-mm.\" date behind \"nqn.\"";
+        case nqn_check::bad_domain: return "has no reverse domain name behind its date";
+        case nqn_check::bad_uuid: return "has the UUID form but no well-formed UUID";
+        case nqn_check::bad_character: return "contains a control character";
+        case nqn_check::bad_utf8: return "is not valid UTF-8";
     }
     return "unknown";
 }

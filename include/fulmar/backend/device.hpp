@@ -52,6 +52,15 @@ class io_channel {
     /// True when submit() always completes before it returns: the caller may then pass memory that lives for the call only.
     [[nodiscard]] virtual bool completes_inline() const noexcept { return false; }
 
+    /// The data of a read in the device's own memory, valid until the caller's turn ends; null where there is no such thing
+    /// (then submit() a read). No other reactor changes it, but a write that is submitted later in the same turn does: take a
+    /// digest over it when it is sent, not before.
+    [[nodiscard]] virtual const std::byte* read_in_place(std::uint64_t first_block, std::uint32_t block_count) noexcept {
+        (void)first_block;
+        (void)block_count;
+        return nullptr;
+    }
+
     /// Operations taken and not completed.
     [[nodiscard]] virtual std::uint32_t outstanding() const noexcept = 0;
 };
@@ -82,6 +91,9 @@ class device {
     [[nodiscard]] virtual const device_identity& identity() const noexcept = 0;
     [[nodiscard]] virtual device_state state() const noexcept { return device_state::ready; }
 
+    /// Something an operator should know, or empty: "O_DIRECT is not possible on this file system".
+    [[nodiscard]] virtual std::string note() const { return {}; }
+
     /// Opens a channel whose completions run on `r`. Called on: `r` (or before its thread starts). The channel is destroyed
     /// there too, when nothing is outstanding.
     /// Errors: no_memory; not_supported.
@@ -93,6 +105,9 @@ class device {
 
     /// Tries to serve again after a loss (a failed fdatasync, for one).  Errors: io_error; not_supported.
     virtual result<void> reopen() { return fail(errc::not_supported, "this device cannot be reopened"); }
+
+    /// What an operator should know though nothing is wrong: "O_DIRECT is not possible here: …". Empty: nothing.
+    [[nodiscard]] virtual std::string note() const { return {}; }
 
     /// One listener at a time; null removes it.
     virtual void set_listener(device_listener* listener) noexcept = 0;

@@ -17,6 +17,7 @@ namespace fulmar::core {
 class controller;
 class qpair;
 class poll_group;
+struct queue_counters;
 
 /// Called on: the reactor that holds the message.
 class connect_op : public engine::message {
@@ -36,7 +37,14 @@ class connect_op : public engine::message {
     bool in_flight = false;             ///< away from the qpair's reactor
     bool parked = false;                ///< waits on the qpair's reactor for its subsystem
     bool registered = false;            ///< the home reactor counts the qpair in
-    engine::timer deadline;
+    bool wait = false;                  ///< the control reactor says: the subsystem is in transition, wait for it
+    bool deadline_set = false;
+    queue_counters* counters = nullptr; ///< once registered
+    struct wait_timer : engine::timer {
+        explicit wait_timer(connect_op& op) noexcept;
+        connect_op* owner;
+    };
+    wait_timer deadline;
     list_hook parked_hook{};
 
     [[nodiscard]] std::string_view host_nqn() const noexcept;

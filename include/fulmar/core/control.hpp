@@ -6,12 +6,15 @@
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/status_report.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor.hpp>
 
 #include <cstdint>
 #include <string>
 #include <variant>
 
 namespace fulmar::core {
+
+class target;
 
 // Changes. Each is applied as a whole or not at all, and recorded in the journal.
 struct create_device { device_spec spec; };
@@ -73,8 +76,10 @@ class control_request : public engine::message {
 
     /// The core's, on the control reactor.
     void finish(result<answer> with) noexcept;
+    void arrive_at(engine::reactor& control, target& where) noexcept;
 
   private:
+    target* destination_ = nullptr;
     reply on_reply_;
 };
 

@@ -48,6 +48,7 @@ struct queue_slot {
     queue_counters counters;
     bool leaving = false;          ///< a disconnect was sent
     bool message_away = false;
+    connect_op* waiting = nullptr; ///< the Connect of a successor that waits for this one to leave
     bool detached = false;         ///< the qpair is gone; the slot waits for its message only
     disconnect_message disconnect;
 };
@@ -61,6 +62,8 @@ struct abort_op : engine::message {
     poll_group* group = nullptr;
     std::uint16_t cid = 0;
     bool aborted = false;
+
+    void send(engine::reactor& to, handler step) noexcept;
 };
 
 /// Called on: home reactor, all methods.
@@ -114,6 +117,7 @@ class controller {
   private:
     friend struct admin_steps;
     friend struct fabrics_steps;
+    friend struct connect_steps;
 
     void advance(controller_event on) noexcept;
     void finish(request& r, nvme::status status) noexcept;
@@ -149,6 +153,9 @@ class controller {
     void log_read(nvme::lid page) noexcept;
     void deliver_events() noexcept;
     void drop_async_events(nvme::status with) noexcept;
+    /// Ends a waiting Asynchronous Event Request; false when `r` is none.
+    bool abort_async_event(request& r) noexcept;
+    friend class qpair;
     // abort.cpp
     void abort_command(request& r) noexcept;
     static void on_abort_at_group(engine::message& m) noexcept;

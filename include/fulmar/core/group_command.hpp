@@ -4,9 +4,12 @@
 
 #include <fulmar/core/description.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace fulmar::core {
 
@@ -26,7 +29,6 @@ enum class group_action : std::uint8_t {
     lose_namespace,    ///< the device is gone: gate closed, everything answered; done at once
     update_view,       ///< hosts, ANA states, sizes: replace the description and tell the hosts
     expel_host,        ///< end the controllers of one host; done when they are gone
-    expel_listener,    ///< end the connections made through one listener
 };
 [[nodiscard]] std::string_view to_string(group_action action) noexcept;
 
@@ -35,9 +37,15 @@ struct group_command : engine::message {
     group_command() noexcept;
 
     poll_group* group = nullptr;
+    engine::reactor* control = nullptr;      ///< where the ack goes
     void* owner = nullptr;                   ///< the state change that waits for the ack
     void (*acknowledged)(group_command&) noexcept = nullptr;  ///< called on the control reactor
     bool busy = false;
+
+    /// Control reactor: sends the command to its group.
+    void send() noexcept;
+    /// Data reactor: sends it back; then `acknowledged` runs.
+    void reply() noexcept;
 
     group_action action = group_action::none;
     std::uint64_t transition = 0;            ///< echoed in the ack; a stale one is dropped
@@ -51,7 +59,7 @@ struct group_command : engine::message {
 
     bool succeeded = true;
     std::string_view failure{};              ///< static text
-    std::uint32_t waiting_for = 0;           ///< requests, qpairs or controllers still there; a hint for people
+    std::atomic<std::uint32_t> waiting_for{0};  ///< requests, qpairs or controllers still there; a hint for people
 };
 
 /// "Your deadline has passed": whatever the group's command on this subsystem still waits for is given up.

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 namespace fulmar::core {
 
@@ -32,6 +33,9 @@ class io_task : public backend::io_op {
     static constexpr std::uint32_t few = 10;   ///< chunks whose vectors fit here; more borrow a block from the poll group
     std::array<iovec, few> vectors;
     vector_block* many = nullptr;
+    [[nodiscard]] std::span<iovec> room() noexcept {
+        return many != nullptr ? std::span<iovec>(many->vectors) : std::span<iovec>(vectors);
+    }
     list_hook entry_hook{};
     list_hook pool_hook{};
 };

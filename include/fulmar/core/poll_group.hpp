@@ -37,6 +37,8 @@ struct group_counters {
     std::atomic<std::uint64_t> buffer_waits{0};
     std::atomic<std::uint64_t> connections{0};  ///< present
     std::atomic<std::uint64_t> connections_total{0};
+    std::atomic<std::uint64_t> free_chunks{0};         ///< of the pool
+    std::atomic<std::uint64_t> waiting_for_chunks{0};
 };
 
 /// Called on: owning reactor, unless a method says otherwise.
@@ -64,19 +66,26 @@ class poll_group final : private engine::poller {
     // For core.
     [[nodiscard]] subsystem_group* find(subsystem_id id) noexcept;
     [[nodiscard]] subsystem_group* find(std::string_view nqn) noexcept;
+    void view_replaced(subsystem_group& s, std::string_view old_name) noexcept;
     void execute(group_command& command) noexcept;
     void escalate(const escalate_command& command) noexcept;
     void acknowledge(group_command& command) noexcept;
+    void settle_later(subsystem_group& s) noexcept {
+        if (!s.unsettled_hook.is_linked()) unsettled_.push_back(s);
+    }
 
     /// A task with room for the vectors of `chunks`; null when the pool is dry (more tasks than queue entries are abandoned).
     [[nodiscard]] io_task* take_task(std::uint32_t chunks) noexcept;
     void return_task(io_task& task) noexcept;
+    /// The account that abandoned buffers are charged to.
+    [[nodiscard]] mem::buffer_credit& quarantine() noexcept { return quarantine_; }
     /// Makes sure that `more` further tasks exist; false: no memory.
     bool reserve_tasks(std::uint32_t more) noexcept;
     void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
 
     /// Connects that wait for a subsystem of this name.
     void park(connect_op& op) noexcept;
+    void unpark(connect_op& op) noexcept;
     void retry_parked_connects() noexcept;
 
     /// Persistent discovery controllers at home here hear of a change.
@@ -90,19 +99,24 @@ class poll_group final : private engine::poller {
 
     /// Runs `close` on every qpair; the target is stopping.
     void close_all(close_reason why) noexcept;
+    /// Ends the connections that were made through one listener.
+    void close_listener(std::string_view name) noexcept;
     [[nodiscard]] bool empty() const noexcept { return qpairs_.empty(); }
 
   private:
     bool poll() noexcept override;
-    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump(); }
+    void add_subsystem(group_command& command) noexcept;
+    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump() || !unsettled_.empty(); }
 
     engine::reactor& reactor_;
     core::target& target_;
     const target_options& options_;
     std::unique_ptr<mem::buffer_pool> pool_;
+    mem::buffer_credit quarantine_;
     group_counters counters_;
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
+    intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
     boost::unordered_flat_map<std::string_view, subsystem_group*> by_nqn_;  // keys live in the descriptions
     intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;
     std::uint32_t parked_connect_count_ = 0;

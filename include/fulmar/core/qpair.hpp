@@ -5,6 +5,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/qpair_states.hpp>
 #include <fulmar/core/request.hpp>
 #include <fulmar/core/status_report.hpp>
@@ -20,6 +21,7 @@ namespace fulmar::core {
 
 class controller;
 class poll_group;
+struct abort_op;
 struct subsystem_group;
 
 enum class close_reason : std::uint8_t {
@@ -33,16 +35,6 @@ enum class close_reason : std::uint8_t {
     shutdown,
 };
 [[nodiscard]] std::string_view to_string(close_reason reason) noexcept;
-
-/// What a queue has done; written by its reactor, read by the home reactor and the administration.
-struct queue_counters {
-    std::atomic<std::uint64_t> commands{0};
-    std::atomic<std::uint64_t> reads{0};
-    std::atomic<std::uint64_t> writes{0};
-    std::atomic<std::uint64_t> bytes_read{0};
-    std::atomic<std::uint64_t> bytes_written{0};
-    std::atomic<std::uint64_t> errors{0};
-};
 
 /// Called on: owning reactor, all methods.
 class qpair {
@@ -62,6 +54,8 @@ class qpair {
     void on_answered(request& r) noexcept;
     /// The connection is broken, or must end. Idempotent.
     void close(close_reason reason) noexcept;
+    /// close() once every answer that is on its way has left.
+    void close_when_idle() noexcept { closes_when_idle_ = true; }
 
     [[nodiscard]] qpair_state state() const noexcept { return state_; }
     [[nodiscard]] bool usable() const noexcept { return state_ < qpair_state::closing; }
@@ -74,6 +68,7 @@ class qpair {
     [[nodiscard]] bool flow_control() const noexcept { return flow_control_; }
     [[nodiscard]] std::uint16_t number() const noexcept { return qid_; }
     [[nodiscard]] bool is_io() const noexcept { return qid_ != 0; }
+    [[nodiscard]] connection_status status() const;
     /// Requests between on_command() and on_answered().
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
 
@@ -84,16 +79,19 @@ class qpair {
 
     /// Fetch `r.length` bytes from the host into `r.chain`, then on_data().
     virtual void fetch_data(request& r) noexcept = 0;
-    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered(); never inside this call.
+    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered() (not inside this call, unless stopped).
     virtual void answer(request& r) noexcept = 0;
-    /// From now on nothing is received or sent; every request in `answering` or `awaiting_data` is given back through
-    /// on_answered() (possibly inside this call).
+    /// From now on nothing is received or sent. Every request in `answering` is given back through on_answered(), every one
+    /// in `awaiting_data` through on_data() with an error, inside this call; a later answer() is given back at once.
     virtual void stop() noexcept = 0;
+    /// Visits every request that is not idle. The visitor may end the one it is shown, no other.
+    virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
     /// Make room for `depth` requests (Connect said so).  False: no memory.
     virtual bool grow(std::uint32_t depth) noexcept = 0;
     /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the turn.
     virtual void retire() noexcept = 0;
-    [[nodiscard]] virtual connection_status describe() const = 0;
+    /// Fills in what only the transport knows: addresses, digests.
+    virtual void describe(connection_status& into) const = 0;
     [[nodiscard]] virtual std::string_view listener_name() const noexcept = 0;
 
   private:
@@ -103,12 +101,17 @@ class qpair {
     friend struct connect_steps;
     friend struct io_steps;
     friend struct fabrics_steps;
+    friend struct admin_steps;
 
     void advance(qpair_event on) noexcept;
     /// Hands the answer to the transport, or ends the request at once when the connection is closing.
     void finish(request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
-    void release_requests_of_closing() noexcept;
+    void end_waiting_request(request& r) noexcept;
+    void start_admin(request& r) noexcept;
+    void buffer_granted(request& r) noexcept;
+    /// Ends the command that `op` names, if it waits for something.
+    void abort(abort_op& op) noexcept;
     void detach_from_controller() noexcept;
     void detached() noexcept;
 
@@ -117,6 +120,7 @@ class qpair {
     qpair_state state_ = qpair_state::fresh;
     close_reason reason_ = close_reason::peer_closed;
     bool flow_control_ = true;
+    bool closes_when_idle_ = false;
     std::uint16_t qid_ = 0;
     std::uint16_t sq_head_ = 0;
     std::uint32_t sq_entries_ = 0;

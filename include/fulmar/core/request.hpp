@@ -30,6 +30,8 @@ class request {
     qpair* owner = nullptr;
     std::span<const std::byte> in_capsule{};  ///< data that came with the command; valid during qpair::on_command() only
     mem::buffer_chain in_capsule_chunk;       ///< where to keep it longer: taken by the transport beforehand
+    std::uint32_t sgl_bytes = 0;              ///< what the data pointer describes; 0: none
+    nvme::status sgl_status{};                ///< success, or what is wrong with the data pointer on this transport
 
     // What moves.
     nvme::data_direction direction = nvme::data_direction::none;
@@ -55,11 +57,17 @@ class request {
     // Core's.
     namespace_entry* entry = nullptr;   ///< whose gate it entered or is parked at
     bool entered = false;
+    bool hint_only = false;             ///< Dataset Management without anything for the backend to do
+    std::uint64_t parked_bytes = 0;     ///< what its gate counts while it is parked
     std::uint32_t generation = 0;       ///< of the namespace that it was addressed to
     io_task* task = nullptr;            ///< while it is at a backend
     void* admin_context = nullptr;      ///< an asynchronous admin command's
     list_hook list{};                   ///< parked list of its gate
-    mem::buffer_waiter waiter;
+    struct buffer_wait : mem::buffer_waiter {
+        explicit buffer_wait(request& r) noexcept;
+        request* owner;
+    };
+    buffer_wait waiter;
 
     void reset() noexcept;
 

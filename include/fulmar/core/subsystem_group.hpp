@@ -65,9 +65,12 @@ struct subsystem_group {
     // The group's side of each action; each returns true when it is done at once.
     bool add_namespace(const namespace_description& what, backend::device& device);
     bool begin(group_command& command);
-    /// Completes `pending` when what it waits for is there. Called after whatever could have made it so.
+    /// Something happened that `pending` may wait for: look at it at the end of the turn (settle()). Not at once: this is
+    /// called from inside the very channels that settling may destroy.
     void check_pending() noexcept;
+    void settle() noexcept;
     void give_up_pending() noexcept;
+    list_hook unsettled_hook{};
 
     void open_gate(namespace_entry& entry) noexcept;
     void close_gate(namespace_entry& entry, nvme::status answer) noexcept;

@@ -29,7 +29,7 @@ class poller {
     virtual void wake() noexcept {}
 
   protected:
-    ~poller() = default;
+    virtual ~poller() = default;
 
   private:
     friend class reactor;

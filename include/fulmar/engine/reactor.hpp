@@ -79,8 +79,14 @@ class reactor {
     /// Looks at the watched descriptors without blocking, now and not at the next interval; returns true when any was ready.
     bool poll_descriptors() noexcept;
 
-    /// When the reactor's loop last began a turn, and when the turn before it began: a gap means that it did not run.
-    [[nodiscard]] instant last_turn() const noexcept { return previous_turn_; }
+    /// The last time that the reactor should have run and did not (a stopped process, a starved CPU, one very long turn).
+    struct stall {
+        instant end{};
+        duration length{};
+    };
+    /// Only stalls of at least `stall_threshold` are kept.
+    [[nodiscard]] const stall& last_stall() const noexcept { return last_stall_; }
+    static constexpr duration stall_threshold = std::chrono::milliseconds(50);
 
     /// The reactor whose run_once() is on this thread's stack, or null.
     static reactor* current() noexcept;
@@ -91,6 +97,7 @@ class reactor {
     bool dispatch_descriptors(int timeout_ms) noexcept;
     void sleep() noexcept;
     [[nodiscard]] int sleep_timeout_ms() const noexcept;
+    void note_gap(instant expected) noexcept;
     void wake_up() noexcept;
 
     static constexpr duration descriptor_interval = std::chrono::microseconds(20);
@@ -101,7 +108,7 @@ class reactor {
     std::atomic<bool> sleeping_{false};
     std::atomic<bool> stopping_{false};
     instant now_;
-    instant previous_turn_;
+    stall last_stall_;
     instant last_work_;
     instant last_descriptors_;
     timer_wheel timers_;

@@ -80,41 +80,40 @@ enum class io_opcode : std::uint8_t {
 [[nodiscard]] constexpr std::optional<admin_opcode> parse_admin_opcode(std::uint8_t raw) noexcept {
     const auto opcode = static_cast<admin_opcode>(raw);
     switch (opcode) {
-    case admin_opcode::delete_io_sq:
-    case admin_opcode::create_io_sq:
-    case admin_opcode::get_log_page:
-    case admin_opcode::delete_io_cq:
-    case admin_opcode::create_io_cq:
-    case admin_opcode::identify:
-    case admin_opcode::abort:
-    case admin_opcode::set_features:
-    case admin_opcode::get_features:
-    case admin_opcode::async_event_request:
-    case admin_opcode::namespace_management:
-    case admin_opcode::firmware_commit:
-    case admin_opcode::firmware_download:
-    case admin_opcode::device_self_test:
-    case admin_opcode::namespace_attachment:
-    case admin_opcode::keep_alive:
-    case admin_opcode::directive_send:
-    case admin_opcode::directive_receive:
-    case admin_opcode::virtualization_management:
-    case admin_opcode::nvme_mi_send:
-    case admin_opcode::nvme_mi_receive:
-    case admin_opcode::capacity_management:
-    case admin_opcode::discovery_information_management:
-    case admin_opcode::fabric_zoning_receive:
-    case admin_opcode::lockdown:
-    case admin_opcode::fabric_zoning_lookup:
-    case admin_opcode::fabric_zoning_send:
-    case admin_opcode::doorbell_buffer_config:
-    case admin_opcode::fabrics:
-    case admin_opcode::format_nvm:
-    case admin_opcode::security_send:
-    case admin_opcode::security_receive:
-    case admin_opcode::sanitize:
-    case admin_opcode::get_lba_status:
-        return opcode;
+        case admin_opcode::delete_io_sq:
+        case admin_opcode::create_io_sq:
+        case admin_opcode::get_log_page:
+        case admin_opcode::delete_io_cq:
+        case admin_opcode::create_io_cq:
+        case admin_opcode::identify:
+        case admin_opcode::abort:
+        case admin_opcode::set_features:
+        case admin_opcode::get_features:
+        case admin_opcode::async_event_request:
+        case admin_opcode::namespace_management:
+        case admin_opcode::firmware_commit:
+        case admin_opcode::firmware_download:
+        case admin_opcode::device_self_test:
+        case admin_opcode::namespace_attachment:
+        case admin_opcode::keep_alive:
+        case admin_opcode::directive_send:
+        case admin_opcode::directive_receive:
+        case admin_opcode::virtualization_management:
+        case admin_opcode::nvme_mi_send:
+        case admin_opcode::nvme_mi_receive:
+        case admin_opcode::capacity_management:
+        case admin_opcode::discovery_information_management:
+        case admin_opcode::fabric_zoning_receive:
+        case admin_opcode::lockdown:
+        case admin_opcode::fabric_zoning_lookup:
+        case admin_opcode::fabric_zoning_send:
+        case admin_opcode::doorbell_buffer_config:
+        case admin_opcode::fabrics:
+        case admin_opcode::format_nvm:
+        case admin_opcode::security_send:
+        case admin_opcode::security_receive:
+        case admin_opcode::sanitize:
+        case admin_opcode::get_lba_status: return opcode;
     }
     return std::nullopt;
 }
@@ -122,27 +121,26 @@ enum class io_opcode : std::uint8_t {
 [[nodiscard]] constexpr std::optional<io_opcode> parse_io_opcode(std::uint8_t raw) noexcept {
     const auto opcode = static_cast<io_opcode>(raw);
     switch (opcode) {
-    case io_opcode::flush:
-    case io_opcode::write:
-    case io_opcode::read:
-    case io_opcode::write_uncorrectable:
-    case io_opcode::compare:
-    case io_opcode::write_zeroes:
-    case io_opcode::dataset_management:
-    case io_opcode::verify:
-    case io_opcode::reservation_register:
-    case io_opcode::reservation_report:
-    case io_opcode::reservation_acquire:
-    case io_opcode::io_management_receive:
-    case io_opcode::reservation_release:
-    case io_opcode::cancel:
-    case io_opcode::copy:
-    case io_opcode::io_management_send:
-    case io_opcode::zone_management_send:
-    case io_opcode::zone_management_receive:
-    case io_opcode::zone_append:
-    case io_opcode::fabrics:
-        return opcode;
+        case io_opcode::flush:
+        case io_opcode::write:
+        case io_opcode::read:
+        case io_opcode::write_uncorrectable:
+        case io_opcode::compare:
+        case io_opcode::write_zeroes:
+        case io_opcode::dataset_management:
+        case io_opcode::verify:
+        case io_opcode::reservation_register:
+        case io_opcode::reservation_report:
+        case io_opcode::reservation_acquire:
+        case io_opcode::io_management_receive:
+        case io_opcode::reservation_release:
+        case io_opcode::cancel:
+        case io_opcode::copy:
+        case io_opcode::io_management_send:
+        case io_opcode::zone_management_send:
+        case io_opcode::zone_management_receive:
+        case io_opcode::zone_append:
+        case io_opcode::fabrics: return opcode;
     }
     return std::nullopt;
 }

@@ -11,13 +11,13 @@ namespace fulmar::nvme {
 
 /// A digest over data that arrives in pieces; the pieces' sizes do not matter.
 class crc32c {
-public:
+  public:
     void update(std::span<const std::byte> data) noexcept;
     void reset() noexcept { state_ = initial; }
     /// The digest of everything since construction or reset; on the wire little-endian.
     [[nodiscard]] std::uint32_t value() const noexcept { return ~state_; }
 
-private:
+  private:
     static constexpr std::uint32_t initial = 0xffff'ffff;
     std::uint32_t state_ = initial;
 };

@@ -76,9 +76,9 @@ inline constexpr std::uint8_t rdma_cm = 1;
 
 /// LSP bits of a discovery log request.
 namespace discovery_lsp {
-inline constexpr std::uint8_t extended_entries = 1u << 0;    // EXTDLPE
-inline constexpr std::uint8_t port_local_only = 1u << 1;     // PLEO
-inline constexpr std::uint8_t all_subsystems = 1u << 2;      // ALLSUBE
+inline constexpr std::uint8_t extended_entries = 1u << 0;  // EXTDLPE
+inline constexpr std::uint8_t port_local_only = 1u << 1;   // PLEO
+inline constexpr std::uint8_t all_subsystems = 1u << 2;    // ALLSUBE
 }  // namespace discovery_lsp
 
 /// ASQSZ that a discovery entry names; hosts use 32.
@@ -123,8 +123,8 @@ struct discovery_log_entry {
     reserved<20> reserved_12;
     std::array<char, 32> trsvcid;  // ASCII decimal, padded with spaces
     reserved<192> reserved_64;
-    nqn_field subnqn;                // NUL padded
-    std::array<char, 256> traddr;    // ASCII, padded with spaces
+    nqn_field subnqn;              // NUL padded
+    std::array<char, 256> traddr;  // ASCII, padded with spaces
     std::array<std::uint8_t, 256> tsas;
 
     void set_tsas(const tcp_tsas& t) noexcept {

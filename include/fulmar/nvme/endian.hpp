@@ -33,8 +33,8 @@ using reserved = std::array<std::uint8_t, Size>;
 
 /// What every wire structure is: copyable as bytes, without alignment and so without padding.
 template <typename T>
-concept wire_type =
-    std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> && alignof(T) == 1;
+concept wire_type = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> &&
+                    alignof(T) == 1;
 
 /// Copies a `T` from the start of `from`; nothing when `from` is too short.
 template <wire_type T>

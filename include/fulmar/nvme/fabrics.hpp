@@ -29,13 +29,12 @@ enum class fctype : std::uint8_t {
 [[nodiscard]] constexpr std::optional<fctype> parse_fctype(std::uint8_t raw) noexcept {
     const auto type = static_cast<fctype>(raw);
     switch (type) {
-    case fctype::property_set:
-    case fctype::connect:
-    case fctype::property_get:
-    case fctype::authentication_send:
-    case fctype::authentication_receive:
-    case fctype::disconnect:
-        return type;
+        case fctype::property_set:
+        case fctype::connect:
+        case fctype::property_get:
+        case fctype::authentication_send:
+        case fctype::authentication_receive:
+        case fctype::disconnect: return type;
     }
     return std::nullopt;
 }
@@ -62,9 +61,7 @@ template <wire_type Command>
 
 template <wire_type Command>
     requires(sizeof(Command) == sizeof(sqe))
-[[nodiscard]] inline sqe to_sqe(const Command& cmd) noexcept {
-    return std::bit_cast<sqe>(cmd);
-}
+[[nodiscard]] inline sqe to_sqe(const Command& cmd) noexcept { return std::bit_cast<sqe>(cmd); }
 
 [[nodiscard]] inline std::uint8_t fctype_of(const sqe& cmd) noexcept {
     return static_cast<std::uint8_t>(cmd.nsid.value() & 0xffu);
@@ -216,17 +213,14 @@ static_assert(offsetof(property_get_command, ofst) == 44);
 [[nodiscard]] constexpr std::optional<property_size> size_of_property(
     std::uint32_t offset) noexcept {
     switch (offset) {
-    case register_offset::cap:
-        return property_size::bytes_8;
-    case register_offset::vs:
-    case register_offset::cc:
-    case register_offset::csts:
-    case register_offset::nssr:
-    case register_offset::nssd:
-    case register_offset::crto:
-        return property_size::bytes_4;
-    default:
-        return std::nullopt;
+        case register_offset::cap: return property_size::bytes_8;
+        case register_offset::vs:
+        case register_offset::cc:
+        case register_offset::csts:
+        case register_offset::nssr:
+        case register_offset::nssd:
+        case register_offset::crto: return property_size::bytes_4;
+        default: return std::nullopt;
     }
 }
 

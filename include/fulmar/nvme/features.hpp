@@ -145,7 +145,7 @@ struct temperature_threshold {
 // --- 05h Error recovery, 06h volatile write cache, 84h write protection ------------------------
 
 namespace error_recovery {
-inline constexpr std::uint32_t tler_mask = 0xffff;             // 100 ms units
+inline constexpr std::uint32_t tler_mask = 0xffff;            // 100 ms units
 inline constexpr std::uint32_t deallocated_error = 1u << 16;  // DULBE
 }  // namespace error_recovery
 
@@ -209,8 +209,8 @@ static_assert(sizeof(timestamp_data) == 8 && wire_type<timestamp_data>);
 static_assert(offsetof(timestamp_data, attributes) == 6);
 
 namespace timestamp_attribute {
-inline constexpr std::uint8_t stopped = 1u << 0;        // the clock may have stood still
-inline constexpr std::uint8_t set_by_host = 1u << 1;    // bits 3:1, origin
+inline constexpr std::uint8_t stopped = 1u << 0;      // the clock may have stood still
+inline constexpr std::uint8_t set_by_host = 1u << 1;  // bits 3:1, origin
 }  // namespace timestamp_attribute
 
 // --- 16h Host behavior support -----------------------------------------------------------------

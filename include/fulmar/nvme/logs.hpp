@@ -92,8 +92,8 @@ inline void encode_get_log_page(sqe& cmd, const get_log_page& g) noexcept {
     cmd.cdw11 = numd >> 16 | std::uint32_t{g.lsi} << 16;
     cmd.cdw12 = static_cast<std::uint32_t>(g.offset_bytes);
     cmd.cdw13 = static_cast<std::uint32_t>(g.offset_bytes >> 32);
-    cmd.cdw14 = (g.uuid_index & 0x7fu) | (g.offset_is_index ? 1u << 23 : 0u) |
-                std::uint32_t{g.csi} << 24;
+    cmd.cdw14 =
+        (g.uuid_index & 0x7fu) | (g.offset_is_index ? 1u << 23 : 0u) | std::uint32_t{g.csi} << 24;
 }
 
 // --- 00h Supported log pages -------------------------------------------------------------------
@@ -199,10 +199,10 @@ static_assert(sizeof(changed_namespace_log) == 4096 && wire_type<changed_namespa
 
 namespace command_effect {
 inline constexpr std::uint32_t supported = 1u << 0;
-inline constexpr std::uint32_t content_change = 1u << 1;      // LBCC
-inline constexpr std::uint32_t namespace_change = 1u << 2;    // NCC
-inline constexpr std::uint32_t inventory_change = 1u << 3;    // NIC
-inline constexpr std::uint32_t controller_change = 1u << 4;   // CCC
+inline constexpr std::uint32_t content_change = 1u << 1;        // LBCC
+inline constexpr std::uint32_t namespace_change = 1u << 2;      // NCC
+inline constexpr std::uint32_t inventory_change = 1u << 3;      // NIC
+inline constexpr std::uint32_t controller_change = 1u << 4;     // CCC
 inline constexpr std::uint32_t exclusive_namespace = 1u << 16;  // CSE: alone on its namespace
 inline constexpr std::uint32_t exclusive_all = 2u << 16;        // CSE: alone on all namespaces
 inline constexpr std::uint32_t uuid_selection = 1u << 19;

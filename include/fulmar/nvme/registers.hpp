@@ -8,22 +8,22 @@
 namespace fulmar::nvme {
 
 namespace register_offset {
-inline constexpr std::uint32_t cap = 0x00;    // 8 bytes
+inline constexpr std::uint32_t cap = 0x00;  // 8 bytes
 inline constexpr std::uint32_t vs = 0x08;
 inline constexpr std::uint32_t intms = 0x0c;  // PCIe only
 inline constexpr std::uint32_t intmc = 0x10;  // PCIe only
 inline constexpr std::uint32_t cc = 0x14;
 inline constexpr std::uint32_t csts = 0x1c;
 inline constexpr std::uint32_t nssr = 0x20;
-inline constexpr std::uint32_t aqa = 0x24;    // PCIe only
-inline constexpr std::uint32_t asq = 0x28;    // PCIe only, 8 bytes
-inline constexpr std::uint32_t acq = 0x30;    // PCIe only, 8 bytes
+inline constexpr std::uint32_t aqa = 0x24;  // PCIe only
+inline constexpr std::uint32_t asq = 0x28;  // PCIe only, 8 bytes
+inline constexpr std::uint32_t acq = 0x30;  // PCIe only, 8 bytes
 inline constexpr std::uint32_t cmbloc = 0x38;
 inline constexpr std::uint32_t cmbsz = 0x3c;
 inline constexpr std::uint32_t bpinfo = 0x40;
 inline constexpr std::uint32_t bprsel = 0x44;
-inline constexpr std::uint32_t bpmbl = 0x48;  // 8 bytes
-inline constexpr std::uint32_t cmbmsc = 0x50; // 8 bytes
+inline constexpr std::uint32_t bpmbl = 0x48;   // 8 bytes
+inline constexpr std::uint32_t cmbmsc = 0x50;  // 8 bytes
 inline constexpr std::uint32_t cmbsts = 0x58;
 inline constexpr std::uint32_t nssd = 0x64;
 inline constexpr std::uint32_t crto = 0x68;
@@ -51,22 +51,22 @@ inline constexpr std::uint8_t admin_only = 1u << 7;
 
 /// CAP. Defaults are a fabrics controller with the NVM command set.
 struct capabilities {
-    std::uint16_t mqes = 0;       // 15:0, 0-based, at least 1
-    bool cqr = true;              // 16
-    std::uint8_t ams = 0;         // 18:17
-    std::uint8_t to = 0;          // 31:24, units of 500 ms
-    std::uint8_t dstrd = 0;       // 35:32
-    bool nssrs = false;           // 36
+    std::uint16_t mqes = 0;           // 15:0, 0-based, at least 1
+    bool cqr = true;                  // 16
+    std::uint8_t ams = 0;             // 18:17
+    std::uint8_t to = 0;              // 31:24, units of 500 ms
+    std::uint8_t dstrd = 0;           // 35:32
+    bool nssrs = false;               // 36
     std::uint8_t css = cap_css::nvm;  // 44:37
-    bool bps = false;             // 45
-    std::uint8_t cps = 0;         // 47:46
-    std::uint8_t mpsmin = 0;      // 51:48, 2^(12 + mpsmin) bytes
-    std::uint8_t mpsmax = 0;      // 55:52
-    bool pmrs = false;            // 56
-    bool cmbs = false;            // 57
-    bool nsss = false;            // 58
-    bool crwms = false;           // 59, controller ready with media
-    bool crims = false;           // 60, controller ready independent of media
+    bool bps = false;                 // 45
+    std::uint8_t cps = 0;             // 47:46
+    std::uint8_t mpsmin = 0;          // 51:48, 2^(12 + mpsmin) bytes
+    std::uint8_t mpsmax = 0;          // 55:52
+    bool pmrs = false;                // 56
+    bool cmbs = false;                // 57
+    bool nsss = false;                // 58
+    bool crwms = false;               // 59, controller ready with media
+    bool crims = false;               // 60, controller ready independent of media
 
     [[nodiscard]] constexpr std::uint64_t pack() const noexcept {
         const auto bit = [](bool on, unsigned at) { return std::uint64_t{on} << at; };
@@ -75,8 +75,8 @@ struct capabilities {
         };
         return std::uint64_t{mqes} | bit(cqr, 16) | field(ams, 3, 17) | field(to, 0xff, 24) |
                field(dstrd, 0xf, 32) | bit(nssrs, 36) | field(css, 0xff, 37) | bit(bps, 45) |
-               field(cps, 3, 46) | field(mpsmin, 0xf, 48) | field(mpsmax, 0xf, 52) |
-               bit(pmrs, 56) | bit(cmbs, 57) | bit(nsss, 58) | bit(crwms, 59) | bit(crims, 60);
+               field(cps, 3, 46) | field(mpsmin, 0xf, 48) | field(mpsmax, 0xf, 52) | bit(pmrs, 56) |
+               bit(cmbs, 57) | bit(nsss, 58) | bit(crwms, 59) | bit(crims, 60);
     }
 
     [[nodiscard]] static constexpr capabilities unpack(std::uint64_t raw) noexcept {
@@ -124,14 +124,14 @@ inline constexpr std::uint8_t io_cq_entry_size_log2 = 4;
 
 /// CC.
 struct controller_configuration {
-    bool en = false;                                         // 0
-    std::uint8_t css = 0;                                    // 6:4
-    std::uint8_t mps = 0;                                    // 10:7
-    std::uint8_t ams = 0;                                    // 13:11
+    bool en = false;                                          // 0
+    std::uint8_t css = 0;                                     // 6:4
+    std::uint8_t mps = 0;                                     // 10:7
+    std::uint8_t ams = 0;                                     // 13:11
     shutdown_notification shn = shutdown_notification::none;  // 15:14
-    std::uint8_t iosqes = 0;                                 // 19:16
-    std::uint8_t iocqes = 0;                                 // 23:20
-    bool crime = false;                                      // 24
+    std::uint8_t iosqes = 0;                                  // 19:16
+    std::uint8_t iocqes = 0;                                  // 23:20
+    bool crime = false;                                       // 24
 
     [[nodiscard]] constexpr std::uint32_t pack() const noexcept {
         return std::uint32_t{en} | (css & 7u) << 4 | (mps & 0xfu) << 7 | (ams & 7u) << 11 |

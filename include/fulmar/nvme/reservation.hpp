@@ -40,7 +40,7 @@ enum class persist_change : std::uint8_t { keep = 0, reserved = 1, off = 2, on =
 struct reservation_command {
     std::uint8_t action = 0;
     bool ignore_existing_key = false;
-    std::uint8_t type = 0;  // Acquire and Release
+    std::uint8_t type = 0;                          // Acquire and Release
     persist_change persist = persist_change::keep;  // Register
 
     [[nodiscard]] constexpr bool operator==(const reservation_command&) const noexcept = default;
@@ -65,8 +65,7 @@ struct reservation_report_command {
     bool extended = false;
 };
 
-[[nodiscard]] inline reservation_report_command decode_reservation_report(
-    const sqe& cmd) noexcept {
+[[nodiscard]] inline reservation_report_command decode_reservation_report(const sqe& cmd) noexcept {
     return {.length_bytes = (std::uint64_t{cmd.cdw10.value()} + 1) * 4,
             .extended = (cmd.cdw11.value() & 1u) != 0};
 }

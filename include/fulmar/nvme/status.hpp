@@ -22,9 +22,9 @@ enum class status_type : std::uint8_t {
 struct status {
     status_type sct = status_type::generic;
     std::uint8_t sc = 0;
-    bool dnr = false;       // do not retry
-    bool more = false;      // the error information log has an entry
-    std::uint8_t crd = 0;   // 0 = no delay, 1 to 3 = wait for Identify Controller CRDT1 to CRDT3
+    bool dnr = false;      // do not retry
+    bool more = false;     // the error information log has an entry
+    std::uint8_t crd = 0;  // 0 = no delay, 1 to 3 = wait for Identify Controller CRDT1 to CRDT3
 
     /// The 15 bits without the phase tag: SC 7:0, SCT 10:8, CRD 12:11, M 13, DNR 14.
     [[nodiscard]] constexpr std::uint16_t pack() const noexcept {
@@ -114,9 +114,7 @@ constexpr status specific(std::uint8_t code) noexcept {
 constexpr status media(std::uint8_t code) noexcept {
     return {.sct = status_type::media, .sc = code};
 }
-constexpr status path(std::uint8_t code) noexcept {
-    return {.sct = status_type::path, .sc = code};
-}
+constexpr status path(std::uint8_t code) noexcept { return {.sct = status_type::path, .sc = code}; }
 
 // Generic command status (SCT 0).
 inline constexpr status success = generic(0x00);

@@ -27,16 +27,15 @@ enum class pdu_type : std::uint8_t {
 [[nodiscard]] constexpr std::optional<pdu_type> parse_pdu_type(std::uint8_t raw) noexcept {
     const auto type = static_cast<pdu_type>(raw);
     switch (type) {
-    case pdu_type::ic_req:
-    case pdu_type::ic_resp:
-    case pdu_type::h2c_term_req:
-    case pdu_type::c2h_term_req:
-    case pdu_type::capsule_cmd:
-    case pdu_type::capsule_resp:
-    case pdu_type::h2c_data:
-    case pdu_type::c2h_data:
-    case pdu_type::r2t:
-        return type;
+        case pdu_type::ic_req:
+        case pdu_type::ic_resp:
+        case pdu_type::h2c_term_req:
+        case pdu_type::c2h_term_req:
+        case pdu_type::capsule_cmd:
+        case pdu_type::capsule_resp:
+        case pdu_type::h2c_data:
+        case pdu_type::c2h_data:
+        case pdu_type::r2t: return type;
     }
     return std::nullopt;
 }
@@ -164,23 +163,15 @@ static_assert(offsetof(term_req, fes) == 8 && offsetof(term_req, fei) == 10);
 /// The only HLEN that a PDU of this type may carry.
 [[nodiscard]] constexpr std::uint8_t header_bytes(pdu_type type) noexcept {
     switch (type) {
-    case pdu_type::ic_req:
-        return sizeof(ic_req);
-    case pdu_type::ic_resp:
-        return sizeof(ic_resp);
-    case pdu_type::h2c_term_req:
-    case pdu_type::c2h_term_req:
-        return sizeof(term_req);
-    case pdu_type::capsule_cmd:
-        return sizeof(capsule_cmd);
-    case pdu_type::capsule_resp:
-        return sizeof(capsule_resp);
-    case pdu_type::h2c_data:
-        return sizeof(h2c_data);
-    case pdu_type::c2h_data:
-        return sizeof(c2h_data);
-    case pdu_type::r2t:
-        return sizeof(r2t);
+        case pdu_type::ic_req: return sizeof(ic_req);
+        case pdu_type::ic_resp: return sizeof(ic_resp);
+        case pdu_type::h2c_term_req:
+        case pdu_type::c2h_term_req: return sizeof(term_req);
+        case pdu_type::capsule_cmd: return sizeof(capsule_cmd);
+        case pdu_type::capsule_resp: return sizeof(capsule_resp);
+        case pdu_type::h2c_data: return sizeof(h2c_data);
+        case pdu_type::c2h_data: return sizeof(c2h_data);
+        case pdu_type::r2t: return sizeof(r2t);
     }
     return 0;
 }
@@ -190,20 +181,16 @@ inline constexpr std::uint8_t header_bytes_max = 128;
 /// The flags that a PDU of this type may carry; any other is a reserved bit.
 [[nodiscard]] constexpr std::uint8_t allowed_flags(pdu_type type) noexcept {
     switch (type) {
-    case pdu_type::ic_req:
-    case pdu_type::ic_resp:
-    case pdu_type::h2c_term_req:
-    case pdu_type::c2h_term_req:
-        return 0;
-    case pdu_type::capsule_cmd:
-        return pdu_flags::hdgstf | pdu_flags::ddgstf;
-    case pdu_type::capsule_resp:
-    case pdu_type::r2t:
-        return pdu_flags::hdgstf;
-    case pdu_type::h2c_data:
-        return pdu_flags::hdgstf | pdu_flags::ddgstf | pdu_flags::last_pdu;
-    case pdu_type::c2h_data:
-        return pdu_flags::hdgstf | pdu_flags::ddgstf | pdu_flags::last_pdu | pdu_flags::success;
+        case pdu_type::ic_req:
+        case pdu_type::ic_resp:
+        case pdu_type::h2c_term_req:
+        case pdu_type::c2h_term_req: return 0;
+        case pdu_type::capsule_cmd: return pdu_flags::hdgstf | pdu_flags::ddgstf;
+        case pdu_type::capsule_resp:
+        case pdu_type::r2t: return pdu_flags::hdgstf;
+        case pdu_type::h2c_data: return pdu_flags::hdgstf | pdu_flags::ddgstf | pdu_flags::last_pdu;
+        case pdu_type::c2h_data:
+            return pdu_flags::hdgstf | pdu_flags::ddgstf | pdu_flags::last_pdu | pdu_flags::success;
     }
     return 0;
 }
@@ -214,7 +201,7 @@ inline constexpr std::uint8_t header_bytes_max = 128;
 }
 
 /// Where the data starts: behind header and header digest, rounded up to the receiver's wish.
-/// At most 128, so that it fits PDO.
+/// `pda` is at most `pda_max`; the result is then at most 144, so that it fits PDO.
 [[nodiscard]] constexpr std::uint8_t data_offset(pdu_type type, bool header_digest,
                                                  std::uint8_t pda) noexcept {
     const std::uint32_t end = header_bytes(type) + (header_digest ? digest_bytes : 0);

@@ -1,0 +1,154 @@
+// The target: everything that the control reactor owns. Subsystems, namespaces, devices, listeners, and the changes to them.
+#pragma once
+
+#include <fulmar/backend/device.hpp>
+#include <fulmar/base/result.hpp>
+#include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/control.hpp>
+#include <fulmar/core/device_registry.hpp>
+#include <fulmar/core/model.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/subsystem.hpp>
+#include <fulmar/core/transport.hpp>
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::core {
+
+class controller;
+
+/// Called on: control reactor, unless a method says otherwise.
+class target final : public control_port {
+  public:
+    struct options {
+        target_options limits;
+        device_factory make_device;
+        change_log* log = nullptr;      ///< null: nothing is recorded, every change counts as durable
+        bool hugepages = false;         ///< for reports only
+    };
+
+    /// `control` runs on the caller's thread, now and later.
+    target(engine::reactor& control, options opts);
+    ~target();
+    target(const target&) = delete;
+    target& operator=(const target&) = delete;
+
+    // Composition, before any reactor runs.
+    poll_group& add_poll_group(engine::reactor& reactor, std::unique_ptr<mem::buffer_pool> pool);
+    result<void> add_transport(std::unique_ptr<transport> t);
+
+    /// Applies the configuration as it was at start. `done` runs once, when everything in it serves or has failed; each
+    /// failure is reported to `failed` before.
+    void start(const target_spec& spec, std::function<void(const error&)> failed, std::function<void()> done);
+
+    /// Stops accepting, ends every connection, closes every subsystem; `done` runs once, within the shutdown time-out.
+    void shut_down(std::function<void()> done);
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
+
+    // control_port.  Called on: any thread.
+    void submit(control_request& request) noexcept override;
+
+    // For transports.
+    /// The poll group for the next connection.
+    [[nodiscard]] poll_group& least_loaded() noexcept;
+    [[nodiscard]] std::span<const std::unique_ptr<poll_group>> groups() const noexcept { return groups_; }
+    /// Called on: any thread.
+    [[nodiscard]] const target_options& options() const noexcept { return options_.limits; }
+    /// Called on: any thread.
+    [[nodiscard]] engine::reactor& control_reactor() noexcept { return control_; }
+
+    // For connect_steps and controllers.
+    void connect_arrived(connect_op& op) noexcept;
+    static void connect_withdrawn(engine::message& m) noexcept;
+    void controller_released(subsystem_id id, cntlid number) noexcept;
+    void place_controller(subsystem_id id, cntlid number, controller& where) noexcept;
+
+    // For subsystems.
+    [[nodiscard]] device_registry& devices() noexcept { return devices_; }
+    /// The configuration has changed: count the revision, record it, answer whoever asked.
+    void commit(const change& what, control_request* request, answer with) noexcept;
+    void discovery_changed() noexcept;
+    void subsystem_gone(subsystem& s) noexcept;
+    void subsystem_started() noexcept;
+    /// Something that nobody asked for over REST did not work out: start, device loss.
+    void operation_failed(const error& why) noexcept;
+    /// Takes the new size of `e` into its specification.
+    void device_resized(device_registry::entry& e);
+    [[nodiscard]] std::uint64_t next_transition() noexcept { return ++transitions_; }
+    void count_stale() noexcept { ++stale_acks_; }
+
+    // Reports.
+    [[nodiscard]] target_status describe() const;
+    [[nodiscard]] target_spec current_spec() const;
+    [[nodiscard]] std::vector<std::byte> discovery_page(const struct discovery_query& q) const;
+
+  private:
+    friend class control_request;
+
+    void on_request(control_request& request) noexcept;
+    void change_device(const std::string& name, change& what, control_request& request);
+    void expel_listener(const std::string& name);
+    [[nodiscard]] result<answer> ask(const query& q);
+    void on_change(control_request& request);
+    void on_query(control_request& request);
+    [[nodiscard]] subsystem* find(std::string_view nqn) noexcept;
+    [[nodiscard]] subsystem* find(subsystem_id id) noexcept;
+    result<subsystem*> make_subsystem(subsystem_spec spec, bool discovery);
+    result<void> open_listener(const listener_spec& spec);
+    void check_shut_down() noexcept;
+    static void on_shutdown_timer(engine::timer& t) noexcept;
+
+    engine::reactor& control_;
+    options options_;
+    instant started_;
+    std::vector<std::unique_ptr<poll_group>> groups_;
+    std::vector<std::unique_ptr<transport>> transports_;
+    std::vector<std::unique_ptr<transport_group>> transport_groups_;
+    device_registry devices_;
+    std::vector<std::unique_ptr<subsystem>> slots_;         // by slot index; null: free
+    std::vector<std::uint32_t> generations_;                // of the last incarnation, by slot index
+    std::vector<std::uint32_t> free_slots_;
+    boost::unordered_flat_map<std::string, subsystem*> by_nqn_;
+    struct listening {
+        listener_spec spec;
+        std::unique_ptr<listener> accepts;
+    };
+    std::vector<listening> listeners_;
+    std::vector<referral_spec> referrals_;
+    std::uint64_t revision_ = 1;
+    std::uint64_t discovery_generation_ = 1;
+    std::uint64_t transitions_ = 0;
+    std::uint64_t stale_acks_ = 0;
+
+    // Starting and stopping.
+    bool stopping_ = false;
+    std::size_t starting_ = 0;          // subsystems that are not up yet
+    target_spec start_spec_;
+    std::function<void(const error&)> start_failed_;
+    std::function<void()> start_done_;
+    std::function<void()> stop_done_;
+    struct shutdown_timer : engine::timer {
+        explicit shutdown_timer(target& t) noexcept : timer(&target::on_shutdown_timer), owner(&t) {}
+        target* owner;
+    };
+    shutdown_timer shutdown_timer_;
+    instant shutdown_deadline_{};
+
+    struct discovery_notice : engine::message {
+        explicit discovery_notice(poll_group& g) noexcept;
+        poll_group* group;
+    };
+    std::vector<std::unique_ptr<discovery_notice>> notices_;
+};
+
+}  // namespace fulmar::core

@@ -1,0 +1,34 @@
+#include "block_size.hpp"
+
+#include <fmt/format.h>
+
+namespace fulmar::backend {
+
+result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_bytes) {
+    if (block_bytes != 512 && block_bytes != 4096)
+        return fail(errc::invalid_argument, fmt::format("a block size of {} bytes is not supported", block_bytes),
+                    "block_bytes", "use 512 or 4096");
+    if (size_bytes == 0 || size_bytes % block_bytes != 0 || size_bytes > INT64_MAX)
+        return fail(errc::invalid_argument,
+                    fmt::format("{} bytes are not a whole number of {}-byte blocks", size_bytes, block_bytes),
+                    "size_bytes", "use a multiple of the block size above 0");
+    return size_bytes / block_bytes;
+}
+
+bool in_bounds(const io_op& op, std::uint64_t block_count) noexcept {
+    switch (op.kind) {
+        case io_kind::flush: return true;
+        case io_kind::deallocate:
+            for (const block_range& range : op.ranges)
+                if (!lies_within(range.first, range.count, block_count)) return false;
+            return true;
+        case io_kind::read:
+        case io_kind::write:
+        case io_kind::write_zeroes:
+        case io_kind::compare:
+        case io_kind::verify: return lies_within(op.first_block, op.block_count, block_count);
+    }
+    return false;
+}
+
+}  // namespace fulmar::backend

@@ -1,0 +1,259 @@
+// Connect: checked where it arrives, granted by the control reactor (which hands out controller ids and knows every
+// controller), and for an I/O queue by the controller's home. A Connect that meets a subsystem in transition waits, bounded.
+#include "connect_steps.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/target.hpp>
+
+#include <cstring>
+#include <new>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+namespace parameter = nvme::connect_parameter;
+
+namespace {
+connect_op& of(engine::message& m) noexcept { return static_cast<connect_op&>(m); }
+
+nvme::status refused(const nvme::invalid_parameter& which, std::uint32_t& dw0) noexcept {
+    dw0 = which.pack();
+    return sc::connect_invalid_parameters.no_retry();
+}
+}  // namespace
+
+connect_op::connect_op(qpair& q) noexcept
+    : message(&connect_steps::at_control), owner(&q), group(&q.group()), deadline(*this) {}
+
+connect_op::wait_timer::wait_timer(connect_op& op) noexcept : timer(&connect_steps::on_wait_over), owner(&op) {}
+
+std::string_view connect_op::host_nqn() const noexcept { return nvme::read_nqn(data.hostnqn).value_or(""); }
+std::string_view connect_op::subsystem_nqn() const noexcept { return nvme::read_nqn(data.subnqn).value_or(""); }
+
+void connect_op::hop(engine::reactor& to, handler step) noexcept {
+    set_handler(step);
+    in_flight = true;
+    FULMAR_ASSERT(to.post(*this) == engine::post_result::posted);
+}
+
+// --- on the qpair's reactor ----------------------------------------------------------------------------------------------
+
+void connect_steps::start(request& r) noexcept {
+    qpair& q = *r.owner;
+    if (q.state_ != qpair_state::fresh) return q.finish(r, sc::command_sequence_error.no_retry());
+    if (!nvme::is_success(r.sgl_status)) return q.finish(r, r.sgl_status.no_retry());
+    if (r.sgl_bytes != sizeof(nvme::connect_data) || r.in_capsule.size() != sizeof(nvme::connect_data))
+        return q.finish(r, sc::data_sgl_length_invalid.no_retry());
+    connect_op& op = q.connect_;
+    op.command = nvme::view_as<nvme::connect_command>(r.sqe);
+    std::memcpy(&op.data, r.in_capsule.data(), sizeof op.data);
+    op.dw0 = 0;
+    q.advance(qpair_event::connect);
+    q.connect_request_ = &r;
+    r.advance(request_event::execute);
+    op.deadline_set = false;
+    if (const nvme::status wrong = check(op, r); !nvme::is_success(wrong)) return refuse(op, wrong, op.dw0);
+    resolve(op);
+}
+
+// What can be said without looking at the target.
+nvme::status connect_steps::check(connect_op& op, request&) noexcept {
+    const target_options& options = op.group->options();
+    if (op.command.recfmt.value() != 0) return sc::connect_incompatible_format.no_retry();
+    const std::uint16_t qid = op.command.qid.value();
+    const std::uint32_t entries = op.command.sqsize.value() + 1u;
+    const std::uint32_t most = qid == 0 ? limits::admin_queue_depth * 4 : options.max_queue_depth;
+    if (entries < 2 || entries > most) return refused(parameter::sqsize, op.dw0);
+    if (qid > options.max_io_queues) return refused(parameter::qid, op.dw0);
+    const std::uint16_t wanted = op.data.cntlid.value();
+    if (qid == 0 && wanted != nvme::cntlid_dynamic) return refused(parameter::cntlid, op.dw0);
+    if (!nvme::read_nqn(op.data.hostnqn) || nvme::validate_nqn(op.host_nqn()) != nvme::nqn_check::ok)
+        return refused(parameter::hostnqn, op.dw0);
+    if (!nvme::read_nqn(op.data.subnqn)) return refused(parameter::subnqn, op.dw0);
+    bool any = false;
+    for (const std::uint8_t b : op.data.hostid) any = any || b != 0;
+    if (!any && qid == 0) return refused(parameter::hostid, op.dw0);
+    return sc::success;
+}
+
+void connect_steps::resolve(connect_op& op) noexcept {
+    poll_group& group = *op.group;
+    subsystem_group* sub = group.find(op.subsystem_nqn());
+    std::uint32_t dw0 = 0;
+    if (sub == nullptr) {
+        const nvme::status status = refused(parameter::subnqn, dw0);
+        return refuse(op, status, dw0);
+    }
+    const subsystem_description& view = *sub->view;
+    if (!view.offered_at(op.owner->listener_name())) {
+        const nvme::status status = refused(parameter::subnqn, dw0);
+        return refuse(op, status, dw0);
+    }
+    if (!view.allows(op.host_nqn())) return refuse(op, sc::connect_invalid_host.no_retry());
+    if (view.discovery && op.command.qid.value() != 0) {
+        const nvme::status status = refused(parameter::qid, dw0);
+        return refuse(op, status, dw0);
+    }
+    if (sub->state != view_state::open) {
+        if (!op.deadline_set) {
+            op.deadline_set = true;
+            group.reactor().timers().arm(
+                op.deadline, group.reactor().now() + std::chrono::milliseconds(group.options().connect_wait_ms));
+        }
+        return group.park(op);
+    }
+    group.reactor().timers().cancel(op.deadline);
+    op.subsystem = sub->id;
+    op.hop(group.target().control_reactor(), &connect_steps::at_control);
+}
+
+void connect_steps::end_wait(connect_op& op) noexcept {
+    poll_group& group = *op.group;
+    group.reactor().timers().cancel(op.deadline);
+    group.unpark(op);
+    refuse(op, sc::connect_controller_busy);
+}
+
+void connect_steps::on_wait_over(engine::timer& t) noexcept { end_wait(*static_cast<connect_op::wait_timer&>(t).owner); }
+
+void connect_steps::refuse(connect_op& op, nvme::status status, std::uint32_t dw0) noexcept {
+    qpair& q = *op.owner;
+    request& r = *q.connect_request_;
+    q.connect_request_ = nullptr;
+    if (q.state_ == qpair_state::connecting) q.advance(qpair_event::refused);
+    q.qid_ = 0;
+    r.dw0 = dw0;
+    q.finish(r, status);
+}
+
+// The queue takes the size that the host asked for; false: no memory.
+bool connect_steps::adopt_size(connect_op& op) noexcept {
+    qpair& q = *op.owner;
+    const std::uint32_t entries = op.command.sqsize.value() + 1u;
+    if (op.command.qid.value() != 0 && !op.group->reserve_tasks(entries)) return false;
+    if (!q.grow(entries)) {
+        if (op.command.qid.value() != 0) op.group->unreserve_tasks(entries);
+        return false;
+    }
+    q.sq_entries_ = entries;
+    q.sq_head_ = 1u % entries;  // the Connect itself
+    q.flow_control_ = (op.command.cattr & nvme::cattr::disable_sq_flow_control) == 0;
+    return true;
+}
+
+void connect_steps::accept(connect_op& op) noexcept {
+    qpair& q = *op.owner;
+    request& r = *q.connect_request_;
+    q.connect_request_ = nullptr;
+    q.qid_ = op.command.qid.value();
+    r.dw0 = nvme::connect_result(op.assigned.value(), false);
+    if (q.state_ == qpair_state::connecting) q.advance(qpair_event::accepted);
+    q.finish(r, sc::success);
+}
+
+// The control reactor has assigned a controller id: the controller is built here, its home.
+void connect_steps::admin_granted(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    op.in_flight = false;
+    qpair& q = *op.owner;
+    poll_group& group = *op.group;
+    subsystem_group* sub = group.find(op.subsystem);
+    nvme::status failed = sc::connect_controller_busy;
+    controller* made = nullptr;
+    if (sub == nullptr || sub->state == view_state::closed) {
+        group.count(&group_counters::stale);
+    } else if (q.usable() && adopt_size(op)) {
+        made = new (std::nothrow) controller(group, *sub,
+                                             {.id = op.assigned,
+                                              .host_nqn = std::string(op.host_nqn()),
+                                              .host_id = op.data.hostid,
+                                              .keep_alive_ms = op.command.kato_ms.value()});
+        if (made != nullptr && !made->attach(q, group, 0)) {
+            delete made;
+            made = nullptr;
+        }
+        failed = sc::internal_error;
+    }
+    if (made == nullptr) {  // give the id back, then answer
+        op.status = failed;
+        return op.hop(group.target().control_reactor(), &target::connect_withdrawn);
+    }
+    q.controller_ = made;
+    q.home_ = &group;
+    q.subsystem_ = sub;
+    sub->qpairs.push_back(q);
+    sub->controllers.push_back(*made);
+    group.target().announce(*made);
+    accept(op);
+}
+
+void connect_steps::returned(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    op.in_flight = false;
+    qpair& q = *op.owner;
+    poll_group& group = *op.group;
+    if (op.wait) {  // the subsystem was in transition when the control reactor looked
+        op.wait = false;
+        if (q.usable()) return resolve(op);
+        op.status = sc::connect_controller_busy;
+    }
+    if (op.registered) {
+        q.controller_ = op.found;
+        q.home_ = op.home;
+        subsystem_group* sub = group.find(op.subsystem);
+        if (q.usable() && sub != nullptr && sub->state != view_state::closed && adopt_size(op)) {
+            q.subsystem_ = sub;
+            q.counters_ = op.counters;
+            sub->qpairs.push_back(q);
+            return accept(op);
+        }
+        op.status = sc::connect_controller_busy;
+        refuse(op, op.status, 0);
+        return q.close(close_reason::host_disconnected);  // which takes it out of the controller again
+    }
+    refuse(op, op.status, op.dw0);
+    q.check_drained();
+}
+
+void connect_steps::detached(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    op.in_flight = false;
+    op.owner->detached();
+}
+
+// --- on the control reactor ------------------------------------------------------------------------------------------------
+
+void connect_steps::at_control(engine::message& m) noexcept { of(m).group->target().connect_arrived(of(m)); }
+
+// --- on the controller's home reactor -----------------------------------------------------------------------------------
+
+void connect_steps::at_home(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    controller& c = *op.found;
+    const std::uint16_t qid = op.command.qid.value();
+    if (queue_slot* old = c.slot(qid); old != nullptr && (old->leaving || old->detached) && old->waiting == nullptr) {
+        old->waiting = &op;  // a host that reconnects faster than the old queue can leave; its own close is bounded
+        return;
+    }
+    op.status = c.may_join(op, op.dw0);
+    if (nvme::is_success(op.status)) {
+        op.registered = c.attach(*op.owner, *op.group, qid);
+        if (op.registered)
+            op.counters = &c.slot(qid)->counters;
+        else
+            op.status = sc::internal_error;
+    }
+    op.assigned = c.id();
+    op.hop(op.group->reactor(), &connect_steps::returned);
+}
+
+void connect_steps::detach_at_home(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    const std::uint16_t qid = op.command.qid.value();
+    controller& c = *op.owner->controller_;
+    op.hop(op.group->reactor(), &connect_steps::detached);
+    c.queue_detached(qid);
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,33 @@
+// The hops of a Connect (and of the farewell that undoes it); each says on which reactor it runs.
+#pragma once
+
+#include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/request.hpp>
+
+namespace fulmar::core {
+
+struct connect_steps {
+    // On the qpair's reactor.
+    static void start(request& r) noexcept;
+    static void resolve(connect_op& op) noexcept;            ///< find the subsystem; go on, wait or refuse
+    static void end_wait(connect_op& op) noexcept;
+    static void admin_granted(engine::message& m) noexcept;  ///< an id was assigned: build the controller here
+    static void returned(engine::message& m) noexcept;       ///< refused, or joined a controller
+    static void detached(engine::message& m) noexcept;
+    static void on_wait_over(engine::timer& t) noexcept;
+
+    // On the control reactor.
+    static void at_control(engine::message& m) noexcept;
+
+    // On the controller's home reactor.
+    static void at_home(engine::message& m) noexcept;
+    static void detach_at_home(engine::message& m) noexcept;
+
+  private:
+    static nvme::status check(connect_op& op, request& r) noexcept;
+    static void refuse(connect_op& op, nvme::status status, std::uint32_t dw0 = 0) noexcept;
+    static void accept(connect_op& op) noexcept;
+    static bool adopt_size(connect_op& op) noexcept;
+};
+
+}  // namespace fulmar::core

@@ -1,0 +1,223 @@
+// The life of a controller on its home reactor: queues join and leave, the host falls silent, the association ends.
+#include <fulmar/core/controller.hpp>
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/base/log.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/target.hpp>
+
+#include "connect_steps.hpp"
+
+#include <new>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+// --- slots ----------------------------------------------------------------------------------------------------------------
+
+queue_slot::disconnect_message::disconnect_message(queue_slot& s) noexcept
+    : message([](engine::message& m) noexcept {
+          // On the qpair's reactor. The qpair is there still: it leaves only after its home has let it go.
+          auto& self = static_cast<disconnect_message&>(m);
+          queue_slot& slot = *self.slot;
+          slot.queue->close(self.reason);
+          self.set_handler(&controller::on_disconnect_returned);
+          slot.owner->home().reactor().post(self);
+      }),
+      slot(&s) {}
+
+queue_slot::queue_slot(controller& c, qpair& q, poll_group& where) noexcept
+    : owner(&c), queue(&q), group(&where), disconnect(*this) {}
+
+bool controller::attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept {
+    try {
+        return slots_.emplace(number, std::make_unique<queue_slot>(*this, queue, where)).second;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+queue_slot* controller::slot(std::uint16_t number) noexcept {
+    const auto at = slots_.find(number);
+    return at == slots_.end() ? nullptr : at->second.get();
+}
+
+void controller::disconnect_slot(queue_slot& s, close_reason why) noexcept {
+    if (s.leaving || s.detached) return;
+    s.leaving = true;
+    s.message_away = true;
+    s.disconnect.reason = why;
+    s.group->reactor().post(s.disconnect);
+}
+
+void controller::on_disconnect_returned(engine::message& m) noexcept {
+    queue_slot& s = *static_cast<queue_slot::disconnect_message&>(m).slot;
+    s.message_away = false;
+    s.owner->check_queues_gone();
+}
+
+void controller::queue_detached(std::uint16_t number) noexcept {
+    queue_slot* s = slot(number);
+    if (s == nullptr) return;
+    s->detached = true;
+    past_reads_ += s->counters.reads.load(std::memory_order_relaxed);
+    past_writes_ += s->counters.writes.load(std::memory_order_relaxed);
+    past_bytes_read_ += s->counters.bytes_read.load(std::memory_order_relaxed);
+    past_bytes_written_ += s->counters.bytes_written.load(std::memory_order_relaxed);
+    if (number == 0) disconnect(close_reason::peer_closed);
+    check_queues_gone();
+}
+
+// A slot is done when its qpair has left and its message is home.
+void controller::erase_finished_slots() noexcept {
+    for (auto at = slots_.begin(); at != slots_.end();) {
+        queue_slot& s = *at->second;
+        if (!s.detached || s.message_away) {
+            ++at;
+            continue;
+        }
+        connect_op* successor = s.waiting;
+        at = slots_.erase(at);
+        if (successor != nullptr) {
+            connect_steps::at_home(*successor);  // may add a slot: start over
+            at = slots_.begin();
+        }
+    }
+}
+
+void controller::check_queues_gone() noexcept {
+    erase_finished_slots();
+    std::size_t io_queues = 0;
+    for (const auto& [number, s] : slots_) io_queues += number != 0 ? 1 : 0;
+    if (io_queues == 0 && has_edge(controller_edges, state_, controller_event::io_queues_gone))
+        advance(controller_event::io_queues_gone);
+    if (slots_.empty() && state_ == controller_state::disconnecting) check_gone();
+}
+
+void controller::disconnect_io_queues(close_reason why) noexcept {
+    for (auto& [number, s] : slots_)
+        if (number != 0) disconnect_slot(*s, why);
+}
+
+// --- life -----------------------------------------------------------------------------------------------------------------
+
+controller::controller(poll_group& home, subsystem_group& subsystem, identity who)
+    : home_(home),
+      subsystem_(&subsystem),
+      subsystem_id_(subsystem.id),
+      who_(std::move(who)),
+      keep_alive_(*this),
+      last_seen_(home.reactor().now()),
+      keep_alive_ms_(who_.keep_alive_ms),
+      release_(*this),
+      created_(home.reactor().now()) {
+    changed_namespaces_.reserve(limits::max_namespaces);
+    errors_.reserve(error_log_entries);
+    for (abort_op& op : aborts_) op.owner = this;
+    touch_keep_alive();
+}
+
+controller::~controller() { home_.reactor().timers().cancel(keep_alive_); }
+
+void controller::advance(controller_event on) noexcept {
+    const auto to = next_state(controller_edges, state_, on);
+    FULMAR_ASSERT(to.has_value());
+    state_ = *to;
+}
+
+const subsystem_description& controller::description() const noexcept { return *subsystem_->view; }
+bool controller::is_discovery() const noexcept { return subsystem_->view->discovery; }
+
+nvme::status controller::may_join(const connect_op& op, std::uint32_t& dw0) const noexcept {
+    namespace parameter = nvme::connect_parameter;
+    const auto refuse = [&dw0](const nvme::invalid_parameter& which) {
+        dw0 = which.pack();
+        return sc::connect_invalid_parameters.no_retry();
+    };
+    const std::uint16_t qid = op.command.qid.value();
+    if (op.host_nqn() != who_.host_nqn) return refuse(parameter::hostnqn);
+    if (op.data.hostid != who_.host_id) return refuse(parameter::hostid);
+    if (state_ != controller_state::enabled) return sc::command_sequence_error.no_retry();
+    const std::uint16_t granted = queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
+    if (qid == 0 || qid > granted) return refuse(parameter::qid);
+    if (slots_.contains(qid)) return refuse(parameter::qid);
+    return sc::success;
+}
+
+void controller::disconnect(close_reason why) noexcept {
+    if (!has_edge(controller_edges, state_, controller_event::disconnect)) return;
+    advance(controller_event::disconnect);
+    reason_ = why;
+    home_.reactor().timers().cancel(keep_alive_);
+    drop_async_events(sc::aborted_sq_deletion);
+    for (auto& [number, s] : slots_) disconnect_slot(*s, why);
+    check_queues_gone();
+}
+
+// The association is over and every queue has left. The id goes back to the control reactor; its message comes home as the
+// last one that anybody sends here.
+void controller::check_gone() noexcept {
+    if (away_ != 0 || released_) return;
+    released_ = true;
+    advance(controller_event::queues_gone);
+    home_.target().control_reactor().post(release_);
+}
+
+controller::release_message::release_message(controller& c) noexcept
+    : message([](engine::message& m) noexcept {
+          auto& self = static_cast<release_message&>(m);
+          controller& gone = *self.owner;
+          gone.home_.target().controller_released(gone.subsystem_id_, gone.who_.id);
+          self.set_handler([](engine::message& home) noexcept {
+              controller* c = static_cast<release_message&>(home).owner;
+              subsystem_group& left = *c->subsystem_;
+              left.controllers.erase(left.controllers.iterator_to(*c));
+              delete c;
+              left.check_pending();
+          });
+          gone.home_.reactor().post(self);
+      }),
+      owner(&c) {}
+
+void controller::finish(request& r, nvme::status status) noexcept {
+    if (!nvme::is_success(status)) {
+        nvme::error_log_entry entry{};
+        entry.error_count = ++error_count_;
+        entry.sqid = std::uint16_t{0};
+        entry.cid = r.cid();
+        entry.status_field = status.to_field();
+        entry.parameter_error_location = nvme::error_location_unknown;
+        entry.nsid = r.sqe.nsid.value();
+        if (errors_.size() == error_log_entries) errors_.pop_back();
+        errors_.insert(errors_.begin(), entry);  // newest first; capacity was reserved
+    }
+    r.owner->finish(r, status);
+}
+
+// --- keep alive (NVMe Base 2.0, section 3.9) ---------------------------------------------------------------------------
+
+void controller::touch_keep_alive() noexcept {
+    last_seen_ = home_.reactor().now();
+    if (keep_alive_ms_ == 0) return home_.reactor().timers().cancel(keep_alive_);
+    if (!keep_alive_.armed() && state_ != controller_state::disconnecting)
+        home_.reactor().timers().arm(keep_alive_, last_seen_ + std::chrono::milliseconds(keep_alive_ms_));
+}
+
+// The timer is not moved with every sign of life: it looks, when it fires, how long ago the last one was.
+void controller::on_keep_alive_due(engine::timer& t) noexcept {
+    controller& c = *static_cast<keep_alive_timer&>(t).owner;
+    engine::reactor& reactor = c.home_.reactor();
+    if (c.keep_alive_ms_ == 0) return;
+    const auto allowed = std::chrono::milliseconds(c.keep_alive_ms_);
+    // A home that did not run itself cannot tell whether the host was silent: it grants one more period.
+    instant since = c.last_seen_;
+    const engine::reactor::stall& stall = reactor.last_stall();
+    if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
+    if (since + allowed > reactor.now()) return reactor.timers().arm(t, since + allowed);
+    log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(), c.description().nqn,
+              c.keep_alive_ms_, c.id().value());
+    c.disconnect(close_reason::keep_alive);
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,304 @@
+// The first half of an I/O command: check, admit at the gate, find a buffer, submit. Admission comes before buffers, so
+// parked requests hoard none but for in-capsule data. Must never allocate, log or block.
+#include "io_steps.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/nvme/io_command.hpp>
+
+#include <array>
+#include <cstring>
+
+namespace fulmar::core {
+
+using nvme::data_direction;
+using nvme::io_opcode;
+namespace sc = nvme::sc;
+
+namespace {
+
+struct inline_op final : backend::io_op {
+    nvme::status result = sc::internal_error;
+    bool finished = false;
+};
+
+bool moves_blocks(io_opcode opcode) noexcept {
+    return opcode == io_opcode::read || opcode == io_opcode::write || opcode == io_opcode::compare;
+}
+
+bool names_a_range(io_opcode opcode) noexcept {
+    return moves_blocks(opcode) || opcode == io_opcode::write_zeroes || opcode == io_opcode::verify;
+}
+
+bool is_supported(io_opcode opcode, const backend::geometry& device) noexcept {
+    switch (opcode) {
+        case io_opcode::read:
+        case io_opcode::write:
+        case io_opcode::compare:
+        case io_opcode::flush:
+        case io_opcode::dataset_management: return true;
+        case io_opcode::write_zeroes: return device.write_zeroes;
+        default: return false;
+    }
+}
+
+backend::io_kind kind_of(io_opcode opcode) noexcept {
+    switch (opcode) {
+        case io_opcode::read: return backend::io_kind::read;
+        case io_opcode::write: return backend::io_kind::write;
+        case io_opcode::compare: return backend::io_kind::compare;
+        case io_opcode::write_zeroes: return backend::io_kind::write_zeroes;
+        case io_opcode::dataset_management: return backend::io_kind::deallocate;
+        default: return backend::io_kind::flush;
+    }
+}
+
+// What an ANA state lets through (NVMe Base 2.0, section 8.1.3).
+nvme::status ana_answer(ana_state state) noexcept {
+    switch (state) {
+        case ana_state::optimized:
+        case ana_state::non_optimized: return sc::success;
+        case ana_state::inaccessible: return sc::ana_inaccessible;
+        case ana_state::persistent_loss: return sc::ana_persistent_loss;
+        case ana_state::change: return sc::ana_transition;
+    }
+    return sc::success;
+}
+
+// Wire ranges become block ranges in place: both are 16 bytes.
+nvme::status decode_ranges(std::span<std::byte> data, const namespace_entry& entry) noexcept {
+    for (std::size_t at = 0; at < data.size(); at += sizeof(nvme::dsm_range)) {
+        nvme::dsm_range wire;
+        std::memcpy(&wire, data.data() + at, sizeof wire);
+        const backend::block_range range{.first = wire.slba.value(), .count = wire.blocks.value()};
+        if (!nvme::lba_range_fits(range.first, range.count, entry.block_count)) return sc::lba_out_of_range.no_retry();
+        std::memcpy(data.data() + at, &range, sizeof range);
+    }
+    return sc::success;
+}
+static_assert(sizeof(nvme::dsm_range) == sizeof(backend::block_range));
+
+}  // namespace
+
+nvme::status io_steps::retry_later(const qpair& q, nvme::status status) noexcept {
+    return q.controller_ != nullptr && q.controller_->retry_delay_enabled() ? status.retry_after(1) : status;
+}
+
+// What can be said without knowing the namespace's state: the form of the command.
+nvme::status io_steps::check(qpair& q, request& r) noexcept {
+    if (r.sqe.fused() != nvme::fuse::none) return sc::invalid_field.no_retry();
+    const auto opcode = nvme::parse_io_opcode(r.sqe.opcode);
+    if (!opcode) return sc::invalid_opcode.no_retry();
+    const std::uint32_t number = r.sqe.nsid.value();
+    r.entry = q.subsystem_->find(number);
+    if (r.entry == nullptr) return sc::invalid_namespace_or_format.no_retry();
+    const namespace_entry& entry = *r.entry;
+    if (!is_supported(*opcode, entry.geometry)) return sc::invalid_opcode.no_retry();
+    r.generation = entry.id.generation;
+
+    r.direction = data_direction::none;
+    std::uint64_t needed = 0;
+    if (moves_blocks(*opcode)) {
+        r.direction = nvme::direction_of(r.sqe.opcode);
+        needed = std::uint64_t{nvme::decode_block_range(r.sqe).blocks} << entry.block_shift;
+        if (needed > q.group().options().max_transfer_bytes) return sc::invalid_field.no_retry();
+    } else if (*opcode == io_opcode::dataset_management) {
+        r.direction = data_direction::host_to_controller;
+        needed = std::uint64_t{nvme::decode_dataset_management(r.sqe).ranges} * sizeof(nvme::dsm_range);
+    }
+    if (needed != 0) {
+        if (!nvme::is_success(r.sgl_status)) return r.sgl_status.no_retry();
+        if (r.sgl_bytes != needed) return sc::data_sgl_length_invalid.no_retry();
+    }
+    r.length = static_cast<std::uint32_t>(needed);
+    return sc::success;
+}
+
+void io_steps::start(request& r) noexcept {
+    qpair& q = *r.owner;
+    if (const nvme::status wrong = check(q, r); !nvme::is_success(wrong)) return q.finish(r, wrong);
+    admit(r);
+}
+
+void io_steps::replay(request& r) noexcept {
+    r.advance(request_event::replay);
+    r.in_capsule = {};
+    admit(r);
+}
+
+void io_steps::admit(request& r) noexcept {
+    qpair& q = *r.owner;
+    namespace_entry& entry = *r.entry;
+    if (const nvme::status ana = ana_answer(entry.ana); !nvme::is_success(ana)) return q.finish(r, ana);
+    const std::uint64_t hoards = r.in_capsule.empty() ? 0 : limits::chunk_bytes;
+    switch (entry.gate.admit(r.generation, hoards)) {
+        case admission::enter:
+            r.entered = true;
+            return enter(r);
+        case admission::park:
+            r.advance(request_event::park);
+            if (!r.in_capsule.empty()) {
+                r.chain = std::move(r.in_capsule_chunk);
+                r.chain.copy_in(0, r.in_capsule);
+                r.in_capsule = {};
+                r.parked_bytes = hoards;
+            }
+            entry.parked.push_back(r);
+            q.group().count(&group_counters::parked);
+            return;
+        case admission::refuse: return q.finish(r, entry.closed_status);
+        case admission::overflow: return q.finish(r, retry_later(q, sc::namespace_not_ready));
+        case admission::stale:
+            q.group().count(&group_counters::stale);
+            return q.finish(r, sc::invalid_namespace_or_format.no_retry());
+    }
+}
+
+// Inside the gate: from here on every way out goes through complete().
+void io_steps::enter(request& r) noexcept {
+    const auto opcode = static_cast<io_opcode>(r.sqe.opcode);
+    const namespace_entry& entry = *r.entry;
+    if (names_a_range(opcode)) {
+        const nvme::block_range range = nvme::decode_block_range(r.sqe);
+        if (!nvme::lba_range_fits(range.slba, range.blocks, entry.block_count))
+            return complete(r, sc::lba_out_of_range.no_retry());
+    }
+    if (entry.write_protected && opcode != io_opcode::read && opcode != io_opcode::compare && opcode != io_opcode::flush)
+        return complete(r, sc::namespace_write_protected.no_retry());
+    if (opcode == io_opcode::dataset_management &&
+        ((nvme::decode_dataset_management(r.sqe).attributes & nvme::dsm_attribute::deallocate) == 0 ||
+         !entry.geometry.deallocate)) {
+        // The other attributes are hints; a hint needs no backend. Data that has yet to be fetched is fetched all the same:
+        // the host has been promised nothing less.
+        r.hint_only = true;
+    }
+    if (r.length == 0) return submit(r);
+    if (r.chain) return submit(r);  // in-capsule data that was kept while parked
+    if (!r.in_capsule.empty()) {
+        if (entry.channel->completes_inline()) return submit_inline(r);
+        r.chain = std::move(r.in_capsule_chunk);
+        r.chain.copy_in(0, r.in_capsule);
+        r.in_capsule = {};
+        return submit(r);
+    }
+    take_buffer(r);
+}
+
+void io_steps::take_buffer(request& r) noexcept {
+    qpair& q = *r.owner;
+    const std::uint32_t chunks = mem::buffer_pool::chunks_for(r.length);
+    r.chain = q.group().pool().take(q.credit(), chunks);
+    if (r.chain) return have_buffer(r);
+    r.advance(request_event::want_buffer);
+    q.group().count(&group_counters::buffer_waits);
+    q.group().pool().wait(r.waiter, q.credit(), chunks);
+}
+
+void io_steps::buffer_granted(request& r, mem::buffer_chain&& chain) noexcept {
+    r.chain = std::move(chain);
+    if (!r.owner->is_io()) return r.owner->buffer_granted(r);
+    have_buffer(r);
+}
+
+void io_steps::cancel_wait(request& r) noexcept {
+    if (r.waiter.waiting()) r.owner->group().pool().cancel(r.waiter);
+}
+
+void io_steps::have_buffer(request& r) noexcept {
+    if (r.direction == data_direction::host_to_controller) {
+        r.advance(request_event::want_data);
+        return r.owner->fetch_data(r);
+    }
+    submit(r);
+}
+
+void io_steps::data_arrived(request& r) noexcept { submit(r); }
+
+// Everything is there. Devices that answer within the call need no task: a stack object does.
+void io_steps::submit(request& r) noexcept {
+    namespace_entry& entry = *r.entry;
+    if (r.hint_only) {
+        r.advance(request_event::execute);
+        return complete(r, sc::success);
+    }
+    if (entry.channel->completes_inline()) return submit_inline(r);
+
+    qpair& q = *r.owner;
+    io_task* task = q.group().take_task(r.chain.chunks());
+    r.advance(request_event::execute);
+    if (task == nullptr) return complete(r, retry_later(q, sc::command_interrupted));
+    const auto opcode = static_cast<io_opcode>(r.sqe.opcode);
+    task->kind = kind_of(opcode);
+    task->data = {};
+    task->ranges = {};
+    if (names_a_range(opcode)) {
+        const nvme::block_range range = nvme::decode_block_range(r.sqe);
+        task->fua = range.fua;
+        task->first_block = range.slba;
+        task->block_count = range.blocks;
+    }
+    task->chain = std::move(r.chain);
+    if (opcode == io_opcode::dataset_management) {
+        const std::span<std::byte> wire{task->chain.data(), r.length};
+        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong)) {
+            q.group().return_task(*task);
+            return complete(r, wrong);
+        }
+        task->ranges = {reinterpret_cast<const backend::block_range*>(wire.data()), wire.size() / sizeof(backend::block_range)};
+    } else if (r.length != 0) {
+        const std::span<iovec> room = task->room();
+        task->data = room.first(task->chain.fill_iovecs(room, 0, r.length));
+    }
+    task->owner = &r;
+    task->entry = &entry;
+    task->done = &io_steps::task_done;
+    r.task = task;
+    entry.tasks.push_back(*task);
+    entry.channel->submit(*task);
+}
+
+void io_steps::submit_inline(request& r) noexcept {
+    namespace_entry& entry = *r.entry;
+    const auto opcode = static_cast<io_opcode>(r.sqe.opcode);
+    r.advance(request_event::execute);
+    if (r.hint_only) return complete(r, sc::success);
+    inline_op op;
+    op.kind = kind_of(opcode);
+    op.done = [](backend::io_op& done, nvme::status status) noexcept {
+        auto& self = static_cast<inline_op&>(done);
+        self.result = status;
+        self.finished = true;
+    };
+    if (names_a_range(opcode)) {
+        const nvme::block_range range = nvme::decode_block_range(r.sqe);
+        op.fua = range.fua;
+        op.first_block = range.slba;
+        op.block_count = range.blocks;
+    }
+    if (opcode == io_opcode::read) {
+        if (const std::byte* here = entry.channel->read_in_place(op.first_block, op.block_count)) {
+            r.in_place = here;
+            return complete(r, sc::success);
+        }
+    }
+    std::array<iovec, limits::max_chunks_per_request> vectors;
+    std::array<std::byte, limits::max_dsm_ranges * sizeof(backend::block_range)> ranges;
+    if (opcode == io_opcode::dataset_management) {
+        const std::span<std::byte> wire{ranges.data(), r.length};
+        if (r.chain)
+            r.chain.copy_out(0, wire);
+        else
+            std::memcpy(wire.data(), r.in_capsule.data(), wire.size());
+        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong)) return complete(r, wrong);
+        op.ranges = {reinterpret_cast<const backend::block_range*>(wire.data()), wire.size() / sizeof(backend::block_range)};
+    } else if (r.chain) {
+        op.data = {vectors.data(), r.chain.fill_iovecs(vectors, 0, r.length)};
+    } else if (!r.in_capsule.empty()) {
+        vectors[0] = {const_cast<std::byte*>(r.in_capsule.data()), r.in_capsule.size()};
+        op.data = {vectors.data(), 1};
+    }
+    entry.channel->submit(op);
+    FULMAR_ASSERT(op.finished);
+    complete(r, op.result);
+}
+
+}  // namespace fulmar::core

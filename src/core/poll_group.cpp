@@ -1,0 +1,233 @@
+#include <fulmar/core/poll_group.hpp>
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/target.hpp>
+
+#include "connect_steps.hpp"
+
+#include <new>
+
+namespace fulmar::core {
+
+poll_group::poll_group(engine::reactor& reactor, core::target& target, std::unique_ptr<mem::buffer_pool> pool)
+    : reactor_(reactor), target_(target), options_(target.options()), pool_(std::move(pool)) {
+    pool_->open(quarantine_, 0, false);
+    const std::uint32_t blocks = pool_->total_chunks() / io_task::few + 1;
+    vector_blocks_ = std::make_unique<vector_block[]>(blocks);
+    for (std::uint32_t i = 0; i < blocks; ++i) {
+        vector_blocks_[i].next = free_vectors_;
+        free_vectors_ = &vector_blocks_[i];
+    }
+    reactor_.add(*this, engine::stage::submit);
+}
+
+poll_group::~poll_group() {
+    FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty());
+    reactor_.remove(*this, engine::stage::submit);
+    subsystems_.clear();
+    pool_->close(quarantine_);
+    free_tasks_.clear();
+}
+
+// Buffers that came back this turn go to who waits for them, and transitions learn what has drained.
+bool poll_group::poll() noexcept {
+    bool worked = pool_->pump();
+    counters_.free_chunks.store(pool_->free_chunks(), std::memory_order_relaxed);
+    counters_.waiting_for_chunks.store(pool_->waiters(), std::memory_order_relaxed);
+    while (!unsettled_.empty()) {
+        subsystem_group& s = unsettled_.front();
+        unsettled_.pop_front();
+        s.settle();
+        worked = true;
+    }
+    return worked;
+}
+
+// --- qpairs ---------------------------------------------------------------------------------------------------------------
+
+void poll_group::add(qpair& q) noexcept {
+    static std::atomic<std::uint64_t> next_number{1};
+    q.number_ = next_number.fetch_add(1, std::memory_order_relaxed);
+    qpairs_.push_back(q);
+    count(&group_counters::connections);
+    count(&group_counters::connections_total);
+}
+
+void poll_group::remove(qpair& q) noexcept {
+    qpairs_.erase(qpairs_.iterator_to(q));
+    counters_.connections.store(counters_.connections.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    load.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void poll_group::close_all(close_reason why) noexcept {
+    for (auto at = qpairs_.begin(); at != qpairs_.end();) (at++)->close(why);
+}
+
+void poll_group::close_listener(std::string_view name) noexcept {
+    for (auto at = qpairs_.begin(); at != qpairs_.end();) {
+        qpair& q = *at++;
+        if (q.listener_name() == name) q.close(close_reason::operator_request);
+    }
+}
+
+void poll_group::collect_connections(std::vector<connection_status>& into) const {
+    for (const qpair& q : qpairs_) into.push_back(q.status());
+}
+
+// --- Connects that wait ---------------------------------------------------------------------------------------------------
+
+void poll_group::park(connect_op& op) noexcept {
+    if (parked_connect_count_ >= limits::max_parked_connects * 4) return connect_steps::end_wait(op);
+    op.parked = true;
+    parked_connects_.push_back(op);
+    ++parked_connect_count_;
+}
+
+void poll_group::unpark(connect_op& op) noexcept {
+    if (!op.parked) return;
+    op.parked = false;
+    parked_connects_.erase(parked_connects_.iterator_to(op));
+    --parked_connect_count_;
+}
+
+// Each looks again at the subsystem of its name, whichever generation that is by now; who must go on waiting parks again.
+void poll_group::retry_parked_connects() noexcept {
+    for (std::uint32_t left = parked_connect_count_; left != 0 && !parked_connects_.empty(); --left) {
+        connect_op& op = parked_connects_.front();
+        unpark(op);
+        connect_steps::resolve(op);
+    }
+}
+
+// --- subsystem groups -----------------------------------------------------------------------------------------------------
+
+subsystem_group* poll_group::find(subsystem_id id) noexcept {
+    if (id.index >= subsystems_.size()) return nullptr;
+    subsystem_group* s = subsystems_[id.index].get();
+    return s != nullptr && s->id == id ? s : nullptr;
+}
+
+subsystem_group* poll_group::find(std::string_view nqn) noexcept {
+    const auto at = by_nqn_.find(nqn);
+    return at == by_nqn_.end() ? nullptr : at->second;
+}
+
+void poll_group::view_replaced(subsystem_group& s, std::string_view old_name) noexcept {
+    by_nqn_.erase(old_name);
+    by_nqn_.emplace(std::string_view(s.view->nqn), &s);
+}
+
+void poll_group::execute(group_command& command) noexcept {
+    command.succeeded = true;
+    command.failure = {};
+    if (command.action == group_action::add_subsystem) {
+        add_subsystem(command);
+        return acknowledge(command);
+    }
+    subsystem_group* s = find(command.subsystem);
+    if (s == nullptr) {  // a former generation: nothing of it is left here
+        count(&group_counters::stale);
+        return acknowledge(command);
+    }
+    if (command.action == group_action::remove_subsystem) {
+        by_nqn_.erase(std::string_view(s->view->nqn));
+        if (s->unsettled_hook.is_linked()) unsettled_.erase(unsettled_.iterator_to(*s));
+        subsystems_[command.subsystem.index].reset();
+        return acknowledge(command);
+    }
+    bool done = false;
+    try {
+        done = s->begin(command);
+    } catch (const std::exception&) {  // attaching may need memory
+        command.succeeded = false;
+        command.failure = "out of memory";
+        done = true;
+    }
+    if (done) return acknowledge(command);
+    s->pending = &command;
+    settle_later(*s);
+}
+
+void poll_group::add_subsystem(group_command& command) noexcept {
+    const std::uint32_t index = command.subsystem.index;
+    try {
+        if (subsystems_.size() <= index) subsystems_.resize(index + 1);
+        // A leftover of a former generation is legal; it has nothing any more that could reach the newcomer.
+        if (subsystems_[index] != nullptr) {
+            count(&group_counters::stale);
+            by_nqn_.erase(std::string_view(subsystems_[index]->view->nqn));
+        }
+        subsystems_[index] = std::make_unique<subsystem_group>(*this, command.view);
+        by_nqn_.emplace(std::string_view(command.view->nqn), subsystems_[index].get());
+    } catch (const std::exception&) {
+        command.succeeded = false;
+        command.failure = "out of memory";
+    }
+}
+
+void poll_group::escalate(const escalate_command& command) noexcept {
+    subsystem_group* s = find(command.subsystem);
+    if (s == nullptr || s->pending == nullptr || s->pending->transition != command.transition) {
+        count(&group_counters::stale);
+        return;
+    }
+    s->give_up_pending();
+}
+
+void poll_group::acknowledge(group_command& command) noexcept {
+    command.view.reset();
+    command.reply();
+}
+
+void poll_group::discovery_changed() noexcept {
+    for (const auto& s : subsystems_)
+        if (s != nullptr && s->view->discovery)
+            for (controller& c : s->controllers) c.discovery_changed();
+}
+
+// --- tasks ----------------------------------------------------------------------------------------------------------------
+
+bool poll_group::reserve_tasks(std::uint32_t more) noexcept {
+    // Beyond one task per queue entry there is slack for those that a silent device holds.
+    constexpr std::uint32_t slack = 256;
+    const std::uint64_t wanted = tasks_reserved_ + more + slack;
+    if (wanted > tasks_total_) {
+        const auto count = static_cast<std::size_t>(wanted - tasks_total_);
+        try {
+            auto slab = std::make_unique<io_task[]>(count);
+            for (std::size_t i = 0; i < count; ++i) free_tasks_.push_back(slab[i]);
+            task_slabs_.push_back(std::move(slab));
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        tasks_total_ = wanted;
+    }
+    tasks_reserved_ += more;
+    return true;
+}
+
+io_task* poll_group::take_task(std::uint32_t chunks) noexcept {
+    if (free_tasks_.empty()) return nullptr;
+    io_task& task = free_tasks_.front();
+    if (chunks > io_task::few) {
+        if (free_vectors_ == nullptr) return nullptr;
+        task.many = free_vectors_;
+        free_vectors_ = free_vectors_->next;
+    }
+    free_tasks_.pop_front();
+    return &task;
+}
+
+void poll_group::return_task(io_task& task) noexcept {
+    task.chain.release();
+    task.owner = nullptr;
+    task.entry = nullptr;
+    if (task.many != nullptr) {
+        task.many->next = free_vectors_;
+        free_vectors_ = task.many;
+        task.many = nullptr;
+    }
+    free_tasks_.push_front(task);
+}
+
+}  // namespace fulmar::core

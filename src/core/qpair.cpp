@@ -1,0 +1,173 @@
+// The life of a queue pair on its poll group. Every request ends exactly once: answered, or given back when the connection
+// is closing. Must never touch the controller from here but through messages, unless this is its home.
+#include <fulmar/core/qpair.hpp>
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
+
+#include "admin_steps.hpp"
+#include "connect_steps.hpp"
+#include "fabrics_steps.hpp"
+#include "io_steps.hpp"
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+std::string_view to_string(close_reason reason) noexcept {
+    switch (reason) {
+        case close_reason::peer_closed: return "peer-closed";
+        case close_reason::transport_error: return "transport-error";
+        case close_reason::protocol_error: return "protocol-error";
+        case close_reason::host_disconnected: return "host-disconnected";
+        case close_reason::keep_alive: return "keep-alive";
+        case close_reason::operator_request: return "operator-request";
+        case close_reason::stalled: return "stalled";
+        case close_reason::shutdown: return "shutdown";
+    }
+    return "?";
+}
+
+namespace {
+void bump(std::atomic<std::uint64_t>& counter) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+}  // namespace
+
+qpair::qpair(poll_group& group) : group_(&group), counters_(&own_counters_), connect_(*this) {}
+
+qpair::~qpair() { FULMAR_ASSERT(state_ == qpair_state::closed || state_ == qpair_state::fresh); }
+
+void qpair::advance(qpair_event on) noexcept {
+    const auto to = next_state(qpair_edges, state_, on);
+    FULMAR_ASSERT(to.has_value());
+    state_ = *to;
+}
+
+void qpair::on_command(request& r) noexcept {
+    r.advance(request_event::arrive);
+    ++outstanding_;
+    if (sq_entries_ != 0 && ++sq_head_ == sq_entries_) sq_head_ = 0;
+    bump(counters_->commands);
+    const nvme::psdt pointer = r.sqe.data_pointer();
+    if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
+        return finish(r, sc::invalid_field.no_retry());
+    if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics)) return fabrics_steps::start(r);
+    if (state_ != qpair_state::live) return finish(r, sc::command_sequence_error.no_retry());
+    if (is_io()) {
+        group_->count(&group_counters::io_commands);
+        return io_steps::start(r);
+    }
+    group_->count(&group_counters::admin_commands);
+    admin_steps::start(r);
+}
+
+void qpair::on_data(request& r, nvme::status status) noexcept {
+    if (!nvme::is_success(status)) {
+        if (r.entered) return io_steps::complete(r, status);
+        return finish(r, status);
+    }
+    if (is_io()) return io_steps::data_arrived(r);
+    admin_steps::data_arrived(r);
+}
+
+void qpair::buffer_granted(request& r) noexcept { admin_steps::buffer_granted(r); }
+
+void qpair::finish(request& r, nvme::status status) noexcept {
+    r.status = status;
+    if (!nvme::is_success(status)) {
+        bump(counters_->errors);
+        group_->count(&group_counters::errors);
+    }
+    r.advance(request_event::answer);
+    answer(r);
+}
+
+void qpair::on_answered(request& r) noexcept {
+    r.advance(request_event::sent);
+    r.reset();
+    FULMAR_ASSERT(outstanding_ > 0);
+    --outstanding_;
+    if (state_ == qpair_state::closing) check_drained();
+    if (closes_when_idle_ && outstanding_ == 0) close(close_reason::host_disconnected);
+}
+
+void qpair::close(close_reason why) noexcept {
+    if (!usable()) return;
+    reason_ = why;
+    advance(qpair_event::close);
+    stop();
+    if (connect_.parked) connect_steps::end_wait(connect_);
+    if (!is_io() && controller_ != nullptr) controller_->disconnect(why);  // the admin queue's home is here
+    for_each_request([](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
+    check_drained();
+}
+
+// What waits for something that nobody will want any more ends now; what is at a backend comes home by itself.
+void qpair::end_waiting_request(request& r) noexcept {
+    switch (r.state()) {
+        case request_state::parked:
+            r.entry->parked.erase(r.entry->parked.iterator_to(r));
+            r.entry->gate.unpark(r.parked_bytes);
+            return finish(r, sc::aborted_sq_deletion);
+        case request_state::awaiting_buffer:
+            io_steps::cancel_wait(r);
+            if (r.entered) return io_steps::complete(r, sc::aborted_sq_deletion);
+            return finish(r, sc::aborted_sq_deletion);
+        case request_state::executing:
+            if (r.task != nullptr) r.entry->channel->abort(*r.task);
+            return;
+        case request_state::idle:
+        case request_state::received:
+        case request_state::awaiting_data:
+        case request_state::answering: return;
+    }
+}
+
+void qpair::check_drained() noexcept {
+    if (state_ != qpair_state::closing || outstanding_ != 0 || connect_.in_flight) return;
+    advance(qpair_event::drained);
+    detach_from_controller();
+}
+
+void qpair::detach_from_controller() noexcept {
+    if (controller_ == nullptr) return detached();
+    connect_.hop(home_->reactor(), &connect_steps::detach_at_home);
+}
+
+void qpair::detached() noexcept {
+    controller_ = nullptr;
+    counters_ = &own_counters_;
+    advance(qpair_event::detached);
+    subsystem_group* left = subsystem_;
+    if (left != nullptr) {
+        left->qpairs.erase(left->qpairs.iterator_to(*this));
+        subsystem_ = nullptr;
+    }
+    if (is_io() && sq_entries_ != 0) group_->unreserve_tasks(sq_entries_);
+    group_->remove(*this);
+    retire();
+    if (left != nullptr) left->check_pending();
+}
+
+connection_status qpair::status() const {
+    connection_status s;
+    s.id = number_;
+    s.reactor = group_->reactor().id().value();
+    s.state = to_string(state_);
+    s.qid = qid_;
+    s.queue_depth = sq_entries_;
+    s.outstanding = outstanding_;
+    s.commands_total = counters_->commands.load(std::memory_order_relaxed);
+    s.bytes_read = counters_->bytes_read.load(std::memory_order_relaxed);
+    s.bytes_written = counters_->bytes_written.load(std::memory_order_relaxed);
+    if (subsystem_ != nullptr) {
+        s.subsystem_nqn = subsystem_->view->nqn;
+        s.host_nqn = connect_.host_nqn();
+        s.cntlid = connect_.assigned.value();
+    }
+    describe(s);
+    return s;
+}
+
+}  // namespace fulmar::core

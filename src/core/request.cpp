@@ -1,0 +1,44 @@
+#include <fulmar/core/request.hpp>
+
+#include <fulmar/base/assert.hpp>
+
+#include "io_steps.hpp"
+
+namespace fulmar::core {
+
+request::request() noexcept : waiter(*this) {}
+
+request::buffer_wait::buffer_wait(request& r) noexcept
+    : buffer_waiter([](mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
+          io_steps::buffer_granted(*static_cast<buffer_wait&>(w).owner, std::move(chain));
+      }),
+      owner(&r) {}
+
+void request::advance(request_event on) noexcept {
+    const auto to = next_state(request_edges, state_, on);
+    FULMAR_ASSERT(to.has_value());
+    state_ = *to;
+}
+
+void request::reset() noexcept {
+    in_capsule = {};
+    in_capsule_chunk.release();
+    chain.release();
+    in_place = nullptr;
+    sgl_bytes = 0;
+    sgl_status = {};
+    direction = nvme::data_direction::none;
+    length = 0;
+    status = {};
+    dw0 = 0;
+    dw1 = 0;
+    entry = nullptr;
+    entered = false;
+    hint_only = false;
+    parked_bytes = 0;
+    generation = 0;
+    task = nullptr;
+    admin_context = nullptr;
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,263 @@
+// Composition, start and shutdown of the target; what changes and questions do is in target_change.cpp and target_report.cpp.
+#include <fulmar/core/target.hpp>
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/base/log.hpp>
+#include <fulmar/nvme/nqn.hpp>
+
+#include "connect_steps.hpp"
+#include "operations.hpp"
+
+#include <fmt/format.h>
+
+namespace fulmar::core {
+
+target::target(engine::reactor& control, options opts)
+    : control_(control),
+      options_(std::move(opts)),
+      started_(control.now()),
+      devices_(options_.make_device),
+      shutdown_timer_(*this) {}
+
+target::~target() { control_.timers().cancel(shutdown_timer_); }
+
+poll_group& target::add_poll_group(engine::reactor& reactor, std::unique_ptr<mem::buffer_pool> pool) {
+    groups_.push_back(std::make_unique<poll_group>(reactor, *this, std::move(pool)));
+    notices_.push_back(std::make_unique<discovery_notice>(*groups_.back()));
+    return *groups_.back();
+}
+
+result<void> target::add_transport(std::unique_ptr<transport> t) {
+    for (const auto& group : groups_) {
+        FULMAR_TRY(auto part, t->create_group(*group));
+        transport_groups_.push_back(std::move(part));
+    }
+    transports_.push_back(std::move(t));
+    return {};
+}
+
+poll_group& target::least_loaded() noexcept {
+    poll_group* best = groups_.front().get();
+    for (const auto& group : groups_)
+        if (group->load.load(std::memory_order_relaxed) < best->load.load(std::memory_order_relaxed)) best = group.get();
+    return *best;
+}
+
+subsystem* target::find(std::string_view nqn) noexcept {
+    const auto at = by_nqn_.find(std::string(nqn));
+    return at == by_nqn_.end() ? nullptr : at->second;
+}
+
+subsystem* target::find(subsystem_id id) noexcept {
+    if (id.index >= slots_.size()) return nullptr;
+    subsystem* s = slots_[id.index].get();
+    return s != nullptr && s->id() == id ? s : nullptr;
+}
+
+namespace {
+// Stable over restarts, and different for different subsystems: hosts recognise a subsystem by it.
+std::string derive_serial(std::string_view nqn) {
+    std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+    for (const char c : nqn) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    return fmt::format("{:016X}", hash);
+}
+}  // namespace
+
+result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
+    if (!discovery && nvme::validate_nqn(spec.nqn) != nvme::nqn_check::ok)
+        return fail(errc::invalid_argument, fmt::format("{} is not an NQN: {}", spec.nqn, nvme::describe(nvme::validate_nqn(spec.nqn))),
+                    "/nqn", "nqn.YYYY-MM.reverse.domain:name, at most 223 bytes");
+    if (by_nqn_.contains(spec.nqn))
+        return fail(errc::already_exists, fmt::format("subsystem {} exists", spec.nqn), "/nqn");
+    if (spec.min_cntlid == 0 || spec.min_cntlid > spec.max_cntlid || spec.max_cntlid > limits::max_cntlid)
+        return fail(errc::invalid_argument, "the controller id range is empty or reserved", "/min_cntlid",
+                    fmt::format("choose 1 ≤ min ≤ max ≤ {}", limits::max_cntlid));
+    if (spec.serial.empty()) spec.serial = derive_serial(spec.nqn);
+    std::uint32_t index = 0;
+    if (!free_slots_.empty()) {
+        index = free_slots_.back();
+        free_slots_.pop_back();
+    } else {
+        if (slots_.size() >= limits::max_subsystems)
+            return fail(errc::limit_reached, fmt::format("there are {} subsystems already", slots_.size()));
+        index = static_cast<std::uint32_t>(slots_.size());
+        slots_.emplace_back();
+        generations_.push_back(0);
+    }
+    const subsystem_id id{.index = index, .generation = ++generations_[index]};
+    slots_[index] = std::make_unique<subsystem>(*this, id, std::move(spec), discovery);
+    subsystem* made = slots_[index].get();
+    by_nqn_.emplace(made->spec().nqn, made);
+    return made;
+}
+
+void target::subsystem_gone(subsystem& s) noexcept {
+    const std::uint32_t index = s.id().index;
+    by_nqn_.erase(s.spec().nqn);
+    slots_[index].reset();
+    free_slots_.push_back(index);
+    if (stopping_) check_shut_down();
+}
+
+result<void> target::open_listener(const listener_spec& spec) {
+    if (listeners_.size() >= limits::max_listeners)
+        return tl::unexpected(error{errc::limit_reached, fmt::format("there are {} listeners already", listeners_.size())});
+    for (const listening& l : listeners_)
+        if (l.spec == spec) return tl::unexpected(error{errc::already_exists, fmt::format("{} is being listened to", spec.name())});
+    for (const auto& t : transports_) {
+        if (t->name() != spec.transport) continue;
+        FULMAR_TRY(auto opened, t->listen(spec));
+        const listener_spec bound = opened->status().spec;
+        listeners_.push_back({.spec = bound, .accepts = std::move(opened)});
+        discovery_changed();
+        return {};
+    }
+    return fail(errc::not_supported, fmt::format("there is no transport {}", spec.transport), "/transport", "use \"tcp\"");
+}
+
+// --- start ----------------------------------------------------------------------------------------------------------------
+
+void target::start(const target_spec& spec, std::function<void(const error&)> failed, std::function<void()> done) {
+    start_spec_ = spec;
+    start_failed_ = std::move(failed);
+    start_done_ = std::move(done);
+    referrals_ = spec.referrals;
+    for (const device_spec& d : spec.devices)
+        if (auto made = devices_.create(d); !made) operation_failed(made.error());
+
+    std::vector<std::pair<subsystem_spec, bool>> all;
+    const auto discovery = [](std::string nqn) {
+        subsystem_spec s;
+        s.nqn = std::move(nqn);
+        s.model = "Fulmar discovery";
+        return s;
+    };
+    all.emplace_back(discovery(std::string(nvme::discovery_nqn)), true);
+    if (!options_.limits.discovery_nqn.empty()) all.emplace_back(discovery(options_.limits.discovery_nqn), true);
+    for (const subsystem_spec& s : spec.subsystems) all.emplace_back(s, false);
+
+    starting_ = all.size();
+    for (auto& [s, is_discovery] : all) {
+        const bool paused = s.paused;
+        const std::string nqn = s.nqn;
+        auto made = make_subsystem(s, is_discovery);
+        if (!made) {
+            operation_failed(made.error());
+            subsystem_started();
+            continue;
+        }
+        (*made)->enqueue(make_operation(**made, create_subsystem{s}, nullptr));
+        if (paused) (*made)->enqueue(make_operation(**made, pause_subsystem{nqn}, nullptr));
+    }
+}
+
+void target::operation_failed(const error& why) noexcept {
+    if (start_failed_) return start_failed_(why);
+    log::error("{}", why.text());
+}
+
+// Hosts are let in when everything that they may ask for is there.
+void target::subsystem_started() noexcept {
+    if (starting_ == 0 || --starting_ != 0) return;
+    for (const listener_spec& l : start_spec_.listeners)
+        if (auto opened = open_listener(l); !opened) operation_failed(opened.error());
+    start_spec_ = {};
+    start_failed_ = nullptr;
+    if (start_done_) std::exchange(start_done_, nullptr)();
+}
+
+// --- shutdown -------------------------------------------------------------------------------------------------------------
+
+void target::shut_down(std::function<void()> done) {
+    if (stopping_) return;
+    stopping_ = true;
+    stop_done_ = std::move(done);
+    listeners_.clear();
+    shutdown_deadline_ = control_.fresh_now() + std::chrono::milliseconds(options_.limits.shutdown_timeout_ms);
+    for (const auto& s : slots_)
+        if (s != nullptr && !s->deleted()) s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
+    control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(5));
+    check_shut_down();
+}
+
+// Subsystems end first; then connections that never got as far as a Connect.
+void target::check_shut_down() noexcept {
+    if (!stop_done_) return;
+    bool left = false;
+    for (const auto& s : slots_) left = left || s != nullptr;
+    std::uint32_t connections = 0;
+    for (const auto& group : groups_) connections += group->load.load(std::memory_order_relaxed);
+    const bool late = control_.fresh_now() >= shutdown_deadline_;
+    if (late && (left || connections != 0))
+        log::warn("shutdown: {} connections and some subsystems did not end in time", connections);
+    if (!late && (left || connections != 0)) return;
+    control_.timers().cancel(shutdown_timer_);
+    std::exchange(stop_done_, nullptr)();
+}
+
+namespace {
+struct close_message final : engine::message {
+    explicit close_message(poll_group& g) noexcept
+        : message([](engine::message& m) noexcept {
+              auto& self = static_cast<close_message&>(m);
+              self.group->close_all(close_reason::shutdown);
+              delete &self;
+          }),
+          group(&g) {}
+    poll_group* group;
+};
+}  // namespace
+
+void target::on_shutdown_timer(engine::timer& t) noexcept {
+    target& self = *static_cast<shutdown_timer&>(t).owner;
+    if (!self.stop_done_) return;
+    for (const auto& group : self.groups_)
+        if (auto* m = new (std::nothrow) close_message(*group)) group->reactor().post(*m);
+    self.control_.timers().arm(t, self.control_.fresh_now() + std::chrono::milliseconds(20));
+    self.check_shut_down();
+}
+
+// --- Connects and controllers ---------------------------------------------------------------------------------------------
+
+void target::connect_arrived(connect_op& op) noexcept {
+    subsystem* s = find(op.subsystem);
+    const auto back = [&op](nvme::status status) {
+        op.status = status;
+        op.hop(op.group->reactor(), &connect_steps::returned);
+    };
+    if (s == nullptr || s->deleted() || stopping_) return back(nvme::sc::connect_controller_busy);
+    if (s->state() != subsystem_state::active) {
+        op.wait = true;  // its poll group will park it until the subsystem is open there, or the wait is over
+        return back(nvme::sc::connect_controller_busy);
+    }
+    if (op.command.qid.value() == 0) {
+        op.assigned = s->assign_controller_id(*op.group);
+        if (op.assigned == cntlid{}) return back(nvme::sc::connect_controller_busy);
+        return op.hop(op.group->reactor(), &connect_steps::admin_granted);
+    }
+    const subsystem::controller_place* place = s->find_controller(cntlid(op.data.cntlid.value()));
+    if (place == nullptr || place->where == nullptr) {
+        op.dw0 = nvme::connect_parameter::cntlid.pack();
+        return back(nvme::sc::connect_invalid_parameters.no_retry());
+    }
+    op.found = place->where;
+    op.home = place->home;
+    op.hop(place->home->reactor(), &connect_steps::at_home);
+}
+
+// The controller could not be built where its Connect had arrived.
+void target::connect_withdrawn(engine::message& m) noexcept {
+    auto& op = static_cast<connect_op&>(m);
+    op.group->target().controller_released(op.subsystem, op.assigned);
+    op.hop(op.group->reactor(), &connect_steps::returned);
+}
+
+void target::controller_released(subsystem_id id, cntlid number) noexcept {
+    if (subsystem* s = find(id)) s->release_controller(number);
+}
+
+void target::place_controller(subsystem_id id, cntlid number, controller& where) noexcept {
+    if (subsystem* s = find(id)) s->place_controller(number, where);
+}
+
+}  // namespace fulmar::core

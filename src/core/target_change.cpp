@@ -1,0 +1,195 @@
+// Changes: validated here, queued on their subsystem, recorded once they have happened.
+#include <fulmar/core/target.hpp>
+
+#include <fulmar/base/log.hpp>
+
+#include "operations.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace fulmar::core {
+
+namespace {
+
+template <typename... Fs>
+struct overloaded : Fs... {
+    using Fs::operator()...;
+};
+template <typename... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
+// Waits for the journal, then answers.
+struct durable_answer final : change_log::waiter {
+    control_request* request = nullptr;
+    answer with;
+    void on_durable(result<void> outcome) noexcept override {
+        if (outcome)
+            request->finish(std::move(with));
+        else
+            request->finish(tl::unexpected(outcome.error()));
+        delete this;
+    }
+};
+
+}  // namespace
+
+void target::submit(control_request& request) noexcept {
+    request.arrive_at(control_, *this);
+}
+
+void control_request::arrive_at(engine::reactor& control, target& where) noexcept {
+    destination_ = &where;
+    set_handler([](engine::message& m) noexcept {
+        auto& self = static_cast<control_request&>(m);
+        self.destination_->on_request(self);
+    });
+    control.post(*this);
+}
+
+void target::on_request(control_request& request) noexcept {
+    try {
+        if (std::holds_alternative<query>(request.what)) return on_query(request);
+        if (stopping_)
+            return request.finish(fail(errc::unavailable, "the target is shutting down"));
+        on_change(request);
+    } catch (const std::exception& e) {  // memory, mostly; nothing has been applied
+        request.finish(fail(errc::no_memory, e.what()));
+    }
+}
+
+void target::commit(const change& what, control_request* request, answer with) noexcept {
+    ++revision_;
+    if (request != nullptr) request->revision = revision_;
+    if (request == nullptr) return;
+    if (options_.log == nullptr) return request->finish(std::move(with));
+    if (!request->durable) {
+        options_.log->append(what, revision_, nullptr);
+        return request->finish(std::move(with));
+    }
+    auto* waiter = new (std::nothrow) durable_answer;
+    if (waiter == nullptr) {
+        options_.log->append(what, revision_, nullptr);
+        return request->finish(fail(errc::no_memory, "the change was applied, but cannot be confirmed as durable"));
+    }
+    waiter->request = request;
+    waiter->with = std::move(with);
+    options_.log->append(what, revision_, waiter);
+}
+
+void target::on_change(control_request& request) {
+    change& what = std::get<change>(request.what);
+    const auto on_subsystem = [&](const std::string& nqn) {
+        subsystem* s = find(nqn);
+        if (s == nullptr || s->is_discovery() || s->deleted())
+            return request.finish(fail(errc::not_found, fmt::format("there is no subsystem {}", nqn)));
+        s->enqueue(make_operation(*s, what, &request));
+    };
+    const auto done = [&](result<void> outcome, answer with = std::monostate{}) {
+        if (!outcome) return request.finish(tl::unexpected(outcome.error()));
+        commit(what, &request, std::move(with));
+    };
+    std::visit(
+        overloaded{
+            [&](create_device& c) {
+                auto made = devices_.create(c.spec);
+                if (!made) return done(made);
+                device_registry::entry* e = devices_.find(c.spec.name);
+                c.spec = e->spec;
+                done({}, devices_.status(*e));
+            },
+            [&](delete_device& c) { done(devices_.remove(c.name)); },
+            [&](resize_device& c) { change_device(c.name, what, request); },
+            [&](reopen_device& c) { change_device(c.name, what, request); },
+            [&](create_subsystem& c) {
+                auto made = make_subsystem(c.spec, false);
+                if (!made) return done(tl::unexpected(made.error()));
+                (*made)->enqueue(make_operation(**made, what, &request));
+            },
+            [&](delete_subsystem& c) { on_subsystem(c.nqn); },
+            [&](pause_subsystem& c) { on_subsystem(c.nqn); },
+            [&](resume_subsystem& c) { on_subsystem(c.nqn); },
+            [&](add_namespace& c) { on_subsystem(c.nqn); },
+            [&](remove_namespace& c) { on_subsystem(c.nqn); },
+            [&](set_ana_state& c) { on_subsystem(c.nqn); },
+            [&](add_host& c) { on_subsystem(c.nqn); },
+            [&](remove_host& c) { on_subsystem(c.nqn); },
+            [&](set_allow_any_host& c) { on_subsystem(c.nqn); },
+            [&](add_listener& c) {
+                auto opened = open_listener(c.spec);
+                if (!opened) return done(opened);
+                c.spec = listeners_.back().spec;
+                done({}, listeners_.back().accepts->status());
+            },
+            [&](remove_listener& c) {
+                const auto at = std::find_if(listeners_.begin(), listeners_.end(),
+                                             [&](const listening& l) { return l.spec.name() == c.name; });
+                if (at == listeners_.end()) return done(fail(errc::not_found, fmt::format("there is no listener {}", c.name)));
+                listeners_.erase(at);
+                expel_listener(c.name);
+                discovery_changed();
+                done({});
+            },
+            [&](add_referral& c) {
+                if (std::find(referrals_.begin(), referrals_.end(), c.spec) != referrals_.end())
+                    return done(fail(errc::already_exists, "the referral exists"));
+                referrals_.push_back(c.spec);
+                discovery_changed();
+                done({});
+            },
+            [&](remove_referral& c) {
+                if (std::erase(referrals_, c.spec) == 0) return done(fail(errc::not_found, "there is no such referral"));
+                discovery_changed();
+                done({});
+            }},
+        what);
+}
+
+// A device that backs a namespace is changed inside an operation on the namespace's subsystem, between fence and open.
+void target::change_device(const std::string& name, change& what, control_request& request) {
+    device_registry::entry* e = devices_.find(name);
+    if (e == nullptr) return request.finish(fail(errc::not_found, fmt::format("there is no device {}", name)));
+    const auto* resize = std::get_if<resize_device>(&what);
+    if (resize != nullptr && resize->size_bytes % e->device->geometry().block_bytes != 0)
+        return request.finish(fail(errc::invalid_argument, "the size is not a multiple of the block size", "/size"));
+    if (e->user != nullptr) {
+        if (resize != nullptr)
+            return e->user->enqueue(std::make_unique<refresh_namespace_operation>(*e->user, e->user_nsid, *resize, &request));
+        return e->user->enqueue(
+            std::make_unique<refresh_namespace_operation>(*e->user, e->user_nsid, std::get<reopen_device>(what), &request));
+    }
+    result<void> outcome = resize != nullptr ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes)
+                                             : e->device->reopen();
+    if (!outcome) return request.finish(tl::unexpected(outcome.error()));
+    device_resized(*e);
+    commit(what, &request, devices_.status(*e));
+}
+
+void target::device_resized(device_registry::entry& e) {
+    const backend::geometry now = e.device->geometry();
+    if (e.spec.size_bytes != 0) e.spec.size_bytes = now.block_count * now.block_bytes;
+    if (e.device->state() == backend::device_state::ready) e.lost_reason.clear();
+}
+
+namespace {
+struct expel_message final : engine::message {
+    expel_message(poll_group& g, std::string listener)
+        : message([](engine::message& m) noexcept {
+              auto& self = static_cast<expel_message&>(m);
+              self.group->close_listener(self.name);
+              delete &self;
+          }),
+          group(&g),
+          name(std::move(listener)) {}
+    poll_group* group;
+    std::string name;
+};
+}  // namespace
+
+void target::expel_listener(const std::string& name) {
+    for (const auto& group : groups_) group->reactor().post(*new expel_message(*group, name));
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,94 @@
+"""The tables that the lint checks the tree against. Whoever bends a rule bends it here, in sight."""
+
+# Which layer may include which: the table of docs/ARCHITECTURE.md. A name is a whole layer, a path
+# is that one public header of it. The transports never include one another.
+LAYERS = {
+    "base": [],
+    "nvme": ["base"],
+    "engine": ["base"],
+    "mem": ["base"],
+    "vfio": ["base", "mem"],
+    "backend": ["base", "nvme", "engine", "mem", "vfio"],
+    "hotplug": ["base", "nvme", "engine", "mem", "vfio"],
+    "core": ["base", "nvme", "engine", "mem", "backend/device.hpp", "backend/io_op.hpp"],
+    "transport": [
+        "base", "nvme", "engine", "mem",
+        "core/transport.hpp", "core/request.hpp", "core/qpair.hpp", "core/connect_op.hpp",
+        "core/model.hpp", "core/status_report.hpp",
+    ],
+    "admin": [
+        "base", "nvme", "engine", "mem",
+        "core/control.hpp", "core/model.hpp", "core/description.hpp", "core/status_report.hpp",
+    ],
+    "host": ["base", "nvme", "engine", "mem"],
+    "cli": ["base", "nvme", "host"],
+    "app": [
+        "base", "nvme", "engine", "mem", "vfio", "backend", "hotplug", "core", "transport", "admin",
+    ],
+}
+
+# Third-party headers and the layers that may see them: (pattern of the header, layers, why).
+THIRD_PARTY = [
+    (r"boost/(asio|beast|url)", ["admin", "cli"], "the data path has its own reactor"),
+    (r"nlohmann/", ["admin", "cli", "app"], "the core takes typed specs, not JSON"),
+    (r"spdlog/", ["base"], "log through fulmar/base/log.hpp, which limits what a peer can write"),
+    (r"prometheus/", ["admin"], "reactors keep plain counters; admin sums them"),
+    (r"CLI/", ["cli", "app"], "only programs have a command line"),
+    (r"openssl/", ["admin", "transport", "host"], "TLS ends at the edges"),
+    (r"liburing", ["engine", "backend", "transport"], "rings belong to reactors"),
+    (r"(infiniband|rdma)/", ["mem", "transport"], "verbs end at the transport"),
+    (r"linux/vfio", ["vfio"], "everybody else sees fulmar/vfio"),
+    (r"rte_", ["engine", "mem", "app"], "DPDK ends at engine and mem; app starts it"),
+    (r"systemd/", ["app"], "only the program is a service"),
+    (r"isa-l", ["nvme"], "checksums through fulmar/nvme"),
+    (r"(gtest|gmock|benchmark)/", [], "test code lives in tests/"),
+]
+
+# Folders whose code runs per command: no allocation, lock, exception or type erasure there.
+DATA_PATH = ["nvme", "engine", "mem", "backend", "core", "transport"]
+ALL = list(LAYERS)
+
+
+def but(*names):
+    return [layer for layer in ALL if layer not in names]
+
+
+# (name, pattern in code without comments and strings, layers, file names, what to use instead)
+# Exceptions are single files, each with its reason, in tests/lint/allow.txt.
+BANS = [
+    ("assert", r"(?<![\w.])assert\s*\(", ALL, ".*", "FULMAR_ASSERT, which stays on in release"),
+    ("thread", r"\bstd::j?thread\b(?!::)|\bpthread_create\b|\bstd::async\b", but("engine"), ".*",
+     "engine::reactor_pool or the engine's helper thread"),
+    ("function", r"\bstd::function\b", DATA_PATH, ".*",
+     "a function pointer beside the object, as in io_op"),
+    ("shared_ptr", r"\b(?:std::)?(?:shared_ptr|make_shared|weak_ptr)\b", DATA_PATH, ".*",
+     "one owner, and a slot_id with a generation for everybody else"),
+    ("iostream", r"#\s*include\s*<(?:iostream|fstream|sstream)>", ALL, ".*",
+     "fmt, or base/log.hpp"),
+    ("regex", r"\bstd::regex\b|#\s*include\s*<regex>", ALL, ".*",
+     "a hand-written parser, or from_chars"),
+    ("throw", r"\bthrow\b", DATA_PATH, ".*", "result<T>, or a status word"),
+    ("new", r"(?<![\w:.#])new\s+[\w:]|\b(?:m|c|re)alloc\s*\(", DATA_PATH, ".*",
+     "an array sized at start, a pool, or make_unique before the reactor runs"),
+    ("lock", r"\bstd::(?:recursive_|shared_|timed_)?mutex\b|\bstd::condition_variable\b",
+     ["nvme", "backend", "core", "transport"], ".*", "a message to the owner's mailbox"),
+    ("sleep", r"\bsleep_(?:for|until)\b|(?<!\w)::sleep\s*\(|\b(?:u|nano)sleep\s*\(", DATA_PATH,
+     ".*", "a timer of the reactor"),
+    ("coroutine", r"\bco_(?:await|yield|return)\b", ALL, ".*",
+     "an object with a stage enum (the shipping compiler destroys temporaries twice)"),
+    ("using-std", r"\busing\s+namespace\s+std\s*;", ALL, ".*", "the names one by one"),
+    ("foreign-assert", r"\bFULMAR_D?ASSERT\b", ALL, r"(?:.*_parse|pdu_reader|completion)\.[ch]pp",
+     "a named outcome: foreign bytes are never our own mistake"),
+    ("bit-field", r"^\s*(?:unsigned|int|bool|(?:std::)?u?int\d+_t)\s+\w+\s*:\s*\d+\s*[;=]",
+     ["nvme"], ".*", "masks and shifts: bit-field order is the compiler's choice"),
+]
+
+# Where a declaration must say on whose thread it is called.
+AFFINITY_LAYERS = ["engine", "mem", "vfio", "backend", "core", "admin"]
+
+FUNCTION_LINES = 70
+FILE_LINES_AIM = 600
+FILE_LINES = 1000
+COLUMNS = 100
+README_LINES = 15
+OPENING_LINES = 10

@@ -1,0 +1,211 @@
+// null and ram.
+#include <fulmar/backend/null_device.hpp>
+#include <fulmar/backend/ram_device.hpp>
+#include <gtest/gtest.h>
+#include <support/io_runner.hpp>
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <thread>
+
+namespace fulmar::backend {
+namespace {
+
+namespace sc = nvme::sc;
+using test::hand_reactor;
+using test::io_runner;
+using test::test_op;
+
+std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
+    std::mt19937 random(seed);
+    std::vector<std::byte> out(bytes);
+    for (auto& b : out) b = static_cast<std::byte>(random());
+    return out;
+}
+
+bool all_zero(std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+TEST(NullDevice, ReadsZerosAndForgetsWrites) {
+    auto device = make_null_device({.size_bytes = 1 << 20, .block_bytes = 4096}).value();
+    EXPECT_EQ(device->geometry().block_count, 256u);
+    hand_reactor reactor(false);
+    auto channel = device->open_channel(*reactor).value();
+    EXPECT_TRUE(channel->completes_inline());
+    io_runner io(reactor, *channel);
+    auto data = pattern(8192, 1);
+    EXPECT_EQ(io.write(0, 2, data), sc::success);
+    EXPECT_TRUE(io.compare(0, 2, data).is(sc::compare_failure));
+    EXPECT_EQ(io.read(0, 2, data, 100), sc::success);
+    EXPECT_TRUE(all_zero(data));
+    EXPECT_EQ(io.compare(0, 2, data), sc::success);
+    EXPECT_EQ(io.flush(), sc::success);
+    EXPECT_EQ(io.deallocate({{0, 256}}), sc::success);
+    EXPECT_TRUE(io.read(255, 2, data).is(sc::lba_out_of_range));
+    ASSERT_NE(channel->read_in_place(3, 2), nullptr);
+    EXPECT_TRUE(all_zero({channel->read_in_place(3, 2), 8192}));
+    EXPECT_EQ(channel->read_in_place(255, 2), nullptr);
+}
+
+TEST(NullDevice, RefusesSizesThatMakeNoSense) {
+    EXPECT_FALSE(make_null_device({.size_bytes = 0}));
+    EXPECT_FALSE(make_null_device({.size_bytes = 1000}));
+    EXPECT_FALSE(make_null_device({.size_bytes = 8192, .block_bytes = 1024}));
+    EXPECT_EQ(make_ram_device({.size_bytes = 512 * 3, .block_bytes = 4096}).error().code, errc::invalid_argument);
+}
+
+class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsigned>> {
+  protected:
+    RamDevice() {
+        block = std::get<0>(GetParam());
+        device = make_ram_device({.size_bytes = 4 << 20, .block_bytes = block}).value();
+        for (unsigned i = 0; i < std::get<1>(GetParam()); ++i) channels.push_back(device->open_channel(*reactor).value());
+    }
+    std::uint32_t block;
+    hand_reactor reactor{false};
+    std::unique_ptr<backend::device> device;
+    std::vector<std::unique_ptr<io_channel>> channels;
+};
+
+// Every operation against a plain copy of the contents, with one channel (no locks) and with two (locks).
+TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
+    io_runner io(reactor, *channels.back());
+    const auto blocks = static_cast<std::uint32_t>(device->geometry().block_count);
+    std::vector<std::byte> model(std::size_t{blocks} * block);
+    std::mt19937 random(42);
+    for (int step = 0; step < 3000; ++step) {
+        const auto first = static_cast<std::uint32_t>(random() % blocks);
+        const auto count = static_cast<std::uint32_t>(1 + random() % std::min(blocks - first, random() % 8 == 0 ? blocks : 40u));
+        const std::span<std::byte> expected = std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
+        const std::size_t piece = random() % 2 == 0 ? SIZE_MAX : 300 + random() % 9000;
+        switch (random() % 6) {
+            case 0: {
+                auto data = pattern(expected.size(), static_cast<unsigned>(step));
+                ASSERT_EQ(io.write(first, count, data, random() % 2 == 0, piece), sc::success);
+                std::memcpy(expected.data(), data.data(), data.size());
+                break;
+            }
+            case 1: {
+                std::vector<std::byte> data(expected.size());
+                ASSERT_EQ(io.read(first, count, data, piece), sc::success);
+                ASSERT_EQ(std::memcmp(data.data(), expected.data(), data.size()), 0);
+                break;
+            }
+            case 2:
+                ASSERT_EQ(io.write_zeroes(first, count), sc::success);
+                std::fill(expected.begin(), expected.end(), std::byte{0});
+                break;
+            case 3:
+                ASSERT_EQ(io.deallocate({{first, count}, {blocks - 1, 1}, {0, 0}}), sc::success);
+                std::fill(expected.begin(), expected.end(), std::byte{0});
+                std::fill(model.end() - block, model.end(), std::byte{0});
+                break;
+            case 4: {
+                std::vector<std::byte> data(expected.begin(), expected.end());
+                ASSERT_EQ(io.compare(first, count, data), sc::success);
+                data[random() % data.size()] ^= std::byte{1};
+                ASSERT_EQ(io.compare(first, count, data), sc::compare_failure.no_retry());
+                break;
+            }
+            default:
+                ASSERT_EQ(io.flush(), sc::success);
+                ASSERT_EQ(io.verify(first, count), sc::success);
+        }
+    }
+}
+
+TEST_P(RamDevice, RefusesWhatIsBeyondItsEnd) {
+    io_runner io(reactor, *channels.back());
+    const std::uint64_t blocks = device->geometry().block_count;
+    std::vector<std::byte> data(2 * block);
+    EXPECT_TRUE(io.read(blocks - 1, 2, data).is(sc::lba_out_of_range));
+    EXPECT_TRUE(io.write(UINT64_MAX, 2, data).is(sc::lba_out_of_range));
+    EXPECT_TRUE(io.deallocate({{0, 1}, {blocks, 1}}).is(sc::lba_out_of_range));
+}
+
+TEST_P(RamDevice, ResizesWithoutMovingAndForgetsWhatWasCutOff) {
+    io_runner io(reactor, *channels.back());
+    test::test_listener listener;
+    device->set_listener(&listener);
+    const std::uint64_t blocks = device->geometry().block_count;
+    auto data = pattern(block, 5);
+    ASSERT_EQ(io.write(0, 1, data), sc::success);
+    ASSERT_EQ(io.write(blocks - 1, 1, data), sc::success);
+    ASSERT_TRUE(device->resize(blocks / 2 + 1));
+    EXPECT_TRUE(io.read(blocks - 1, 1, data).is(sc::lba_out_of_range));
+    ASSERT_TRUE(device->resize(blocks * 3 + 1));
+    EXPECT_EQ(device->geometry().block_count, blocks * 3 + 1);
+    ASSERT_EQ(io.read(blocks - 1, 1, data), sc::success);
+    EXPECT_TRUE(all_zero(data));
+    ASSERT_EQ(io.read(0, 1, data), sc::success);
+    EXPECT_EQ(data, pattern(block, 5));
+    ASSERT_EQ(io.write(blocks * 3, 1, data), sc::success);
+    EXPECT_EQ(listener.resizes, 2);
+    EXPECT_TRUE(device->resize(0));
+    EXPECT_FALSE(device->resize(UINT64_MAX));
+    EXPECT_EQ(listener.resizes, 2);
+    device->set_listener(nullptr);
+}
+
+TEST_P(RamDevice, LendsItsMemoryToOneReactorOnly) {
+    const std::byte* lent = channels.back()->read_in_place(1, 2);
+    if (channels.size() > 1) {
+        EXPECT_EQ(lent, nullptr);
+        channels.pop_back();
+        lent = channels.back()->read_in_place(1, 2);
+    }
+    ASSERT_NE(lent, nullptr);
+    io_runner io(reactor, *channels.back());
+    auto data = pattern(2 * block, 9);
+    ASSERT_EQ(io.write(1, 2, data), sc::success);
+    EXPECT_EQ(std::memcmp(lent, data.data(), data.size()), 0);
+    EXPECT_EQ(channels.back()->read_in_place(device->geometry().block_count, 1), nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(BlocksAndChannels, RamDevice,
+                         ::testing::Combine(::testing::Values(512u, 4096u), ::testing::Values(1u, 2u)));
+
+// A reader on another reactor never sees half a block.
+TEST(RamDeviceShared, BlocksAreAtomic) {
+    constexpr std::uint32_t block = 4096, blocks = 64;
+    auto device = make_ram_device({.size_bytes = std::uint64_t{blocks} * block, .block_bytes = block}).value();
+    std::atomic<unsigned> ready{0};
+    std::atomic<bool> stop{false};
+    std::atomic<std::uint64_t> torn{0}, reads{0};
+    const auto worker = [&](unsigned number, bool reader) {
+        hand_reactor reactor(false);
+        auto channel = device->open_channel(*reactor).value();
+        io_runner io(reactor, *channel);
+        ready.fetch_add(1);
+        while (ready.load() != 4) std::this_thread::yield();
+        std::mt19937 random(number);
+        std::vector<std::byte> data(4 * block);
+        for (int i = 0; i < 3000 && !stop; ++i) {
+            const std::uint64_t first = random() % (blocks - 4);
+            if (reader) {
+                io.read(first, 4, data);
+                for (std::size_t b = 0; b < 4; ++b)
+                    if (std::memcmp(&data[b * block], &data[b * block] + 1, block - 1) != 0) ++torn;
+                ++reads;
+            } else if (random() % 16 == 0) {
+                io.deallocate({{0, blocks}});
+            } else if (random() % 16 == 0) {
+                io.write_zeroes(first, 3);
+            } else {
+                std::memset(data.data(), static_cast<int>(random() % 256), data.size());
+                io.write(first, 4, data);
+            }
+        }
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (unsigned i = 0; i < 4; ++i) threads.emplace_back(worker, i, i >= 2);
+    }
+    EXPECT_EQ(torn, 0u);
+    EXPECT_GT(reads, 0u);
+}
+
+}  // namespace
+}  // namespace fulmar::backend
