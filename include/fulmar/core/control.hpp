@@ -104,7 +104,6 @@ class change_log {
 
       protected:
         ~waiter() = default;
-        friend class change_log;
     };
     virtual ~change_log() = default;
 
