@@ -46,7 +46,7 @@ step "removed under its own load: that fio ends with an error, soon"
 fio_begin victim "$(block_device 3)" --size=24M --rate_iops=,200 --verify=0
 disk=$(block_device 3)
 sectors_moved "$disk"
-wait_for "the victim is writing" 20 moved_more_than "$disk" "$REPLY"
+wait_for "the victim is writing" 60 moved_more_than "$disk" "$REPLY"
 disappears
 say "error of the victim: $(fio_end_with_error victim 30)"
 
