@@ -137,7 +137,7 @@ bool connect_steps::adopt_size(connect_op& op) noexcept {
         return false;
     }
     q.sq_entries_ = entries;
-    q.sq_head_ = 1u % entries;  // the Connect itself
+    q.sq_head_ = static_cast<std::uint16_t>(1u % entries);  // the Connect itself
     q.flow_control_ = (op.command.cattr & nvme::cattr::disable_sq_flow_control) == 0;
     return true;
 }
@@ -184,7 +184,7 @@ void connect_steps::admin_granted(engine::message& m) noexcept {
     q.subsystem_ = sub;
     sub->qpairs.push_back(q);
     sub->controllers.push_back(*made);
-    group.target().announce(*made);
+    made->announce();
     accept(op);
 }
 

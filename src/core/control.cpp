@@ -12,7 +12,7 @@ std::string listener_spec::name() const {
 control_request::control_request(std::variant<change, query> command, bool wants_durable, reply on_reply)
     : message(nullptr), what(std::move(command)), durable(wants_durable), on_reply_(on_reply) {}
 
-void control_request::finish(result<answer> with) noexcept {
+void control_request::finish(result<control_answer> with) noexcept {
     outcome = std::move(with);
     on_reply_(*this);
 }

@@ -20,10 +20,10 @@ queue_slot::disconnect_message::disconnect_message(queue_slot& s) noexcept
     : message([](engine::message& m) noexcept {
           // On the qpair's reactor. The qpair is there still: it leaves only after its home has let it go.
           auto& self = static_cast<disconnect_message&>(m);
-          queue_slot& slot = *self.slot;
-          slot.queue->close(self.reason);
+          queue_slot& there = *self.slot;
+          there.queue->close(self.reason);
           self.set_handler(&controller::on_disconnect_returned);
-          slot.owner->home().reactor().post(self);
+          there.owner->home().reactor().post(self);
       }),
       slot(&s) {}
 
@@ -71,17 +71,16 @@ void controller::queue_detached(std::uint16_t number) noexcept {
 
 // A slot is done when its qpair has left and its message is home.
 void controller::erase_finished_slots() noexcept {
-    for (auto at = slots_.begin(); at != slots_.end();) {
-        queue_slot& s = *at->second;
-        if (!s.detached || s.message_away) {
-            ++at;
-            continue;
-        }
-        connect_op* successor = s.waiting;
-        at = slots_.erase(at);
-        if (successor != nullptr) {
-            connect_steps::at_home(*successor);  // may add a slot: start over
-            at = slots_.begin();
+    for (bool again = true; again;) {
+        again = false;
+        for (auto at = slots_.begin(); at != slots_.end(); ++at) {
+            const queue_slot& s = *at->second;
+            if (!s.detached || s.message_away) continue;
+            connect_op* successor = s.waiting;
+            slots_.erase(at);
+            if (successor != nullptr) connect_steps::at_home(*successor);
+            again = true;  // the table has changed
+            break;
         }
     }
 }
@@ -110,6 +109,7 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       keep_alive_(*this),
       last_seen_(home.reactor().now()),
       keep_alive_ms_(who_.keep_alive_ms),
+      announce_(*this),
       release_(*this),
       created_(home.reactor().now()) {
     changed_namespaces_.reserve(limits::max_namespaces);
@@ -170,15 +170,25 @@ controller::release_message::release_message(controller& c) noexcept
           controller& gone = *self.owner;
           gone.home_.target().controller_released(gone.subsystem_id_, gone.who_.id);
           self.set_handler([](engine::message& home) noexcept {
-              controller* c = static_cast<release_message&>(home).owner;
-              subsystem_group& left = *c->subsystem_;
-              left.controllers.erase(left.controllers.iterator_to(*c));
-              delete c;
+              controller* last = static_cast<release_message&>(home).owner;
+              subsystem_group& left = *last->subsystem_;
+              left.controllers.erase(left.controllers.iterator_to(*last));
+              delete last;
               left.check_pending();
           });
           gone.home_.reactor().post(self);
       }),
       owner(&c) {}
+
+// Reaches the control reactor before the host's next Connect can: the answer to this one has not left yet.
+controller::announce_message::announce_message(controller& c) noexcept
+    : message([](engine::message& m) noexcept {
+          controller& made = *static_cast<announce_message&>(m).owner;
+          made.home_.target().place_controller(made.subsystem_id_, made.who_.id, made);
+      }),
+      owner(&c) {}
+
+void controller::announce() noexcept { home_.target().control_reactor().post(announce_); }
 
 void controller::finish(request& r, nvme::status status) noexcept {
     if (!nvme::is_success(status)) {

@@ -35,7 +35,7 @@ nvme::discovery_log_entry make_entry(std::string_view transport, std::string_vie
     if (is_wildcard(address) && !local_address.empty()) address = local_address;
     e.adrfam = static_cast<std::uint8_t>(is_ipv6(address) ? nvme::adrfam::ipv6 : nvme::adrfam::ipv4);
     e.treq = nvme::treq::secure_channel_not_required | nvme::treq::sq_flow_control_can_be_off;
-    e.port_id = port;
+    e.portid = port;
     e.cntlid = nvme::cntlid_dynamic;
     e.asqsz = nvme::admin_queue_entries_min;
     nvme::copy_space_padded(e.trsvcid, std::to_string(port));
@@ -127,15 +127,15 @@ void discovery_query::returned(engine::message& m) noexcept {
 
 void controller::discovery_log(request& r) noexcept {
     try {
-        auto query = std::make_unique<discovery_query>(*this, r);
-        query->host_nqn = who_.host_nqn;
-        query->discovery_nqn = description().nqn;
+        auto question = std::make_unique<discovery_query>(*this, r);
+        question->host_nqn = who_.host_nqn;
+        question->discovery_nqn = description().nqn;
         connection_status where;
         r.owner->describe(where);
-        query->local_address = where.local.substr(0, where.local.rfind(':'));
-        if (query->local_address.starts_with('[')) query->local_address = query->local_address.substr(1, query->local_address.size() - 2);
+        question->local_address = where.local.substr(0, where.local.rfind(':'));
+        if (question->local_address.starts_with('[')) question->local_address = question->local_address.substr(1, question->local_address.size() - 2);
         ++away_;
-        home_.target().control_reactor().post(*query.release());
+        home_.target().control_reactor().post(*question.release());
     } catch (const std::bad_alloc&) {
         finish(r, sc::internal_error);
     }

@@ -381,7 +381,7 @@ bool update_operation::resume() {
     subject.owner().discovery_changed();
     if (const auto* c = std::get_if<set_ana_state>(&what)) {
         const namespace_record* n = subject.find(c->nsid);
-        answer(n != nullptr ? core::answer(subject.status(*n)) : core::answer(std::monostate{}));
+        answer(n != nullptr ? control_answer(subject.status(*n)) : control_answer(std::monostate{}));
     } else if (std::holds_alternative<set_allow_any_host>(what)) {
         answer(subject.status());
     } else {

@@ -14,7 +14,7 @@
 
 namespace fulmar::core {
 
-void operation::answer(core::answer with) { subject.owner().commit(what, std::exchange(request, nullptr), std::move(with)); }
+void operation::answer(control_answer with) { subject.owner().commit(what, std::exchange(request, nullptr), std::move(with)); }
 
 void operation::fail_with(error why) {
     subject.set_last_error(why.text());

@@ -12,11 +12,11 @@
 
 namespace fulmar::core {
 
-target::target(engine::reactor& control, options opts)
+target::target(engine::reactor& control, setup parts)
     : control_(control),
-      options_(std::move(opts)),
+      setup_(std::move(parts)),
       started_(control.now()),
-      devices_(options_.make_device),
+      devices_(setup_.make_device),
       shutdown_timer_(*this) {}
 
 target::~target() { control_.timers().cancel(shutdown_timer_); }
@@ -133,7 +133,7 @@ void target::start(const target_spec& spec, std::function<void(const error&)> fa
         return s;
     };
     all.emplace_back(discovery(std::string(nvme::discovery_nqn)), true);
-    if (!options_.limits.discovery_nqn.empty()) all.emplace_back(discovery(options_.limits.discovery_nqn), true);
+    if (!setup_.limits.discovery_nqn.empty()) all.emplace_back(discovery(setup_.limits.discovery_nqn), true);
     for (const subsystem_spec& s : spec.subsystems) all.emplace_back(s, false);
 
     starting_ = all.size();
@@ -173,7 +173,7 @@ void target::shut_down(std::function<void()> done) {
     stopping_ = true;
     stop_done_ = std::move(done);
     listeners_.clear();
-    shutdown_deadline_ = control_.fresh_now() + std::chrono::milliseconds(options_.limits.shutdown_timeout_ms);
+    shutdown_deadline_ = control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
     for (const auto& s : slots_)
         if (s != nullptr && !s->deleted()) s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
     control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(5));

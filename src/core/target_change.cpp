@@ -24,7 +24,7 @@ overloaded(Fs...) -> overloaded<Fs...>;
 // Waits for the journal, then answers.
 struct durable_answer final : change_log::waiter {
     control_request* request = nullptr;
-    answer with;
+    control_answer with;
     void on_durable(result<void> outcome) noexcept override {
         if (outcome)
             request->finish(std::move(with));
@@ -60,23 +60,23 @@ void target::on_request(control_request& request) noexcept {
     }
 }
 
-void target::commit(const change& what, control_request* request, answer with) noexcept {
+void target::commit(const change& what, control_request* request, control_answer with) noexcept {
     ++revision_;
     if (request != nullptr) request->revision = revision_;
     if (request == nullptr) return;
-    if (options_.log == nullptr) return request->finish(std::move(with));
+    if (setup_.log == nullptr) return request->finish(std::move(with));
     if (!request->durable) {
-        options_.log->append(what, revision_, nullptr);
+        setup_.log->append(what, revision_, nullptr);
         return request->finish(std::move(with));
     }
     auto* waiter = new (std::nothrow) durable_answer;
     if (waiter == nullptr) {
-        options_.log->append(what, revision_, nullptr);
+        setup_.log->append(what, revision_, nullptr);
         return request->finish(fail(errc::no_memory, "the change was applied, but cannot be confirmed as durable"));
     }
     waiter->request = request;
     waiter->with = std::move(with);
-    options_.log->append(what, revision_, waiter);
+    setup_.log->append(what, revision_, waiter);
 }
 
 void target::on_change(control_request& request) {
@@ -87,7 +87,7 @@ void target::on_change(control_request& request) {
             return request.finish(fail(errc::not_found, fmt::format("there is no subsystem {}", nqn)));
         s->enqueue(make_operation(*s, what, &request));
     };
-    const auto done = [&](result<void> outcome, answer with = std::monostate{}) {
+    const auto done = [&](result<void> outcome, control_answer with = std::monostate{}) {
         if (!outcome) return request.finish(tl::unexpected(outcome.error()));
         commit(what, &request, std::move(with));
     };

@@ -36,7 +36,7 @@ struct connection_survey final : engine::message {
 
     static void at_home(engine::message& m) noexcept {
         std::unique_ptr<connection_survey> self(static_cast<connection_survey*>(&m));
-        self->request->finish(answer(std::move(self->found)));
+        self->request->finish(control_answer(std::move(self->found)));
     }
 };
 
@@ -97,7 +97,7 @@ target_status target::describe() const {
         s.namespaces += sub->namespaces().size();
     }
     s.stopping = stopping_;
-    s.hugepages = options_.hugepages;
+    s.hugepages = setup_.hugepages;
     for (const auto& group : groups_) {
         s.reactors.push_back(describe_reactor(*group));
         s.connections += s.reactors.back().connections;
@@ -126,36 +126,36 @@ void target::on_query(control_request& request) {
     request.finish(ask(q));
 }
 
-result<answer> target::ask(const query& q) {
-    if (std::holds_alternative<get_target>(q)) return answer(describe());
-    if (std::holds_alternative<get_spec>(q)) return answer(current_spec());
+result<control_answer> target::ask(const query& q) {
+    if (std::holds_alternative<get_target>(q)) return control_answer(describe());
+    if (std::holds_alternative<get_spec>(q)) return control_answer(current_spec());
     if (const auto* one = std::get_if<get_subsystem>(&q)) {
         const subsystem* s = find(one->nqn);
         if (s == nullptr || s->is_discovery()) return fail(errc::not_found, fmt::format("there is no subsystem {}", one->nqn));
-        return answer(s->status());
+        return control_answer(s->status());
     }
     if (const auto* one = std::get_if<get_device>(&q)) {
         const device_registry::entry* e = devices_.find(one->name);
         if (e == nullptr) return fail(errc::not_found, fmt::format("there is no device {}", one->name));
-        return answer(devices_.status(*e));
+        return control_answer(devices_.status(*e));
     }
-    if (std::holds_alternative<list_devices>(q)) return answer(devices_.all());
+    if (std::holds_alternative<list_devices>(q)) return control_answer(devices_.all());
     if (std::holds_alternative<list_listeners>(q)) {
         std::vector<listener_status> all;
         for (const listening& l : listeners_) all.push_back(l.accepts->status());
-        return answer(std::move(all));
+        return control_answer(std::move(all));
     }
     if (std::holds_alternative<get_counters>(q)) {
         counters_report report;
         for (const auto& group : groups_) add_group_counters(report, *group);
         report.samples.push_back({"fulmar_configuration_revision", "Changes applied since start", false, {}, static_cast<double>(revision_)});
         report.samples.push_back({"fulmar_stale_acks_total", "Acks of a former transition, dropped", true, {}, static_cast<double>(stale_acks_)});
-        return answer(std::move(report));
+        return control_answer(std::move(report));
     }
     std::vector<subsystem_status> all;
     for (const auto& s : slots_)
         if (s != nullptr && !s->is_discovery()) all.push_back(s->status());
-    return answer(std::move(all));
+    return control_answer(std::move(all));
 }
 
 }  // namespace fulmar::core

@@ -91,9 +91,6 @@ class device {
     [[nodiscard]] virtual const device_identity& identity() const noexcept = 0;
     [[nodiscard]] virtual device_state state() const noexcept { return device_state::ready; }
 
-    /// Something an operator should know, or empty: "O_DIRECT is not possible on this file system".
-    [[nodiscard]] virtual std::string note() const { return {}; }
-
     /// Opens a channel whose completions run on `r`. Called on: `r` (or before its thread starts). The channel is destroyed
     /// there too, when nothing is outstanding.
     /// Errors: no_memory; not_supported.

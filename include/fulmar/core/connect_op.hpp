@@ -4,6 +4,7 @@
 
 #include <fulmar/base/ids.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/fabrics.hpp>
 #include <fulmar/nvme/status.hpp>

@@ -57,7 +57,7 @@ using query = std::variant<get_target, get_spec, list_subsystems, get_subsystem,
 
 /// What an answer holds; std::monostate for a change that has nothing to tell. add_namespace and create_* answer with the
 /// status of what they made, so that a caller learns the NSID, UUID and port that were chosen.
-using answer = std::variant<std::monostate, target_status, target_spec, subsystem_status, std::vector<subsystem_status>,
+using control_answer = std::variant<std::monostate, target_status, target_spec, subsystem_status, std::vector<subsystem_status>,
                             namespace_status, device_status, std::vector<device_status>, listener_status,
                             std::vector<listener_status>, std::vector<connection_status>, counters_report>;
 
@@ -71,11 +71,11 @@ class control_request : public engine::message {
 
     std::variant<change, query> what;
     bool durable = true;         ///< a change is answered only when the journal has it on stable storage
-    result<answer> outcome = answer{};
+    result<control_answer> outcome = control_answer{};
     std::uint64_t revision = 0;  ///< of the configuration after the change (or when the question was answered): the ETag
 
     /// The core's, on the control reactor.
-    void finish(result<answer> with) noexcept;
+    void finish(result<control_answer> with) noexcept;
     void arrive_at(engine::reactor& control, target& where) noexcept;
 
   private:
@@ -104,7 +104,6 @@ class change_log {
 
       protected:
         ~waiter() = default;
-        friend class change_log;
     };
     virtual ~change_log() = default;
 

@@ -88,6 +88,8 @@ class controller {
     /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in `dw0`).
     [[nodiscard]] nvme::status may_join(const connect_op& op, std::uint32_t& dw0) const noexcept;
     [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
+    /// Tells the control reactor where this controller lives.
+    void announce() noexcept;
     /// Ends the association. Idempotent.
     void disconnect(close_reason why) noexcept;
 
@@ -110,6 +112,8 @@ class controller {
     [[nodiscard]] bool is_discovery() const noexcept;
     /// Host Behavior Support says that this host honours retry delays. Called on: any thread.
     [[nodiscard]] bool retry_delay_enabled() const noexcept { return retry_delay_.load(std::memory_order_relaxed); }
+    /// Every write is to be as durable as one with FUA. Called on: any thread.
+    [[nodiscard]] bool write_through() const noexcept { return write_through_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool ana_events_enabled() const noexcept;
 
     list_hook subsystem_hook{};
@@ -118,6 +122,7 @@ class controller {
     friend struct admin_steps;
     friend struct fabrics_steps;
     friend struct connect_steps;
+    friend struct queue_slot;
 
     void advance(controller_event on) noexcept;
     void finish(request& r, nvme::status status) noexcept;
@@ -143,10 +148,15 @@ class controller {
     // identify.cpp
     void identify(request& r) noexcept;
     // log_page.cpp
+    friend struct log_steps;
     void get_log_page(request& r) noexcept;
     // features.cpp
+    friend struct feature_steps;
     void set_features(request& r) noexcept;
     void get_features(request& r) noexcept;
+    /// Defaults everywhere, as a controller reset wants it.
+    void reset_features() noexcept;
+    [[nodiscard]] bool temperature_out_of_bounds() const noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;
     void raise(nvme::async_event event) noexcept;
@@ -166,6 +176,11 @@ class controller {
 
     struct keep_alive_timer : engine::timer {
         explicit keep_alive_timer(controller& c) noexcept : timer(&controller::on_keep_alive_due), owner(&c) {}
+        controller* owner;
+    };
+    /// "This controller id lives here": to the control reactor, once.
+    struct announce_message : engine::message {
+        explicit announce_message(controller& c) noexcept;
         controller* owner;
     };
     /// Gives the controller id back; travels to the control reactor and back, then the controller is destroyed.
@@ -195,10 +210,10 @@ class controller {
     std::uint32_t temperature_over_ = 0x0157;   // 343 K, the specification's example of a default
     std::uint32_t temperature_under_ = 0;
     std::uint32_t write_atomicity_ = 0;
-    std::uint32_t volatile_write_cache_ = 1;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery_;  // by nsid
     nvme::host_behavior_support host_behavior_{};
     std::atomic<bool> retry_delay_{false};
+    std::atomic<bool> write_through_{false};    // the host has switched the volatile write cache off
 
     // Keep alive.
     keep_alive_timer keep_alive_;
@@ -209,11 +224,10 @@ class controller {
     std::array<request*, limits::max_async_events> waiting_events_{};
     std::uint32_t waiting_event_count_ = 0;
     struct pending_event {
-        nvme::async_event event;
         bool raised = false;   // to be delivered
         bool masked = false;   // delivered, and the log not read since
     };
-    std::array<pending_event, 3> events_;     // namespace attributes, ANA, discovery
+    std::array<pending_event, 4> events_;     // namespace attributes, ANA, discovery, temperature
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
 
@@ -223,6 +237,7 @@ class controller {
     std::uint64_t error_count_ = 0;
 
     std::array<abort_op, limits::abort_limit> aborts_;
+    announce_message announce_;
     release_message release_;
     // What the queues that are gone had counted.
     std::uint64_t past_reads_ = 0, past_writes_ = 0, past_bytes_read_ = 0, past_bytes_written_ = 0;

@@ -13,7 +13,7 @@ namespace fulmar::core {
 /// Where hosts connect to.
 struct listener_spec {
     std::string transport = "tcp";  ///< "tcp" ("rdma" comes later)
-    std::string address;            ///< numeric IPv4 or IPv6
+    std::string address = {};            ///< numeric IPv4 or IPv6
     std::uint16_t port = 4420;      ///< 0: any free port, reported once bound
 
     /// "tcp:127.0.0.1:4420", "tcp:[::1]:4420": its name in REST.
@@ -23,11 +23,11 @@ struct listener_spec {
 
 /// A backend.
 struct device_spec {
-    std::string name;
-    std::string type;                   ///< "null" "ram" "file" ("fault" in test builds)
+    std::string name = {};
+    std::string type = {};                   ///< "null" "ram" "file" ("fault" in test builds)
     std::uint64_t size_bytes = 0;       ///< 0 with "file": the size that the file has
     std::uint32_t block_bytes = 512;    ///< 512 or 4096
-    std::string path;                   ///< "file": a regular file (created when absent and size is given) or a block device
+    std::string path = {};                   ///< "file": a regular file (created when absent and size is given) or a block device
     bool direct = true;                 ///< "file": O_DIRECT where possible
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
@@ -39,9 +39,9 @@ enum class loss_policy : std::uint8_t { fail, hold };
 
 struct namespace_spec {
     std::uint32_t nsid = 0;     ///< 0 in a request: the lowest free one
-    std::string device;         ///< name of a device_spec
-    std::string uuid;           ///< canonical text; empty in a request: derived from NQN and NSID
-    std::string nguid;          ///< 32 hex digits; empty in a request: derived from NQN and NSID
+    std::string device = {};         ///< name of a device_spec
+    std::string uuid = {};           ///< canonical text; empty in a request: derived from NQN and NSID
+    std::string nguid = {};          ///< 32 hex digits; empty in a request: derived from NQN and NSID
     ana_state ana = ana_state::optimized;
     loss_policy on_loss = loss_policy::fail;
     std::uint32_t park_ms = 10'000;
@@ -50,13 +50,13 @@ struct namespace_spec {
 };
 
 struct subsystem_spec {
-    std::string nqn;
-    std::string serial;                   ///< ≤ 20 ASCII; empty: derived from the NQN
+    std::string nqn = {};
+    std::string serial = {};                   ///< ≤ 20 ASCII; empty: derived from the NQN
     std::string model = "Fulmar";         ///< ≤ 40 ASCII
     bool allow_any_host = false;
-    std::vector<std::string> hosts;       ///< host NQNs
-    std::vector<std::string> listeners;   ///< names of listeners that offer it; empty: all
-    std::vector<namespace_spec> namespaces;
+    std::vector<std::string> hosts = {};       ///< host NQNs
+    std::vector<std::string> listeners = {};   ///< names of listeners that offer it; empty: all
+    std::vector<namespace_spec> namespaces = {};
     std::uint16_t min_cntlid = limits::min_cntlid;
     std::uint16_t max_cntlid = limits::max_cntlid;
     bool paused = false;                  ///< an operator's pause is part of the configuration
@@ -66,23 +66,23 @@ struct subsystem_spec {
 /// An entry of the discovery log that points to another discovery service.
 struct referral_spec {
     std::string transport = "tcp";
-    std::string address;
+    std::string address = {};
     std::uint16_t port = 8009;
     friend bool operator==(const referral_spec&, const referral_spec&) = default;
 };
 
 /// Everything that may change while the target runs.
 struct target_spec {
-    std::vector<listener_spec> listeners;
-    std::vector<device_spec> devices;
-    std::vector<subsystem_spec> subsystems;
-    std::vector<referral_spec> referrals;
+    std::vector<listener_spec> listeners = {};
+    std::vector<device_spec> devices = {};
+    std::vector<subsystem_spec> subsystems = {};
+    std::vector<referral_spec> referrals = {};
     friend bool operator==(const target_spec&, const target_spec&) = default;
 };
 
 /// What is fixed at start (a change needs a restart; a reload that differs here says so).
 struct target_options {
-    std::string discovery_nqn;                  ///< a unique one beside the well-known; empty: none
+    std::string discovery_nqn = {};                  ///< a unique one beside the well-known; empty: none
     std::uint64_t max_transfer_bytes = limits::default_max_transfer_bytes;
     std::uint64_t in_capsule_bytes = limits::default_in_capsule_bytes;
     std::uint32_t max_queue_depth = limits::default_queue_depth;

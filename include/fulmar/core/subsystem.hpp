@@ -41,8 +41,8 @@ struct namespace_record {
 /// Called on: control reactor.
 class operation {
   public:
-    operation(subsystem& s, change what, control_request* request)
-        : subject(s), what(std::move(what)), request(request) {}
+    operation(subsystem& s, change wanted, control_request* asker)
+        : subject(s), what(std::move(wanted)), request(asker) {}
     virtual ~operation() = default;
     /// Goes on. True: finished (and answered); false: a fan-out is on its way, whose last ack resumes.
     virtual bool resume() = 0;
@@ -52,7 +52,7 @@ class operation {
     control_request* request;  ///< null: nobody asked (start, device loss)
 
   protected:
-    void answer(core::answer with);
+    void answer(control_answer with);
     void fail_with(error why);
 };
 

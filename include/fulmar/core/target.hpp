@@ -30,7 +30,7 @@ class controller;
 /// Called on: control reactor, unless a method says otherwise.
 class target final : public control_port {
   public:
-    struct options {
+    struct setup {
         target_options limits;
         device_factory make_device;
         change_log* log = nullptr;      ///< null: nothing is recorded, every change counts as durable
@@ -38,7 +38,7 @@ class target final : public control_port {
     };
 
     /// `control` runs on the caller's thread, now and later.
-    target(engine::reactor& control, options opts);
+    target(engine::reactor& control, setup parts);
     ~target();
     target(const target&) = delete;
     target& operator=(const target&) = delete;
@@ -63,7 +63,7 @@ class target final : public control_port {
     [[nodiscard]] poll_group& least_loaded() noexcept;
     [[nodiscard]] std::span<const std::unique_ptr<poll_group>> groups() const noexcept { return groups_; }
     /// Called on: any thread.
-    [[nodiscard]] const target_options& options() const noexcept { return options_.limits; }
+    [[nodiscard]] const target_options& options() const noexcept { return setup_.limits; }
     /// Called on: any thread.
     [[nodiscard]] engine::reactor& control_reactor() noexcept { return control_; }
 
@@ -76,7 +76,7 @@ class target final : public control_port {
     // For subsystems.
     [[nodiscard]] device_registry& devices() noexcept { return devices_; }
     /// The configuration has changed: count the revision, record it, answer whoever asked.
-    void commit(const change& what, control_request* request, answer with) noexcept;
+    void commit(const change& what, control_request* request, control_answer with) noexcept;
     void discovery_changed() noexcept;
     void subsystem_gone(subsystem& s) noexcept;
     void subsystem_started() noexcept;
@@ -98,7 +98,7 @@ class target final : public control_port {
     void on_request(control_request& request) noexcept;
     void change_device(const std::string& name, change& what, control_request& request);
     void expel_listener(const std::string& name);
-    [[nodiscard]] result<answer> ask(const query& q);
+    [[nodiscard]] result<control_answer> ask(const query& q);
     void on_change(control_request& request);
     void on_query(control_request& request);
     [[nodiscard]] subsystem* find(std::string_view nqn) noexcept;
@@ -109,7 +109,7 @@ class target final : public control_port {
     static void on_shutdown_timer(engine::timer& t) noexcept;
 
     engine::reactor& control_;
-    options options_;
+    setup setup_;
     instant started_;
     std::vector<std::unique_ptr<poll_group>> groups_;
     std::vector<std::unique_ptr<transport>> transports_;

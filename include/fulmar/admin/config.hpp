@@ -1,0 +1,97 @@
+// The configuration file: what `fulmard --config FILE` reads, checks and acts upon.
+// Reading reports every problem with its line, its JSON pointer and a remedy. Any thread; no state.
+// Must never: act on a file that has a problem, or read values that the schema does not describe.
+#pragma once
+
+#include <fulmar/admin/problem.hpp>
+#include <fulmar/core/model.hpp>
+#include <tl/expected.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::admin {
+
+/// REST on loopback TCP; only when asked for.
+struct tcp_options {
+    std::string address = "127.0.0.1";  ///< loopback
+    std::uint16_t port = 8420;
+    std::string token_file;  ///< one line; readable by its owner only
+    friend bool operator==(const tcp_options&, const tcp_options&) = default;
+};
+
+struct admin_options {
+    std::string unix_socket = "/run/fulmar/admin.sock";  ///< empty: none
+    std::uint32_t socket_mode = 0660;
+    std::optional<tcp_options> tcp;
+    bool audit = true;  ///< a log line for every change
+    friend bool operator==(const admin_options&, const admin_options&) = default;
+};
+
+struct core_options {
+    std::uint32_t data = 1;  ///< data reactors
+    std::vector<int> cpus;   ///< one per data reactor, or none: not pinned
+    std::uint32_t busy_poll_us = 100;
+    friend bool operator==(const core_options&, const core_options&) = default;
+};
+
+enum class hugepage_use : std::uint8_t { automatic, on, off };
+
+struct memory_options {
+    std::uint32_t pool_mib = limits::default_pool_bytes / (1024 * 1024);  ///< per data reactor
+    hugepage_use hugepages = hugepage_use::automatic;
+    friend bool operator==(const memory_options&, const memory_options&) = default;
+};
+
+/// What a change of which needs a restart.
+struct daemon_options {
+    admin_options admin;
+    core_options cores;
+    memory_options memory;
+    std::string log_level = "info";  ///< trace debug info warn error
+    std::string state_dir;           ///< of the journal; empty: beside the config file
+    core::target_options target;
+    friend bool operator==(const daemon_options&, const daemon_options&) = default;
+};
+
+struct daemon_config {
+    daemon_options options;
+    core::target_spec spec;
+    std::vector<problem> warnings;
+};
+
+using config_outcome = tl::expected<daemon_config, problem_list>;
+
+/// Reads a document. Paths stay as they are written.
+config_outcome parse_config(std::string_view text);
+
+/// Relative paths in a config file are relative to the folder that holds the file.
+void resolve_paths(daemon_config& config, const std::string& folder);
+/// `path` seen from `folder`; absolute (and empty) paths stay.
+std::string resolve_path(const std::string& path, const std::string& folder);
+/// The absolute folder that holds file `path`.
+std::string folder_of(const std::string& path);
+
+struct loaded_config {
+    daemon_config config;  ///< paths resolved
+    std::string text;      ///< the file as it is
+    std::string digest;    ///< of `text`: tells whether somebody has edited the file
+};
+
+/// Reads, checks and resolves the file. Problems of opening it are in the list as well.
+tl::expected<loaded_config, problem_list> load_config(const std::string& path);
+
+/// SHA-256 in hexadecimal.
+std::string digest_of(std::string_view text);
+
+/// `text` with its listeners, devices, subsystems and referrals replaced by `spec`; everything else
+/// as it was. `text` must be a document that parse_config accepts.
+std::string render_config(std::string_view text, const core::target_spec& spec);
+
+/// Pointers of the options that differ: "/cores/data". A running daemon does not follow those.
+std::vector<std::string> changed_options(const daemon_options& from, const daemon_options& to);
+
+}  // namespace fulmar::admin

@@ -1,0 +1,176 @@
+#include "change_json.hpp"
+
+#include "model_json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace fulmar::admin {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+/// In the order of core::change.
+constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_words{
+    "create_device",    "delete_device",      "resize_device",   "reopen_device",
+    "create_subsystem", "delete_subsystem",   "pause_subsystem", "resume_subsystem",
+    "add_namespace",    "remove_namespace",   "set_ana_state",   "add_host",
+    "remove_host",      "set_allow_any_host", "add_listener",    "remove_listener",
+    "add_referral",     "remove_referral"};
+
+template <typename Change>
+constexpr std::size_t index_of() {
+    return core::change(Change{}).index();
+}
+
+void write(ordered_json& out, const core::create_device& c) {
+    out["device"] = to_json(c.spec, document::body);
+}
+void write(ordered_json& out, const core::delete_device& c) { out["name"] = c.name; }
+void write(ordered_json& out, const core::resize_device& c) {
+    out["name"] = c.name;
+    out["size"] = c.size_bytes;
+}
+void write(ordered_json& out, const core::reopen_device& c) { out["name"] = c.name; }
+void write(ordered_json& out, const core::create_subsystem& c) {
+    out["subsystem"] = to_json(c.spec, document::body);
+}
+void write(ordered_json& out, const core::delete_subsystem& c) { out["nqn"] = c.nqn; }
+void write(ordered_json& out, const core::pause_subsystem& c) { out["nqn"] = c.nqn; }
+void write(ordered_json& out, const core::resume_subsystem& c) { out["nqn"] = c.nqn; }
+void write(ordered_json& out, const core::add_namespace& c) {
+    out["nqn"] = c.nqn;
+    out["namespace"] = to_json(c.spec, document::body);
+}
+void write(ordered_json& out, const core::remove_namespace& c) {
+    out["nqn"] = c.nqn;
+    out["nsid"] = c.nsid;
+}
+void write(ordered_json& out, const core::set_ana_state& c) {
+    out["nqn"] = c.nqn;
+    out["nsid"] = c.nsid;
+    out["ana_state"] = ana_word(c.state);
+}
+void write(ordered_json& out, const core::add_host& c) {
+    out["nqn"] = c.nqn;
+    out["host"] = c.host;
+}
+void write(ordered_json& out, const core::remove_host& c) {
+    out["nqn"] = c.nqn;
+    out["host"] = c.host;
+}
+void write(ordered_json& out, const core::set_allow_any_host& c) {
+    out["nqn"] = c.nqn;
+    out["allow"] = c.allow;
+}
+void write(ordered_json& out, const core::add_listener& c) { out["listener"] = to_json(c.spec); }
+void write(ordered_json& out, const core::remove_listener& c) { out["name"] = c.name; }
+void write(ordered_json& out, const core::add_referral& c) { out["referral"] = to_json(c.spec); }
+void write(ordered_json& out, const core::remove_referral& c) { out["referral"] = to_json(c.spec); }
+
+/// Reads the members of one kind of change; every member is required.
+class change_reader {
+  public:
+    explicit change_reader(object_reader& reader) : reader_(reader) {}
+
+    std::string text(std::string_view key) {
+        std::string out;
+        reader_.require(key, "");
+        reader_.read(key, out);
+        return out;
+    }
+    template <typename Integer>
+    Integer natural(std::string_view key) {
+        Integer out = 0;
+        reader_.require(key, "");
+        reader_.read(key, out);
+        return out;
+    }
+    bool truth(std::string_view key) {
+        bool out = false;
+        reader_.require(key, "");
+        reader_.read(key, out);
+        return out;
+    }
+    core::ana_state ana() {
+        auto out = core::ana_state::optimized;
+        reader_.require("ana_state", "");
+        read_ana_state(reader_, out);
+        return out;
+    }
+    template <typename Spec>
+    Spec object(std::string_view key, Spec (*read)(json_place, problem_list&, document)) {
+        if (!reader_.require(key, "")) return {};
+        return read(reader_.member(key), reader_.problems(), document::body);
+    }
+
+  private:
+    object_reader& reader_;
+};
+
+core::change read_op(std::size_t op, change_reader in) {
+    switch (op) {
+        case index_of<core::create_device>():
+            return core::create_device{in.object("device", read_device)};
+        case index_of<core::delete_device>(): return core::delete_device{in.text("name")};
+        case index_of<core::resize_device>():
+            return core::resize_device{in.text("name"), in.natural<std::uint64_t>("size")};
+        case index_of<core::reopen_device>(): return core::reopen_device{in.text("name")};
+        case index_of<core::create_subsystem>():
+            return core::create_subsystem{in.object("subsystem", read_subsystem)};
+        case index_of<core::delete_subsystem>(): return core::delete_subsystem{in.text("nqn")};
+        case index_of<core::pause_subsystem>(): return core::pause_subsystem{in.text("nqn")};
+        case index_of<core::resume_subsystem>(): return core::resume_subsystem{in.text("nqn")};
+        case index_of<core::add_namespace>():
+            return core::add_namespace{in.text("nqn"), in.object("namespace", read_namespace)};
+        case index_of<core::remove_namespace>():
+            return core::remove_namespace{in.text("nqn"), in.natural<std::uint32_t>("nsid")};
+        case index_of<core::set_ana_state>():
+            return core::set_ana_state{in.text("nqn"), in.natural<std::uint32_t>("nsid"), in.ana()};
+        case index_of<core::add_host>(): return core::add_host{in.text("nqn"), in.text("host")};
+        case index_of<core::remove_host>():
+            return core::remove_host{in.text("nqn"), in.text("host")};
+        case index_of<core::set_allow_any_host>():
+            return core::set_allow_any_host{in.text("nqn"), in.truth("allow")};
+        case index_of<core::add_listener>():
+            return core::add_listener{in.object("listener", read_listener)};
+        case index_of<core::remove_listener>(): return core::remove_listener{in.text("name")};
+        case index_of<core::add_referral>():
+            return core::add_referral{in.object("referral", read_referral)};
+        default: return core::remove_referral{in.object("referral", read_referral)};
+    }
+}
+
+}  // namespace
+
+ordered_json to_json(const core::change& change) {
+    ordered_json out{{"op", op_words[change.index()]}};
+    std::visit([&out](const auto& c) { write(out, c); }, change);
+    return out;
+}
+
+std::optional<core::change> read_change(json_place where, problem_list& problems) {
+    const std::size_t before = problems.all().size();
+    object_reader reader(std::move(where), problems);
+    std::size_t op = 0;
+    reader.require("op", "");
+    if (!reader.read_word("op", op, op_words)) return std::nullopt;
+    core::change change = read_op(op, change_reader(reader));
+    reader.finish();
+    if (problems.all().size() != before) return std::nullopt;
+    return change;
+}
+
+std::string describe(const core::change& change) {
+    ordered_json out = ordered_json::object();
+    std::visit([&out](const auto& c) { write(out, c); }, change);
+    std::string text(op_words[change.index()]);
+    std::replace(text.begin(), text.end(), '_', ' ');
+    return text + " " + out.dump();
+}
+
+}  // namespace fulmar::admin

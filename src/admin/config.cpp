@@ -1,0 +1,182 @@
+// The sections of the configuration file. See fulmar/admin/config.hpp.
+#include "model_json.hpp"
+#include "read_target.hpp"
+
+#include <fulmar/admin/config.hpp>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <set>
+
+namespace fulmar::admin {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> hugepage_words{"auto", "on", "off"};
+constexpr std::array<std::string_view, 5> level_words{"trace", "debug", "info", "warn", "error"};
+constexpr std::size_t max_socket_path = 107;  // sun_path
+constexpr std::uint32_t max_cpu = 4095;
+constexpr std::uint32_t max_pool_mib = 1024 * 1024;
+constexpr std::uint32_t max_timeout_ms = 600'000;
+constexpr std::uint32_t max_timeout_s = 3600;
+
+bool is_loopback(const std::string& address) {
+    in_addr four{};
+    if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+    in6_addr six{};
+    return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+void read_socket_mode(object_reader& reader, std::uint32_t& mode) {
+    std::string text;
+    if (!reader.read("socket_mode", text)) return;
+    std::uint32_t bits = 0;
+    bool good = text.size() == 3 || (text.size() == 4 && text[0] == '0');
+    for (const char c : text) {
+        good = good && c >= '0' && c <= '7';
+        bits = bits * 8 + static_cast<std::uint32_t>(c - '0');
+    }
+    if (!good)
+        reader.complain("socket_mode", "is not a file mode", "such as \"0660\"");
+    else if ((bits & 0111) != 0 || (bits & 0600) != 0600)
+        reader.complain("socket_mode", "must let the owner read and write, and nobody execute",
+                        "such as \"0660\" or \"0600\"");
+    else
+        mode = bits;
+}
+
+void read_tcp(json_place where, problem_list& problems, admin_options& options) {
+    if (where.node == nullptr) return;
+    tcp_options tcp;
+    object_reader reader(std::move(where), problems);
+    if (reader.read("address", tcp.address) && !is_loopback(tcp.address))
+        reader.complain("address", "is not a loopback address",
+                        "REST over TCP is served on 127.0.0.1 or ::1 only, until it has TLS");
+    reader.read("port", tcp.port, 0);
+    reader.require("token_file", "a file with the bearer token, mode 0600");
+    if (reader.read("token_file", tcp.token_file) && tcp.token_file.empty())
+        reader.complain("token_file", "must not be empty");
+    reader.finish();
+    options.tcp = std::move(tcp);
+}
+
+void read_admin(json_place where, problem_list& problems, admin_options& options) {
+    object_reader reader(std::move(where), problems);
+    if (reader.read("unix_socket", options.unix_socket) &&
+        options.unix_socket.size() > max_socket_path)
+        reader.complain("unix_socket", fmt::format("is longer than {} bytes", max_socket_path),
+                        "the kernel allows no more; choose a shorter path");
+    read_socket_mode(reader, options.socket_mode);
+    read_tcp(reader.member("tcp"), problems, options);
+    reader.read("audit", options.audit);
+    reader.finish();
+}
+
+void read_cores(json_place where, problem_list& problems, core_options& options) {
+    object_reader reader(std::move(where), problems);
+    reader.read("data", options.data, 1, limits::max_data_reactors);
+    const std::vector<json_place> cpus = reader.items("cpus", limits::max_data_reactors);
+    for (const json_place& item : cpus) {
+        if (item.node->kind != json_kind::natural || item.node->natural > max_cpu)
+            problems.add({item.pointer, item.node->line, "is not the number of a CPU", ""});
+        else
+            options.cpus.push_back(static_cast<int>(item.node->natural));
+    }
+    if (!cpus.empty() && cpus.size() != options.data)
+        reader.complain(
+            "cpus", fmt::format("names {} CPUs for {} data reactors", cpus.size(), options.data),
+            "one CPU for each, or none");
+    if (std::set(options.cpus.begin(), options.cpus.end()).size() != options.cpus.size())
+        reader.complain("cpus", "names a CPU twice");
+    constexpr std::uint32_t longest_busy_us = 1'000'000;
+    reader.read("busy_poll_us", options.busy_poll_us, 0, longest_busy_us);
+    reader.finish();
+}
+
+void read_memory(json_place where, problem_list& problems, memory_options& options) {
+    object_reader reader(std::move(where), problems);
+    reader.read("pool_mib", options.pool_mib, limits::min_pool_bytes >> 20, max_pool_mib);
+    if (std::size_t word = 0; reader.read_word("hugepages", word, hugepage_words))
+        options.hugepages = static_cast<hugepage_use>(word);
+    reader.finish();
+}
+
+void read_log(json_place where, problem_list& problems, std::string& level) {
+    object_reader reader(std::move(where), problems);
+    if (std::size_t word = 0; reader.read_word("level", word, level_words))
+        level = level_words[word];
+    reader.finish();
+}
+
+void read_discovery(json_place where, problem_list& problems, core::target_options& options) {
+    object_reader reader(std::move(where), problems);
+    if (reader.read("nqn", options.discovery_nqn) && !options.discovery_nqn.empty())
+        if (auto wrong = check_subsystem_nqn(options.discovery_nqn))
+            reader.complain("nqn", std::move(*wrong),
+                            "a unique one; the well-known name is served in any case");
+    reader.finish();
+}
+
+void read_limits(json_place where, problem_list& problems, core::target_options& options) {
+    constexpr std::uint64_t least_transfer = 4096;
+    constexpr std::uint32_t least_depth = 2;
+    object_reader reader(std::move(where), problems);
+    if (reader.read_size("max_transfer", options.max_transfer_bytes, least_transfer,
+                         limits::max_transfer_bytes) &&
+        (options.max_transfer_bytes & (options.max_transfer_bytes - 1)) != 0)
+        reader.complain("max_transfer", "must be a power of two",
+                        "hosts learn it as MDTS, which counts in powers of two");
+    if (reader.read_size("in_capsule", options.in_capsule_bytes, 0, limits::max_in_capsule_bytes) &&
+        options.in_capsule_bytes % 512 != 0)
+        reader.complain("in_capsule", "must be a multiple of 512");
+    reader.read("queue_depth", options.max_queue_depth, least_depth, limits::max_queue_depth);
+    reader.read("io_queues", options.max_io_queues, 1, limits::max_io_queues);
+    reader.read("connections_per_listener", options.max_connections_per_listener, 1,
+                limits::max_connections);
+    reader.finish();
+}
+
+void read_timeouts(json_place where, problem_list& problems, core::target_options& options) {
+    constexpr std::uint32_t shortest_ms = 10;
+    object_reader reader(std::move(where), problems);
+    reader.read("transition_ms", options.transition_timeout_ms, shortest_ms, max_timeout_ms);
+    reader.read("shutdown_ms", options.shutdown_timeout_ms, shortest_ms, max_timeout_ms);
+    reader.read("connect_wait_ms", options.connect_wait_ms, 0, max_timeout_ms);
+    reader.read("first_pdu_ms", options.first_pdu_timeout_ms, shortest_ms, max_timeout_ms);
+    reader.read("send_stall_s", options.send_stall_s, 1, max_timeout_s);
+    reader.read("data_stall_s", options.data_stall_s, 1, max_timeout_s);
+    // CRDT counts in units of 100 ms, in 16 bits.
+    reader.read("retry_delay_ms", options.retry_delay_ms, 0, max_timeout_ms);
+    reader.read("ana_transition_s", options.ana_transition_s, 1, 255);
+    reader.finish();
+}
+
+}  // namespace
+
+config_outcome parse_config(std::string_view text) {
+    problem_list problems;
+    const std::optional<json_node> root = parse_json(text, config_bounds, problems);
+    if (!root) return tl::unexpected(std::move(problems));
+    daemon_config config;
+    daemon_options& options = config.options;
+    object_reader reader({&*root, ""}, problems);
+    std::string schema;
+    reader.read("$schema", schema);  // for editors
+    read_admin(reader.member("admin"), problems, options.admin);
+    read_cores(reader.member("cores"), problems, options.cores);
+    read_memory(reader.member("memory"), problems, options.memory);
+    read_log(reader.member("log"), problems, options.log_level);
+    reader.read("state_dir", options.state_dir);
+    read_discovery(reader.member("discovery"), problems, options.target);
+    read_limits(reader.member("limits"), problems, options.target);
+    read_timeouts(reader.member("timeouts"), problems, options.target);
+    config.spec = read_target(reader, options.target.discovery_nqn);
+    reader.finish();
+    if (!problems.empty()) return tl::unexpected(std::move(problems));
+    config.warnings = problems.warnings();
+    return config;
+}
+
+}  // namespace fulmar::admin

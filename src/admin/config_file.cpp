@@ -1,0 +1,133 @@
+// The config file as a file: reading it, the paths in it, and writing changes back into it.
+#include "json_tree.hpp"
+#include "model_json.hpp"
+
+#include <fulmar/admin/config.hpp>
+#include <fulmar/base/unique_fd.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+namespace fulmar::admin {
+
+namespace {
+
+/// The whole file. Not a pipe, which could block for ever, nor anything larger than a config may
+/// be.
+result<std::string> read_whole(const std::string& path) {
+    const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file) return fail_errno("cannot open the file", errno, path);
+    struct stat about {};
+    if (::fstat(file.get(), &about) != 0) return fail_errno("cannot read the file", errno, path);
+    if (!S_ISREG(about.st_mode)) return fail(errc::invalid_argument, "is not a regular file", path);
+    std::string text;
+    std::array<char, 64 * 1024> block{};
+    while (text.size() <= config_bounds.bytes) {
+        const ssize_t got = ::read(file.get(), block.data(), block.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno("cannot read the file", errno, path);
+        if (got == 0) return text;
+        text.append(block.data(), static_cast<std::size_t>(got));
+    }
+    return fail(errc::invalid_argument,
+                fmt::format("is larger than {} MiB", config_bounds.bytes >> 20), path);
+}
+
+template <typename Value>
+void compare(std::vector<std::string>& out, const char* pointer, const Value& a, const Value& b) {
+    if (!(a == b)) out.emplace_back(pointer);
+}
+
+}  // namespace
+
+std::string folder_of(const std::string& path) {
+    std::error_code ignored;
+    const auto absolute = std::filesystem::absolute(path, ignored);
+    return absolute.lexically_normal().parent_path().string();
+}
+
+std::string resolve_path(const std::string& path, const std::string& folder) {
+    if (path.empty() || path.front() == '/') return path;
+    return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+void resolve_paths(daemon_config& config, const std::string& folder) {
+    const auto resolve = [&](std::string& path) { path = resolve_path(path, folder); };
+    resolve(config.options.admin.unix_socket);
+    if (config.options.admin.tcp) resolve(config.options.admin.tcp->token_file);
+    resolve(config.options.state_dir);
+    for (core::device_spec& device : config.spec.devices) resolve(device.path);
+}
+
+std::string digest_of(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> raw{};
+    unsigned length = 0;
+    EVP_Digest(text.data(), text.size(), raw.data(), &length, EVP_sha256(), nullptr);
+    std::string out;
+    for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", raw[i]);
+    return out;
+}
+
+tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
+    result<std::string> text = read_whole(path);
+    if (!text) {
+        problem_list problems;
+        problems.add({"", 0, text.error().message, text.error().remedy});
+        return tl::unexpected(std::move(problems));
+    }
+    config_outcome config = parse_config(*text);
+    if (!config) return tl::unexpected(std::move(config).error());
+    resolve_paths(*config, folder_of(path));
+    loaded_config out{std::move(*config), std::move(*text), {}};
+    out.digest = digest_of(out.text);
+    return out;
+}
+
+std::string render_config(std::string_view text, const core::target_spec& spec) {
+    using nlohmann::ordered_json;
+    ordered_json root = ordered_json::parse(text, nullptr, false);
+    if (!root.is_object()) root = ordered_json::object();
+    const auto put = [&](const char* key, const auto& specs, auto&& write) {
+        ordered_json array = ordered_json::array();
+        for (const auto& one : specs) array.push_back(write(one));
+        if (!array.empty() || root.contains(key)) root[key] = std::move(array);
+    };
+    put("listeners", spec.listeners, [](const auto& one) { return to_json(one); });
+    put("devices", spec.devices, [](const auto& one) { return to_json(one, document::file); });
+    put("subsystems", spec.subsystems,
+        [](const auto& one) { return to_json(one, document::file); });
+    put("referrals", spec.referrals, [](const auto& one) { return to_json(one); });
+    return root.dump(2) + "\n";
+}
+
+std::vector<std::string> changed_options(const daemon_options& from, const daemon_options& to) {
+    std::vector<std::string> out;
+    compare(out, "/admin", from.admin, to.admin);
+    compare(out, "/cores", from.cores, to.cores);
+    compare(out, "/memory", from.memory, to.memory);
+    compare(out, "/log", from.log_level, to.log_level);
+    compare(out, "/state_dir", from.state_dir, to.state_dir);
+    core::target_options a = from.target;
+    const core::target_options& b = to.target;
+    compare(out, "/discovery", a.discovery_nqn, b.discovery_nqn);
+    const auto limits_of = [](const core::target_options& o) {
+        return std::tuple(o.max_transfer_bytes, o.in_capsule_bytes, o.max_queue_depth,
+                          o.max_io_queues, o.max_connections_per_listener);
+    };
+    compare(out, "/limits", limits_of(a), limits_of(b));
+    const auto timeouts_of = [](const core::target_options& o) {
+        return std::tuple(o.transition_timeout_ms, o.shutdown_timeout_ms, o.connect_wait_ms,
+                          o.first_pdu_timeout_ms, o.send_stall_s, o.data_stall_s, o.retry_delay_ms,
+                          o.ana_transition_s);
+    };
+    compare(out, "/timeouts", timeouts_of(a), timeouts_of(b));
+    return out;
+}
+
+}  // namespace fulmar::admin

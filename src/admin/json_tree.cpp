@@ -1,0 +1,248 @@
+#include "json_tree.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace fulmar::admin {
+
+std::string_view kind_name(json_kind kind) noexcept {
+    switch (kind) {
+        case json_kind::null: return "null";
+        case json_kind::boolean: return "true or false";
+        case json_kind::negative:
+        case json_kind::natural: return "an integer";
+        case json_kind::real: return "a number";
+        case json_kind::text: return "a string";
+        case json_kind::array: return "an array";
+        case json_kind::object: return "an object";
+    }
+    return "a value";
+}
+
+const json_node* json_node::find(std::string_view key) const noexcept {
+    for (const member& m : members)
+        if (m.key == key) return &m.value;
+    return nullptr;
+}
+
+std::string pointer_step(std::string_view key) {
+    std::string out;
+    for (const char c : key) {
+        if (c == '~')
+            out += "~0";
+        else if (c == '/')
+            out += "~1";
+        else
+            out += c;
+    }
+    return out;
+}
+
+namespace {
+
+/// Where the parser is. The lexer reads through a counting iterator; nothing else knows the line.
+struct cursor {
+    const char* begin = nullptr;
+    const char* counted = nullptr;  ///< lines before here are in `line`
+    const char* at = nullptr;       ///< the next character that the lexer will read
+    std::uint32_t line = 1;
+
+    /// The line of the last character that belongs to the token just read. A number ends by what
+    /// follows it, so the lexer has read `ahead` characters more than the token has.
+    std::uint32_t line_of_token(std::ptrdiff_t ahead) noexcept {
+        const char* last = std::max(at - 1 - ahead, counted);
+        line += static_cast<std::uint32_t>(std::count(counted, last, '\n'));
+        counted = last;
+        return line;
+    }
+};
+
+class counting_iterator {
+  public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    counting_iterator() = default;
+    counting_iterator(const char* at, cursor* shared) : at_(at), shared_(shared) {}
+
+    reference operator*() const noexcept { return *at_; }
+    counting_iterator& operator++() noexcept {
+        ++at_;
+        shared_->at = at_;
+        return *this;
+    }
+    counting_iterator operator++(int) noexcept {
+        const counting_iterator before = *this;
+        ++*this;
+        return before;
+    }
+    friend bool operator==(const counting_iterator& a, const counting_iterator& b) noexcept {
+        return a.at_ == b.at_;
+    }
+    friend bool operator!=(const counting_iterator& a, const counting_iterator& b) noexcept {
+        return !(a == b);
+    }
+
+  private:
+    const char* at_ = nullptr;
+    cursor* shared_ = nullptr;
+};
+
+/// Builds the tree out of the parser's events.
+class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
+  public:
+    tree_builder(cursor& where, const json_bounds& bounds, problem_list& problems)
+        : where_(where), bounds_(bounds), problems_(problems) {}
+
+    json_node take() { return std::move(root_); }
+
+    bool null() override { return place({.line = where_.line_of_token(0)}) != nullptr; }
+    bool boolean(bool value) override {
+        return place(
+                   {.kind = json_kind::boolean, .truth = value, .line = where_.line_of_token(0)}) !=
+               nullptr;
+    }
+    bool number_integer(number_integer_t value) override {
+        return place({.kind = json_kind::negative,
+                      .line = where_.line_of_token(1),
+                      .negative = value}) != nullptr;
+    }
+    bool number_unsigned(number_unsigned_t value) override {
+        return place({.kind = json_kind::natural,
+                      .line = where_.line_of_token(1),
+                      .natural = value}) != nullptr;
+    }
+    bool number_float(number_float_t value, const string_t&) override {
+        return place({.kind = json_kind::real, .line = where_.line_of_token(1), .real = value}) !=
+               nullptr;
+    }
+    bool string(string_t& value) override {
+        return place({.kind = json_kind::text,
+                      .line = where_.line_of_token(0),
+                      .text = std::move(value)}) != nullptr;
+    }
+    bool binary(binary_t&) override { return false; }
+
+    bool start_object(std::size_t) override { return open(json_kind::object); }
+    bool start_array(std::size_t) override { return open(json_kind::array); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+
+    bool key(string_t& name) override {
+        json_node& object = *open_.back();
+        const std::uint32_t line = where_.line_of_token(0);
+        if (const auto twin = std::find_if(object.members.begin(), object.members.end(),
+                                           [&](const auto& m) { return m.key == name; });
+            twin != object.members.end()) {
+            problems_.add({path() + "/" + pointer_step(name), line,
+                           fmt::format("\"{}\" is there twice, first in line {}", name, twin->line),
+                           "keep one of them"});
+        }
+        if (object.members.size() >= bounds_.members)
+            return refuse(line, fmt::format("has more than {} members", bounds_.members),
+                          "no object of Fulmar's has that many");
+        object.members.push_back({std::move(name), line, {}});
+        return true;
+    }
+
+    bool parse_error(std::size_t, const std::string&,
+                     const nlohmann::detail::exception& failure) override {
+        problems_.add({path(), where_.line_of_token(0), describe(failure.what()),
+                       "the document must be JSON (RFC 8259): no comments, no trailing commas",
+                       problem::kind::syntax});
+        return false;
+    }
+
+  private:
+    /// nlohmann says "[json.exception.parse_error.101] parse error at line 1, column 2: syntax
+    /// error while parsing value - unexpected '}'; expected …". Only the last part is news.
+    static std::string describe(std::string_view what) {
+        if (const auto dash = what.find(" - "); dash != what.npos)
+            what.remove_prefix(dash + 3);
+        else if (const auto colon = what.find(": "); colon != what.npos)
+            what.remove_prefix(colon + 2);
+        constexpr std::size_t readable = 200;
+        return "is not JSON: " + std::string(what.substr(0, readable));
+    }
+
+    /// The pointer to the value that is being read.
+    [[nodiscard]] std::string path() const {
+        std::string out;
+        for (const json_node* node : open_) {
+            const bool innermost = node == open_.back();
+            if (node->kind == json_kind::array)
+                out += fmt::format("/{}", node->items.size() - (innermost ? 0 : 1));
+            else if (!innermost)
+                out += "/" + pointer_step(node->members.back().key);
+        }
+        return out;
+    }
+
+    bool refuse(std::uint32_t line, std::string message, std::string remedy) {
+        problems_.add({path(), line, std::move(message), std::move(remedy)});
+        return false;
+    }
+
+    json_node* place(json_node node) {
+        if (++values_ > bounds_.values) {
+            refuse(node.line, fmt::format("has more than {} values", bounds_.values), "");
+            return nullptr;
+        }
+        if (open_.empty()) {
+            root_ = std::move(node);
+            return &root_;
+        }
+        json_node& parent = *open_.back();
+        if (parent.kind == json_kind::array) return &parent.items.emplace_back(std::move(node));
+        parent.members.back().value = std::move(node);
+        return &parent.members.back().value;
+    }
+
+    bool open(json_kind kind) {
+        const std::uint32_t line = where_.line_of_token(0);
+        if (open_.size() >= bounds_.depth)
+            return refuse(line, fmt::format("is nested more than {} deep", bounds_.depth), "");
+        json_node* node = place({.kind = kind, .line = line});
+        if (node == nullptr) return false;
+        // Addresses stay valid: a parent grows only after its children have been closed.
+        open_.push_back(node);
+        return true;
+    }
+
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    cursor& where_;
+    const json_bounds& bounds_;
+    problem_list& problems_;
+    json_node root_;
+    std::vector<json_node*> open_;
+    std::size_t values_ = 0;
+};
+
+}  // namespace
+
+std::optional<json_node> parse_json(std::string_view text, const json_bounds& bounds,
+                                    problem_list& problems) {
+    if (text.size() > bounds.bytes) {
+        problems.add({"", 0, fmt::format("is larger than {} bytes", bounds.bytes), ""});
+        return std::nullopt;
+    }
+    cursor where{text.data(), text.data(), text.data()};
+    tree_builder builder(where, bounds, problems);
+    const bool complete =
+        nlohmann::json::sax_parse(counting_iterator(text.data(), &where),
+                                  counting_iterator(text.data() + text.size(), &where), &builder);
+    if (!complete) return std::nullopt;
+    return builder.take();
+}
+
+}  // namespace fulmar::admin

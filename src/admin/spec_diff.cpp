@@ -1,0 +1,214 @@
+#include "spec_diff.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace fulmar::admin {
+
+namespace {
+
+using core::change;
+using core::device_spec;
+using core::listener_spec;
+using core::namespace_spec;
+using core::subsystem_spec;
+
+/// Phases of a reload; changes are collected by phase and run in this order.
+struct phases {
+    std::vector<change> close;    ///< hosts out, namespaces and subsystems away
+    std::vector<change> release;  ///< listeners and devices away
+    std::vector<change> provide;  ///< devices and listeners
+    std::vector<change> open;     ///< subsystems, namespaces, hosts, pause and resume
+
+    [[nodiscard]] std::vector<change> in_order() && {
+        std::vector<change> out = std::move(close);
+        for (auto* phase : {&release, &provide, &open})
+            std::move(phase->begin(), phase->end(), std::back_inserter(out));
+        return out;
+    }
+};
+
+/// `wanted` says nothing, or the same.
+template <typename Value>
+bool fits(const Value& running, const Value& wanted, const Value& open) {
+    return wanted == open || wanted == running;
+}
+
+bool fits(const listener_spec& running, const listener_spec& wanted) {
+    return running.transport == wanted.transport && running.address == wanted.address &&
+           fits<std::uint16_t>(running.port, wanted.port, 0);
+}
+
+bool same_but_for_size(const device_spec& running, const device_spec& wanted) {
+    device_spec sized = wanted;
+    sized.size_bytes = running.size_bytes;
+    return sized == running;
+}
+
+bool identity_fits(const namespace_spec& running, const namespace_spec& wanted) {
+    namespace_spec filled = wanted;
+    if (filled.uuid.empty()) filled.uuid = running.uuid;
+    if (filled.nguid.empty()) filled.nguid = running.nguid;
+    filled.ana = running.ana;
+    return filled == running;
+}
+
+bool fixed_parts_fit(const subsystem_spec& running, const subsystem_spec& wanted) {
+    return fits(running.serial, wanted.serial, std::string()) && running.model == wanted.model &&
+           running.listeners == wanted.listeners && running.min_cntlid == wanted.min_cntlid &&
+           running.max_cntlid == wanted.max_cntlid;
+}
+
+const namespace_spec* find(const std::vector<namespace_spec>& all, std::uint32_t nsid) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [nsid](const auto& ns) { return ns.nsid == nsid; });
+    return found == all.end() ? nullptr : &*found;
+}
+
+using name_set = std::unordered_set<std::string>;
+
+void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted,
+                     const name_set& replaced_devices, phases& out) {
+    for (const namespace_spec& ns : running.namespaces) {
+        const namespace_spec* next = find(wanted.namespaces, ns.nsid);
+        if (next == nullptr || !identity_fits(ns, *next) || replaced_devices.contains(ns.device))
+            out.close.push_back(core::remove_namespace{running.nqn, ns.nsid});
+        else if (next->ana != ns.ana)
+            out.open.push_back(core::set_ana_state{running.nqn, ns.nsid, next->ana});
+    }
+    for (const namespace_spec& ns : wanted.namespaces) {
+        const namespace_spec* before = find(running.namespaces, ns.nsid);
+        if (before != nullptr && identity_fits(*before, ns) &&
+            !replaced_devices.contains(ns.device))
+            continue;
+        namespace_spec added = ns;
+        if (before != nullptr) {  // the same namespace on another device keeps its identity
+            if (added.uuid.empty()) added.uuid = before->uuid;
+            if (added.nguid.empty()) added.nguid = before->nguid;
+        }
+        out.open.push_back(core::add_namespace{running.nqn, std::move(added)});
+    }
+}
+
+void diff_hosts(const subsystem_spec& running, const subsystem_spec& wanted, phases& out) {
+    const name_set before(running.hosts.begin(), running.hosts.end());
+    const name_set after(wanted.hosts.begin(), wanted.hosts.end());
+    // When the door closes, those who may stay are named first: none of them is thrown out.
+    const bool closing = running.allow_any_host && !wanted.allow_any_host;
+    std::vector<change>& additions = closing ? out.close : out.open;
+    for (const std::string& host : wanted.hosts)
+        if (!before.contains(host)) additions.push_back(core::add_host{running.nqn, host});
+    if (closing) out.close.push_back(core::set_allow_any_host{running.nqn, false});
+    for (const std::string& host : running.hosts)
+        if (!after.contains(host)) out.close.push_back(core::remove_host{running.nqn, host});
+    if (!running.allow_any_host && wanted.allow_any_host)
+        out.open.push_back(core::set_allow_any_host{running.nqn, true});
+}
+
+void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,
+              const name_set& replaced_devices, phases& out) {
+    diff_namespaces(running, wanted, replaced_devices, out);
+    diff_hosts(running, wanted, out);
+    if (running.paused == wanted.paused) return;
+    if (wanted.paused)
+        out.open.push_back(core::pause_subsystem{running.nqn});
+    else
+        out.open.push_back(core::resume_subsystem{running.nqn});
+}
+
+/// Devices that go away or are made anew; returns the names of the latter.
+name_set diff_devices(const std::vector<device_spec>& running,
+                      const std::vector<device_spec>& wanted, phases& out) {
+    std::unordered_map<std::string, const device_spec*> before;
+    for (const device_spec& device : running) before.emplace(device.name, &device);
+    name_set kept;
+    name_set replaced;
+    for (const device_spec& device : wanted) {
+        const auto found = before.find(device.name);
+        const bool same = found != before.end() && same_but_for_size(*found->second, device);
+        if (!same) {
+            if (found != before.end()) replaced.insert(device.name);
+            out.provide.push_back(core::create_device{device});
+            continue;
+        }
+        kept.insert(device.name);
+        if (!fits<std::uint64_t>(found->second->size_bytes, device.size_bytes, 0))
+            out.provide.push_back(core::resize_device{device.name, device.size_bytes});
+    }
+    for (const device_spec& device : running)
+        if (!kept.contains(device.name)) out.release.push_back(core::delete_device{device.name});
+    return replaced;
+}
+
+void diff_listeners(const std::vector<listener_spec>& running,
+                    const std::vector<listener_spec>& wanted, phases& out) {
+    std::vector<bool> taken(running.size());
+    std::vector<const listener_spec*> missing;
+    // Those with a port first, so that "any port" takes what is left.
+    for (const bool open : {false, true}) {
+        for (const listener_spec& listener : wanted) {
+            if ((listener.port == 0) != open) continue;
+            std::size_t i = 0;
+            while (i < running.size() && (taken[i] || !fits(running[i], listener))) ++i;
+            if (i < running.size())
+                taken[i] = true;
+            else
+                missing.push_back(&listener);
+        }
+    }
+    for (std::size_t i = 0; i < running.size(); ++i)
+        if (!taken[i]) out.release.push_back(core::remove_listener{running[i].name()});
+    for (const listener_spec* listener : missing)
+        out.provide.push_back(core::add_listener{*listener});
+}
+
+void diff_subsystems(const std::vector<subsystem_spec>& running,
+                     const std::vector<subsystem_spec>& wanted, const name_set& replaced_devices,
+                     phases& out) {
+    std::unordered_map<std::string, const subsystem_spec*> before;
+    for (const subsystem_spec& subsystem : running) before.emplace(subsystem.nqn, &subsystem);
+    name_set kept;
+    for (const subsystem_spec& subsystem : wanted) {
+        const auto found = before.find(subsystem.nqn);
+        if (found == before.end() || !fixed_parts_fit(*found->second, subsystem)) {
+            out.open.push_back(core::create_subsystem{subsystem});
+            continue;
+        }
+        kept.insert(subsystem.nqn);
+        diff_one(*found->second, subsystem, replaced_devices, out);
+    }
+    for (const subsystem_spec& subsystem : running)
+        if (!kept.contains(subsystem.nqn))
+            out.close.push_back(core::delete_subsystem{subsystem.nqn});
+}
+
+}  // namespace
+
+std::vector<change> diff(const core::target_spec& running, const core::target_spec& wanted) {
+    phases out;
+    const auto has = [](const auto& all, const auto& one) {
+        return std::find(all.begin(), all.end(), one) != all.end();
+    };
+    for (const core::referral_spec& referral : running.referrals)
+        if (!has(wanted.referrals, referral)) out.close.push_back(core::remove_referral{referral});
+    const name_set replaced = diff_devices(running.devices, wanted.devices, out);
+    diff_listeners(running.listeners, wanted.listeners, out);
+    diff_subsystems(running.subsystems, wanted.subsystems, replaced, out);
+    for (const core::referral_spec& referral : wanted.referrals)
+        if (!has(running.referrals, referral)) out.open.push_back(core::add_referral{referral});
+    return std::move(out).in_order();
+}
+
+std::optional<std::vector<change>> diff_subsystem(const subsystem_spec& running,
+                                                  const subsystem_spec& wanted) {
+    if (!fixed_parts_fit(running, wanted)) return std::nullopt;
+    phases out;
+    diff_one(running, wanted, {}, out);
+    return std::move(out).in_order();
+}
+
+}  // namespace fulmar::admin

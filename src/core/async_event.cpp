@@ -1,0 +1,120 @@
+// Asynchronous events (NVMe Base 2.0, section 5.2; protocol list D8). One of each kind is out at a
+// time, until its log page is read. A change that nobody may be told of yet is remembered: a host
+// that reads a log first and enables the event a moment later would miss what happened between.
+#include "admin_pages.hpp"
+
+#include <fulmar/core/controller.hpp>
+#include <fulmar/core/poll_group.hpp>
+
+#include <algorithm>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+namespace {
+
+struct event_kind {
+    nvme::async_event event;
+    std::uint32_t enabled_by;  // bit of feature 0Bh
+};
+
+// In the order of controller::events_.
+constexpr std::array event_kinds{
+    event_kind{nvme::event::namespace_attribute_changed,
+               nvme::async_event_config::namespace_attribute},
+    event_kind{nvme::event::ana_changed, nvme::async_event_config::ana_change},
+    event_kind{nvme::event::discovery_log_changed, nvme::async_event_config::discovery_log_change},
+    event_kind{nvme::event::temperature, nvme::async_event_config::smart_temperature},
+};
+
+}  // namespace
+
+void controller::async_event_request(request& r) noexcept {
+    if (waiting_event_count_ == waiting_events_.size())
+        return finish(r, sc::async_event_limit_exceeded.no_retry());
+    waiting_events_[waiting_event_count_++] = &r;
+    deliver_events();
+}
+
+bool controller::abort_async_event(request& r) noexcept {
+    const auto end = waiting_events_.begin() + waiting_event_count_;
+    const auto at = std::find(waiting_events_.begin(), end, &r);
+    if (at == end) return false;
+    std::copy(at + 1, end, at);
+    waiting_events_[--waiting_event_count_] = nullptr;
+    r.owner->finish(r, sc::aborted_by_request);  // as asked: nothing for the error log
+    return true;
+}
+
+void controller::raise(nvme::async_event event) noexcept {
+    static_assert(event_kinds.size() == std::tuple_size_v<decltype(events_)>);
+    for (std::size_t i = 0; i < event_kinds.size(); ++i)
+        if (event_kinds[i].event == event) events_[i].raised = true;
+    deliver_events();
+}
+
+// Oldest request first.
+void controller::deliver_events() noexcept {
+    for (std::size_t i = 0; i < event_kinds.size() && waiting_event_count_ != 0; ++i) {
+        pending_event& pending = events_[i];
+        const bool enabled = (event_config_ & event_kinds[i].enabled_by) != 0;
+        if (!pending.raised || pending.masked || !enabled) continue;
+        pending.raised = false;
+        pending.masked = true;
+        request& r = *waiting_events_[0];
+        std::copy(waiting_events_.begin() + 1, waiting_events_.begin() + waiting_event_count_,
+                  waiting_events_.begin());
+        waiting_events_[--waiting_event_count_] = nullptr;
+        r.dw0 = event_kinds[i].event.pack();
+        finish(r, sc::success);
+    }
+}
+
+// The host knows everything up to now: also what it has not been told of yet.
+void controller::log_read(nvme::lid page) noexcept {
+    if (page == nvme::lid::changed_namespaces) {
+        changed_namespaces_.clear();
+        changed_overflow_ = false;
+    }
+    for (std::size_t i = 0; i < event_kinds.size(); ++i)
+        if (event_kinds[i].event.log_page == static_cast<std::uint8_t>(page))
+            events_[i] = {.raised = false, .masked = false};
+}
+
+// At a reset or the end of the association: whoever comes next reads everything afresh.
+void controller::drop_async_events(nvme::status with) noexcept {
+    const auto waiting = waiting_events_;
+    const std::uint32_t count = waiting_event_count_;
+    waiting_event_count_ = 0;
+    waiting_events_ = {};
+    events_ = {};
+    changed_namespaces_.clear();
+    changed_overflow_ = false;
+    for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
+}
+
+// Room for every namespace was reserved. More changes than the page can hold become "many".
+void controller::namespace_changed(std::uint32_t number) noexcept {
+    if (description().find(nsid(number)) == nullptr) error_recovery_.erase(number);
+    const auto at =
+        std::lower_bound(changed_namespaces_.begin(), changed_namespaces_.end(), number);
+    const bool known = at != changed_namespaces_.end() && *at == number;
+    if (!known) {
+        if (changed_namespaces_.size() < changed_namespaces_.capacity())
+            changed_namespaces_.insert(at, number);
+        else
+            changed_overflow_ = true;
+    }
+    raise(nvme::event::namespace_attribute_changed);
+}
+
+void controller::ana_changed() noexcept { raise(nvme::event::ana_changed); }
+
+void controller::discovery_changed() noexcept { raise(nvme::event::discovery_log_changed); }
+
+bool controller::ana_events_enabled() const noexcept {
+    return (event_config_ & nvme::async_event_config::ana_change) != 0;
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,95 @@
+// Get Log Page: checks, then the page from its offset on. Reading a page without RAE clears the
+// event that pointed to it.
+#include "admin_pages.hpp"
+#include "log_steps.hpp"
+
+#include <fulmar/core/controller.hpp>
+#include <fulmar/core/poll_group.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+void controller::get_log_page(request& r) noexcept {
+    const nvme::get_log_page wanted = nvme::decode_get_log_page(r.sqe);
+    const nvme::status wrong = check_log_request(wanted, r.sqe.nsid.value(), description());
+    if (!nvme::is_success(wrong)) return finish(r, wrong);
+    if (wanted.length_bytes > home_.options().max_transfer_bytes)
+        return finish(r, sc::invalid_field.no_retry());
+    if (wanted.length_bytes != r.length) return finish(r, sc::data_sgl_length_invalid.no_retry());
+
+    const auto page = static_cast<nvme::lid>(wanted.lid);
+    if (page == nvme::lid::discovery) return discovery_log(r);
+    if (page == nvme::lid::ana) {
+        if (!log_steps::answer_ana(*this, r, wanted)) return;
+    } else {
+        log_steps::answer(*this, r, page, wanted.offset_bytes);
+    }
+    if (!wanted.rae) log_read(page);
+}
+
+void log_steps::answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noexcept {
+    const auto send = [&](const auto& data) { c.answer_with(r, nvme::wire_bytes(data), offset); };
+    switch (page) {
+        case nvme::lid::supported_pages: return send(make_supported_log_pages(c.is_discovery()));
+        case nvme::lid::smart: return send(make_smart_log(smart(c)));
+        case nvme::lid::firmware_slot: return send(make_firmware_slot());
+        case nvme::lid::changed_namespaces:
+            return send(make_changed_namespaces(c.changed_namespaces_, c.changed_overflow_));
+        case nvme::lid::command_effects: return send(make_command_effects());
+        case nvme::lid::feature_effects: return send(make_feature_effects(c.is_discovery()));
+        case nvme::lid::error_information: {
+            // What is behind the entries in use is zeroes, and an entry of zeroes is unused.
+            static_assert(controller::error_log_entries == error_log_slots);
+            return c.answer_with(r, std::as_bytes(std::span(c.errors_)), offset);
+        }
+        default: return c.answer_with(r, {}, offset);  // 13h: no NVMe-MI command is supported
+    }
+}
+
+// False: the offset lies behind the page's end, and the request has been answered so.
+bool log_steps::answer_ana(controller& c, request& r, const nvme::get_log_page& wanted) noexcept {
+    const ana_log log{c.description(), (wanted.lsp & nvme::ana_return_groups_only) != 0};
+    if (wanted.offset_bytes > log.size_bytes()) {
+        c.finish(r, sc::invalid_field.no_retry());
+        return false;
+    }
+    std::array<std::byte, 4096> piece;
+    for (std::uint32_t done = 0; done < r.length;) {
+        const std::size_t size = std::min<std::size_t>(piece.size(), r.length - done);
+        const std::span<std::byte> window = std::span(piece).first(size);
+        log.copy(wanted.offset_bytes + done, window);
+        r.chain.copy_in(done, window);
+        done += static_cast<std::uint32_t>(size);
+    }
+    c.finish(r, sc::success);
+    return true;
+}
+
+// Over this controller's queues, those that have left included.
+smart_facts log_steps::smart(const controller& c) noexcept {
+    smart_facts facts{.reads = c.past_reads_,
+                      .writes = c.past_writes_,
+                      .bytes_read = c.past_bytes_read_,
+                      .bytes_written = c.past_bytes_written_,
+                      .error_entries = c.error_count_};
+    for (const auto& [number, slot] : c.slots_) {
+        if (slot->detached) continue;  // counted among the past already
+        const queue_counters& counted = slot->counters;
+        facts.reads += counted.reads.load(std::memory_order_relaxed);
+        facts.writes += counted.writes.load(std::memory_order_relaxed);
+        facts.bytes_read += counted.bytes_read.load(std::memory_order_relaxed);
+        facts.bytes_written += counted.bytes_written.load(std::memory_order_relaxed);
+    }
+    const auto age = c.home_.reactor().now() - c.created_;
+    facts.age_hours =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::hours>(age).count());
+    facts.too_hot_or_cold = c.temperature_out_of_bounds();
+    return facts;
+}
+
+}  // namespace fulmar::core

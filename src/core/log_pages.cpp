@@ -1,0 +1,148 @@
+// What the log pages say (NVMe Base 2.0, section 5.16; protocol list D5), but for the error and
+// discovery logs, which are copied from where they are kept.
+#include "admin_pages.hpp"
+#include "feature_table.hpp"
+
+#include <fulmar/base/version.hpp>
+#include <fulmar/nvme/copy_text.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+nvme::status check_log_request(const nvme::get_log_page& wanted, std::uint32_t nsid,
+                               const subsystem_description& subsystem) noexcept {
+    const log_page_row* row = find_log_page(wanted.lid, subsystem.discovery);
+    if (row == nullptr) return sc::invalid_log_page.no_retry();
+    if (row->id == nvme::lid::command_effects &&
+        wanted.csi != static_cast<std::uint8_t>(nvme::csi::nvm))
+        return sc::invalid_log_page.no_retry();
+    // No page is kept per namespace.
+    if (nsid != nvme::nsid_none && nsid != nvme::nsid_broadcast)
+        return nsid > subsystem.namespace_limit ? sc::invalid_namespace_or_format.no_retry()
+                                                : sc::invalid_field.no_retry();
+    if (wanted.offset_is_index || wanted.offset_bytes % 4 != 0) return sc::invalid_field.no_retry();
+    if (row->bytes != 0 && wanted.offset_bytes > row->bytes) return sc::invalid_field.no_retry();
+    return sc::success;
+}
+
+nvme::supported_log_pages make_supported_log_pages(bool discovery) noexcept {
+    nvme::supported_log_pages page{};
+    for (const log_page_row& row : log_pages)
+        if (discovery ? row.on_discovery : row.on_io)
+            page.lid[static_cast<std::size_t>(row.id)] = nvme::lid_support::supported;
+    return page;
+}
+
+nvme::command_effects_log make_command_effects() noexcept {
+    nvme::command_effects_log page{};
+    for (const command_row& row : admin_commands) page.admin[row.opcode] = row.effects;
+    for (const command_row& row : io_commands) page.io[row.opcode] = row.effects;
+    return page;
+}
+
+nvme::feature_effects_log make_feature_effects(bool discovery) noexcept {
+    nvme::feature_effects_log page{};
+    for (const feature_row& row : features)
+        if (!discovery || row.on_discovery)
+            page.fid[static_cast<std::size_t>(row.id)] = effects_of(row);
+    return page;
+}
+
+nvme::firmware_slot_log make_firmware_slot() noexcept {
+    nvme::firmware_slot_log page{};
+    page.afi = 1;
+    nvme::copy_space_padded(page.frs[0], version);
+    return page;
+}
+
+nvme::changed_namespace_log make_changed_namespaces(std::span<const std::uint32_t> ascending,
+                                                    bool overflow) noexcept {
+    nvme::changed_namespace_log page{};
+    if (overflow || ascending.size() > page.nsid.size()) {
+        page.nsid[0] = nvme::nsid_broadcast;
+        return page;
+    }
+    std::copy(ascending.begin(), ascending.end(), page.nsid.begin());
+    return page;
+}
+
+nvme::smart_log make_smart_log(const smart_facts& facts) noexcept {
+    constexpr std::uint64_t unit_bytes = 512 * 1000;
+    constexpr auto units = [](std::uint64_t bytes) {
+        return bytes / unit_bytes + (bytes % unit_bytes != 0 ? 1 : 0);
+    };
+    nvme::smart_log page{};
+    page.critical_warning =
+        facts.too_hot_or_cold ? nvme::critical_warning::temperature : std::uint8_t{0};
+    page.temperature_kelvin = composite_kelvin;
+    page.available_spare_percent = 100;
+    page.spare_threshold_percent = 10;
+    page.data_units_read.low = units(facts.bytes_read);
+    page.data_units_written.low = units(facts.bytes_written);
+    page.host_reads.low = facts.reads;
+    page.host_writes.low = facts.writes;
+    page.power_cycles.low = std::uint64_t{1};
+    page.power_on_hours.low = facts.age_hours;
+    page.error_log_entries.low = facts.error_entries;
+    return page;
+}
+
+// --- ANA ---------------------------------------------------------------------------------------
+
+namespace {
+
+// One group per namespace: its descriptor, and the one NSID in it.
+struct ana_entry {
+    nvme::ana_group_descriptor group;
+    nvme::le32 nsid;
+};
+static_assert(sizeof(ana_entry) == sizeof(nvme::ana_group_descriptor) + sizeof(nvme::le32));
+
+// Copies what of `piece`, which lies `at` bytes into the page, falls into the window.
+void copy_window(std::span<const std::byte> piece, std::uint64_t at, std::uint64_t window_at,
+                 std::span<std::byte> window) noexcept {
+    const std::uint64_t from = std::max(at, window_at);
+    const std::uint64_t to = std::min(at + piece.size(), window_at + window.size());
+    if (from >= to) return;
+    std::memcpy(window.data() + (from - window_at), piece.data() + (from - at), to - from);
+}
+
+}  // namespace
+
+std::size_t ana_log::entry_bytes() const noexcept {
+    return groups_only_ ? sizeof(nvme::ana_group_descriptor) : sizeof(ana_entry);
+}
+
+std::uint64_t ana_log::size_bytes() const noexcept {
+    return sizeof(nvme::ana_log_header) + subsystem_.namespaces.size() * entry_bytes();
+}
+
+void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const noexcept {
+    std::fill(out.begin(), out.end(), std::byte{0});
+    const std::uint64_t end = std::min(offset_bytes + out.size(), size_bytes());
+    if (offset_bytes >= end) return;
+
+    nvme::ana_log_header header{};
+    header.change_count = subsystem_.ana_change_count;
+    header.groups = static_cast<std::uint16_t>(subsystem_.namespaces.size());
+    copy_window(nvme::wire_bytes(header), 0, offset_bytes, out);
+
+    constexpr std::uint64_t start = sizeof(header);
+    std::uint64_t index = offset_bytes > start ? (offset_bytes - start) / entry_bytes() : 0;
+    for (std::uint64_t at = start + index * entry_bytes(); at < end; at += entry_bytes(), ++index) {
+        const namespace_description& n = subsystem_.namespaces[index];
+        ana_entry entry{};
+        entry.group.group_id = n.ana_group();
+        entry.group.nsids = groups_only_ ? 0u : 1u;
+        entry.group.change_count = subsystem_.ana_change_count;
+        entry.group.state = static_cast<std::uint8_t>(n.ana);
+        entry.nsid = n.number().value();
+        copy_window(nvme::wire_bytes(entry).first(entry_bytes()), at, offset_bytes, out);
+    }
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,155 @@
+// Reload: the difference between two configurations leads from one to the other, every step is
+// possible when its turn comes, and nothing that is the same is touched.
+#include "spec_diff.hpp"
+
+#include "change_json.hpp"
+#include "random_spec.hpp"
+#include "spec_editor.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace fulmar::admin {
+namespace {
+
+using testing_support::sorted;
+using testing_support::spec_generator;
+
+std::vector<std::string> described(const std::vector<core::change>& changes) {
+    std::vector<std::string> out;
+    for (const core::change& change : changes) out.push_back(describe(change));
+    return out;
+}
+
+TEST(SpecDiff, LeadsFromAnyConfigurationToAnyOther) {
+    for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+        SCOPED_TRACE(seed);
+        spec_generator random(seed);
+        const core::target_spec from = random.target();
+        const core::target_spec to = random.target();
+        spec_editor editor(from);
+        for (const core::change& change : diff(from, to)) {
+            const auto outcome = editor.apply(change);
+            ASSERT_TRUE(outcome.has_value()) << describe(change) << ": " << outcome.error().text();
+        }
+        ASSERT_EQ(sorted(editor.spec()), sorted(to));
+        ASSERT_TRUE(diff(editor.spec(), to).empty());
+    }
+}
+
+TEST(SpecDiff, SurvivesTheJournalsForm) {
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
+        spec_generator random(seed);
+        const core::target_spec from = random.target();
+        for (const core::change& change : diff(from, random.target())) {
+            problem_list problems;
+            const auto tree = parse_json(to_json(change).dump(), body_bounds, problems);
+            ASSERT_TRUE(tree.has_value());
+            const auto again = read_change({&*tree, ""}, problems);
+            ASSERT_TRUE(again.has_value()) << problems.first("").text();
+            ASSERT_EQ(to_json(*again), to_json(change));
+        }
+    }
+}
+
+core::target_spec small() {
+    core::target_spec spec;
+    spec.listeners = {{"tcp", "127.0.0.1", 4420}};
+    spec.devices = {{.name = "a", .type = "ram", .size_bytes = 4096},
+                    {.name = "b", .type = "file", .size_bytes = 8192, .path = "/b"}};
+    core::subsystem_spec subsystem;
+    subsystem.nqn = "nqn.2026-11.io.fulmar:s";
+    subsystem.serial = "derived";
+    subsystem.hosts = {"nqn.2014-08.x:h1"};
+    subsystem.namespaces = {{.nsid = 1, .device = "a", .uuid = "u1", .nguid = "g1"}};
+    spec.subsystems = {subsystem};
+    return spec;
+}
+
+TEST(SpecDiff, TakesOpenValuesAsTheyAre) {
+    core::target_spec wanted = small();
+    wanted.subsystems[0].serial.clear();
+    wanted.subsystems[0].namespaces[0].uuid.clear();
+    wanted.subsystems[0].namespaces[0].nguid.clear();
+    wanted.devices[1].size_bytes = 0;
+    wanted.listeners[0].port = 0;
+    EXPECT_THAT(described(diff(small(), wanted)), testing::IsEmpty());
+}
+
+TEST(SpecDiff, ResizesWithoutTakingAnythingAway) {
+    core::target_spec wanted = small();
+    wanted.devices[0].size_bytes = 16384;
+    EXPECT_THAT(described(diff(small(), wanted)),
+                testing::ElementsAre("resize device {\"name\":\"a\",\"size\":16384}"));
+}
+
+TEST(SpecDiff, ReplacesADeviceUnderTheSameNamespace) {
+    core::target_spec wanted = small();
+    wanted.devices[0].block_bytes = 4096;
+    wanted.subsystems[0].namespaces[0].uuid.clear();
+    const auto changes = diff(small(), wanted);
+    EXPECT_THAT(described(changes),
+                testing::ElementsAre(testing::StartsWith("remove namespace"),
+                                     testing::StartsWith("delete device"),
+                                     testing::StartsWith("create device"),
+                                     testing::AllOf(testing::StartsWith("add namespace"),
+                                                    testing::HasSubstr("\"uuid\":\"u1\""))));
+}
+
+TEST(SpecDiff, ClosesTheDoorOnlyBehindThoseWhoMayStay) {
+    core::target_spec running = small();
+    running.subsystems[0].allow_any_host = true;
+    core::target_spec wanted = small();
+    wanted.subsystems[0].hosts = {"nqn.2014-08.x:h2"};
+    EXPECT_THAT(described(diff(running, wanted)),
+                testing::ElementsAre(testing::StartsWith("add host"),
+                                     testing::StartsWith("set allow any host"),
+                                     testing::StartsWith("remove host")));
+}
+
+TEST(SpecDiff, MakesASubsystemAnewWhenItsSerialChanges) {
+    core::target_spec wanted = small();
+    wanted.subsystems[0].serial = "other";
+    EXPECT_THAT(described(diff(small(), wanted)),
+                testing::ElementsAre(testing::StartsWith("delete subsystem"),
+                                     testing::StartsWith("create subsystem")));
+    EXPECT_FALSE(diff_subsystem(small().subsystems[0], wanted.subsystems[0]).has_value());
+}
+
+TEST(SpecEditor, RefusesWhatTheCoreWouldRefuse) {
+    spec_editor editor(small());
+    const auto code = [&](const core::change& change) { return editor.apply(change).error().code; };
+    EXPECT_EQ(code(core::delete_device{"a"}), errc::conflict);
+    EXPECT_EQ(code(core::delete_device{"z"}), errc::not_found);
+    EXPECT_EQ(code(core::create_device{{.name = "a"}}), errc::already_exists);
+    EXPECT_EQ(code(core::add_namespace{"nqn.2026-11.io.fulmar:s", {.nsid = 2, .device = "a"}}),
+              errc::conflict);
+    EXPECT_EQ(code(core::add_namespace{"nqn.2026-11.io.fulmar:s", {.nsid = 1, .device = "b"}}),
+              errc::already_exists);
+    EXPECT_EQ(code(core::remove_namespace{"nqn.2026-11.io.fulmar:s", 9}), errc::not_found);
+    EXPECT_EQ(code(core::remove_listener{"tcp:127.0.0.1:1"}), errc::not_found);
+    EXPECT_EQ(editor.spec(), small());
+}
+
+TEST(SpecEditor, FindsAListenerThatTheFileLeftAPortFor) {
+    core::target_spec spec;
+    spec.listeners = {{"tcp", "::1", 0}};
+    spec_editor editor(spec);
+    EXPECT_TRUE(editor.apply(core::remove_listener{"tcp:[::1]:43210"}).has_value());
+    EXPECT_TRUE(editor.spec().listeners.empty());
+}
+
+TEST(SpecEditor, StaysSmallOverManyChanges) {
+    spec_editor editor({});
+    for (int i = 0; i < 200'000; ++i) {
+        ASSERT_TRUE(editor.apply(core::create_device{{.name = "d" + std::to_string(i)}}));
+        if (i >= 10) {
+            ASSERT_TRUE(editor.apply(core::delete_device{"d" + std::to_string(i - 10)}));
+        }
+    }
+    EXPECT_EQ(editor.spec().devices.size(), 10u);
+    EXPECT_EQ(editor.spec().devices.front().name, "d199990");
+}
+
+}  // namespace
+}  // namespace fulmar::admin
