@@ -1,7 +1,7 @@
 #!/bin/bash
 # Namespaces come and go while fio runs beside them; the host learns it from the event, without a rescan.
 # shape: memory=2048 disk=4G
-# deadline: 240
+# deadline: 360
 # needs: target
 
 target_start two-namespaces
