@@ -28,12 +28,23 @@ struct file_device::loss_notice final : engine::message {
     static void arrived(engine::message& m) noexcept {
         auto& self = static_cast<loss_notice&>(m);
         if (self.owner == nullptr) {
+            loss_notice** at = &first_orphan;
+            while (*at != &self) at = &(*at)->next_orphan;
+            *at = self.next_orphan;
             delete &self;
             return;
         }
         file_device& d = *self.owner;
         if (d.listener_ != nullptr && d.lost()) d.listener_->on_device_lost(d, describe(d.lost_.load()));
     }
+    /// Gives `notice` up to the mailbox that it is in. Allocates nothing, and cannot fail.
+    static void orphan(std::unique_ptr<loss_notice> notice) noexcept {
+        notice->owner = nullptr;
+        notice->next_orphan = first_orphan;
+        first_orphan = notice.release();
+    }
+    inline static loss_notice* first_orphan = nullptr;  // control reactor's
+    loss_notice* next_orphan = nullptr;
     file_device* owner;
 };
 
@@ -44,17 +55,13 @@ file_device::file_device(std::unique_ptr<backing_file> file, std::uint64_t block
       shift_(shift_of(block_bytes)),
       control_(control),
       files_(files),
-      notice_(new loss_notice(*this)) {
+      notice_(std::make_unique<loss_notice>(*this)) {
     identity_.model = "Fulmar file";
     identity_.claim = file_->claim();
 }
 
 file_device::~file_device() {
-    if (notice_->queued()) {
-        notice_->owner = nullptr;
-    } else {
-        delete notice_;
-    }
+    if (notice_->queued()) loss_notice::orphan(std::move(notice_));
 }
 
 geometry file_device::geometry() const noexcept {

@@ -67,7 +67,7 @@ class file_device final : public device {
     engine::file_io_provider& files_;
     device_identity identity_;
     device_listener* listener_ = nullptr;
-    loss_notice* notice_;  // ours, unless it is in the mailbox when we die: then it deletes itself there
+    std::unique_ptr<loss_notice> notice_;  // it may be in a mailbox when we die, and outlives us then
 };
 
 }  // namespace fulmar::backend

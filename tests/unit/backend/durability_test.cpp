@@ -113,7 +113,8 @@ TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
         start();
         disk.shuffle(seed);
         std::vector<std::vector<int>> possible(blocks);  // the durable value first, then what was written since
-        for (std::uint32_t b = 0; b < blocks; ++b) possible[b] = {static_cast<int>(stored(b))};
+        const auto before = disk.contents(checker);
+        for (std::uint32_t b = 0; b < blocks; ++b) possible[b] = {static_cast<int>(before[b * block])};
         const auto harden = [&](std::uint32_t b) { possible[b] = {possible[b].back()}; };
         for (std::uint32_t step = 0; step < 40; ++step) {
             const std::uint32_t first = static_cast<std::uint32_t>(random()) % blocks;
@@ -142,8 +143,9 @@ TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
         }
         channel.reset();
         crash(seed * 31);
+        const auto after = disk.contents(disk.open("namespace", false));
         for (std::uint32_t b = 0; b < blocks; ++b) {
-            const int now = static_cast<int>(stored(b));
+            const int now = static_cast<int>(after[b * block]);
             ASSERT_NE(std::find(possible[b].begin(), possible[b].end(), now), possible[b].end())
                 << "block " << b << " holds " << now << " after seed " << seed;
         }
