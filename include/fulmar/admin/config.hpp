@@ -5,6 +5,7 @@
 
 #include <fulmar/admin/problem.hpp>
 #include <fulmar/core/model.hpp>
+
 #include <tl/expected.hpp>
 
 #include <cstdint>
