@@ -31,8 +31,7 @@ struct change_record {
 
 struct journal_record {
     std::uint64_t sequence = 0;
-    std::uint64_t durable =
-        0;  ///< the last sequence known to be on stable storage when this was written
+    std::uint64_t batch = 0;  ///< first of those written together; all before it were safe by then
     std::variant<base_record, change_record> what;
 };
 

@@ -82,7 +82,7 @@ std::size_t count_unfolded(const std::vector<journal_record>& records) {
 
 }  // namespace
 
-result<journal_scan> scan_journal(disk& files, const std::string& path) {
+result<journal_scan> scan_closed(disk& files, const std::string& path) {
     journal_scan scan;
     FULMAR_TRY(const auto closed, closed_segments(files, path));
     for (const auto& [number, name] : closed) {
@@ -92,6 +92,11 @@ result<journal_scan> scan_journal(disk& files, const std::string& path) {
         scan.closed.push_back(name);
         scan.next_number = number + 1;
     }
+    return scan;
+}
+
+result<journal_scan> scan_journal(disk& files, const std::string& path) {
+    FULMAR_TRY(journal_scan scan, scan_closed(files, path));
     const result<std::string> text = files.read(path);
     if (!text && text.error().code == errc::not_found) return scan;
     if (!text) return tl::unexpected(text.error());
@@ -111,6 +116,7 @@ replayed replay(const std::vector<journal_record>& records, const core::target_s
         out.superseded = count_unfolded(records);
         return out;
     }
+    out.base_known = true;
     spec_editor editor(base->spec ? *base->spec : of_file);
     for (const journal_record& record : records) {
         const auto* change = std::get_if<change_record>(&record.what);
@@ -126,16 +132,18 @@ replayed replay(const std::vector<journal_record>& records, const core::target_s
     return out;
 }
 
-result<std::string> render_folded(disk& files, const std::string& config_path,
-                                  const std::vector<journal_record>& records,
-                                  const std::string& digest) {
+result<folded> fold(disk& files, const std::string& config_path,
+                    const std::vector<journal_record>& records, const std::string& digest) {
     FULMAR_TRY(const std::string text, files.read(config_path));
     if (digest_of(text) != digest)
         return fail(errc::conflict, "the configuration file was edited by hand", config_path,
                     "reload it (SIGHUP); then changes go on from what it says");
     const config_outcome parsed = parse_config(text);
     if (!parsed) return tl::unexpected(parsed.error().first(config_path));
-    return render_config(text, replay(records, parsed->spec, digest).spec);
+    folded out;
+    out.spec = replay(records, parsed->spec, digest).spec;
+    out.text = render_config(text, out.spec);
+    return out;
 }
 
 }  // namespace fulmar::admin

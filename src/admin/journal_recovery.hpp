@@ -29,12 +29,15 @@ struct journal_scan {
 
 /// Errors: io_error, when acknowledged changes are damaged or missing.
 result<journal_scan> scan_journal(disk& files, const std::string& path);
+/// Without the segment that is being written.
+result<journal_scan> scan_closed(disk& files, const std::string& path);
 
 struct replayed {
     core::target_spec spec;
+    bool base_known = false;           ///< the journal speaks of this file
     std::size_t changes = 0;           ///< that were made on top of the file
     std::vector<std::string> skipped;  ///< that do not fit it
-    /// The file is none that the journal knows: edited by hand. Then the file wins, and this many
+    /// The file is none that the journal knows, so it was edited by hand: it wins, and this many
     /// changes of the journal are not in effect.
     std::size_t superseded = 0;
 };
@@ -43,10 +46,15 @@ struct replayed {
 replayed replay(const std::vector<journal_record>& records, const core::target_spec& of_file,
                 const std::string& digest);
 
-/// The new text of the config file once `records` are in it. Errors: conflict, when the file is not
-/// the one with `digest`, or is not valid any more: it was edited by hand.
-result<std::string> render_folded(disk& files, const std::string& config_path,
-                                  const std::vector<journal_record>& records,
-                                  const std::string& digest);
+/// What a fold writes: the configuration after `records`, and the config file's new text.
+struct folded {
+    core::target_spec spec;
+    std::string text;
+};
+
+/// Errors: conflict, when the file is not the one with `digest`, or is not valid any more: it was
+/// edited by hand.
+result<folded> fold(disk& files, const std::string& config_path,
+                    const std::vector<journal_record>& records, const std::string& digest);
 
 }  // namespace fulmar::admin

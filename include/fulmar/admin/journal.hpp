@@ -1,7 +1,8 @@
-// The journal: makes acknowledged changes survive a crash. Changes are appended to a file beside the
-// config file, many with one sync, and folded into the config file now and then and at a clean stop.
-// Lives on the control reactor, which never blocks here: writes go through engine::file_io, and renames
-// and folds run on a short-lived helper thread. A journal that cannot be written says so; it never lies.
+// The journal: makes acknowledged changes survive a crash. Changes are appended to a file beside
+// the config file, many with one sync, and folded into the config file now and then and at a clean
+// stop. Lives on the control reactor, which never blocks here: writes go through engine::file_io,
+// and renames and folds run on a short-lived helper thread. A journal that cannot be written says
+// so; it never lies.
 #pragma once
 
 #include <fulmar/admin/config.hpp>
@@ -25,7 +26,7 @@ namespace fulmar::admin {
 /// Counters, for /metrics.
 struct journal_counters {
     std::uint64_t changes = 0;
-    std::uint64_t writes = 0;   ///< each with one sync; changes ÷ writes is the size of a group
+    std::uint64_t writes = 0;  ///< each with one sync; changes ÷ writes is the size of a group
     std::uint64_t bytes = 0;
     std::uint64_t folds = 0;
     std::uint64_t failures = 0;
@@ -35,16 +36,17 @@ class journal final : public core::change_log {
   public:
     struct options {
         std::string config_path;
-        std::string state_dir;                     ///< empty: beside the config file
-        disk* files = nullptr;                     ///< null: the real one
-        std::uint64_t fold_bytes = 1024 * 1024;    ///< a longer journal is folded into the config file
+        std::string state_dir;  ///< empty: beside the config file
+        disk* files = nullptr;  ///< null: the real one
+        std::uint64_t fold_bytes =
+            1024 * 1024;  ///< a longer journal is folded into the config file
         duration retry_delay = std::chrono::seconds(1);  ///< after a failed write
     };
 
     struct opened {
         std::unique_ptr<journal> log;
-        core::target_spec spec;           ///< the file's, with the journal's changes in it; paths resolved
-        std::vector<std::string> notes;   ///< what the operator should know of
+        core::target_spec spec;  ///< the file's, with the journal's changes in it; paths resolved
+        std::vector<std::string> notes;  ///< what the operator should know of
     };
 
     /// Reads the journal that belongs to `config`, and folds it. Blocks; before the reactors run. A
