@@ -23,6 +23,7 @@ NATIVE = ["unit", "model", "sim", "conformance", "e2e"]
 # The thread sanitizer watches what crosses threads; the other kinds add minutes and no news.
 TSAN_KINDS = ["unit", "sim"]
 PRESETS = ["release", "asan", "tsan"]
+BUDGET_MINUTES = 75
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 
@@ -69,13 +70,16 @@ class Report:
         groups = collections.Counter()
         for row in self.rows:
             counts = f"{row.passed:>7} {row.failed:>7} {row.skipped:>8}"
-            if row.kind == "build" and not row.failed:
+            if row.kind in ("setup", "build") and not row.failed:
                 counts = " " * 24
             print(f"{row.kind:<13} {row.build:<9} {counts} {row.seconds / 60:>8.1f}")
-            group = {"build": "builds", "vm": "guest"}.get(row.kind, "native")
+            group = {"setup": "setup", "build": "builds", "vm": "guest"}.get(row.kind, "native")
             groups[group] += row.seconds
         parts = [f"{name} {seconds / 60:.1f}" for name, seconds in groups.items()]
-        print(f"minutes: {', '.join(parts)}, together {sum(groups.values()) / 60:.1f}")
+        together = sum(groups.values()) / 60
+        print(f"minutes: {', '.join(parts)}, together {together:.1f}")
+        if together > BUDGET_MINUTES:
+            print(f"that is over the {BUDGET_MINUTES} minutes that a run may take: make it shorter")
         print("{} passed, {} failed, {} skipped".format(*self.total()), flush=True)
 
 
@@ -192,6 +196,9 @@ class Session:
         self.soak = arguments.soak
         self.report = Report()
         self.broken = set()
+        setup_seconds = float(os.environ.get("FULMAR_SETUP_SECONDS", "0"))
+        if setup_seconds > 1:
+            self.report.rows.append(Row("setup", "packages", seconds=setup_seconds))
 
     def timed(self, row, function, *arguments):
         self.report.rows.append(row)

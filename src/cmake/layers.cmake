@@ -44,7 +44,7 @@ fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem c
 fulmar_layer(transport_loopback transport/loopback LAYERS base nvme engine mem core)
 fulmar_layer(admin    admin    LAYERS base nvme engine mem core
              LIBRARIES OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json dep_prometheus)
-fulmar_layer(host     host     LAYERS base nvme engine mem)
+fulmar_layer(host     host     LAYERS base nvme)
 fulmar_layer(cli      cli      LAYERS base nvme host
              LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
 fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core

@@ -5,7 +5,9 @@
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
 #   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
-#   tests/bench/<name>.cpp             -> bin/fulmar-<name>, with tests/bench/<name>/*.cpp
+#   tests/bench/<name>.cpp             -> bin/fulmar-<name>  with tests/bench/<name>/*.cpp; its
+#                                                        `// bench-links:` line names the layers
+#                                                        it links, all when it has none
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
 #                                                        line names the layers it links
 
@@ -120,8 +122,8 @@ if(FULMAR_TESTS)
     endif()
   endforeach()
 
-  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing else is built
-  # for it.
+  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing
+  # else is built for it.
   add_custom_target(tsan_tests)
   foreach(name IN ITEMS unit_engine unit_backend unit_core sim)
     if(TARGET ${name})
@@ -130,17 +132,31 @@ if(FULMAR_TESTS)
   endforeach()
 endif()
 
+# The layers that a source names in a line `// <tag>: nvme host`, as libraries.
+function(fulmar_named_layers source tag result)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+  file(STRINGS "${source}" line REGEX "^// ${tag}:" LIMIT_COUNT 1)
+  string(REGEX REPLACE "^// ${tag}:" "" line "${line}")
+  string(STRIP "${line}" line)
+  separate_arguments(line)
+  list(TRANSFORM line PREPEND fulmar_)
+  set(${result} ${line} PARENT_SCOPE)
+endfunction()
+
 # What measures is built only where measuring makes sense.
 if(FULMAR_TESTS AND NOT FULMAR_SANITIZE)
   file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
   foreach(tool IN LISTS tools)
     cmake_path(GET tool STEM name)
+    file(GLOB parts CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/${name}/*.cpp")
     string(REPLACE "_" "-" name "fulmar-${name}")
-    cmake_path(REMOVE_EXTENSION tool OUTPUT_VARIABLE parts)
-    file(GLOB parts CONFIGURE_DEPENDS "${parts}/*.cpp")
     add_executable(${name} ${tool} ${parts})
+    fulmar_named_layers("${tool}" bench-links links)
+    if(NOT links)
+      set(links ${FULMAR_LIBRARIES})
+    endif()
     target_link_libraries(${name} PRIVATE
-      ${FULMAR_LIBRARIES} CLI11::CLI11 nlohmann_json::nlohmann_json)
+      ${links} fulmar_flags CLI11::CLI11 nlohmann_json::nlohmann_json)
     target_include_directories(${name} PRIVATE
       "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
     if(name MATCHES "-bench$")
@@ -156,16 +172,11 @@ if(FULMAR_FUZZ)
   foreach(fuzzer IN LISTS fuzzers)
     cmake_path(GET fuzzer STEM stem)
     string(REGEX REPLACE "_fuzz$" "" stem "${stem}")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${fuzzer}")
-    file(STRINGS "${fuzzer}" links REGEX "^// fuzz-links:" LIMIT_COUNT 1)
+    fulmar_named_layers("${fuzzer}" fuzz-links links)
     if(NOT links)
       message(FATAL_ERROR "${fuzzer}: say which layers it needs, in a line like "
                           "`// fuzz-links: nvme transport_tcp`")
     endif()
-    string(REGEX REPLACE "^// fuzz-links:" "" links "${links}")
-    string(STRIP "${links}" links)
-    separate_arguments(links)
-    list(TRANSFORM links PREPEND fulmar_)
     add_executable(fuzz_${stem} ${fuzzer})
     set_target_properties(fuzz_${stem} PROPERTIES
                           RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")

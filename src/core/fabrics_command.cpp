@@ -118,7 +118,7 @@ void controller::set_configuration(std::uint32_t value) noexcept {
         fatal_ = false;
         if (has_edge(controller_edges, state_, controller_event::disable)) {
             advance(controller_event::disable);
-            queues_granted_ = 0;
+            reset_features();
             drop_async_events(sc::aborted_sq_deletion);
             disconnect_io_queues(close_reason::host_disconnected);
         }

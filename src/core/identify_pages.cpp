@@ -4,6 +4,7 @@
 
 #include <fulmar/base/version.hpp>
 #include <fulmar/nvme/copy_text.hpp>
+#include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/registers.hpp>
 
 #include <algorithm>

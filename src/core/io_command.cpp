@@ -83,6 +83,11 @@ nvme::status io_steps::retry_later(const qpair& q, nvme::status status) noexcept
     return q.controller_ != nullptr && q.controller_->retry_delay_enabled() ? status.retry_after(1) : status;
 }
 
+// A host that switched the volatile write cache off means FUA every time.
+bool io_steps::must_be_durable(const qpair& q, const nvme::block_range& range) noexcept {
+    return range.fua || (q.controller_ != nullptr && q.controller_->write_through());
+}
+
 // What can be said without knowing the namespace's state: the form of the command.
 nvme::status io_steps::check(qpair& q, request& r) noexcept {
     if (r.sqe.fused() != nvme::fuse::none) return sc::invalid_field.no_retry();
@@ -232,7 +237,7 @@ void io_steps::submit(request& r) noexcept {
     task->ranges = {};
     if (names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
-        task->fua = range.fua;
+        task->fua = must_be_durable(q, range);
         task->first_block = range.slba;
         task->block_count = range.blocks;
     }
@@ -270,7 +275,7 @@ void io_steps::submit_inline(request& r) noexcept {
     };
     if (names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
-        op.fua = range.fua;
+        op.fua = must_be_durable(*r.owner, range);
         op.first_block = range.slba;
         op.block_count = range.blocks;
     }

@@ -5,6 +5,7 @@
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/request.hpp>
 #include <fulmar/core/subsystem_group.hpp>
+#include <fulmar/nvme/io_command.hpp>
 
 namespace fulmar::core {
 
@@ -32,6 +33,7 @@ struct io_steps {
 
   private:
     static nvme::status check(qpair& q, request& r) noexcept;
+    [[nodiscard]] static bool must_be_durable(const qpair& q, const nvme::block_range& range) noexcept;
     static void admit(request& r) noexcept;
     static void enter(request& r) noexcept;
     static void take_buffer(request& r) noexcept;

@@ -49,6 +49,7 @@ void qpair::on_command(request& r) noexcept {
     ++outstanding_;
     if (sq_entries_ != 0 && ++sq_head_ == sq_entries_) sq_head_ = 0;
     bump(counters_->commands);
+    if (!nvme::is_success(r.transport_status)) return finish(r, r.transport_status);
     const nvme::psdt pointer = r.sqe.data_pointer();
     if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
         return finish(r, sc::invalid_field.no_retry());

@@ -25,6 +25,7 @@ void request::reset() noexcept {
     in_capsule_chunk.release();
     chain.release();
     in_place = nullptr;
+    transport_status = {};
     sgl_bytes = 0;
     sgl_status = {};
     direction = nvme::data_direction::none;

@@ -263,7 +263,11 @@ class Opening(Check):
 
 # What has no thread: what the compiler evaluates, types, and generated operators.
 NOT_CALLED = re.compile(r"=|\(\*|\b(?:constexpr|consteval|using|static_assert|friend|operator|"
-                        r"typedef|concept|requires|namespace|return)\b")
+                        r"typedef|concept|requires|namespace|return|to_string)\b")
+# What says it elsewhere or needs no saying: overrides (their base says it), constructors, and what
+# only reads a value type.
+INHERITED = re.compile(r"\boverride\b|\bexplicit\b|^\s*~?\w+\s*\(\)|[:\s]\w+\s*\(\)\s*:(?!:)")
+READS_VALUE = re.compile(r"\)\s*const\b")
 # A function declared or defined at namespace scope: its text, its name.
 DECLARATION = re.compile(r"(?<=[;{}\n])[ \t]*((?:\[\[\w+\]\]|[\w:])[^;{}=]*?"
                          r"\b(\w+)\s*\([^;{}]*\)[^;{}=()]*)(?=;)")
@@ -283,6 +287,8 @@ class CalledOn(Check):
             "// A.\n/// Called on: any thread.\nclass a {\n    void f();\n};\n"
             "struct data { int x = f(1); };\nclass later;\nconstexpr int k(int a) { return a; }\n"
             "class b {\n    /// Called on: control reactor.\n    void f();\n};\n"
+            "class d final : public a {\n    explicit d(int);\n    void f() override;\n};\n"
+            "struct e {\n    int x;\n    [[nodiscard]] int f(int) const noexcept;\n};\n"
             "/// Called on: any thread.\nint h(int);\n",
         "include/fulmar/nvme/a.hpp": "class a { void f(); };\n",
     }
@@ -302,16 +308,20 @@ class CalledOn(Check):
             if block.kind == "class" and block.depth == 0:
                 said = cpp.comment_before(text, block.start) + text[block.start:block.close]
                 body = code[block.open + 1:block.close]
-                if "Called on:" not in said and self.has_functions(body):
+                value = block.head.lstrip().startswith("struct")
+                if "Called on:" not in said and self.has_functions(body, value):
                     name = re.sub(r"\s+", " ", block.head).strip()
                     yield path, cpp.line_of(code, block.start), f"{name}: say `Called on: ...`"
         yield from self.free_functions(path, text, code, blocks)
 
     @staticmethod
-    def has_functions(body):
+    def has_functions(body, value):
+        """Does a class body declare something that somebody calls on some thread?"""
         for statement in re.split(r"[;{}]", body):
-            flat = cpp.without_parens(statement)
-            if "()" in flat and not re.search(NOT_CALLED, flat):
+            flat = cpp.without_parens(re.sub(r"\b(?:public|private|protected):", "", statement))
+            if value and re.search(READS_VALUE, flat):
+                continue
+            if "()" in flat and not NOT_CALLED.search(flat) and not INHERITED.search(flat):
                 return True
         return False
 

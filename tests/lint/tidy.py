@@ -14,6 +14,7 @@ import checks_code  # noqa: E402  (needs the path above)
 import checks_tree  # noqa: E402
 from framework import Skip, Tree  # noqa: E402
 
+SHOWN = 25
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
@@ -48,8 +49,11 @@ def main():
         counts[outcome] += 1
         if outcome != "PASS" or not arguments.quiet:
             print(f"{outcome} lint {check.name}: {check.why}")
-        for line in lines:
+        shown = len(lines) if arguments.only else SHOWN
+        for line in lines[:shown]:
             print(f"    {line}")
+        if len(lines) > shown:
+            print(f"    ... and {len(lines) - shown} more (all of them: --only {check.name})")
         if not arguments.quiet:
             for note in check.notes:
                 print(f"    note: {note}")

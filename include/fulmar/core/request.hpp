@@ -30,6 +30,7 @@ class request {
     qpair* owner = nullptr;
     std::span<const std::byte> in_capsule{};  ///< data that came with the command; valid during qpair::on_command() only
     mem::buffer_chain in_capsule_chunk;       ///< where to keep it longer: taken by the transport beforehand
+    nvme::status transport_status{};          ///< success, or why the command cannot be run (its data arrived broken)
     std::uint32_t sgl_bytes = 0;              ///< what the data pointer describes; 0: none
     nvme::status sgl_status{};                ///< success, or what is wrong with the data pointer on this transport
 

@@ -1,6 +1,7 @@
 #include "admin_pages.hpp"
 
 #include <fulmar/nvme/copy_text.hpp>
+#include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/registers.hpp>
 
 #include <gtest/gtest.h>

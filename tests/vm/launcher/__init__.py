@@ -1,0 +1,1 @@
+"""The part of tests/vm that runs outside the guest."""
