@@ -35,8 +35,8 @@ struct journal_counters {
 class journal final : public core::change_log {
   public:
     struct options {
-        std::string config_path;
-        std::string state_dir;  ///< empty: beside the config file
+        std::string config_path = {};
+        std::string state_dir = {};  ///< empty: beside the config file
         disk* files = nullptr;  ///< null: the real one
         std::uint64_t fold_bytes =
             1024 * 1024;  ///< a longer journal is folded into the config file
