@@ -68,6 +68,7 @@ result<void> daemon::build() {
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
 
+    watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
 }
@@ -84,7 +85,10 @@ int daemon::run() {
         log::error("changes cannot be kept: {}", io.error().text());
     target_->start(
         config_.config.spec, [](const error& e) { log::error("{}", e.text()); },
-        [] { log::info("fulmard {} serves", version); });
+        [this] {
+            log::info("fulmard {} serves", version);
+            watchdog_->ready();
+        });
     control_->run();
     // From here on nothing is connected and no subsystem is left (or the time-out has passed).
     pool_->stop();
@@ -104,11 +108,13 @@ void daemon::stop() {
     if (stopping_) return;
     stopping_ = true;
     log::info("stopping");
+    watchdog_->stopping(std::chrono::milliseconds(target_->options().shutdown_timeout_ms) + journal_stop_limit);
     target_->shut_down([this] { journal_->stop(journal_stop_limit, [this] { control_->stop(); }); });
 }
 
 daemon::~daemon() {
     signals_.reset();
+    watchdog_.reset();
     target_.reset();
     journal_.reset();
     files_.reset();

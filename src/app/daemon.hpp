@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "signals.hpp"
+#include "watchdog.hpp"
 
 namespace fulmar::app {
 
@@ -46,6 +47,7 @@ class daemon {
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
     std::unique_ptr<signals> signals_;
+    std::unique_ptr<watchdog> watchdog_;
     bool stopping_ = false;
 };
 
