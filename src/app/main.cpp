@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
     app::signals::block();
     log::initialise(config->config.options.log_level);
     int exit_code = 1;
-    if (auto built = app::daemon::create(std::move(*config)))
+    if (auto built = app::daemon::create(argv[2], std::move(*config)))
         exit_code = (*built)->run();
     else
         log::error("{}", built.error().text());
