@@ -54,7 +54,8 @@ void forgetful_disk::set_size(int fd, std::uint64_t bytes) {
     inode& file = *open_.at(fd).file;
     file.cached.resize(bytes);
     file.durable.resize(bytes);
-    file.dirty.erase(file.dirty.lower_bound((bytes + sector_bytes - 1) / sector_bytes), file.dirty.end());
+    file.dirty.erase(file.dirty.lower_bound((bytes + sector_bytes - 1) / sector_bytes),
+                     file.dirty.end());
 }
 
 std::vector<std::byte> forgetful_disk::contents(int fd) const { return open_.at(fd).file->cached; }
@@ -68,7 +69,8 @@ void forgetful_disk::power_cut(std::uint32_t seed) {
         for (std::size_t at = 0; at < bytes.size();) {
             const std::size_t in_sector = sector_bytes - (s.op->offset + at) % sector_bytes;
             const std::size_t piece = std::min(in_sector, bytes.size() - at);
-            if (random() % 2 == 0) put(*s.file, s.op->offset + at, std::span(bytes).subspan(at, piece), false);
+            if (random() % 2 == 0)
+                put(*s.file, s.op->offset + at, std::span(bytes).subspan(at, piece), false);
             at += piece;
         }
     }
@@ -111,11 +113,14 @@ void forgetful_disk::harden(inode& file, std::uint64_t sector) {
     const std::size_t end = std::min(begin + sector_bytes, file.cached.size());
     if (begin >= end) return;
     if (file.durable.size() < end) file.durable.resize(end);
-    std::copy(file.cached.begin() + static_cast<std::ptrdiff_t>(begin), file.cached.begin() + static_cast<std::ptrdiff_t>(end),
+    std::copy(file.cached.begin() + static_cast<std::ptrdiff_t>(begin),
+              file.cached.begin() + static_cast<std::ptrdiff_t>(end),
               file.durable.begin() + static_cast<std::ptrdiff_t>(begin));
 }
 
-void forgetful_disk::fail_next(file_op_kind kind, int error, std::uint32_t times) { failures_[kind] = {error, times}; }
+void forgetful_disk::fail_next(file_op_kind kind, int error, std::uint32_t times) {
+    failures_[kind] = {error, times};
+}
 
 void forgetful_disk::shuffle(std::uint32_t seed) {
     shuffled_ = seed != 0;
@@ -186,8 +191,10 @@ std::int64_t forgetful_disk::perform(const started& s) {
         case file_op_kind::deallocate:
         case file_op_kind::write_zeroes: {
             if (failure != 0) return failure;
-            const std::uint64_t end = std::min<std::uint64_t>(op.offset + op.length, file.cached.size());
-            if (op.offset < end) put(file, op.offset, std::vector<std::byte>(end - op.offset), false);
+            const std::uint64_t end =
+                std::min<std::uint64_t>(op.offset + op.length, file.cached.size());
+            if (op.offset < end)
+                put(file, op.offset, std::vector<std::byte>(end - op.offset), false);
             return 0;
         }
     }
@@ -213,12 +220,14 @@ std::int64_t forgetful_disk::sync(const started& s, open_file& through) {
     return 0;
 }
 
-void forgetful_disk::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes, bool durable) {
+void forgetful_disk::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes,
+                         bool durable) {
     if (bytes.empty()) return;
     ++clock_;
     const std::uint64_t end = offset + bytes.size();
     if (file.cached.size() < end) file.cached.resize(end);
-    std::copy(bytes.begin(), bytes.end(), file.cached.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::copy(bytes.begin(), bytes.end(),
+              file.cached.begin() + static_cast<std::ptrdiff_t>(offset));
     for (std::uint64_t sector = offset / sector_bytes; sector * sector_bytes < end; ++sector) {
         if (durable) {
             harden(file, sector);
@@ -238,7 +247,8 @@ std::vector<std::byte> forgetful_disk::gather(const file_op& op) {
     return all;
 }
 
-forgetful_file_io::forgetful_file_io(forgetful_disk& disk, engine::reactor* r) : disk_(disk), reactor_(r) {
+forgetful_file_io::forgetful_file_io(forgetful_disk& disk, engine::reactor* r)
+    : disk_(disk), reactor_(r) {
     if (reactor_ != nullptr) reactor_->add(*this, engine::stage::reap);
 }
 

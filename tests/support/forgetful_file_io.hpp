@@ -1,5 +1,6 @@
-// A disk in memory that forgets what was not synced when its power is cut, sector by sector, by a seed: some un-synced
-// sectors made it, some did not. It proves FUA, Flush and the journal. One thread.
+// A disk in memory that forgets what was not synced when its power is cut, sector by sector, by a
+// seed: some un-synced sectors made it, some did not. It proves FUA, Flush and the journal. One
+// thread.
 #pragma once
 
 #include <fulmar/engine/file_io.hpp>
@@ -22,8 +23,8 @@ class forgetful_disk {
   public:
     static constexpr std::size_t sector_bytes = 512;
 
-    /// The file of that name; made when `create`. -1: there is none. What is made, renamed or removed is durable after
-    /// sync_names() (fsync of the folder).
+    /// The file of that name; made when `create`. -1: there is none. What is made, renamed or
+    /// removed is durable after sync_names() (fsync of the folder).
     int open(const std::string& name, bool create);
     /// Another open file on the same inode: it hears of failed syncs by itself, as in the kernel.
     int open_again(int fd);
@@ -39,14 +40,16 @@ class forgetful_disk {
     /// What a read would find now.
     [[nodiscard]] std::vector<std::byte> contents(int fd) const;
 
-    /// The power fails and comes back: names, sizes and sectors that were not durable are kept or lost by `seed`; operations
-    /// under way are never answered, though their sectors may have arrived; all descriptors are closed.
+    /// The power fails and comes back: names, sizes and sectors that were not durable are kept or
+    /// lost by `seed`; operations under way are never answered, though their sectors may have
+    /// arrived; all descriptors are closed.
     void power_cut(std::uint32_t seed);
-    /// Answers what a power cut left unanswered with -EIO, so that the objects of the "dead" process can be destroyed.
+    /// Answers what a power cut left unanswered with -EIO, so that the objects of the "dead"
+    /// process can be destroyed.
     void answer_lost();
 
-    /// The next `times` operations of `kind` fail with `error`. A sync that fails drops what it should have written, and the
-    /// next one through that open file succeeds: as Linux does.
+    /// The next `times` operations of `kind` fail with `error`. A sync that fails drops what it
+    /// should have written, and the next one through that open file succeeds: as Linux does.
     void fail_next(engine::file_op_kind kind, int error, std::uint32_t times = 1);
     /// Operations of `kind` are answered -EOPNOTSUPP from now on.
     void refuse(engine::file_op_kind kind) { refused_.push_back(kind); }
@@ -55,7 +58,7 @@ class forgetful_disk {
     /// Operations complete in an order that `seed` chooses; 0: in order.
     void shuffle(std::uint32_t seed);
 
-    [[nodiscard]] std::uint64_t syncs() const { return syncs_; }             ///< sync and data_sync, done
+    [[nodiscard]] std::uint64_t syncs() const { return syncs_; }  ///< sync and data_sync, done
     [[nodiscard]] std::uint64_t durable_writes() const { return durable_writes_; }
 
     // For forgetful_file_io.
@@ -118,7 +121,9 @@ class forgetful_file_io final : public engine::file_io, private engine::poller {
 
     void submit(engine::file_op& op) noexcept override;
     void cancel(engine::file_op& op) noexcept override;
-    [[nodiscard]] std::uint32_t outstanding() const noexcept override { return static_cast<std::uint32_t>(disk_.under_way()); }
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override {
+        return static_cast<std::uint32_t>(disk_.under_way());
+    }
     bool poll() noexcept override;
     bool has_work() noexcept override { return disk_.under_way() != 0; }
 
