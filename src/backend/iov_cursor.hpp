@@ -35,6 +35,9 @@ class iov_cursor {
             return true;
         });
     }
+    void skip(std::size_t bytes) noexcept {
+        visit(bytes, [](std::byte*, std::size_t) noexcept { return true; });
+    }
     [[nodiscard]] bool equals(const std::byte* other, std::size_t bytes) noexcept {
         return visit(bytes, [&other](const std::byte* at, std::size_t n) noexcept {
             const bool same = std::memcmp(at, other, n) == 0;

@@ -29,7 +29,7 @@ inline constexpr std::uint32_t max_chunks_per_request = max_transfer_bytes / chu
 inline constexpr std::uint32_t max_dsm_ranges = 256;          ///< NVM Command Set, Dataset Management
 
 // Queues.
-inline constexpr std::uint32_t default_queue_depth = 128;     ///< entries of an I/O queue
+inline constexpr std::uint32_t default_queue_depth = 256;     ///< entries of an I/O queue: a host keeps one free, and 128 commands are a usual depth
 inline constexpr std::uint32_t max_queue_depth = 1024;
 inline constexpr std::uint32_t admin_queue_depth = 32;
 inline constexpr std::uint16_t default_io_queues = 127;       ///< per controller

@@ -8,7 +8,7 @@ namespace fulmar::transport::tcp {
 
 namespace {
 byte_stream::result from_error() noexcept {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {};
+    if (errno == EAGAIN || errno == EINTR) return {};
     return {.what = byte_stream::outcome::broken};
 }
 }  // namespace

@@ -10,7 +10,7 @@ from .errors import LauncherError
 from .kernel import Kernel
 from .settings import VM
 
-MODULES = ("9pnet_virtio", "9p", "overlay")
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")  # what is built in is passed over
 
 
 def build(kernel: Kernel, cache: pathlib.Path) -> pathlib.Path:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A Linux host discovers, connects with several queues, reads every page that tools ask for, and verifies data.
 # shape: memory=2048 disk=4G
-# deadline: 300
+# deadline: 360
 # needs: target
 # variant: kernel-host-tcp-3-reactors REACTORS=3
 
@@ -23,11 +23,11 @@ file=$(block_device 2)
 check_pages "$controller" "$ram" "$file"
 
 step "data on a RAM and on a file namespace"
-fio_begin ram "$ram" --size=12M
-fio_begin file "$file" --size=12M
+fio_begin ram "$ram" --size=8M
+fio_begin file "$file" --size=8M
 fio_end ram 60
 fio_end file 60
-fio_verify large "$file" --size=64M --bs=128k --iodepth=8 --rw=write
+fio_verify large "$file" --size=32M --bs=128k --iodepth=8 --rw=write
 
 step "flush and FUA reach the disk under the file namespace"
 check_durability "$file"
@@ -35,8 +35,8 @@ check_durability "$file"
 step "header and data digest, over IPv6"
 disconnect_all
 host_connect ::1 --nr-io-queues=2 --hdr-digest --data-digest
-fio_begin digest-ram "$(block_device 1)" --size=8M
-fio_begin digest-file "$(block_device 2)" --size=24M --bsrange=4k-256k
+fio_begin digest-ram "$(block_device 1)" --size=4M
+fio_begin digest-file "$(block_device 2)" --size=16M --bsrange=4k-256k
 fio_end digest-ram 60
 fio_end digest-file 60
 

@@ -31,7 +31,7 @@ target_kill() {
 }
 
 target_stop_if_running() { [ -z "$FULMARD_PID" ] || target_stop; }
-target_log_tail() { tail -n 30 "$FULMARD_LOG" >&2; }
+target_log_tail() { [ ! -e "$FULMARD_LOG" ] || tail -n 30 "$FULMARD_LOG" >&2; }
 
 admin_socket() { jq -r .admin.unix_socket "$TARGET_CONFIG"; }
 
