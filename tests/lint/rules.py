@@ -14,6 +14,7 @@ LAYERS = {
     "transport": [
         "base", "nvme", "engine", "mem",
         "core/transport.hpp", "core/request.hpp", "core/qpair.hpp", "core/connect_op.hpp",
+        "core/poll_group.hpp", "core/target.hpp",
         "core/model.hpp", "core/status_report.hpp",
     ],
     "admin": [
