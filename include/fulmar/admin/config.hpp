@@ -5,6 +5,7 @@
 
 #include <fulmar/admin/problem.hpp>
 #include <fulmar/core/model.hpp>
+
 #include <tl/expected.hpp>
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace fulmar::admin {
 struct tcp_options {
     std::string address = "127.0.0.1";  ///< loopback
     std::uint16_t port = 8420;
-    std::string token_file;  ///< one line; readable by its owner only
+    std::string token_file = {};  ///< one line; readable by its owner only
     friend bool operator==(const tcp_options&, const tcp_options&) = default;
 };
 
@@ -33,7 +34,7 @@ struct admin_options {
 
 struct core_options {
     std::uint32_t data = 1;  ///< data reactors
-    std::vector<int> cpus;   ///< one per data reactor, or none: not pinned
+    std::vector<int> cpus = {};   ///< one per data reactor, or none: not pinned
     std::uint32_t busy_poll_us = 100;
     friend bool operator==(const core_options&, const core_options&) = default;
 };
@@ -52,7 +53,7 @@ struct daemon_options {
     core_options cores;
     memory_options memory;
     std::string log_level = "info";  ///< trace debug info warn error
-    std::string state_dir;           ///< of the journal; empty: beside the config file
+    std::string state_dir = {};           ///< of the journal; empty: beside the config file
     core::target_options target;
     friend bool operator==(const daemon_options&, const daemon_options&) = default;
 };

@@ -19,9 +19,9 @@ struct problem {
 
     std::string
         pointer;  ///< JSON pointer of the value: "/devices/0/size"; empty: the whole document
-    std::uint32_t line = 0;  ///< 1-based; 0: unknown
-    std::string message = {};     ///< "must be a multiple of the block size (512)"
-    std::string remedy = {};      ///< what to write instead; may be empty
+    std::uint32_t line = 0;    ///< 1-based; 0: unknown
+    std::string message = {};  ///< "must be a multiple of the block size (512)"
+    std::string remedy = {};   ///< what to write instead; may be empty
     kind what = kind::meaning;
 
     /// "fulmard.json:12: /devices/0/size: must be … (remedy)".
@@ -31,7 +31,7 @@ struct problem {
 /// The findings of one document: the first `max_kept`, and how many more there were. Warnings are
 /// kept apart; a document with nothing else is accepted.
 class problem_list {
-public:
+  public:
     static constexpr std::size_t max_kept = 20;
 
     void add(problem p) {
@@ -42,8 +42,7 @@ public:
     }
 
     void warn(problem p) {
-        if (warnings_.size() < max_kept)
-            warnings_.push_back(std::move(p));
+        if (warnings_.size() < max_kept) warnings_.push_back(std::move(p));
     }
 
     [[nodiscard]] bool empty() const noexcept { return kept_.empty(); }
@@ -57,7 +56,7 @@ public:
     /// The first finding as an error; `file` may be empty.
     [[nodiscard]] error first(const std::string& file) const;
 
-private:
+  private:
     std::vector<problem> kept_;
     std::vector<problem> warnings_;
     std::size_t dropped_ = 0;

@@ -1,0 +1,93 @@
+// The journal: makes acknowledged changes survive a crash. Changes are appended to a file beside
+// the config file, many with one sync, and folded into the config file now and then and at a clean
+// stop. Lives on the control reactor, which never blocks here: writes go through engine::file_io,
+// and renames and folds run on a short-lived helper thread. A journal that cannot be written says
+// so; it never lies.
+#pragma once
+
+#include <fulmar/admin/config.hpp>
+#include <fulmar/admin/disk.hpp>
+#include <fulmar/base/result.hpp>
+#include <fulmar/core/control.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fulmar::engine {
+class file_io;
+class reactor;
+}  // namespace fulmar::engine
+
+namespace fulmar::admin {
+
+/// Counters, for /metrics.
+struct journal_counters {
+    std::uint64_t changes = 0;
+    std::uint64_t writes = 0;  ///< each with one sync; changes ÷ writes is the size of a group
+    std::uint64_t bytes = 0;
+    std::uint64_t folds = 0;
+    std::uint64_t failures = 0;
+};
+
+class journal final : public core::change_log {
+  public:
+    struct options {
+        std::string config_path = {};
+        std::string state_dir = {};  ///< empty: beside the config file
+        disk* files = nullptr;  ///< null: the real one
+        std::uint64_t fold_bytes =
+            1024 * 1024;  ///< a longer journal is folded into the config file
+        duration retry_delay = std::chrono::seconds(1);  ///< after a failed write
+    };
+
+    struct opened {
+        std::unique_ptr<journal> log;
+        core::target_spec spec;  ///< the file's, with the journal's changes in it; paths resolved
+        std::vector<std::string> notes;  ///< what the operator should know of
+    };
+
+    /// Reads the journal that belongs to `config`, and folds it. Blocks; before the reactors run. A
+    /// folder that cannot be written is no error: then durable() says why changes cannot be kept.
+    /// Errors: io_error when the journal is damaged; conflict when another process has it.
+    static result<opened> open(options opts, const loaded_config& config);
+
+    ~journal() override;
+    journal(const journal&) = delete;
+    journal& operator=(const journal&) = delete;
+
+    /// From here on changes are written. `current` tells the running configuration, on `control`.
+    /// Called on: control reactor (or before it runs).
+    void run_on(engine::reactor& control, engine::file_io& io,
+                std::function<core::target_spec()> current);
+
+    // change_log.  Called on: control reactor.
+    void append(const core::change& what, std::uint64_t revision, waiter* w) noexcept override;
+
+    /// Whether a change can be made durable now; the error says why not, and what to do.
+    /// Called on: any thread.
+    [[nodiscard]] result<void> durable() const;
+
+    /// The digest of the config file that the journal builds upon.  Called on: any thread.
+    [[nodiscard]] std::string base_digest() const;
+
+    /// The config file with `digest` says exactly what is running now (a reload has made it so).
+    /// `done` runs on the control reactor.  Called on: any thread.
+    void rebase(std::string digest, std::function<void(result<void>)> done);
+
+    /// Writes what is pending, folds, and calls `done`: within `limit`, whatever the disk does.
+    /// Called on: control reactor.
+    void stop(duration limit, std::function<void()> done);
+
+    /// Called on: any thread.
+    [[nodiscard]] journal_counters counters() const;
+
+  private:
+    class impl;
+    explicit journal(std::unique_ptr<impl> parts);
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace fulmar::admin

@@ -1,0 +1,348 @@
+// Writing the journal: many changes in one write, and what happens when the disk refuses.
+#include "journal_impl.hpp"
+
+#include <fulmar/base/log.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+namespace fulmar::admin {
+
+namespace {
+
+constexpr std::size_t batch_bytes = 1024 * 1024;  // of one write; the rest waits for the next
+constexpr std::size_t max_pending = 200'000;      // past it a snapshot is cheaper than the changes
+constexpr duration longest_retry_delay = std::chrono::seconds(30);
+
+}  // namespace
+
+journal::impl::impl(options opts, std::string path)
+    : options_(std::move(opts)),
+      files_(*options_.files),
+      path_(std::move(path)),
+      folder_(folder_of(path_)),
+      retry_delay_(options_.retry_delay),
+      fold_at_(options_.fold_bytes),
+      write_(*this),
+      retry_timer_(*this,
+                   [](engine::timer& t) noexcept { static_cast<owned_timer&>(t).owner.retry(); }),
+      stop_timer_(*this, [](engine::timer& t) noexcept {
+          impl& self = static_cast<owned_timer&>(t).owner;
+          log::error("journal: {} could not be finished in time", self.path_);
+          self.finish_stop();
+      }) {}
+
+journal::impl::~impl() {
+    if (reactor_ != nullptr) {
+        reactor_->timers().cancel(retry_timer_);
+        reactor_->timers().cancel(stop_timer_);
+    }
+    if (fd_ >= 0) files_.close(fd_);
+}
+
+std::optional<error> journal::impl::trouble() const {
+    const std::lock_guard guard(lock_);
+    return trouble_;
+}
+
+std::string journal::impl::base_digest() const {
+    const std::lock_guard guard(lock_);
+    return base_digest_;
+}
+
+journal_counters journal::impl::counters() const {
+    const std::lock_guard guard(lock_);
+    return counters_;
+}
+
+void journal::impl::pending_record::answer(const result<void>& outcome) const {
+    if (waiter != nullptr) waiter->on_durable(outcome);
+    if (tell) tell(outcome);
+}
+
+void journal::impl::run_on(engine::reactor& control, engine::file_io& io,
+                           std::function<core::target_spec()> current) {
+    reactor_ = &control;
+    io_ = &io;
+    current_ = std::move(current);
+    if (broken_) control.timers().arm(retry_timer_, control.now() + retry_delay_);
+    flush();
+}
+
+void journal::impl::append(const core::change& what, std::uint64_t revision, waiter* w) {
+    if (!broken_ && pending_.size() >= max_pending)
+        break_down({errc::no_memory, "the disk does not keep up with the changes", path_});
+    if (broken_) {
+        if (w != nullptr) w->on_durable(tl::unexpected(*trouble()));
+        return;
+    }
+    pending_record record;
+    record.what = change_record{what, revision};
+    record.waiter = w;
+    pending_.push_back(std::move(record));
+    flush();
+}
+
+void journal::impl::rebase(std::string digest, told done) {
+    {
+        const std::lock_guard guard(lock_);
+        base_digest_ = digest;
+    }
+    if (broken_) return done(tl::unexpected(*trouble()));
+    pending_record record;
+    record.what = base_record{std::move(digest), 0, std::nullopt};
+    record.through_here = true;
+    record.tell = [this, then = std::move(done)](const result<void>& outcome) {
+        if (outcome) {
+            unfolded_ = 0;
+            fold_at_ = options_.fold_bytes;
+        }
+        then(outcome);
+    };
+    pending_.push_back(std::move(record));
+    flush();
+}
+
+/// Moves as much of what is pending into one write as it may hold.
+void journal::impl::fill_batch() {
+    const std::uint64_t first = last_sequence_ + 1;
+    std::uint64_t changes = 0;
+    const auto add = [&](pending_record&& entry) {
+        journal_record record{++last_sequence_, first, entry.what};
+        if (auto* base = std::get_if<base_record>(&record.what); base == nullptr)
+            ++changes;
+        else if (entry.through_here)
+            base->through = record.sequence;
+        write_.bytes += encode(record);
+        write_.records.push_back(std::move(entry));
+    };
+    if (needs_header_) {
+        pending_record header;
+        header.what = base_record{base_digest(), 0, std::nullopt};
+        header.through_here = true;
+        add(std::move(header));
+        needs_header_ = false;
+    }
+    std::size_t taken = 0;
+    while (taken < pending_.size() && write_.bytes.size() < batch_bytes)
+        add(std::move(pending_[taken++]));
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
+    unfolded_ += changes;
+    const std::lock_guard guard(lock_);
+    counters_.changes += changes;
+}
+
+void journal::impl::flush() noexcept {
+    const bool held = fold_ == fold_stage::draining || fold_ == fold_stage::rotating;
+    if (io_ == nullptr || write_.busy || broken_ || held || pending_.empty()) return;
+    write_.bytes.clear();
+    write_.records.clear();
+    try {
+        fill_batch();
+    } catch (const std::exception& failure) {  // memory
+        const std::vector<pending_record> lost = std::exchange(write_.records, {});
+        break_down({errc::no_memory, failure.what(), path_});
+        for (const pending_record& record : lost) record.answer(tl::unexpected(*trouble()));
+        return;
+    }
+    write_.busy = true;
+    write_.kind = engine::file_op_kind::write;
+    write_.durable = true;
+    write_.fd = fd_;
+    write_.offset = offset_;
+    write_.length = write_.bytes.size();
+    write_.vector = {write_.bytes.data(), write_.bytes.size()};
+    write_.vectors = {&write_.vector, 1};
+    write_.done = &impl::written;
+    io_->submit(write_);
+}
+
+void journal::impl::written(engine::file_op& op, std::int64_t outcome) noexcept {
+    static_cast<write_op&>(op).owner.on_written(outcome);
+}
+
+void journal::impl::on_written(std::int64_t outcome) {
+    write_.busy = false;
+    const std::vector<pending_record> records = std::exchange(write_.records, {});
+    if (outcome == static_cast<std::int64_t>(write_.length)) {
+        offset_ += write_.length;
+        {
+            const std::lock_guard guard(lock_);
+            ++counters_.writes;
+            counters_.bytes += write_.length;
+        }
+        for (const pending_record& record : records) record.answer({});
+    } else {
+        const int code = outcome < 0 ? static_cast<int>(-outcome) : ENOSPC;
+        break_down(fail_errno("cannot write the journal", code, path_,
+                              "make room, or mend the disk; Fulmar tries again by itself")
+                       .value());
+        for (const pending_record& record : records) record.answer(tl::unexpected(*trouble()));
+    }
+    if (fold_ == fold_stage::draining) return fold_drained();
+    if (fold_ == fold_stage::none && offset_ >= fold_at_) begin_fold();
+    flush();
+    continue_stop();
+}
+
+/// After a write that failed, nobody knows what is on the disk; so nothing is added behind it. A
+/// new segment with a snapshot of everything makes a new beginning.
+void journal::impl::break_down(error why) {
+    log::error("journal: {}", why.text());
+    {
+        const std::lock_guard guard(lock_);
+        trouble_ = error{why.code,
+                         "the change is in effect, but could not be made durable: " + why.message,
+                         why.where, why.remedy};
+        ++counters_.failures;
+    }
+    broken_ = true;
+    const std::vector<pending_record> lost = std::exchange(pending_, {});
+    for (const pending_record& record : lost) record.answer(tl::unexpected(*trouble()));
+    if (reactor_ != nullptr && !stopping_)
+        reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
+}
+
+void journal::impl::retry() noexcept {
+    if (!broken_ || stopping_) return;
+    if (helper_.busy() || write_.busy || !current_) {
+        reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
+        return;
+    }
+    rotate([this](const result<int>& fd) {
+        if (fd) return write_snapshot();
+        retry_delay_ = std::min(2 * retry_delay_, longest_retry_delay);
+        reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
+    });
+}
+
+/// It holds what the failed writes held, and what was dropped since.
+void journal::impl::write_snapshot() {
+    broken_ = false;
+    needs_header_ = false;
+    pending_record snapshot;
+    snapshot.what = base_record{base_digest(), 0, current_()};
+    snapshot.through_here = true;
+    snapshot.tell = [this](const result<void>& outcome) {
+        if (!outcome) return;
+        retry_delay_ = options_.retry_delay;
+        ++unfolded_;
+        log::info("journal: {} can be written again, and nothing is missing in it", path_);
+        const std::lock_guard guard(lock_);
+        trouble_.reset();
+    };
+    pending_.insert(pending_.begin(), std::move(snapshot));
+    flush();
+}
+
+void journal::impl::helper(std::function<void()> job, std::function<void()> next) {
+    if (helper_.run(*reactor_, job, next)) return;
+    job();  // no thread to be had: late is better than never
+    next();
+}
+
+/// Gives the segment being written a number and starts another. Nothing is being written meanwhile.
+/// When that fails, the old one can be written on.
+void journal::impl::rotate(std::function<void(result<int>)> next) {
+    auto outcome = std::make_shared<rotation>();
+    const auto job = [outcome, closed = fmt::format("{}.{}", path_, next_number_), &files = files_,
+                      path = path_, folder = folder_] {
+        const result<void> renamed = files.rename(path, closed);
+        outcome->renamed = renamed.has_value();
+        if (!renamed && renamed.error().code != errc::not_found) {
+            outcome->fd = tl::unexpected(renamed.error());
+            return;
+        }
+        outcome->fd = files.open_locked(path);
+        if (!outcome->fd) return;
+        if (const result<void> synced = files.sync_folder(folder); !synced) {
+            files.close(*outcome->fd);
+            outcome->fd = tl::unexpected(synced.error());
+        }
+    };
+    helper(job, [this, outcome, then = std::move(next)] {
+        if (outcome->renamed) ++next_number_;
+        if (outcome->fd) {
+            if (fd_ >= 0) files_.close(fd_);
+            fd_ = *outcome->fd;
+            offset_ = 0;
+        }
+        then(outcome->fd);
+    });
+}
+
+// --- the public face
+// ------------------------------------------------------------------------------
+
+namespace {
+
+struct rebase_message final : engine::message {
+    explicit rebase_message(std::function<void()> job)
+        : message([](engine::message& m) noexcept {
+              const std::unique_ptr<rebase_message> self(static_cast<rebase_message*>(&m));
+              self->work();
+          }),
+          work(std::move(job)) {}
+    std::function<void()> work;
+};
+
+std::string journal_path(const journal::options& options) {
+    const std::string folder =
+        options.state_dir.empty() ? folder_of(options.config_path) : options.state_dir;
+    const std::size_t slash = options.config_path.rfind('/');
+    const std::string name =
+        slash == std::string::npos ? options.config_path : options.config_path.substr(slash + 1);
+    return fmt::format("{}/{}.journal", folder, name);
+}
+
+}  // namespace
+
+journal::journal(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
+journal::~journal() = default;
+
+result<journal::opened> journal::open(options opts, const loaded_config& config) {
+    if (opts.files == nullptr) opts.files = &system_disk();
+    const std::string path = journal_path(opts);
+    auto parts = std::make_unique<impl>(std::move(opts), path);
+    FULMAR_TRY(opened out, parts->open(config));
+    out.log.reset(new journal(std::move(parts)));
+    return out;
+}
+
+void journal::run_on(engine::reactor& control, engine::file_io& io,
+                     std::function<core::target_spec()> current) {
+    impl_->run_on(control, io, std::move(current));
+}
+
+void journal::append(const core::change& what, std::uint64_t revision, waiter* w) noexcept {
+    try {
+        impl_->append(what, revision, w);
+    } catch (const std::exception& failure) {  // memory; the change is in no queue
+        if (w != nullptr) w->on_durable(fail(errc::no_memory, failure.what()));
+    }
+}
+
+result<void> journal::durable() const {
+    if (auto why = impl_->trouble()) return tl::unexpected(std::move(*why));
+    return {};
+}
+
+std::string journal::base_digest() const { return impl_->base_digest(); }
+
+void journal::rebase(std::string digest, std::function<void(result<void>)> done) {
+    auto message =
+        std::make_unique<rebase_message>([parts = impl_.get(), to = std::move(digest),
+                                          then = std::move(done)] { parts->rebase(to, then); });
+    impl_->reactor()->post(*message.release());
+}
+
+void journal::stop(duration limit, std::function<void()> done) {
+    impl_->stop(limit, std::move(done));
+}
+
+journal_counters journal::counters() const { return impl_->counters(); }
+
+}  // namespace fulmar::admin

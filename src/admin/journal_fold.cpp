@@ -1,0 +1,169 @@
+// Folding the journal into the config file while changes go on, and the end of it all.
+//
+// draining    the write under way ends; the next ones are held back
+// rotating    the segment gets a number, another one is begun; writes go on
+// rendering   helper: file + closed segments → the file's new text
+// recording   the journal says durably which file will hold what
+// replacing   helper: the file is replaced, the closed segments are removed
+#include "journal_impl.hpp"
+
+#include <fulmar/base/log.hpp>
+
+#include <memory>
+
+namespace fulmar::admin {
+
+void journal::impl::begin_fold() {
+    if (broken_ || fold_ != fold_stage::none || helper_.busy() || reactor_ == nullptr) return;
+    fold_ = fold_stage::draining;
+    if (!write_.busy) fold_drained();
+}
+
+void journal::impl::fold_drained() {
+    if (broken_) return end_fold();
+    fold_ = fold_stage::rotating;
+    folding_changes_ = unfolded_;
+    rotate([this](const result<int>& fd) { fold_rotated(fd); });
+}
+
+void journal::impl::fold_rotated(const result<int>& fd) {
+    if (!fd) {
+        log::warn("journal: cannot begin another file: {}", fd.error().text());
+        fold_at_ *= 2;
+        return end_fold();
+    }
+    fold_ = fold_stage::rendering;
+    struct rendering {
+        result<folded> outcome = folded{};
+        journal_scan scan;
+    };
+    auto work = std::make_shared<rendering>();
+    const auto job = [work, &files = files_, path = path_, config = options_.config_path,
+                      digest = base_digest()] {
+        result<journal_scan> scan = scan_closed(files, path);
+        if (!scan) {
+            work->outcome = tl::unexpected(scan.error());
+            return;
+        }
+        work->scan = std::move(*scan);
+        work->outcome = fold(files, config, work->scan.records, digest);
+    };
+    helper(job, [this, work] {
+        folding_through_ = work->scan.last_sequence;
+        folding_segments_ = std::move(work->scan.closed);
+        fold_rendered(std::move(work->outcome));
+    });
+    flush();
+}
+
+void journal::impl::fold_rendered(result<folded> outcome) {
+    if (!outcome) {
+        log::warn("journal: changes stay in {} for now: {}", path_, outcome.error().text());
+        fold_at_ = 2 * (fold_at_ + offset_);  // not at every write
+        return end_fold();
+    }
+    folding_ = std::move(*outcome);
+    fold_ = fold_stage::recording;
+    if (broken_) return end_fold();
+    pending_record record;
+    record.what = base_record{digest_of(folding_.text), folding_through_, std::nullopt};
+    record.tell = [this](const result<void>& recorded) { fold_recorded(recorded); };
+    pending_.push_back(std::move(record));
+    flush();
+}
+
+namespace {
+
+/// The config file cannot be replaced: one snapshot takes the place of all closed segments.
+result<void> compact(disk& files, const std::vector<std::string>& segments,
+                     const journal_record& snapshot) {
+    if (segments.size() < 2) return {};  // nothing would be gained
+    FULMAR_CHECK(files.replace(segments.back(), encode(snapshot)));
+    for (std::size_t i = 0; i + 1 < segments.size(); ++i) FULMAR_CHECK(files.remove(segments[i]));
+    return {};
+}
+
+result<void> replace_config(disk& files, const std::string& config, const std::string& digest,
+                            const std::string& text) {
+    FULMAR_TRY(const std::string before, files.read(config));
+    if (digest_of(before) != digest)  // edited since it was read
+        return fail(errc::conflict, "the configuration file was edited by hand", config);
+    return files.replace(config, text);
+}
+
+}  // namespace
+
+void journal::impl::fold_recorded(const result<void>& outcome) {
+    if (!outcome) return end_fold();
+    fold_ = fold_stage::replacing;
+    auto replaced = std::make_shared<result<void>>();
+    const auto job = [replaced, &files = files_, config = options_.config_path,
+                      digest = base_digest(), folder = folder_, segments = folding_segments_,
+                      through = folding_through_, what = folding_] {
+        *replaced = replace_config(files, config, digest, what.text);
+        if (*replaced) {
+            for (const std::string& name : segments) static_cast<void>(files.remove(name));
+            static_cast<void>(files.sync_folder(folder));
+        } else if (replaced->error().code != errc::conflict) {
+            static_cast<void>(compact(files, segments,
+                                      {through, through, base_record{digest, through, what.spec}}));
+        }
+    };
+    helper(job, [this, replaced, digest = digest_of(folding_.text)] {
+        fold_replaced(*replaced, digest);
+    });
+}
+
+void journal::impl::fold_replaced(const result<void>& outcome, std::string digest) {
+    if (outcome) {
+        unfolded_ -= std::min(unfolded_, folding_changes_);
+        fold_at_ = options_.fold_bytes;
+        const std::lock_guard guard(lock_);
+        base_digest_ = std::move(digest);
+        ++counters_.folds;
+    } else {
+        log::warn("journal: cannot fold the changes into {}: {}", options_.config_path,
+                  outcome.error().text());
+        fold_at_ = 2 * (fold_at_ + offset_);
+    }
+    end_fold();
+}
+
+void journal::impl::end_fold() {
+    fold_ = fold_stage::none;
+    folding_ = {};
+    flush();
+    continue_stop();
+}
+
+void journal::impl::stop(duration limit, std::function<void()> done) {
+    stopping_ = true;
+    stopped_ = std::move(done);
+    if (reactor_ == nullptr) return finish_stop();
+    reactor_->timers().cancel(retry_timer_);
+    reactor_->timers().arm(stop_timer_, reactor_->fresh_now() + limit);
+    continue_stop();
+}
+
+void journal::impl::continue_stop() {
+    if (!stopping_ || !stopped_) return;
+    if (write_.busy || fold_ != fold_stage::none || helper_.busy()) return;
+    if (!broken_ && !pending_.empty()) return flush();
+    if (!broken_ && unfolded_ != 0 && !last_fold_tried_) {
+        last_fold_tried_ = true;
+        return begin_fold();
+    }
+    if (!broken_ && unfolded_ == 0) {
+        // The file says it all. An empty journal would only raise questions.
+        static_cast<void>(files_.remove(path_));
+        static_cast<void>(files_.sync_folder(folder_));
+    }
+    finish_stop();
+}
+
+void journal::impl::finish_stop() {
+    reactor_ == nullptr ? void() : reactor_->timers().cancel(stop_timer_);
+    if (stopped_) std::exchange(stopped_, nullptr)();
+}
+
+}  // namespace fulmar::admin

@@ -1,0 +1,151 @@
+// The journal's inside, shared by journal.cpp (writing), journal_open.cpp and journal_fold.cpp.
+// Called on: control reactor, but for what `lock_` guards.
+#pragma once
+
+#include "helper_thread.hpp"
+#include "journal_recovery.hpp"
+
+#include <fulmar/admin/journal.hpp>
+#include <fulmar/engine/file_io.hpp>
+#include <fulmar/engine/reactor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace fulmar::admin {
+
+class journal::impl {
+  public:
+    using told = std::function<void(result<void>)>;
+
+    impl(options opts, std::string path);
+    ~impl();
+    impl(const impl&) = delete;
+    impl& operator=(const impl&) = delete;
+
+    result<opened> open(const loaded_config& config);
+    void run_on(engine::reactor& control, engine::file_io& io,
+                std::function<core::target_spec()> current);
+    void append(const core::change& what, std::uint64_t revision, waiter* w);
+    void rebase(std::string digest, told done);
+    void stop(duration limit, std::function<void()> done);
+
+    // Called on: any thread.
+    [[nodiscard]] engine::reactor* reactor() const noexcept { return reactor_; }
+    [[nodiscard]] std::optional<error> trouble() const;
+    [[nodiscard]] std::string base_digest() const;
+    [[nodiscard]] journal_counters counters() const;
+
+  private:
+    struct pending_record {
+        std::variant<base_record, change_record> what;
+        bool through_here = false;  ///< a base record: of everything before it
+        core::change_log::waiter* waiter = nullptr;
+        told tell;
+        void answer(const result<void>& outcome) const;
+    };
+    struct write_op final : engine::file_op {
+        explicit write_op(impl& i) : owner(i) {}
+        impl& owner;
+        bool busy = false;
+        std::string bytes;
+        iovec vector{};
+        std::vector<pending_record> records;
+    };
+    struct owned_timer final : engine::timer {
+        owned_timer(impl& i, handler on_expiry) : timer(on_expiry), owner(i) {}
+        impl& owner;
+    };
+    /// What rotating gave: the new segment's descriptor, and whether the old one has its number.
+    struct rotation {
+        result<int> fd = -1;
+        bool renamed = false;
+    };
+    /// draining and rotating hold writes back; the later stages do not.
+    enum class fold_stage : std::uint8_t {
+        none,
+        draining,
+        rotating,
+        rendering,
+        recording,
+        replacing
+    };
+
+    // journal_open.cpp
+    result<void> settle(const loaded_config& config, const journal_scan& scan,
+                        const replayed& after, std::vector<std::string>& notes);
+    result<void> set_aside(const journal_scan& scan, const replayed& after,
+                           std::vector<std::string>& notes);
+    result<void> fold_at_open(const loaded_config& config, const replayed& after,
+                              std::vector<std::string>& notes);
+    result<void> start_anew(const journal_scan& scan);
+
+    // journal.cpp
+    void flush() noexcept;
+    void fill_batch();
+    static void written(engine::file_op& op, std::int64_t outcome) noexcept;
+    void on_written(std::int64_t outcome);
+    void break_down(error why);
+    void retry() noexcept;
+    void write_snapshot();
+    void rotate(std::function<void(result<int>)> next);
+    void helper(std::function<void()> job, std::function<void()> next);
+
+    // journal_fold.cpp
+    void begin_fold();
+    void fold_drained();
+    void fold_rotated(const result<int>& fd);
+    void fold_rendered(result<folded> outcome);
+    void fold_recorded(const result<void>& outcome);
+    void fold_replaced(const result<void>& outcome, std::string digest);
+    void end_fold();
+    void continue_stop();
+    void finish_stop();
+
+    options options_;
+    disk& files_;
+    std::string path_;
+    std::string folder_;
+    engine::reactor* reactor_ = nullptr;
+    engine::file_io* io_ = nullptr;
+    std::function<core::target_spec()> current_;
+
+    mutable std::mutex lock_;       // of the three below
+    std::optional<error> trouble_;  // why changes are not durable now
+    std::string base_digest_;
+    journal_counters counters_;
+
+    int fd_ = -1;
+    std::uint64_t offset_ = 0;
+    std::uint64_t last_sequence_ = 0;
+    std::uint32_t next_number_ = 1;  // for the next closed segment
+    bool needs_header_ = true;       // nothing in the journal says which file it builds upon
+    std::size_t unfolded_ = 0;       // changes that the config file does not have
+    std::vector<pending_record> pending_;
+    bool broken_ = false;  // nothing is written until a snapshot of everything has been
+    duration retry_delay_;
+
+    fold_stage fold_ = fold_stage::none;
+    std::uint64_t fold_at_;  // bytes
+    folded folding_;
+    std::uint64_t folding_through_ = 0;
+    std::size_t folding_changes_ = 0;
+    std::vector<std::string> folding_segments_;
+
+    bool stopping_ = false;
+    bool last_fold_tried_ = false;
+    std::function<void()> stopped_;
+
+    write_op write_;
+    owned_timer retry_timer_;
+    owned_timer stop_timer_;
+    helper_thread helper_;
+};
+
+}  // namespace fulmar::admin

@@ -1,0 +1,52 @@
+// Tells systemd that the daemon lives, as long as every reactor answers its ping.
+#pragma once
+
+#include <fulmar/base/clock.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/engine/reactor_pool.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace fulmar::app {
+
+/// Without systemd (no NOTIFY_SOCKET, no WatchdogSec) it still pings, and logs a reactor that does not answer.
+/// Called on: control reactor, all methods.
+class watchdog {
+  public:
+    watchdog(engine::reactor& control, engine::reactor_pool& pool);
+    ~watchdog();
+    watchdog(const watchdog&) = delete;
+    watchdog& operator=(const watchdog&) = delete;
+
+    /// "Serving": from here on the watchdog is fed.
+    void ready();
+    /// "Stopping": a stop may take up to `at_most` more.
+    void stopping(duration at_most);
+
+  private:
+    /// Travels to a data reactor, which a message wakes when it sleeps, and back.
+    struct ping final : engine::message {
+        ping(watchdog& w, engine::reactor& r) noexcept;
+        void send() noexcept;
+        watchdog* owner;
+        engine::reactor* where;
+        bool away = false;
+        instant sent{};
+        bool complained = false;
+    };
+    struct beat final : engine::timer {
+        explicit beat(watchdog& w) noexcept;
+        watchdog* owner;
+    };
+    void on_beat() noexcept;
+
+    engine::reactor& control_;
+    std::vector<std::unique_ptr<ping>> pings_;
+    beat beat_;
+    duration interval_;
+};
+
+}  // namespace fulmar::app
