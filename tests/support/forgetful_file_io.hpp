@@ -19,7 +19,7 @@
 namespace fulmar::test {
 
 /// Files and their names. Descriptors are numbers of its own, beyond those of the operating system.
-class forgetful_disk {
+class volatile_disk {
   public:
     static constexpr std::size_t sector_bytes = 512;
 
@@ -114,7 +114,7 @@ class forgetful_disk {
 class forgetful_file_io final : public engine::file_io, private engine::poller {
   public:
     /// With a reactor it is polled there; without one call poll() by hand.
-    explicit forgetful_file_io(forgetful_disk& disk, engine::reactor* r = nullptr);
+    explicit forgetful_file_io(volatile_disk& disk, engine::reactor* r = nullptr);
     ~forgetful_file_io() override;
     forgetful_file_io(const forgetful_file_io&) = delete;
     forgetful_file_io& operator=(const forgetful_file_io&) = delete;
@@ -128,18 +128,18 @@ class forgetful_file_io final : public engine::file_io, private engine::poller {
     bool has_work() noexcept override { return disk_.under_way() != 0; }
 
   private:
-    forgetful_disk& disk_;
+    volatile_disk& disk_;
     engine::reactor* reactor_;
 };
 
 /// One file_io for the one reactor of a test.
 class forgetful_files final : public engine::file_io_provider {
   public:
-    explicit forgetful_files(forgetful_disk& disk) : disk_(disk) {}
+    explicit forgetful_files(volatile_disk& disk) : disk_(disk) {}
     result<engine::file_io*> for_reactor(engine::reactor& r) override;
 
   private:
-    forgetful_disk& disk_;
+    volatile_disk& disk_;
     std::unique_ptr<forgetful_file_io> io_;
 };
 

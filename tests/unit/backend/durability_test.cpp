@@ -26,7 +26,7 @@ constexpr std::uint32_t blocks = 256;
 /// A file on a forgetful disk, with or without something like O_DIRECT.
 class forgetful_backing final : public backing_file {
   public:
-    forgetful_backing(test::forgetful_disk& disk, bool direct)
+    forgetful_backing(test::volatile_disk& disk, bool direct)
         : disk_(disk), cached_(disk.open("namespace", true)) {
         direct_ = direct ? disk.open_again(cached_) : cached_;
         if (disk.size(cached_) < blocks * block) disk.set_size(cached_, blocks * block);
@@ -48,7 +48,7 @@ class forgetful_backing final : public backing_file {
     result<void> reopen() override { return {}; }
 
   private:
-    test::forgetful_disk& disk_;
+    test::volatile_disk& disk_;
     int cached_;
     int direct_;
     std::string claim_ = "file:0:1", note_;
@@ -85,7 +85,7 @@ class Durability : public ::testing::TestWithParam<bool> {
         std::vector<std::byte> data(count * block, static_cast<std::byte>(value));
         return io().write(first, count, data, fua);
     }
-    test::forgetful_disk disk;
+    test::volatile_disk disk;
     hand_reactor reactor{false};
     test::test_listener listener;
     std::unique_ptr<test::forgetful_files> files;
@@ -307,7 +307,7 @@ INSTANTIATE_TEST_SUITE_P(Through, Durability, ::testing::Bool(),
 TEST(ForgetfulDisk, NamesNeedTheirFolderSynced) {
     bool lost = false, kept = false;
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
-        test::forgetful_disk disk;
+        test::volatile_disk disk;
         disk.open("old", true);
         disk.sync_names();
         disk.open("new", true);
