@@ -148,7 +148,10 @@ void connect_steps::accept(connect_op& op) noexcept {
     q.connect_request_ = nullptr;
     q.qid_ = op.command.qid.value();
     r.dw0 = nvme::connect_result(op.assigned.value(), false);
-    if (q.state_ == qpair_state::connecting) q.advance(qpair_event::accepted);
+    if (q.state_ == qpair_state::connecting) {
+        q.advance(qpair_event::accepted);
+        q.connected();
+    }
     q.finish(r, sc::success);
 }
 
