@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t mib = 1024 * 1024;
 constexpr reactor_id control_id{0xffff};
 constexpr duration journal_stop_limit = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds admin_stop_limit{500};
 
 engine::reactor_pool::options pool_options(const admin::core_options& cores, const clock_source& clock) {
     return {.count = cores.data,
@@ -83,6 +84,18 @@ int daemon::run() {
         journal_->run_on(*control_, **io, [this] { return target_->current_spec(); });
     else
         log::error("changes cannot be kept: {}", io.error().text());
+    auto server = admin::server::start({.port = target_.get(),
+                                        .log = journal_.get(),
+                                        .config_path = config_path_,
+                                        .options = config_.config.options});
+    if (!server) {
+        log::error("{}", server.error().text());
+        pool_->stop();
+        return 1;
+    }
+    server_ = std::move(*server);
+    for (const std::string& address : server_->addresses()) log::info("administration at {}", address);
+    watchdog_->also_ask([this](std::function<void()> answered) { server_->ping(std::move(answered)); });
     target_->start(
         config_.config.spec, [](const error& e) { log::error("{}", e.text()); },
         [this] {
@@ -91,16 +104,15 @@ int daemon::run() {
         });
     control_->run();
     // From here on nothing is connected and no subsystem is left (or the time-out has passed).
+    while (control_->run_once()) {}  // what the administration asked last
+    server_->stop(admin_stop_limit);
     pool_->stop();
     log::info("stopped");
     return 0;
 }
 
 void daemon::on_signal(int number) {
-    if (number == SIGHUP) {
-        log::warn("reloading is not possible yet");
-        return;
-    }
+    if (number == SIGHUP && server_) return server_->reload();
     stop();
 }
 
@@ -115,6 +127,7 @@ void daemon::stop() {
 daemon::~daemon() {
     signals_.reset();
     watchdog_.reset();
+    server_.reset();
     target_.reset();
     journal_.reset();
     files_.reset();

@@ -27,6 +27,8 @@ watchdog::watchdog(engine::reactor& control, engine::reactor_pool& pool)
 
 watchdog::~watchdog() { control_.timers().cancel(beat_); }
 
+void watchdog::also_ask(std::function<void(std::function<void()>)> ask) { ask_ = std::move(ask); }
+
 void watchdog::ready() {
     sd_notify(0, "READY=1\nSTATUS=serving");
     on_beat();
@@ -52,12 +54,17 @@ void watchdog::on_beat() noexcept {
                        std::chrono::duration_cast<std::chrono::milliseconds>(now - p->sent).count());
         }
     }
+    all_answered = all_answered && !asked_away_->load(std::memory_order_acquire);
     if (all_answered) {
         sd_notify(0, "WATCHDOG=1");
         for (const auto& p : pings_) {
             p->away = true;
             p->sent = now;
             p->send();
+        }
+        if (ask_) {
+            asked_away_->store(true, std::memory_order_release);
+            ask_([away = asked_away_] { away->store(false, std::memory_order_release); });
         }
     }
     control_.timers().arm(beat_, now + interval_);

@@ -7,6 +7,8 @@
 #include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,6 +23,8 @@ class watchdog {
     watchdog(const watchdog&) = delete;
     watchdog& operator=(const watchdog&) = delete;
 
+    /// One more that must answer: `ask` passes its argument on, to be called on any thread once.
+    void also_ask(std::function<void(std::function<void()>)> ask);
     /// "Serving": from here on the watchdog is fed.
     void ready();
     /// "Stopping": a stop may take up to `at_most` more.
@@ -44,6 +48,8 @@ class watchdog {
     void on_beat() noexcept;
 
     engine::reactor& control_;
+    std::function<void(std::function<void()>)> ask_;
+    std::shared_ptr<std::atomic<bool>> asked_away_ = std::make_shared<std::atomic<bool>>(false);
     std::vector<std::unique_ptr<ping>> pings_;
     beat beat_;
     duration interval_;
