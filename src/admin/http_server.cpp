@@ -240,6 +240,7 @@ class session final : public std::enable_shared_from_this<session> {
     void finish() {
         error_code ignored;
         stream_.socket().shutdown(protocol::socket::shutdown_send, ignored);
+        if (shared_->stopping) return close();
         drain_left_ = 16;
         drain();
     }
