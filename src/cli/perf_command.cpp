@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 namespace fulmar::cli {
 namespace {
@@ -50,6 +51,8 @@ struct settings {
     std::string json;
     int cpu = -1;
     int target_pid = 0;
+    std::uint64_t commands = 0;
+    bool idle = false;
     bool quiet = false;
 };
 
@@ -151,6 +154,7 @@ host::load_options make_options(const settings& s, const open_namespace& ns,
             .read_percent = read_percent(s.mix),
             .random = !s.sequential,
             .seconds = s.seconds,
+            .commands = s.commands,
             .seed = s.verify,
             .stop = &stop};
 }
@@ -168,19 +172,37 @@ void fill(const connected& all, host::load_options o, host::load_watcher& w) {
                {}});
 }
 
+/// Connections that do nothing but stay: what they cost is measured at the target.
+void hold(const settings& s, connected& all, const std::atomic<bool>& stop) {
+    fmt::print("{} connections are open and idle\n", all.queues.size());
+    std::fflush(stdout);
+    const host::deadline until(
+        std::chrono::duration_cast<duration>(std::chrono::duration<double>(s.seconds)));
+    bool alive = true;
+    while (alive && !stop && !until.passed()) {
+        for (const auto& c : all.controllers) alive &= c->poll();
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    if (!alive) leave({errc::unavailable, "the target closed a connection", {}, {}});
+    for (const auto& c : all.controllers) (void)c->shutdown();
+}
+
 void run(settings& s) {
     const std::atomic<bool>& stop = catch_interrupts();
     pin(s.cpu);
     connected all = connect_all(s);
     const open_namespace ns = find_namespace(*all.controllers.front(), s.target);
+    if (s.idle) return hold(s, all, stop);
     host::load_options o = make_options(s, ns, stop);
     watcher quiet(all, true);
     watcher loud(all, s.quiet);
     if (s.verify) fill(all, o, loud);
     if (s.warmup > 0 && !stop) {
         o.seconds = s.warmup;
+        o.commands = 0;
         if (const auto done = host::load(all.queues, o).run(&quiet); !done) leave(done.error());
         o.seconds = s.seconds;
+        o.commands = s.commands;
     }
     host::load measured(all.queues, o);
     const std::uint64_t target_cpu = process_cpu_ns(s.target_pid);
@@ -236,6 +258,8 @@ void add_perf(CLI::App& app) {
     c->add_option("--warmup", s->warmup, "seconds before, not counted")
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
+    c->add_option("--commands", s->commands, "end after so many commands instead");
+    c->add_flag("--idle", s->idle, "open the connections and send nothing for --seconds");
     c->add_option("--verify", s->verify,
                   "write this pattern's seed, compare what is read (fills the region first)");
     c->add_option("--json", s->json, "write the result there (- for stdout)");

@@ -123,7 +123,7 @@ void load::loop(load_watcher* watcher) {
             if (watcher != nullptr && !watcher->tick(report_)) return;
         }
         if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) return;
-        if (!options_.once && now >= end) return;
+        if (!options_.once && options_.commands == 0 && now >= end) return;
         if (options_.stop_at_error && report_.failed + report_.mismatches != 0) return;
     }
 }
@@ -195,7 +195,9 @@ bool load::next_range(range& out) noexcept {
 }
 
 void load::issue(io& one) noexcept {
-    if (!issuing_ || !next_range(one.where)) return;
+    if (!issuing_ || (options_.commands != 0 && issued_ == options_.commands)) return;
+    if (!next_range(one.where)) return;
+    ++issued_;
     const bool read = options_.read_percent == 100 ||
                       (options_.read_percent != 0 && random() % 100 < options_.read_percent);
     one.command.opcode =

@@ -26,9 +26,10 @@ struct load_options {
     std::uint32_t io_bytes = 4096;  ///< of one command; the last of a pass may be shorter
     std::uint32_t depth = 1;        ///< commands under way on each queue
     unsigned read_percent = 100;
-    bool random = true;    ///< else ascending, wrapping round
-    bool once = false;     ///< ascending, each block once, then end
-    double seconds = 1.0;  ///< unless `once`
+    bool random = true;          ///< else ascending, wrapping round
+    bool once = false;           ///< ascending, each block once, then end
+    double seconds = 1.0;        ///< unless `once`
+    std::uint64_t commands = 0;  ///< end after so many instead; 0: by time
     std::optional<std::uint64_t> seed =
         {};  ///< write this pattern, and compare what is read with it
     std::uint64_t random_seed = 1;
@@ -108,6 +109,7 @@ class load {
     std::vector<std::unique_ptr<io>> ios_;
     std::vector<io*> waiting_;  // the queue was full
     std::uint64_t random_state_;
+    std::uint64_t issued_ = 0;
     std::uint64_t next_block_ = 0;  // of the region
     std::uint32_t under_way_ = 0;
     bool issuing_ = true;
