@@ -170,7 +170,7 @@ bool subsystem_group::begin(group_command& command) {
             state = view_state::open;
             for (const auto& e : entries)
                 if (e != nullptr && e->gate.position == gate_position::fenced) open_gate(*e);
-            group->retry_parked_connects();
+            group->retry_parked_connects(view->nqn);
             return true;
         case group_action::fence_subsystem:
             state = view_state::fenced;
