@@ -41,10 +41,10 @@ class daemon {
     ~daemon() {  // killed
         server_.reset();
         control.run([&] { log.reset(); });
-        bool quiet = false;
-        while (!quiet)
+        for (bool quiet = false; !quiet;)
             control.run(
                 [&] { quiet = files->for_reactor(control.reactor()).value()->outstanding() == 0; });
+        control.stop();  // before the files, which the reactor polls
     }
     void stop() {
         server_->stop(std::chrono::seconds(5));
