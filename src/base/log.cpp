@@ -24,6 +24,8 @@ bool initialise(std::string_view level) {
     return true;
 }
 
+void shut_down() { spdlog::shutdown(); }
+
 bool limiter::allow(instant now) noexcept {
     if (now - window_start_ >= period_) {
         window_start_ = now;

@@ -21,6 +21,8 @@ struct inline_op final : backend::io_op {
     bool finished = false;
 };
 
+constexpr std::uint64_t full_range_list = limits::max_dsm_ranges * sizeof(nvme::dsm_range);
+
 bool moves_blocks(io_opcode opcode) noexcept {
     return opcode == io_opcode::read || opcode == io_opcode::write || opcode == io_opcode::compare;
 }
@@ -112,7 +114,9 @@ nvme::status io_steps::check(qpair& q, request& r) noexcept {
     }
     if (needed != 0) {
         if (!nvme::is_success(r.sgl_status)) return r.sgl_status.no_retry();
-        if (r.sgl_bytes != needed) return sc::data_sgl_length_invalid.no_retry();
+        // Linux always sends room for all 256 ranges with a Dataset Management, however few it fills in.
+        const std::uint64_t most = *opcode == io_opcode::dataset_management ? full_range_list : needed;
+        if (r.sgl_bytes < needed || r.sgl_bytes > most) return sc::data_sgl_length_invalid.no_retry();
     }
     r.length = static_cast<std::uint32_t>(needed);
     return sc::success;

@@ -118,6 +118,7 @@ bool delete_operation::resume() {
                 fail_with(gone(subject));
                 return true;
             }
+            if (request == nullptr) subject.owner().keep_for_restart(subject);
             subject.advance(subsystem_event::stop);
             subject.owner().discovery_changed();
             stage_ = stage::closing;
@@ -313,10 +314,12 @@ bool refresh_namespace_operation::resume() {
             } else if (std::holds_alternative<reopen_device>(what)) {
                 outcome_ = n->device->reopen();
             }
-            if (n->device->state() == backend::device_state::ready) {
-                n->geometry = n->device->geometry();
-                if (n->state == namespace_state::lost) subject.advance(*n, namespace_event::attach);
+            if (n->device->state() != backend::device_state::ready) {  // still lost: its gates stay closed
+                fail_with(outcome_ ? error{errc::io_error, "the device is still lost"} : outcome_.error());
+                return true;
             }
+            n->geometry = n->device->geometry();
+            if (n->state == namespace_state::lost) subject.advance(*n, namespace_event::attach);
             stage_ = stage::opening;
             subject.fan_out(group_action::open_namespace, n, subject.make_view(), {nsid_});
             return false;

@@ -15,9 +15,10 @@ request::buffer_wait::buffer_wait(request& r) noexcept
       owner(&r) {}
 
 void request::advance(request_event on) noexcept {
-    const auto to = next_state(request_edges, state_, on);
-    FULMAR_ASSERT(to.has_value());
-    state_ = *to;
+    static constexpr auto table = by_state_and_event<request_state::answering, request_event::sent>(request_edges);
+    const std::uint8_t to = table[static_cast<std::size_t>(state_)][static_cast<std::size_t>(on)];
+    FULMAR_ASSERT(to != no_edge);
+    state_ = static_cast<request_state>(to);
 }
 
 void request::reset() noexcept {

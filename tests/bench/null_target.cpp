@@ -4,7 +4,6 @@
 #include "support/null_peer.hpp"
 
 #include <CLI/CLI.hpp>
-
 #include <sched.h>
 
 #include <atomic>

@@ -18,6 +18,9 @@ using spdlog::warn;
 /// Lines go to stdout; a full queue drops the oldest line rather than stall a reactor.
 bool initialise(std::string_view level);
 
+/// Writes out what is queued; nothing may be logged afterwards. Any thread, once, when the reactors have stopped.
+void shut_down();
+
 /// Lets at most `burst` lines through per `period`; counts what it held back. One thread.
 class limiter {
   public:

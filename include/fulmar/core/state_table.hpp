@@ -24,6 +24,20 @@ template <typename State, typename Event, std::size_t N>
     return std::nullopt;
 }
 
+/// The same table by state and event, for machines that take an edge per command. `last_state` and `last_event` are the
+/// largest enumerators; absent edges are `no_edge`.
+inline constexpr std::uint8_t no_edge = 0xff;
+template <auto last_state, auto last_event, typename State, typename Event, std::size_t N>
+[[nodiscard]] constexpr auto by_state_and_event(const std::array<edge<State, Event>, N>& edges) noexcept {
+    constexpr auto states = static_cast<std::size_t>(last_state) + 1;
+    constexpr auto events = static_cast<std::size_t>(last_event) + 1;
+    std::array<std::array<std::uint8_t, events>, states> table{};
+    for (auto& row : table) row.fill(no_edge);
+    for (const edge<State, Event>& e : edges)
+        table[static_cast<std::size_t>(e.from)][static_cast<std::size_t>(e.on)] = static_cast<std::uint8_t>(e.to);
+    return table;
+}
+
 /// No two edges leave one state on one event.
 template <typename State, typename Event, std::size_t N>
 [[nodiscard]] constexpr bool is_deterministic(const std::array<edge<State, Event>, N>& edges) noexcept {

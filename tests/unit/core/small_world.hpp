@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fulmar::core::test {
@@ -135,13 +136,9 @@ class host_queue final : public qpair {
 /// The target, with one subsystem of two RAM namespaces, 1 and 2; any host may come.
 class small_world {
   public:
-    small_world() {
+    explicit small_world(device_factory make_device = &make_ram) {
         target_ = std::make_unique<target>(
-            *control_,
-            target::setup{.limits = {}, .make_device = [](const device_spec& spec) {
-                              return backend::make_ram_device(
-                                  {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
-                          }});
+            *control_, target::setup{.limits = {}, .make_device = std::move(make_device)});
         group_ = &target_->add_poll_group(
             *data_, mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
         target_spec spec;
@@ -258,6 +255,10 @@ class small_world {
     }
 
   private:
+    static result<std::unique_ptr<backend::device>> make_ram(const device_spec& spec) {
+        return backend::make_ram_device(
+            {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
+    }
     static std::unique_ptr<engine::reactor> make_reactor(manual_clock& clock,
                                                          std::uint16_t number) {
         return engine::reactor::create({.id = reactor_id(number),

@@ -18,7 +18,7 @@ from .qmp import Qmp
 from .settings import VM, Settings
 from .shape import Shape
 
-BOOT_SECONDS = 120
+BOOT_SECONDS = 180
 HANG_REPORT_SECONDS = 5
 
 

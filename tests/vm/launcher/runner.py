@@ -25,6 +25,8 @@ class Runner:
         self._settings = settings
         settings.cache.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(settings.cache)
+        for left in settings.cache.glob("images-*"):  # of a launcher that was killed
+            shutil.rmtree(left)
         self._kernel = kernel.ensure(settings.cache)
         self._initramfs = initramfs.build(self._kernel, settings.cache)
         self._boots = itertools.count(1)
@@ -48,6 +50,9 @@ class Runner:
             machine.stop()
             reason = str(problem) or "the guest died while booting"
             raise LauncherError(f"{reason}\n{machine.console.tail()}") from None
+        except BaseException:  # ^C while booting
+            machine.stop()
+            raise
         print(f"boot {label}: {scenario.shape.describe()}: {time.monotonic() - started:.1f} s", flush=True)
         return machine
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ext4 on a file namespace: a tree is copied, read back after a remount, checked; discards give space back.
 # shape: memory=2048 disk=4G
-# deadline: 180
+# deadline: 240
 # needs: target
 
 image=$FILE_DISK_MOUNT/file0.img

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The guest itself: slot power off and plugging in again, vfio-pci, soft-RoCE, IPv6, block traces.
 # shape: memory=2048 slots=11 aw-bits=48 hugepages=64 disk=1G
-# deadline: 120
+# deadline: 240
 
 step "slot 11: the kernel's own driver, then vfio-pci"
 modprobe nvme

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A Linux host discovers, connects with several queues, reads every page that tools ask for, and verifies data.
 # shape: memory=2048 disk=4G
-# deadline: 300
+# deadline: 360
 # needs: target
 # variant: kernel-host-tcp-3-reactors REACTORS=3
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Namespaces come and go while fio runs beside them; the host learns it from the event, without a rescan.
 # shape: memory=2048 disk=4G
-# deadline: 240
+# deadline: 360
 # needs: target
 
 target_start two-namespaces
@@ -48,7 +48,8 @@ disk=$(block_device 3)
 sectors_moved "$disk"
 wait_for "the victim is writing" 60 moved_more_than "$disk" "$REPLY"
 disappears
-say "error of the victim: $(fio_end_with_error victim 30)"
+fio_end_with_error victim 30
+say "error of the victim: $REPLY"
 
 step "the neighbour noticed nothing"
 load_end neighbour 90

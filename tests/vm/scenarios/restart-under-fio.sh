@@ -1,7 +1,7 @@
 #!/bin/bash
 # The target is ended with TERM and with KILL and started again under fio: the application sees only a pause.
 # shape: memory=2048 disk=4G
-# deadline: 300
+# deadline: 480
 # needs: target
 # variant: restart-under-fio-3-reactors REACTORS=3
 

@@ -22,11 +22,12 @@ fio_end() {
     _fio_judge "$1"
 }
 
-# fio_end_with_error LABEL SECONDS: it must end, and not well; prints its error number.
+# fio_end_with_error LABEL SECONDS: it must end, and not well; its error number in REPLY.
 fio_end_with_error() {
     wait_for "fio $1 ends" "$2" not fio_running "$1"
     ! wait "${FIO_PIDS[$1]}" || fail "fio $1 saw no error"
-    jq '.jobs[0].error' "$LOGS/fio-$1.json"
+    REPLY=$(jq '.jobs[0].error' "$LOGS/fio-$1.json")
+    [ "$REPLY" -gt 0 ] || fail "fio $1 reports no error number"
 }
 
 # load_begin LABEL DEVICE [OPTION...]: short passes of fio_verify, one after the other, until load_end. The scenario

@@ -12,18 +12,18 @@ kernel_trouble() { dmesg_of_scenario | grep -E "$KERNEL_TROUBLE" | grep -Ev "$al
 
 # come_to_rest: what every scenario ends with. Undoes mounts and connections, stops the target, and checks.
 come_to_rest() {
-    unmount_all && disconnect_all && target_stop_if_running && file_disk_close || return 1
-    if kernel_trouble; then
-        say "FAIL: the kernel complained (above)"
-        return 1
-    fi
+    unmount_all
+    disconnect_all
+    target_stop_if_running
+    file_disk_close
+    not kernel_trouble || fail "the kernel complained (above)"
 }
 
 unmount_all() {
     local mountpoint
     while read -r _ mountpoint _; do
-        umount "$mountpoint" || return 1
-    done < <(grep '^/dev/nvme' /proc/mounts)
+        umount "$mountpoint"
+    done < <(grep '^/dev/nvme' /proc/mounts || true)
 }
 
 # collect_evidence: after a failure, whatever helps to understand it.

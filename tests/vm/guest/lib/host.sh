@@ -68,7 +68,6 @@ sectors_moved() {
 moved_more_than() { sectors_moved "$1" && [ "$REPLY" -gt "$2" ]; } # DISK SECTORS
 
 disconnect_all() {
-    [ -z "$(controllers)" ] && return
-    nvme disconnect -n $NQN
-    [ -z "$(controllers)" ]
+    [ -z "$(controllers)" ] || nvme disconnect -n $NQN
+    expect_equal "controllers left" "" "$(controllers)"
 }

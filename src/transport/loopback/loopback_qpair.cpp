@@ -1,0 +1,279 @@
+#include "loopback_qpair.hpp"
+
+#include "loopback_group.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/transport/loopback.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace fulmar::transport::loopback {
+
+namespace sc = nvme::sc;
+
+namespace {
+constexpr std::uint16_t first_count = 2;  // Connect, and one more
+}
+
+loopback_qpair::loopback_qpair(loopback_group& group, arrival from)
+    : qpair(group.group()),
+      loop_(group),
+      from_(std::move(from)),
+      window_(from_.window),
+      chunk_wait_(*this),
+      opened_(group.reactor().now()),
+      last_received_(opened_),
+      last_sent_(opened_) {
+    FULMAR_ASSERT(grow(first_count));
+    grown_ = false;
+    const std::size_t most = group.group().options().max_transfer_bytes;
+    group.group().pool().open(credit(), mem::buffer_pool::chunks_for(most), true);
+}
+
+loopback_qpair::~loopback_qpair() {
+    FULMAR_ASSERT(output_.empty());
+    free_.clear();
+    group().pool().close(credit());
+}
+
+void loopback_qpair::open() {
+    from_.way->target_end = this;
+    frame::to_host(std::make_unique<frame>(frame_kind::opened, from_.way));
+}
+
+// --- in
+// -------------------------------------------------------------------------------------------
+
+void loopback_qpair::arrive(std::unique_ptr<frame> f) noexcept {
+    if (stopped_) return;
+    inbox_.push_back(std::move(f));
+    loop_.has_input(*this);
+}
+
+bool loopback_qpair::receive() noexcept {
+    bool worked = false;
+    while (!inbox_.empty() && !blocked_ && !stopped_) {
+        std::unique_ptr<frame> next = std::move(inbox_.front());
+        inbox_.pop_front();
+        if (!take_in(*next)) {  // not now
+            inbox_.push_front(std::move(next));
+            break;
+        }
+        worked = true;
+    }
+    return worked;
+}
+
+bool loopback_qpair::take_in(frame& f) noexcept {
+    last_received_ = loop_.reactor().now();
+    switch (f.kind) {
+        case frame_kind::command: return on_command_frame(f);
+        case frame_kind::data: on_data_frame(f); return true;
+        case frame_kind::credit:
+            window_ += f.length;
+            if (!output_.empty()) loop_.needs_flush(*this);
+            return true;
+        case frame_kind::cut: close(core::close_reason::peer_closed); return true;
+        case frame_kind::opened:
+        case frame_kind::ask:
+        case frame_kind::answer:
+        case frame_kind::closed: return true;
+    }
+    return true;
+}
+
+// False: there is no memory for its data; nothing more is taken in until a chunk comes back.
+bool loopback_qpair::on_command_frame(frame& f) noexcept {
+    if (f.bytes.size() > group().options().in_capsule_bytes) {
+        close(core::close_reason::protocol_error);
+        return true;
+    }
+    if (!f.bytes.empty() && !spare_) {
+        spare_ = group().pool().take(credit(), 1, mem::buffer_use::in_capsule);
+        if (!spare_) {
+            blocked_ = true;
+            group().pool().wait(chunk_wait_, credit(), 1, mem::buffer_use::in_capsule);
+            return false;
+        }
+    }
+    if (free_.empty()) {
+        close(core::close_reason::protocol_error);
+        return true;
+    }
+    loopback_request& r = free_.front();
+    free_.pop_front();
+    r.in_use = true;
+    r.received = 0;
+    r.data_broken = false;
+    r.sqe = f.sqe;
+    r.sgl_bytes = f.sqe.sgl1.length.value();
+    r.sgl_status = sc::success;
+    if (f.sqe.sgl1.identifier == nvme::sgl_in_capsule && r.sgl_bytes != f.bytes.size())
+        r.sgl_status = sc::data_sgl_length_invalid;
+    if (f.broken) r.transport_status = sc::transient_transport_error;
+    r.in_capsule = f.bytes;
+    if (!f.bytes.empty()) r.in_capsule_chunk = std::move(spare_);
+    if (from_.observer != nullptr) from_.observer->on_arrival(from_.way->number, f.sqe);
+    on_command(r);
+    return true;
+}
+
+void loopback_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
+    loopback_qpair& q = *static_cast<chunk_wait&>(w).owner;
+    q.spare_ = std::move(chain);
+    q.blocked_ = false;
+    if (!q.inbox_.empty()) q.loop_.has_input(q);
+}
+
+void loopback_qpair::on_data_frame(const frame& f) noexcept {
+    if (f.tag >= requests_.size()) return close(core::close_reason::protocol_error);
+    loopback_request& r = *requests_[f.tag];
+    const bool fits = r.in_use && r.state() == core::request_state::awaiting_data &&
+                      f.offset == r.received && f.bytes.size() <= r.length - r.received;
+    if (!fits) return close(core::close_reason::protocol_error);
+    r.chain.copy_in(f.offset, f.bytes);
+    r.received += static_cast<std::uint32_t>(f.bytes.size());
+    r.data_broken = r.data_broken || f.broken;
+    if (r.received < r.length) return;
+    --awaiting_data_;
+    on_data(r, r.data_broken ? sc::transient_transport_error : sc::success);
+}
+
+// --- out
+// ------------------------------------------------------------------------------------------
+
+void loopback_qpair::fetch_data(core::request& asked) noexcept {
+    auto& r = static_cast<loopback_request&>(asked);
+    r.output = std::make_unique<frame>(frame_kind::ask, from_.way);
+    r.output->cid = r.cid();
+    r.output->tag = r.tag;
+    r.output->length = r.length;
+    ++awaiting_data_;
+    queue_output(r);
+    loop_.needs_deadlines();
+}
+
+void loopback_qpair::answer(core::request& answered) noexcept {
+    auto& r = static_cast<loopback_request&>(answered);
+    if (stopped_) return give_back(r);
+    r.output = std::make_unique<frame>(frame_kind::answer, from_.way);
+    nvme::cqe& entry = r.output->cqe;
+    entry = nvme::make_cqe(r.cid(), r.status, r.dw0);
+    entry.dw1 = r.dw1;
+    entry.sqhd = sq_head();
+    r.output->cid = r.cid();
+    if (r.answers_with_data()) {
+        r.output->bytes.resize(r.length);
+        if (r.in_place != nullptr)
+            std::copy_n(r.in_place, r.length, r.output->bytes.data());
+        else
+            r.chain.copy_out(0, r.output->bytes);
+    }
+    queue_output(r);
+}
+
+void loopback_qpair::queue_output(loopback_request& r) noexcept {
+    if (output_.empty()) last_sent_ = loop_.reactor().now();
+    output_.push_back(r);
+    loop_.needs_flush(*this);
+}
+
+bool loopback_qpair::flush() noexcept {
+    bool worked = false;
+    while (!output_.empty() && window_ != 0 && !stopped_) {
+        loopback_request& r = output_.front();
+        output_.pop_front();
+        --window_;
+        worked = true;
+        last_sent_ = loop_.reactor().now();
+        const bool is_answer = r.output->kind == frame_kind::answer;
+        frame::to_host(std::move(r.output));
+        if (is_answer) give_back(r);
+    }
+    if (!output_.empty()) loop_.needs_deadlines();
+    return worked;
+}
+
+void loopback_qpair::give_back(loopback_request& r) noexcept {
+    r.output.reset();
+    r.in_use = false;
+    free_.push_front(r);
+    on_answered(r);  // last: it may end this connection
+}
+
+// --- life
+// -----------------------------------------------------------------------------------------
+
+bool loopback_qpair::grow(std::uint32_t depth) noexcept {
+    if (grown_) return true;
+    grown_ = true;
+    for (std::uint32_t i = 0; i < depth; ++i) {
+        requests_.push_back(std::make_unique<loopback_request>());
+        loopback_request& r = *requests_.back();
+        r.owner = this;
+        r.tag = static_cast<std::uint16_t>(requests_.size() - 1);
+        free_.push_back(r);
+    }
+    return true;
+}
+
+void loopback_qpair::for_each_request(void (*visit)(core::request&, void*),
+                                      void* context) noexcept {
+    for (const auto& r : requests_)
+        if (r->in_use) visit(*r, context);
+}
+
+void loopback_qpair::stop() noexcept {
+    stopped_ = true;
+    group().pool().cancel(chunk_wait_);
+    spare_.release();
+    inbox_.clear();
+    while (!output_.empty()) {
+        loopback_request& r = output_.front();
+        output_.pop_front();
+        if (r.output->kind == frame_kind::answer)
+            give_back(r);
+        else
+            r.output.reset();
+    }
+    for (const auto& r : requests_) {
+        if (!r->in_use || r->state() != core::request_state::awaiting_data) continue;
+        on_data(*r, sc::aborted_sq_deletion);
+    }
+    awaiting_data_ = 0;
+    frame::to_host(std::make_unique<frame>(frame_kind::closed, from_.way));
+}
+
+void loopback_qpair::retire() noexcept {
+    from_.way->target_end = nullptr;
+    from_.account->connections.fetch_sub(1, std::memory_order_relaxed);
+    loop_.retire(*this);
+}
+
+void loopback_qpair::describe(core::connection_status& into) const {
+    into.transport = "loopback";
+    into.peer = "host:" + std::to_string(from_.way->number);
+    into.local = from_.account->name;
+}
+
+bool loopback_qpair::check_deadlines(instant now) noexcept {
+    if (stopped_) return false;
+    const core::target_options& options = group().options();
+    const bool connected = state() == core::qpair_state::live;
+    const bool connecting = state() == core::qpair_state::connecting;
+    const bool silent = !connected && !connecting &&
+                        now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
+    const bool stuck =
+        !output_.empty() && now - last_sent_ >= std::chrono::seconds(options.send_stall_s);
+    const bool owing = awaiting_data_ != 0 && !blocked_ &&
+                       now - last_received_ >= std::chrono::seconds(options.data_stall_s);
+    if (silent || stuck || owing) {
+        close(core::close_reason::stalled);
+        return false;
+    }
+    return !connected || !output_.empty() || awaiting_data_ != 0;
+}
+
+}  // namespace fulmar::transport::loopback

@@ -1,0 +1,111 @@
+// The target's end of a loopback connection. It keeps the rules that a real transport keeps:
+// credits for in-capsule data, a bounded number of commands, back-pressure, deadlines.
+#pragma once
+
+#include "wire.hpp"
+
+#include <fulmar/core/qpair.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fulmar::transport {
+class loopback_observer;
+}
+
+namespace fulmar::transport::loopback {
+
+class loopback_group;
+
+/// Shared by a listener and its connections. Called on: any thread.
+struct listener_account {
+    std::string name;
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> rejected{0};
+};
+
+struct loopback_request final : core::request {
+    std::uint16_t tag = 0;
+    bool in_use = false;
+    std::uint32_t received = 0;
+    bool data_broken = false;
+    std::unique_ptr<frame> output;  ///< an answer, or an `ask`
+    list_hook free_hook{};
+    list_hook output_hook{};
+};
+
+/// What a connection is born with.
+struct arrival {
+    std::shared_ptr<wire> way;
+    std::shared_ptr<listener_account> account;
+    std::uint32_t window = 1;
+    loopback_observer* observer = nullptr;
+};
+
+/// Called on: owning reactor, all methods.
+class loopback_qpair final : public core::qpair {
+  public:
+    loopback_qpair(loopback_group& group, arrival from);
+    ~loopback_qpair() override;
+
+    void open();
+    void arrive(std::unique_ptr<frame> f) noexcept;
+    /// Takes in what has arrived; true when anything had.
+    bool receive() noexcept;
+    /// Sends what the window allows; true when anything left.
+    bool flush() noexcept;
+    bool check_deadlines(instant now) noexcept;
+
+    list_hook group_hook{};
+    list_hook input_hook{};
+    list_hook flush_hook{};
+
+  protected:
+    void fetch_data(core::request& r) noexcept override;
+    void answer(core::request& r) noexcept override;
+    void stop() noexcept override;
+    void for_each_request(void (*visit)(core::request&, void*), void* context) noexcept override;
+    bool grow(std::uint32_t depth) noexcept override;
+    void retire() noexcept override;
+    void describe(core::connection_status& into) const override;
+    [[nodiscard]] std::string_view listener_name() const noexcept override {
+        return from_.account->name;
+    }
+
+  private:
+    bool take_in(frame& f) noexcept;
+    bool on_command_frame(frame& f) noexcept;
+    void on_data_frame(const frame& f) noexcept;
+    void queue_output(loopback_request& r) noexcept;
+    void give_back(loopback_request& r) noexcept;
+    static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
+
+    loopback_group& loop_;
+    arrival from_;
+    std::vector<std::unique_ptr<loopback_request>> requests_;
+    intrusive_list<loopback_request, &loopback_request::free_hook> free_;
+    intrusive_list<loopback_request, &loopback_request::output_hook> output_;
+    std::deque<std::unique_ptr<frame>> inbox_;
+    std::uint32_t window_;
+    struct chunk_wait final : mem::buffer_waiter {
+        explicit chunk_wait(loopback_qpair& q) noexcept
+            : buffer_waiter(&loopback_qpair::on_chunk_granted), owner(&q) {}
+        loopback_qpair* owner;
+    };
+    chunk_wait chunk_wait_;
+    mem::buffer_chain spare_;
+    bool blocked_ = false;
+    bool stopped_ = false;
+    bool grown_ = false;
+    std::uint32_t awaiting_data_ = 0;
+    instant opened_;
+    instant last_received_;
+    instant last_sent_;
+};
+
+}  // namespace fulmar::transport::loopback

@@ -1,0 +1,86 @@
+#include "loopback_transport.hpp"
+
+namespace fulmar::transport::loopback {
+
+namespace {
+
+class loopback_listener final : public core::listener {
+  public:
+    loopback_listener(core::listener_spec spec, loopback_transport& owner,
+                      std::shared_ptr<listener_account> account)
+        : spec_(std::move(spec)), owner_(owner), account_(std::move(account)) {}
+    ~loopback_listener() override { owner_.forget(account_->name); }
+
+    [[nodiscard]] core::listener_status status() const override {
+        core::listener_status s;
+        s.spec = spec_;
+        s.connections = account_->connections.load(std::memory_order_relaxed);
+        s.accepted_total = account_->accepted.load(std::memory_order_relaxed);
+        s.rejected_total = account_->rejected.load(std::memory_order_relaxed);
+        return s;
+    }
+
+  private:
+    core::listener_spec spec_;
+    loopback_transport& owner_;
+    std::shared_ptr<listener_account> account_;
+};
+
+// A connection on its way from the control reactor to its group.
+struct arrival_message final : engine::message {
+    arrival_message(loopback_group& to, arrival what)
+        : message([](engine::message& m) noexcept {
+              const std::unique_ptr<arrival_message> self(static_cast<arrival_message*>(&m));
+              self->group->adopt(std::move(self->from));
+          }),
+          group(&to),
+          from(std::move(what)) {}
+    loopback_group* group;
+    arrival from;
+};
+
+}  // namespace
+
+result<std::unique_ptr<core::listener>> loopback_transport::listen(
+    const core::listener_spec& spec) {
+    const std::string name = spec.name();
+    if (listening_.contains(name))
+        return fail(errc::already_exists, name + " is being listened to");
+    auto account = std::make_shared<listener_account>();
+    account->name = name;
+    listening_.emplace(name, account);
+    return std::make_unique<loopback_listener>(spec, *this, std::move(account));
+}
+
+result<std::unique_ptr<core::transport_group>> loopback_transport::create_group(
+    core::poll_group& group) {
+    auto made = std::make_unique<loopback_group>(group);
+    groups_.push_back(made.get());
+    return made;
+}
+
+void loopback_transport::knock(const std::string& listener, arrival from,
+                               std::optional<std::size_t> group) {
+    const auto at = listening_.find(listener);
+    if (at == listening_.end())
+        return frame::to_host(std::make_unique<frame>(frame_kind::closed, from.way));
+    from.account = at->second;
+    const std::uint64_t most = target_.options().max_connections_per_listener;
+    if (from.account->connections.load(std::memory_order_relaxed) >= most) {
+        from.account->rejected.fetch_add(1, std::memory_order_relaxed);
+        return frame::to_host(std::make_unique<frame>(frame_kind::closed, from.way));
+    }
+    core::poll_group& chosen =
+        group ? groups_[*group % groups_.size()]->group() : target_.least_loaded();
+    for (loopback_group* g : groups_) {
+        if (&g->group() != &chosen) continue;
+        chosen.load.fetch_add(1, std::memory_order_relaxed);
+        from.account->connections.fetch_add(1, std::memory_order_relaxed);
+        from.account->accepted.fetch_add(1, std::memory_order_relaxed);
+        from.way->data = &chosen.reactor();
+        chosen.reactor().post(*std::make_unique<arrival_message>(*g, std::move(from)).release());
+        return;
+    }
+}
+
+}  // namespace fulmar::transport::loopback
