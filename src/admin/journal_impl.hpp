@@ -92,6 +92,8 @@ class journal::impl {
     static void written(engine::file_op& op, std::int64_t outcome) noexcept;
     void on_written(std::int64_t outcome);
     void break_down(error why);
+    [[nodiscard]] tl::unexpected<error> not_durable() const;
+    void count_unfolded();
     void retry() noexcept;
     void write_snapshot();
     void rotate(std::function<void(result<int>)> next);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <fulmar/admin/config.hpp>
+#include <fulmar/admin/journal.hpp>
+#include <fulmar/admin/server.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/target.hpp>
@@ -13,6 +15,7 @@
 #include <memory>
 
 #include "signals.hpp"
+#include "watchdog.hpp"
 
 namespace fulmar::app {
 
@@ -20,7 +23,7 @@ namespace fulmar::app {
 class daemon {
   public:
     /// Builds everything up to the point where reactors may run.  Errors: whatever a part reports.
-    static result<std::unique_ptr<daemon>> create(admin::loaded_config config);
+    static result<std::unique_ptr<daemon>> create(std::string config_path, admin::loaded_config config);
     ~daemon();
     daemon(const daemon&) = delete;
     daemon& operator=(const daemon&) = delete;
@@ -29,19 +32,24 @@ class daemon {
     int run();
 
   private:
-    explicit daemon(admin::loaded_config config) : config_(std::move(config)) {}
+    daemon(std::string config_path, admin::loaded_config config)
+        : config_(std::move(config)), config_path_(std::move(config_path)) {}
     result<void> build();
     void on_signal(int number);
     void stop();
 
     admin::loaded_config config_;
+    std::string config_path_;
     monotonic_clock clock_;
     mem::environment* memory_ = nullptr;  // the process's; EAL comes up once
     std::unique_ptr<engine::reactor> control_;
     std::unique_ptr<engine::reactor_pool> pool_;
     std::unique_ptr<engine::file_io_provider> files_;
+    std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
+    std::unique_ptr<admin::server> server_;
     std::unique_ptr<signals> signals_;
+    std::unique_ptr<watchdog> watchdog_;
     bool stopping_ = false;
 };
 

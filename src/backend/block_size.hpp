@@ -8,18 +8,23 @@
 
 namespace fulmar::backend {
 
-/// `size_bytes` in blocks.  Errors: invalid_argument unless blocks are 512 or 4096 bytes and the size is a multiple above 0.
+/// `size_bytes` in blocks.  Errors: invalid_argument unless blocks are 512 or 4096 bytes and the
+/// size is a multiple above 0.
 result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_bytes);
 
 /// 9 or 12.
-[[nodiscard]] constexpr unsigned shift_of(std::uint32_t block_bytes) noexcept { return block_bytes == 4096 ? 12u : 9u; }
+[[nodiscard]] constexpr unsigned shift_of(std::uint32_t block_bytes) noexcept {
+    return block_bytes == 4096 ? 12u : 9u;
+}
 
 /// True when [first, first + count) lies within `total`.
-[[nodiscard]] constexpr bool lies_within(std::uint64_t first, std::uint64_t count, std::uint64_t total) noexcept {
+[[nodiscard]] constexpr bool lies_within(std::uint64_t first, std::uint64_t count,
+                                         std::uint64_t total) noexcept {
     return first <= total && count <= total - first;
 }
 
-/// True when every block that `op` names exists. core has checked against the size that it knew; a device may have shrunk since.
+/// True when every block that `op` names exists. core has checked against the size that it knew; a
+/// device may have shrunk since.
 [[nodiscard]] bool in_bounds(const io_op& op, std::uint64_t block_count) noexcept;
 
 }  // namespace fulmar::backend

@@ -10,7 +10,8 @@
 
 namespace fulmar::backend {
 
-/// Walks the bytes of a scatter list piece by piece. Running past the end is the caller's mistake: nothing is visited then.
+/// Walks the bytes of a scatter list piece by piece. Running past the end is the caller's mistake:
+/// nothing is visited then.
 class iov_cursor {
   public:
     explicit iov_cursor(std::span<const iovec> list) noexcept : rest_(list) {}
@@ -52,12 +53,15 @@ class iov_cursor {
     }
 
   private:
-    // Calls visit_piece(address, length) until `bytes` are through or it returns false; returns its last answer.
+    // Calls visit_piece(address, length) until `bytes` are through or it returns false; returns its
+    // last answer.
     template <typename Visit>
     bool visit(std::size_t bytes, Visit&& visit_piece) noexcept {
         while (bytes != 0 && !rest_.empty()) {
             const std::size_t piece = std::min(bytes, rest_.front().iov_len - offset_);
-            if (piece != 0 && !visit_piece(static_cast<std::byte*>(rest_.front().iov_base) + offset_, piece)) return false;
+            if (piece != 0 &&
+                !visit_piece(static_cast<std::byte*>(rest_.front().iov_base) + offset_, piece))
+                return false;
             bytes -= piece;
             offset_ += piece;
             if (offset_ == rest_.front().iov_len) {

@@ -118,6 +118,7 @@ bool delete_operation::resume() {
                 fail_with(gone(subject));
                 return true;
             }
+            if (request == nullptr) subject.owner().keep_for_restart(subject);
             subject.advance(subsystem_event::stop);
             subject.owner().discovery_changed();
             stage_ = stage::closing;

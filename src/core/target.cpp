@@ -172,12 +172,17 @@ void target::shut_down(std::function<void()> done) {
     if (stopping_) return;
     stopping_ = true;
     stop_done_ = std::move(done);
+    for (const listening& l : listeners_) stopped_listeners_.push_back(l.spec);
     listeners_.clear();
     shutdown_deadline_ = control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
     for (const auto& s : slots_)
         if (s != nullptr && !s->deleted()) s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
     control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(5));
     check_shut_down();
+}
+
+void target::keep_for_restart(subsystem& s) {
+    if (!s.is_discovery()) stopped_subsystems_.emplace_back(s.id().index, s.status().spec);
 }
 
 // Subsystems end first; then connections that never got as far as a Connect.

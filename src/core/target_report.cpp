@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace fulmar::core {
@@ -107,10 +108,16 @@ target_status target::describe() const {
 
 target_spec target::current_spec() const {
     target_spec spec;
+    spec.listeners = stopped_listeners_;
     for (const listening& l : listeners_) spec.listeners.push_back(l.spec);
     spec.devices = devices_.specs();
-    for (const auto& s : slots_)
-        if (s != nullptr && !s->is_discovery() && !s->deleted()) spec.subsystems.push_back(s->status().spec);
+    std::vector<std::pair<std::uint32_t, subsystem_spec>> subsystems = stopped_subsystems_;
+    for (const auto& s : slots_) {
+        const bool serves = s != nullptr && !s->is_discovery() && !s->deleted() && s->state() != subsystem_state::deactivating;
+        if (serves) subsystems.emplace_back(s->id().index, s->status().spec);
+    }
+    std::sort(subsystems.begin(), subsystems.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [slot, s] : subsystems) spec.subsystems.push_back(std::move(s));
     spec.referrals = referrals_;
     return spec;
 }

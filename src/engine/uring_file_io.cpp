@@ -1,7 +1,8 @@
 #include "uring_file_io.hpp"
 
-#include <fmt/format.h>
 #include <fulmar/base/log.hpp>
+
+#include <fmt/format.h>
 #include <linux/falloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,8 +21,9 @@ namespace {
 
 constexpr std::uint64_t cancel_tag = 0;  // user_data of what nobody waits for
 
-/// Best first. DEFER_TASKRUN (6.1) completes only when we ask, so no interrupt of ours lands in the middle of a turn;
-/// COOP_TASKRUN (5.19) comes close. TASKRUN_FLAG lets us see without a system call that there is something to ask for.
+/// Best first. DEFER_TASKRUN (6.1) completes only when we ask, so no interrupt of ours lands in the
+/// middle of a turn; COOP_TASKRUN (5.19) comes close. TASKRUN_FLAG lets us see without a system
+/// call that there is something to ask for.
 constexpr std::array<unsigned, 3> setups{
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
@@ -39,9 +41,12 @@ result<void> set_up(io_uring& ring, std::uint32_t depth, unsigned forbidden) {
     }
     if (rc == 0) return {};
     if (rc == -ENOMEM)
-        return fail_errno("cannot set up io_uring", ENOMEM, {}, "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in the unit)");
-    return fail(errc::not_supported, fmt::format("cannot set up io_uring: {}", std::strerror(-rc)), {},
-                "file devices need it: set kernel.io_uring_disabled=0, and let the container or seccomp profile pass io_uring_*");
+        return fail_errno("cannot set up io_uring", ENOMEM, {},
+                          "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in the unit)");
+    return fail(errc::not_supported, fmt::format("cannot set up io_uring: {}", std::strerror(-rc)),
+                {},
+                "file devices need it: set kernel.io_uring_disabled=0, and let the container or "
+                "seccomp profile pass io_uring_*");
 }
 
 class uring_files final : public file_io_provider {
@@ -76,7 +81,8 @@ result<void> probe_uring() {
     return {};
 }
 
-result<std::unique_ptr<uring_file_io>> uring_file_io::create(reactor& r, const uring_options& options) {
+result<std::unique_ptr<uring_file_io>> uring_file_io::create(reactor& r,
+                                                             const uring_options& options) {
     std::unique_ptr<uring_file_io> io(new uring_file_io(r, options.depth));
     FULMAR_CHECK(set_up(io->ring_, options.depth, options.forbidden_flags));
     if (auto hung = io->hang_bell(); !hung) {
@@ -97,8 +103,8 @@ uring_file_io::~uring_file_io() {
     io_uring_queue_exit(&ring_);
 }
 
-// An epoll set that holds the ring itself does not wake for a ring with DEFER_TASKRUN (measured on 6.18); a registered eventfd
-// does. It rings only while the reactor sleeps: awake, we look.
+// An epoll set that holds the ring itself does not wake for a ring with DEFER_TASKRUN (measured
+// on 6.18); a registered eventfd does. It rings only while the reactor sleeps: awake, we look.
 result<void> uring_file_io::hang_bell() noexcept {
     bell_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell_) return fail_errno("cannot create an eventfd", errno);
@@ -114,8 +120,8 @@ void uring_file_io::silence() noexcept {
     if (at_kernel_ != 0) reap();
 }
 
-// The counterpart is the kernel, which flags the work and then looks at our switch; we flip the switch, and then has_work()
-// looks at the flags.
+// The counterpart is the kernel, which flags the work and then looks at our switch; we flip the
+// switch, and then has_work() looks at the flags.
 bool uring_file_io::reaper::try_sleep() noexcept {
     io_uring_cq_eventfd_toggle(&owner.ring_, true);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -145,7 +151,8 @@ void uring_file_io::cancel(file_op& op) noexcept {
         return;
     }
     if (op.where != file_op::place::at_kernel || broken_ != 0) return;
-    // Best effort: the kernel can take back what has not reached the disk. No room in the ring: the op just goes on.
+    // Best effort: the kernel can take back what has not reached the disk. No room in the ring: the
+    // op just goes on.
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     if (sqe == nullptr) return;
     io_uring_prep_cancel(sqe, &op, 0);
@@ -173,13 +180,16 @@ bool uring_file_io::flush() noexcept {
     if (io_uring_sq_ready(&ring_) == 0) return false;
     const int rc = io_uring_submit(&ring_);
     if (rc >= 0) return true;
-    // Out of memory for the moment, or completions must be reaped first: the entries stay in the ring for the next turn.
+    // Out of memory for the moment, or completions must be reaped first: the entries stay in the
+    // ring for the next turn.
     if (rc == -EAGAIN || rc == -EBUSY || rc == -EINTR || rc == -ENOMEM) return false;
     broken_ = -rc;
-    log::error("io_uring accepts nothing any more ({}): file operations on reactor {} fail", std::strerror(-rc),
-               reactor_.id().value());
-    // What is in the ring and was not taken will never be: take it back by its entries, oldest first.
-    for (unsigned left = io_uring_sq_ready(&ring_), at = ring_.sq.sqe_tail - left; left != 0; --left, ++at) {
+    log::error("io_uring accepts nothing any more ({}): file operations on reactor {} fail",
+               std::strerror(-rc), reactor_.id().value());
+    // What is in the ring and was not taken will never be: take it back by its entries, oldest
+    // first.
+    for (unsigned left = io_uring_sq_ready(&ring_), at = ring_.sq.sqe_tail - left; left != 0;
+         --left, ++at) {
         const io_uring_sqe& sqe = ring_.sq.sqes[at & (ring_.sq.ring_entries - 1)];
         if (sqe.user_data == cancel_tag) continue;
         --at_kernel_;
@@ -201,7 +211,8 @@ bool uring_file_io::fail_queued() noexcept {
     return any;
 }
 
-// A transfer that was cut short goes on where it stopped: to the end of that vector first, then with the rest of the list.
+// A transfer that was cut short goes on where it stopped: to the end of that vector first, then
+// with the rest of the list.
 void uring_file_io::prepare(io_uring_sqe& sqe, file_op& op) const noexcept {
     const bool writes = op.kind == file_op_kind::write;
     switch (op.kind) {
@@ -217,25 +228,31 @@ void uring_file_io::prepare(io_uring_sqe& sqe, file_op& op) const noexcept {
             if (rest.size() == 1 || skip != 0) {
                 auto* base = static_cast<std::byte*>(rest.front().iov_base) + skip;
                 const auto length = static_cast<unsigned>(rest.front().iov_len - skip);
-                if (writes) io_uring_prep_write(&sqe, op.fd, base, length, at);
-                else io_uring_prep_read(&sqe, op.fd, base, length, at);
+                if (writes)
+                    io_uring_prep_write(&sqe, op.fd, base, length, at);
+                else
+                    io_uring_prep_read(&sqe, op.fd, base, length, at);
             } else {
                 const auto count = static_cast<unsigned>(rest.size());
-                if (writes) io_uring_prep_writev(&sqe, op.fd, rest.data(), count, at);
-                else io_uring_prep_readv(&sqe, op.fd, rest.data(), count, at);
+                if (writes)
+                    io_uring_prep_writev(&sqe, op.fd, rest.data(), count, at);
+                else
+                    io_uring_prep_readv(&sqe, op.fd, rest.data(), count, at);
             }
             if (writes && op.durable) sqe.rw_flags = RWF_DSYNC;
             break;
         }
         case file_op_kind::sync: io_uring_prep_fsync(&sqe, op.fd, 0); break;
-        case file_op_kind::data_sync: io_uring_prep_fsync(&sqe, op.fd, IORING_FSYNC_DATASYNC); break;
+        case file_op_kind::data_sync:
+            io_uring_prep_fsync(&sqe, op.fd, IORING_FSYNC_DATASYNC);
+            break;
         case file_op_kind::deallocate:
-            io_uring_prep_fallocate(&sqe, op.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(op.offset),
-                                    static_cast<off_t>(op.length));
+            io_uring_prep_fallocate(&sqe, op.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                    static_cast<off_t>(op.offset), static_cast<off_t>(op.length));
             break;
         case file_op_kind::write_zeroes:
-            io_uring_prep_fallocate(&sqe, op.fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(op.offset),
-                                    static_cast<off_t>(op.length));
+            io_uring_prep_fallocate(&sqe, op.fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                    static_cast<off_t>(op.offset), static_cast<off_t>(op.length));
             break;
     }
     io_uring_sqe_set_data(&sqe, &op);
@@ -243,7 +260,8 @@ void uring_file_io::prepare(io_uring_sqe& sqe, file_op& op) const noexcept {
 
 bool uring_file_io::completions_wait() const noexcept {
     if (io_uring_cq_ready(&ring_) != 0) return true;
-    return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+    return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) !=
+           0;
 }
 
 bool uring_file_io::reap() noexcept {
@@ -260,9 +278,10 @@ bool uring_file_io::reap() noexcept {
         int res;
     };
     std::array<completion, batch> copies;
-    std::transform(cqes.begin(), cqes.begin() + count, copies.begin(), [](const io_uring_cqe* cqe) noexcept {
-        return completion{cqe->user_data, cqe->res};
-    });
+    std::transform(cqes.begin(), cqes.begin() + count, copies.begin(),
+                   [](const io_uring_cqe* cqe) noexcept {
+                       return completion{cqe->user_data, cqe->res};
+                   });
     io_uring_cq_advance(&ring_, count);  // before the handlers: they may end up here again
     for (const completion& c : std::span(copies).first(count))
         if (c.data != cancel_tag) completed(*reinterpret_cast<file_op*>(c.data), c.res);

@@ -1,11 +1,13 @@
-// The ring of one reactor. Two pollers: completions are reaped early in the turn, submissions leave in one system call after
-// everybody has had his say. Owning reactor only. Must never block, and never lose an operation.
+// The ring of one reactor. Two pollers: completions are reaped early in the turn, submissions leave
+// in one system call after everybody has had his say. Owning reactor only. Must never block, and
+// never lose an operation.
 #pragma once
 
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
+
 #include <liburing.h>
 
 #include <memory>
@@ -14,7 +16,8 @@ namespace fulmar::engine {
 
 class uring_file_io final : public file_io {
   public:
-    /// Called on: `r`'s thread (the kernel binds the ring to it).  Errors: not_supported; no_memory.
+    /// Called on: `r`'s thread (the kernel binds the ring to it).  Errors: not_supported;
+    /// no_memory.
     static result<std::unique_ptr<uring_file_io>> create(reactor& r, const uring_options& options);
     /// Called on: `r`'s thread, or any after that has ended. Nothing is outstanding.
     ~uring_file_io() override;
@@ -23,11 +26,14 @@ class uring_file_io final : public file_io {
 
     void submit(file_op& op) noexcept override;
     void cancel(file_op& op) noexcept override;
-    [[nodiscard]] std::uint32_t outstanding() const noexcept override { return at_kernel_ + queued_count_; }
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override {
+        return at_kernel_ + queued_count_;
+    }
 
     /// The setup flags that the kernel accepted.
     [[nodiscard]] unsigned flags() const noexcept { return ring_.flags; }
-    /// What a submission that failed for good would do: everything that is not at the kernel is answered with -EIO, now and later.
+    /// What a submission that failed for good would do: everything that is not at the kernel is
+    /// answered with -EIO, now and later.
     void give_up_for_test() noexcept { broken_ = EIO; }
 
   private:
@@ -36,7 +42,9 @@ class uring_file_io final : public file_io {
     struct reaper final : poller {
         explicit reaper(uring_file_io& o) noexcept : owner(o) {}
         bool poll() noexcept override { return owner.at_kernel_ != 0 && owner.reap(); }
-        bool has_work() noexcept override { return owner.at_kernel_ != 0 && owner.completions_wait(); }
+        bool has_work() noexcept override {
+            return owner.at_kernel_ != 0 && owner.completions_wait();
+        }
         bool try_sleep() noexcept override;
         void wake() noexcept override;
         uring_file_io& owner;
@@ -49,7 +57,9 @@ class uring_file_io final : public file_io {
     };
     struct bell_watch final : descriptor_watch {
         explicit bell_watch(uring_file_io& o) noexcept
-            : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept { static_cast<bell_watch&>(w).owner.silence(); }),
+            : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
+                  static_cast<bell_watch&>(w).owner.silence();
+              }),
               owner(o) {}
         uring_file_io& owner;
     };
@@ -69,13 +79,13 @@ class uring_file_io final : public file_io {
     reactor& reactor_;
     std::uint32_t depth_;
     io_uring ring_{};
-    op_list queued_;                  // not in the ring yet
+    op_list queued_;  // not in the ring yet
     std::uint32_t queued_count_ = 0;
-    std::uint32_t at_kernel_ = 0;     // in the ring: submitted, or about to be
-    int broken_ = 0;                  // errno of a submission that failed for good
+    std::uint32_t at_kernel_ = 0;  // in the ring: submitted, or about to be
+    int broken_ = 0;               // errno of a submission that failed for good
     reaper reaper_{*this};
     submitter submitter_{*this};
-    unique_fd bell_;                  // the kernel rings it for a completion, while the reactor sleeps
+    unique_fd bell_;  // the kernel rings it for a completion, while the reactor sleeps
     bell_watch watch_{*this};
 };
 

@@ -1,6 +1,5 @@
-#include <fulmar/mem/buffer_chain.hpp>
-
 #include <fulmar/base/assert.hpp>
+#include <fulmar/mem/buffer_chain.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
 
 #include <algorithm>
@@ -8,7 +7,9 @@
 
 namespace fulmar::mem {
 
-std::size_t buffer_chain::capacity() const noexcept { return std::size_t{count_} * limits::chunk_bytes; }
+std::size_t buffer_chain::capacity() const noexcept {
+    return std::size_t{count_} * limits::chunk_bytes;
+}
 
 std::byte* buffer_chain::data() const noexcept {
     FULMAR_DASSERT(count_ != 0);
@@ -17,11 +18,13 @@ std::byte* buffer_chain::data() const noexcept {
 
 // Visits the pieces of [offset, offset + length), one per chunk, in order.
 template <typename Visit>
-void buffer_chain::for_each_piece(std::size_t offset, std::size_t length, Visit&& visit) const noexcept {
+void buffer_chain::for_each_piece(std::size_t offset, std::size_t length,
+                                  Visit&& visit) const noexcept {
     FULMAR_ASSERT(offset <= capacity() && length <= capacity() - offset);
     if (length == 0) return;
     std::uint32_t index = head_;
-    for (; offset >= limits::chunk_bytes; offset -= limits::chunk_bytes) index = pool_->next_[index];
+    for (; offset >= limits::chunk_bytes; offset -= limits::chunk_bytes)
+        index = pool_->next_[index];
     for (;;) {
         const std::size_t piece = std::min(length, limits::chunk_bytes - offset);
         visit(pool_->chunk(index) + offset, piece);
@@ -32,7 +35,8 @@ void buffer_chain::for_each_piece(std::size_t offset, std::size_t length, Visit&
     }
 }
 
-std::uint32_t buffer_chain::fill_iovecs(std::span<iovec> out, std::size_t offset, std::size_t length) const noexcept {
+std::uint32_t buffer_chain::fill_iovecs(std::span<iovec> out, std::size_t offset,
+                                        std::size_t length) const noexcept {
     std::uint32_t filled = 0;
     for_each_piece(offset, length, [&](std::byte* at, std::size_t bytes) noexcept {
         if (filled != 0) {
@@ -65,7 +69,8 @@ void buffer_chain::copy_out(std::size_t offset, std::span<std::byte> to) const n
 }
 
 void buffer_chain::zero(std::size_t offset, std::size_t length) const noexcept {
-    for_each_piece(offset, length, [](std::byte* at, std::size_t bytes) noexcept { std::memset(at, 0, bytes); });
+    for_each_piece(offset, length,
+                   [](std::byte* at, std::size_t bytes) noexcept { std::memset(at, 0, bytes); });
 }
 
 void buffer_chain::recharge(buffer_credit& to) noexcept {

@@ -1,12 +1,12 @@
 // The free list is a stack, so that the chunk used last, which the caches still hold, is used next.
+#include "poison.hpp"
+
+#include <fulmar/base/assert.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
 
 #include <fmt/format.h>
-#include <fulmar/base/assert.hpp>
 
 #include <algorithm>
-
-#include "poison.hpp"
 
 namespace fulmar::mem {
 
@@ -22,13 +22,15 @@ buffer_pool::buffer_pool(dma_region region, std::uint32_t chunks, std::uint32_t 
     poison(region_.data(), bytes());
 }
 
-result<std::unique_ptr<buffer_pool>> buffer_pool::create(memory_source& source, const options& opts) {
+result<std::unique_ptr<buffer_pool>> buffer_pool::create(memory_source& source,
+                                                         const options& opts) {
     const std::size_t chunks = opts.bytes / limits::chunk_bytes;
     if (chunks < 2 || chunks > UINT32_MAX / 2)
-        return fail(errc::invalid_argument, fmt::format("a buffer pool of {} bytes is out of bounds", opts.bytes));
+        return fail(errc::invalid_argument,
+                    fmt::format("a buffer pool of {} bytes is out of bounds", opts.bytes));
     FULMAR_TRY(auto region, source.allocate(chunks * limits::chunk_bytes));
-    return std::unique_ptr<buffer_pool>(
-        new buffer_pool(std::move(region), static_cast<std::uint32_t>(chunks), opts.newcomer_chunks));
+    return std::unique_ptr<buffer_pool>(new buffer_pool(
+        std::move(region), static_cast<std::uint32_t>(chunks), opts.newcomer_chunks));
 }
 
 buffer_pool::~buffer_pool() {
@@ -46,7 +48,8 @@ void buffer_pool::check_thread() noexcept {
 
 void buffer_pool::open(buffer_credit& c, std::uint32_t guarantee_chunks, bool in_capsule) noexcept {
     FULMAR_ASSERT(c.pool_ == nullptr);
-    FULMAR_ASSERT(guarantee_chunks <= total_ - total_ / 8);  // or a transfer of that size would wait for ever
+    FULMAR_ASSERT(guarantee_chunks <=
+                  total_ - total_ / 8);  // or a transfer of that size would wait for ever
     c.pool_ = this;
     c.guarantee_ = guarantee_chunks;
     c.reserve_ = in_capsule ? 1 : 0;
@@ -90,7 +93,8 @@ buffer_chain buffer_pool::take(buffer_credit& c, std::uint32_t chunks, buffer_us
     FULMAR_ASSERT(chunks <= c.guarantee_);
     if (!c.waiters_.empty()) return {};
     if (within(c, chunks)) {
-        // While the guarantees fit, a newcomer that waits for its share does not hold up those who have theirs.
+        // While the guarantees fit, a newcomer that waits for its share does not hold up those who
+        // have theirs.
         if (!within_.empty() && !guarantees_fit()) return {};
     } else if (waiting_ != 0) {
         return {};
@@ -123,7 +127,8 @@ void buffer_pool::put_back(buffer_chain& chain) noexcept {
     check_thread();
     if constexpr (poisoning) {
         std::uint32_t index = chain.head_;
-        for (std::uint32_t i = 0; i < chain.count_; ++i, index = next_[index]) poison(chunk(index), limits::chunk_bytes);
+        for (std::uint32_t i = 0; i < chain.count_; ++i, index = next_[index])
+            poison(chunk(index), limits::chunk_bytes);
     }
     next_[chain.tail_] = first_free_;
     first_free_ = chain.head_;
@@ -156,10 +161,12 @@ void buffer_pool::discharge(buffer_credit& c, std::uint32_t chunks, bool from_re
     requeue(c);
 }
 
-void buffer_pool::wait(buffer_waiter& w, buffer_credit& c, std::uint32_t chunks, buffer_use use) noexcept {
+void buffer_pool::wait(buffer_waiter& w, buffer_credit& c, std::uint32_t chunks,
+                       buffer_use use) noexcept {
     check_thread();
     FULMAR_ASSERT(c.pool_ == this && !w.waiting() && chunks != 0);
-    FULMAR_ASSERT(chunks <= c.guarantee_ || (use == buffer_use::in_capsule && chunks <= c.reserve_));
+    FULMAR_ASSERT(chunks <= c.guarantee_ ||
+                  (use == buffer_use::in_capsule && chunks <= c.reserve_));
     w.credit_ = &c;
     w.chunks_ = chunks;
     w.use_ = use;
@@ -189,7 +196,8 @@ void buffer_pool::cancel(buffer_waiter& w) noexcept {
     requeue(c);
 }
 
-// Keeps `c` in the queue where its oldest waiter belongs. Lists without a size let a node leave whichever holds it.
+// Keeps `c` in the queue where its oldest waiter belongs. Lists without a size let a node leave
+// whichever holds it.
 void buffer_pool::requeue(buffer_credit& c) noexcept {
     const bool queued = c.queue_hook_.is_linked();
     if (c.waiters_.empty()) {

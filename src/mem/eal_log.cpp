@@ -2,6 +2,7 @@
 #include "eal_log.hpp"
 
 #include <fulmar/base/log.hpp>
+
 #include <rte_log.h>
 
 #include <cstdio>

@@ -1,8 +1,11 @@
+#include "eal_log.hpp"
+#include "hugepage_probe.hpp"
+
+#include <fulmar/base/log.hpp>
 #include <fulmar/mem/environment.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <fulmar/base/log.hpp>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -13,9 +16,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <string_view>
-
-#include "eal_log.hpp"
-#include "hugepage_probe.hpp"
 
 namespace fulmar::mem {
 
@@ -50,10 +50,12 @@ std::size_t heap_mib(std::size_t wanted) noexcept {
 }
 
 std::vector<std::string> eal_arguments(const environment::options& opts, bool hugepages) {
-    const std::vector<int> cpus = opts.control_cpus.empty() ? cpus_of_this_thread() : opts.control_cpus;
+    const std::vector<int> cpus =
+        opts.control_cpus.empty() ? cpus_of_this_thread() : opts.control_cpus;
     std::vector<std::string> out{
         "fulmar",
-        // One lcore, on all CPUs of the control thread: "-l 0" would pin it, and every thread that it starts, to CPU 0.
+        // One lcore, on all CPUs of the control thread: "-l 0" would pin it, and every thread that
+        // it starts, to CPU 0.
         fmt::format("--lcores=0@({})", fmt::join(cpus, ",")),
         "--no-pci",
         "--iova-mode=va",
@@ -77,7 +79,8 @@ result<void> initialise_eal(const environment::options& opts, bool hugepages) {
     argv.push_back(nullptr);
     if (!forward_eal_log()) log::warn("EAL's log lines go to stderr");
     if (rte_eal_init(static_cast<int>(text.size()), argv.data()) >= 0) return {};
-    return fail(errc::no_memory, fmt::format("DPDK's memory cannot be set up: {}", rte_strerror(rte_errno)), {},
+    return fail(errc::no_memory,
+                fmt::format("DPDK's memory cannot be set up: {}", rte_strerror(rte_errno)), {},
                 hugepages ? "start with FULMAR_NO_HUGEPAGES=1" : "make the buffer pools smaller");
 }
 
@@ -87,9 +90,12 @@ result<environment*> environment::bring_up(const options& opts) {
     static environment only;
     if (tried) return fail(errc::bad_state, "DPDK can be initialised only once in a process");
     tried = true;
-    hugepage_answer answer{false, fmt::format("hugepages are switched off ({})", no_hugepages_variable)};
-    if (!opts.hugepages) answer.why = "hugepages are switched off";
-    else if (!hugepages_forbidden()) answer = probe_hugepages(heap_mib(opts.memory_bytes) << 20);
+    hugepage_answer answer{false,
+                           fmt::format("hugepages are switched off ({})", no_hugepages_variable)};
+    if (!opts.hugepages)
+        answer.why = "hugepages are switched off";
+    else if (!hugepages_forbidden())
+        answer = probe_hugepages(heap_mib(opts.memory_bytes) << 20);
     if (auto up = initialise_eal(opts, answer.usable); !up) {
         failed_with_hugepages = answer.usable;
         return tl::unexpected(std::move(up).error());

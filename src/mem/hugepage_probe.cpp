@@ -32,13 +32,16 @@ hugepage_answer probe_hugepages(std::size_t bytes, const std::string& sysfs) {
     const std::size_t needed = (bytes + huge - 1) / huge;
     const std::uint64_t free = read_number(folder + "free_hugepages");
     if (free == 0) return {false, "no 2 MiB hugepages are free"};
-    if (free < needed) return {false, fmt::format("{} hugepages are free, {} are needed", free, needed)};
+    if (free < needed)
+        return {false, fmt::format("{} hugepages are free, {} are needed", free, needed)};
 
     const std::size_t length = needed * huge;
     void* at = ::mmap(nullptr, length, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
-    if (at == MAP_FAILED) return {false, fmt::format("hugepages cannot be mapped: {}", std::strerror(errno))};
-    // A cgroup limit shows only when pages are touched, and then as SIGBUS; this call reports it instead.
+    if (at == MAP_FAILED)
+        return {false, fmt::format("hugepages cannot be mapped: {}", std::strerror(errno))};
+    // A cgroup limit shows only when pages are touched, and then as SIGBUS; this call reports it
+    // instead.
     const int touched = ::madvise(at, length, MADV_POPULATE_WRITE);
     const int why = errno;
     ::munmap(at, length);

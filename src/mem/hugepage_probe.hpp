@@ -1,4 +1,5 @@
-// Can this process get so much hugepage memory now? Asked before rte_eal_init, which cannot be tried twice.
+// Can this process get so much hugepage memory now? Asked before rte_eal_init, which cannot be
+// tried twice.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,10 @@ struct hugepage_answer {
     std::string why;  ///< for people, either way
 };
 
-/// Maps and touches `bytes` of 2 MiB pages, and gives them back: the only way to learn about cgroup limits too.
-/// `sysfs` is /sys/kernel/mm/hugepages but in tests.  Called on: control thread, before start.
-hugepage_answer probe_hugepages(std::size_t bytes, const std::string& sysfs = "/sys/kernel/mm/hugepages");
+/// Maps and touches `bytes` of 2 MiB pages, and gives them back: the only way to learn about cgroup
+/// limits too. `sysfs` is /sys/kernel/mm/hugepages but in tests.  Called on: control thread, before
+/// start.
+hugepage_answer probe_hugepages(std::size_t bytes,
+                                const std::string& sysfs = "/sys/kernel/mm/hugepages");
 
 }  // namespace fulmar::mem

@@ -1,7 +1,7 @@
+#include <fulmar/base/assert.hpp>
 #include <fulmar/mem/memory_source.hpp>
 
 #include <fmt/format.h>
-#include <fulmar/base/assert.hpp>
 #include <sys/mman.h>
 
 #include <bit>
@@ -17,8 +17,8 @@ result<dma_region> memory_source::allocate(std::size_t bytes, std::size_t alignm
     FULMAR_ASSERT(bytes != 0 && std::has_single_bit(alignment));
     std::byte* data = acquire(bytes, alignment);
     if (data == nullptr)
-        return fail(errc::no_memory, fmt::format("cannot allocate {} KiB of memory", bytes >> 10), {},
-                    "make the buffer pools smaller, or free memory or hugepages");
+        return fail(errc::no_memory, fmt::format("cannot allocate {} KiB of memory", bytes >> 10),
+                    {}, "make the buffer pools smaller, or free memory or hugepages");
     return dma_region(*this, data, bytes);
 }
 
@@ -32,7 +32,8 @@ std::byte* heap_memory::acquire(std::size_t bytes, std::size_t alignment) noexce
     if (mapped == MAP_FAILED) return nullptr;
     auto* begin = static_cast<std::byte*>(mapped);
     if (spare == 0) return begin;
-    const std::size_t before = (alignment - (reinterpret_cast<std::uintptr_t>(begin) & (alignment - 1))) & (alignment - 1);
+    const std::size_t before =
+        (alignment - (reinterpret_cast<std::uintptr_t>(begin) & (alignment - 1))) & (alignment - 1);
     if (before != 0) ::munmap(begin, before);
     if (spare != before) ::munmap(begin + before + length, spare - before);
     return begin + before;

@@ -1,4 +1,5 @@
-// Tells the address sanitizer which chunks nobody may touch: use after return is then reported, not suffered.
+// Tells the address sanitizer which chunks nobody may touch: use after return is then reported, not
+// suffered.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,12 @@ namespace fulmar::mem {
 
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr bool poisoning = true;
-inline void poison(const std::byte* at, std::size_t bytes) noexcept { __asan_poison_memory_region(at, bytes); }
-inline void unpoison(const std::byte* at, std::size_t bytes) noexcept { __asan_unpoison_memory_region(at, bytes); }
+inline void poison(const std::byte* at, std::size_t bytes) noexcept {
+    __asan_poison_memory_region(at, bytes);
+}
+inline void unpoison(const std::byte* at, std::size_t bytes) noexcept {
+    __asan_unpoison_memory_region(at, bytes);
+}
 #else
 inline constexpr bool poisoning = false;
 inline void poison(const std::byte*, std::size_t) noexcept {}

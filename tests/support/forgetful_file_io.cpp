@@ -12,7 +12,7 @@ namespace fulmar::test {
 using engine::file_op;
 using engine::file_op_kind;
 
-int forgetful_disk::open(const std::string& name, bool create) {
+int volatile_disk::open(const std::string& name, bool create) {
     auto at = names_.find(name);
     if (at == names_.end()) {
         if (!create) return -1;
@@ -23,15 +23,15 @@ int forgetful_disk::open(const std::string& name, bool create) {
     return next_fd_++;
 }
 
-int forgetful_disk::open_again(int fd) {
+int volatile_disk::open_again(int fd) {
     const std::shared_ptr<inode> file = open_.at(fd).file;
     open_[next_fd_] = {file, file->lost_syncs};
     return next_fd_++;
 }
 
-void forgetful_disk::close(int fd) { open_.erase(fd); }
+void volatile_disk::close(int fd) { open_.erase(fd); }
 
-bool forgetful_disk::rename(const std::string& from, const std::string& to) {
+bool volatile_disk::rename(const std::string& from, const std::string& to) {
     const auto at = names_.find(from);
     if (at == names_.end()) return false;
     names_[to] = at->second;
@@ -40,27 +40,28 @@ bool forgetful_disk::rename(const std::string& from, const std::string& to) {
     return true;
 }
 
-bool forgetful_disk::remove(const std::string& name) {
+bool volatile_disk::remove(const std::string& name) {
     if (names_.erase(name) == 0) return false;
     name_history_.push_back(names_);
     return true;
 }
 
-void forgetful_disk::sync_names() { name_history_ = {names_}; }
+void volatile_disk::sync_names() { name_history_ = {names_}; }
 
-std::uint64_t forgetful_disk::size(int fd) const { return open_.at(fd).file->cached.size(); }
+std::uint64_t volatile_disk::size(int fd) const { return open_.at(fd).file->cached.size(); }
 
-void forgetful_disk::set_size(int fd, std::uint64_t bytes) {
+void volatile_disk::set_size(int fd, std::uint64_t bytes) {
     inode& file = *open_.at(fd).file;
     file.cached.resize(bytes);
     file.durable.resize(bytes);
-    file.dirty.erase(file.dirty.lower_bound((bytes + sector_bytes - 1) / sector_bytes), file.dirty.end());
+    file.dirty.erase(file.dirty.lower_bound((bytes + sector_bytes - 1) / sector_bytes),
+                     file.dirty.end());
 }
 
-std::vector<std::byte> forgetful_disk::contents(int fd) const { return open_.at(fd).file->cached; }
+std::vector<std::byte> volatile_disk::contents(int fd) const { return open_.at(fd).file->cached; }
 
 // A cut keeps a prefix of the changes to names, and of each file any subset of its dirty sectors.
-void forgetful_disk::power_cut(std::uint32_t seed) {
+void volatile_disk::power_cut(std::uint32_t seed) {
     std::mt19937 random(seed);
     for (const started& s : under_way_) {
         if (s.op->kind != file_op_kind::write) continue;
@@ -68,7 +69,8 @@ void forgetful_disk::power_cut(std::uint32_t seed) {
         for (std::size_t at = 0; at < bytes.size();) {
             const std::size_t in_sector = sector_bytes - (s.op->offset + at) % sector_bytes;
             const std::size_t piece = std::min(in_sector, bytes.size() - at);
-            if (random() % 2 == 0) put(*s.file, s.op->offset + at, std::span(bytes).subspan(at, piece), false);
+            if (random() % 2 == 0)
+                put(*s.file, s.op->offset + at, std::span(bytes).subspan(at, piece), false);
             at += piece;
         }
     }
@@ -87,7 +89,7 @@ void forgetful_disk::power_cut(std::uint32_t seed) {
     failures_.clear();
 }
 
-void forgetful_disk::answer_lost() {
+void volatile_disk::answer_lost() {
     for (; !lost_.empty(); lost_.pop_front()) {
         file_op& op = *lost_.front().op;
         op.where = file_op::place::idle;
@@ -95,7 +97,7 @@ void forgetful_disk::answer_lost() {
     }
 }
 
-void forgetful_disk::tear(inode& file, std::mt19937& random) {
+void volatile_disk::tear(inode& file, std::mt19937& random) {
     // The size first: what lies behind the end is gone whether its sector arrived or not.
     const std::size_t size = random() % 2 == 0 ? file.cached.size() : file.durable.size();
     for (const auto& [sector, when] : file.dirty)
@@ -106,32 +108,35 @@ void forgetful_disk::tear(inode& file, std::mt19937& random) {
     file.lost_syncs = 0;
 }
 
-void forgetful_disk::harden(inode& file, std::uint64_t sector) {
+void volatile_disk::harden(inode& file, std::uint64_t sector) {
     const std::size_t begin = sector * sector_bytes;
     const std::size_t end = std::min(begin + sector_bytes, file.cached.size());
     if (begin >= end) return;
     if (file.durable.size() < end) file.durable.resize(end);
-    std::copy(file.cached.begin() + static_cast<std::ptrdiff_t>(begin), file.cached.begin() + static_cast<std::ptrdiff_t>(end),
+    std::copy(file.cached.begin() + static_cast<std::ptrdiff_t>(begin),
+              file.cached.begin() + static_cast<std::ptrdiff_t>(end),
               file.durable.begin() + static_cast<std::ptrdiff_t>(begin));
 }
 
-void forgetful_disk::fail_next(file_op_kind kind, int error, std::uint32_t times) { failures_[kind] = {error, times}; }
+void volatile_disk::fail_next(file_op_kind kind, int error, std::uint32_t times) {
+    failures_[kind] = {error, times};
+}
 
-void forgetful_disk::shuffle(std::uint32_t seed) {
+void volatile_disk::shuffle(std::uint32_t seed) {
     shuffled_ = seed != 0;
     order_.seed(seed);
 }
 
-void forgetful_disk::begin(file_op& op) {
+void volatile_disk::begin(file_op& op) {
     const auto at = open_.find(op.fd);
     under_way_.push_back({&op, at == open_.end() ? nullptr : at->second.file, clock_});
 }
 
-bool forgetful_disk::take_back(file_op& op) {
+bool volatile_disk::take_back(file_op& op) {
     return std::erase_if(under_way_, [&op](const started& s) { return s.op == &op; }) != 0;
 }
 
-bool forgetful_disk::step(file_op*& op, std::int64_t& result) {
+bool volatile_disk::step(file_op*& op, std::int64_t& result) {
     if (held_ || under_way_.empty()) return false;
     const std::size_t which = shuffled_ ? order_() % under_way_.size() : 0;
     const started s = under_way_[which];
@@ -141,7 +146,7 @@ bool forgetful_disk::step(file_op*& op, std::int64_t& result) {
     return true;
 }
 
-std::int64_t forgetful_disk::injected(const file_op& op) {
+std::int64_t volatile_disk::injected(const file_op& op) {
     if (std::find(refused_.begin(), refused_.end(), op.kind) != refused_.end()) return -EOPNOTSUPP;
     const auto failure = failures_.find(op.kind);
     if (failure == failures_.end()) return 0;
@@ -150,7 +155,7 @@ std::int64_t forgetful_disk::injected(const file_op& op) {
     return -error;
 }
 
-std::int64_t forgetful_disk::perform(const started& s) {
+std::int64_t volatile_disk::perform(const started& s) {
     const file_op& op = *s.op;
     if (s.file == nullptr) return -EBADF;
     inode& file = *s.file;
@@ -186,8 +191,10 @@ std::int64_t forgetful_disk::perform(const started& s) {
         case file_op_kind::deallocate:
         case file_op_kind::write_zeroes: {
             if (failure != 0) return failure;
-            const std::uint64_t end = std::min<std::uint64_t>(op.offset + op.length, file.cached.size());
-            if (op.offset < end) put(file, op.offset, std::vector<std::byte>(end - op.offset), false);
+            const std::uint64_t end =
+                std::min<std::uint64_t>(op.offset + op.length, file.cached.size());
+            if (op.offset < end)
+                put(file, op.offset, std::vector<std::byte>(end - op.offset), false);
             return 0;
         }
     }
@@ -195,7 +202,7 @@ std::int64_t forgetful_disk::perform(const started& s) {
 }
 
 // Only what was there when the sync began is promised.
-std::int64_t forgetful_disk::sync(const started& s, open_file& through) {
+std::int64_t volatile_disk::sync(const started& s, open_file& through) {
     inode& file = *s.file;
     if (through.seen_lost_syncs != file.lost_syncs) {
         through.seen_lost_syncs = file.lost_syncs;
@@ -213,12 +220,14 @@ std::int64_t forgetful_disk::sync(const started& s, open_file& through) {
     return 0;
 }
 
-void forgetful_disk::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes, bool durable) {
+void volatile_disk::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes,
+                         bool durable) {
     if (bytes.empty()) return;
     ++clock_;
     const std::uint64_t end = offset + bytes.size();
     if (file.cached.size() < end) file.cached.resize(end);
-    std::copy(bytes.begin(), bytes.end(), file.cached.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::copy(bytes.begin(), bytes.end(),
+              file.cached.begin() + static_cast<std::ptrdiff_t>(offset));
     for (std::uint64_t sector = offset / sector_bytes; sector * sector_bytes < end; ++sector) {
         if (durable) {
             harden(file, sector);
@@ -229,7 +238,7 @@ void forgetful_disk::put(inode& file, std::uint64_t offset, std::span<const std:
     }
 }
 
-std::vector<std::byte> forgetful_disk::gather(const file_op& op) {
+std::vector<std::byte> volatile_disk::gather(const file_op& op) {
     std::vector<std::byte> all;
     for (const iovec& v : op.vectors) {
         const auto* base = static_cast<const std::byte*>(v.iov_base);
@@ -238,7 +247,8 @@ std::vector<std::byte> forgetful_disk::gather(const file_op& op) {
     return all;
 }
 
-forgetful_file_io::forgetful_file_io(forgetful_disk& disk, engine::reactor* r) : disk_(disk), reactor_(r) {
+forgetful_file_io::forgetful_file_io(volatile_disk& disk, engine::reactor* r)
+    : disk_(disk), reactor_(r) {
     if (reactor_ != nullptr) reactor_->add(*this, engine::stage::reap);
 }
 

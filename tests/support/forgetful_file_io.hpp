@@ -1,5 +1,6 @@
-// A disk in memory that forgets what was not synced when its power is cut, sector by sector, by a seed: some un-synced
-// sectors made it, some did not. It proves FUA, Flush and the journal. One thread.
+// A disk in memory that forgets what was not synced when its power is cut, sector by sector, by a
+// seed: some un-synced sectors made it, some did not. It proves FUA, Flush and the journal. One
+// thread.
 #pragma once
 
 #include <fulmar/engine/file_io.hpp>
@@ -18,12 +19,12 @@
 namespace fulmar::test {
 
 /// Files and their names. Descriptors are numbers of its own, beyond those of the operating system.
-class forgetful_disk {
+class volatile_disk {
   public:
     static constexpr std::size_t sector_bytes = 512;
 
-    /// The file of that name; made when `create`. -1: there is none. What is made, renamed or removed is durable after
-    /// sync_names() (fsync of the folder).
+    /// The file of that name; made when `create`. -1: there is none. What is made, renamed or
+    /// removed is durable after sync_names() (fsync of the folder).
     int open(const std::string& name, bool create);
     /// Another open file on the same inode: it hears of failed syncs by itself, as in the kernel.
     int open_again(int fd);
@@ -39,14 +40,16 @@ class forgetful_disk {
     /// What a read would find now.
     [[nodiscard]] std::vector<std::byte> contents(int fd) const;
 
-    /// The power fails and comes back: names, sizes and sectors that were not durable are kept or lost by `seed`; operations
-    /// under way are never answered, though their sectors may have arrived; all descriptors are closed.
+    /// The power fails and comes back: names, sizes and sectors that were not durable are kept or
+    /// lost by `seed`; operations under way are never answered, though their sectors may have
+    /// arrived; all descriptors are closed.
     void power_cut(std::uint32_t seed);
-    /// Answers what a power cut left unanswered with -EIO, so that the objects of the "dead" process can be destroyed.
+    /// Answers what a power cut left unanswered with -EIO, so that the objects of the "dead"
+    /// process can be destroyed.
     void answer_lost();
 
-    /// The next `times` operations of `kind` fail with `error`. A sync that fails drops what it should have written, and the
-    /// next one through that open file succeeds: as Linux does.
+    /// The next `times` operations of `kind` fail with `error`. A sync that fails drops what it
+    /// should have written, and the next one through that open file succeeds: as Linux does.
     void fail_next(engine::file_op_kind kind, int error, std::uint32_t times = 1);
     /// Operations of `kind` are answered -EOPNOTSUPP from now on.
     void refuse(engine::file_op_kind kind) { refused_.push_back(kind); }
@@ -55,7 +58,7 @@ class forgetful_disk {
     /// Operations complete in an order that `seed` chooses; 0: in order.
     void shuffle(std::uint32_t seed);
 
-    [[nodiscard]] std::uint64_t syncs() const { return syncs_; }             ///< sync and data_sync, done
+    [[nodiscard]] std::uint64_t syncs() const { return syncs_; }  ///< sync and data_sync, done
     [[nodiscard]] std::uint64_t durable_writes() const { return durable_writes_; }
 
     // For forgetful_file_io.
@@ -111,30 +114,32 @@ class forgetful_disk {
 class forgetful_file_io final : public engine::file_io, private engine::poller {
   public:
     /// With a reactor it is polled there; without one call poll() by hand.
-    explicit forgetful_file_io(forgetful_disk& disk, engine::reactor* r = nullptr);
+    explicit forgetful_file_io(volatile_disk& disk, engine::reactor* r = nullptr);
     ~forgetful_file_io() override;
     forgetful_file_io(const forgetful_file_io&) = delete;
     forgetful_file_io& operator=(const forgetful_file_io&) = delete;
 
     void submit(engine::file_op& op) noexcept override;
     void cancel(engine::file_op& op) noexcept override;
-    [[nodiscard]] std::uint32_t outstanding() const noexcept override { return static_cast<std::uint32_t>(disk_.under_way()); }
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override {
+        return static_cast<std::uint32_t>(disk_.under_way());
+    }
     bool poll() noexcept override;
     bool has_work() noexcept override { return disk_.under_way() != 0; }
 
   private:
-    forgetful_disk& disk_;
+    volatile_disk& disk_;
     engine::reactor* reactor_;
 };
 
 /// One file_io for the one reactor of a test.
 class forgetful_files final : public engine::file_io_provider {
   public:
-    explicit forgetful_files(forgetful_disk& disk) : disk_(disk) {}
+    explicit forgetful_files(volatile_disk& disk) : disk_(disk) {}
     result<engine::file_io*> for_reactor(engine::reactor& r) override;
 
   private:
-    forgetful_disk& disk_;
+    volatile_disk& disk_;
     std::unique_ptr<forgetful_file_io> io_;
 };
 

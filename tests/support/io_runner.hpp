@@ -47,7 +47,9 @@ struct test_op : backend::io_op {
 class hand_reactor {
   public:
     explicit hand_reactor(bool descriptors = true)
-        : reactor_(engine::reactor::create({.id = {}, .busy_window = {}, .clock = &clock_, .descriptors = descriptors}).value()) {}
+        : reactor_(engine::reactor::create(
+                       {.id = {}, .busy_window = {}, .clock = &clock_, .descriptors = descriptors})
+                       .value()) {}
     engine::reactor& operator*() { return *reactor_; }
     engine::reactor* operator->() { return reactor_.get(); }
 
@@ -70,13 +72,15 @@ class hand_reactor {
 /// Submits to a channel and waits for the answer.
 class io_runner {
   public:
-    io_runner(hand_reactor& reactor, backend::io_channel& channel) : reactor_(reactor), channel_(channel) {}
+    io_runner(hand_reactor& reactor, backend::io_channel& channel)
+        : reactor_(reactor), channel_(channel) {}
 
-    nvme::status read(std::uint64_t first, std::uint32_t count, std::span<std::byte> into, std::size_t piece = SIZE_MAX) {
+    nvme::status read(std::uint64_t first, std::uint32_t count, std::span<std::byte> into,
+                      std::size_t piece = SIZE_MAX) {
         return range(backend::io_kind::read, first, count, into, piece);
     }
-    nvme::status write(std::uint64_t first, std::uint32_t count, std::span<std::byte> from, bool fua = false,
-                       std::size_t piece = SIZE_MAX) {
+    nvme::status write(std::uint64_t first, std::uint32_t count, std::span<std::byte> from,
+                       bool fua = false, std::size_t piece = SIZE_MAX) {
         return range(backend::io_kind::write, first, count, from, piece, fua);
     }
     nvme::status compare(std::uint64_t first, std::uint32_t count, std::span<std::byte> with) {
@@ -101,13 +105,14 @@ class io_runner {
     }
     nvme::status run(test_op& op) {
         channel_.submit(op);
-        if (!reactor_.run_until([&op] { return op.finished(); })) return {nvme::status_type::vendor, 0xff};
+        if (!reactor_.run_until([&op] { return op.finished(); }))
+            return {nvme::status_type::vendor, 0xff};
         return op.answers == 1 ? op.status : nvme::status{nvme::status_type::vendor, 0xfe};
     }
 
   private:
-    nvme::status range(backend::io_kind kind, std::uint64_t first, std::uint32_t count, std::span<std::byte> bytes,
-                       std::size_t piece, bool fua = false) {
+    nvme::status range(backend::io_kind kind, std::uint64_t first, std::uint32_t count,
+                       std::span<std::byte> bytes, std::size_t piece, bool fua = false) {
         test_op op;
         op.kind = kind;
         op.first_block = first;

@@ -13,7 +13,8 @@ class temp_dir {
   public:
     /// In $TMPDIR or /var/tmp: a file system on a disk, where there is one.
     explicit temp_dir(const char* parent = std::getenv("TMPDIR")) {
-        std::string pattern = std::string(parent != nullptr ? parent : "/var/tmp") + "/fulmar-test-XXXXXX";
+        std::string pattern =
+            std::string(parent != nullptr ? parent : "/var/tmp") + "/fulmar-test-XXXXXX";
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
         path_ = pattern;
     }

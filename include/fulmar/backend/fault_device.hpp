@@ -1,5 +1,6 @@
-// A ram device that errs, stalls, delays, loses and vanishes on command. For tests and the simulator; a fulmard has it only
-// when it is built with FULMAR_FAULTS. It may allocate and lock, which real devices must not.
+// A ram device that errs, stalls, delays, loses and vanishes on command. For tests and the
+// simulator; a fulmard has it only when it is built with FULMAR_FAULTS. It may allocate and lock,
+// which real devices must not.
 #pragma once
 
 #include <fulmar/backend/device.hpp>
@@ -16,7 +17,8 @@ namespace fulmar::backend {
 struct fault_options {
     std::uint64_t size_bytes = 0;
     std::uint32_t block_bytes = 512;
-    bool volatile_write_cache = false;  ///< what geometry() says; nothing is ever lost but by a rule
+    bool volatile_write_cache =
+        false;  ///< what geometry() says; nothing is ever lost but by a rule
 };
 
 enum class fault_action : std::uint8_t {
@@ -30,8 +32,8 @@ enum class fault_action : std::uint8_t {
 /// What happens to the next operations.
 struct fault_rule {
     fault_action action = fault_action::pass;
-    std::optional<io_kind> kind{};   ///< nothing: any
-    std::uint32_t count = 1;         ///< how many operations; 0: all, until clear()
+    std::optional<io_kind> kind{};  ///< nothing: any
+    std::uint32_t count = 1;        ///< how many operations; 0: all, until clear()
     nvme::status status = nvme::sc::internal_error;
     duration delay{};
 };
@@ -52,8 +54,9 @@ enum class held_fate : std::uint8_t {
     kept,      ///< not at all, until reset(): a device that went silent
 };
 
-/// Called on: control reactor, unless a method says otherwise. What is told here reaches channels of other reactors within
-/// some milliseconds. Answers come in a later turn than the submission, unless odds say otherwise.
+/// Called on: control reactor, unless a method says otherwise. What is told here reaches channels
+/// of other reactors within some milliseconds. Answers come in a later turn than the submission,
+/// unless odds say otherwise.
 class fault_device : public device {
   public:
     /// Rules apply in the order of their arrival; one that is used up is gone.
@@ -64,16 +67,18 @@ class fault_device : public device {
 
     /// What is stalled or delayed goes on.
     virtual void release() = 0;
-    /// A device reset: everything that is held or lost is answered with `status`, and its memory is not touched any more.
+    /// A device reset: everything that is held or lost is answered with `status`, and its memory is
+    /// not touched any more.
     virtual void reset(nvme::status status = nvme::sc::aborted_by_request) = 0;
     /// The device is lost: the listener is told, later operations fail.
-    virtual void vanish(held_fate fate, const std::string& reason = "the fault device vanished on command") = 0;
+    virtual void vanish(held_fate fate,
+                        const std::string& reason = "the fault device vanished on command") = 0;
     /// It is back, with its data, as after reopen(); nothing that was held is released by it.
     virtual void come_back() = 0;
 
-    /// One of the above as text, for a command line or REST: "fail write 3", "stall any 0", "delay read 1 250" (ms),
-    /// "lose flush 1", "clear", "release", "reset", "vanish answered", "vanish kept", "come_back", "random SEED FAIL DELAY LOSE".
-    /// Errors: invalid_argument.
+    /// One of the above as text, for a command line or REST: "fail write 3", "stall any 0", "delay
+    /// read 1 250" (ms), "lose flush 1", "clear", "release", "reset", "vanish answered", "vanish
+    /// kept", "come_back", "random SEED FAIL DELAY LOSE". Errors: invalid_argument.
     result<void> command(std::string_view text);
 
     // Called on: any thread.

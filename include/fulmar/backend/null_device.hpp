@@ -13,8 +13,8 @@ struct null_options {
     std::uint32_t block_bytes = 512;
 };
 
-/// Reads give zeros, writes are discarded, Compare compares with zeros. Everything completes inside submit().
-/// Called on: control reactor.  Errors: invalid_argument.
+/// Reads give zeros, writes are discarded, Compare compares with zeros. Everything completes inside
+/// submit(). Called on: control reactor.  Errors: invalid_argument.
 result<std::unique_ptr<device>> make_null_device(const null_options& options);
 
 }  // namespace fulmar::backend

@@ -80,6 +80,8 @@ class target final : public control_port {
     void discovery_changed() noexcept;
     void subsystem_gone(subsystem& s) noexcept;
     void subsystem_started() noexcept;
+    /// The target is stopping and `s` is about to be taken down: what it was stays part of the configuration.
+    void keep_for_restart(subsystem& s);
     /// Something that nobody asked for over REST did not work out: start, device loss.
     void operation_failed(const error& why) noexcept;
     /// Takes the new size of `e` into its specification.
@@ -97,7 +99,8 @@ class target final : public control_port {
 
     void on_request(control_request& request) noexcept;
     void change_device(const std::string& name, change& what, control_request& request);
-    void expel_listener(const std::string& name);
+    /// Stops accepting there, and ends the connections that were made through it.
+    result<void> close_listener(const std::string& name);
     [[nodiscard]] result<control_answer> ask(const query& q);
     void on_change(control_request& request);
     void on_query(control_request& request);
@@ -137,6 +140,8 @@ class target final : public control_port {
     std::function<void(const error&)> start_failed_;
     std::function<void()> start_done_;
     std::function<void()> stop_done_;
+    std::vector<listener_spec> stopped_listeners_;
+    std::vector<std::pair<std::uint32_t, subsystem_spec>> stopped_subsystems_;  // with their slots
     struct shutdown_timer : engine::timer {
         explicit shutdown_timer(target& t) noexcept : timer(&target::on_shutdown_timer), owner(&t) {}
         target* owner;

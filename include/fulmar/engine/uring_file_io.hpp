@@ -10,14 +10,15 @@
 namespace fulmar::engine {
 
 struct uring_options {
-    std::uint32_t depth = 256;        ///< operations at the kernel at once; a power of two
-    unsigned forbidden_flags = 0;     ///< setup flags to do without (tests of older kernels)
+    std::uint32_t depth = 256;     ///< operations at the kernel at once; a power of two
+    unsigned forbidden_flags = 0;  ///< setup flags to do without (tests of older kernels)
 };
 
 /// Called on: any thread.
 std::unique_ptr<file_io_provider> make_uring_files(const uring_options& options = {});
 
-/// Whether io_uring works for this process; the error says why not and what to do.  Called on: any thread.
+/// Whether io_uring works for this process; the error says why not and what to do.  Called on: any
+/// thread.
 result<void> probe_uring();
 
 }  // namespace fulmar::engine

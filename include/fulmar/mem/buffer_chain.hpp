@@ -1,5 +1,6 @@
 // A request's memory: up to limits::max_chunks_per_request chunks of one pool, linked by index.
-// Lives on the pool's reactor. Goes back to the pool when it dies, which wakes nobody by itself: buffer_pool::pump() does.
+// Lives on the pool's reactor. Goes back to the pool when it dies, which wakes nobody by itself:
+// buffer_pool::pump() does.
 #pragma once
 
 #include <sys/uio.h>
@@ -35,15 +36,18 @@ class buffer_chain {
     /// The first chunk: contiguous for limits::chunk_bytes, aligned to 4 KiB.
     [[nodiscard]] std::byte* data() const noexcept;
 
-    /// Describes `length` bytes from `offset` on; neighbours are joined. Returns how many of `out` were filled: at most one
-    /// per chunk. `out` must have room and the range must lie within capacity(): our own mistakes.
-    std::uint32_t fill_iovecs(std::span<iovec> out, std::size_t offset, std::size_t length) const noexcept;
+    /// Describes `length` bytes from `offset` on; neighbours are joined. Returns how many of `out`
+    /// were filled: at most one per chunk. `out` must have room and the range must lie within
+    /// capacity(): our own mistakes.
+    std::uint32_t fill_iovecs(std::span<iovec> out, std::size_t offset,
+                              std::size_t length) const noexcept;
 
     void copy_in(std::size_t offset, std::span<const std::byte> from) const noexcept;
     void copy_out(std::size_t offset, std::span<std::byte> to) const noexcept;
     void zero(std::size_t offset, std::size_t length) const noexcept;
 
-    /// Moves the charge to another account of the same pool (quarantine: the connection ends, the buffers stay).
+    /// Moves the charge to another account of the same pool (quarantine: the connection ends, the
+    /// buffers stay).
     void recharge(buffer_credit& to) noexcept;
 
     void release() noexcept;

@@ -1,5 +1,5 @@
-// Who may take how much of a buffer pool: one account per connection, and the node a request waits in.
-// Both live on the pool's reactor, embedded in their owners.
+// Who may take how much of a buffer pool: one account per connection, and the node a request waits
+// in. Both live on the pool's reactor, embedded in their owners.
 #pragma once
 
 #include <fulmar/base/intrusive.hpp>
@@ -14,14 +14,17 @@ class buffer_credit;
 
 /// What the memory is for.
 enum class buffer_use : std::uint8_t {
-    transfer,    ///< reads, writes by R2T, log pages: the connection reads on while the request waits
-    in_capsule,  ///< one chunk for data that is next in the byte stream: the connection cannot read on without it
+    transfer,  ///< reads, writes by R2T, log pages: the connection reads on while the request waits
+    in_capsule,  ///< one chunk for data that is next in the byte stream: the connection cannot read
+                 ///< on without it
 };
 
-/// A request that waits for memory. It leaves the queue when `granted` runs or by buffer_pool::cancel().
+/// A request that waits for memory. It leaves the queue when `granted` runs or by
+/// buffer_pool::cancel().
 class buffer_waiter {
   public:
-    /// Runs inside buffer_pool::pump(), once per wait(). May take, release, wait again and cancel others.
+    /// Runs inside buffer_pool::pump(), once per wait(). May take, release, wait again and cancel
+    /// others.
     using handler = void (*)(buffer_waiter&, buffer_chain&&) noexcept;
 
     explicit buffer_waiter(handler granted) noexcept : granted_(granted) {}
@@ -53,7 +56,9 @@ class buffer_credit {
     [[nodiscard]] bool open() const noexcept { return pool_ != nullptr; }
     [[nodiscard]] std::uint32_t held() const noexcept { return held_ + reserve_held_; }
     [[nodiscard]] std::uint32_t guarantee() const noexcept { return guarantee_; }
-    [[nodiscard]] bool waiting() const noexcept { return !waiters_.empty() || in_capsule_waiters_ != 0; }
+    [[nodiscard]] bool waiting() const noexcept {
+        return !waiters_.empty() || in_capsule_waiters_ != 0;
+    }
 
   private:
     friend class buffer_pool;
@@ -65,13 +70,13 @@ class buffer_credit {
     }
 
     buffer_pool* pool_ = nullptr;
-    std::uint32_t guarantee_ = 0;     // chunks for transfers
-    std::uint32_t held_ = 0;          // of those, and beyond
-    std::uint32_t reserve_ = 0;       // 1 when the account has an in-capsule chunk of its own
+    std::uint32_t guarantee_ = 0;  // chunks for transfers
+    std::uint32_t held_ = 0;       // of those, and beyond
+    std::uint32_t reserve_ = 0;    // 1 when the account has an in-capsule chunk of its own
     std::uint32_t reserve_held_ = 0;
     std::uint32_t in_capsule_waiters_ = 0;
-    waiter_list waiters_;             // transfers, oldest first
-    list_hook queue_hook_;            // in one of the pool's queues while waiters_ is not empty
+    waiter_list waiters_;   // transfers, oldest first
+    list_hook queue_hook_;  // in one of the pool's queues while waiters_ is not empty
     bool queued_within_ = false;
 };
 

@@ -1,6 +1,6 @@
-// The data buffers of one reactor: fixed chunks, handed out by credit so that a greedy or stalled connection cannot starve
-// another. One reactor's; no lock, and no allocation after create().
-// Must never call back from a release: waiters run in pump(), which the poll group calls once a turn.
+// The data buffers of one reactor: fixed chunks, handed out by credit so that a greedy or stalled
+// connection cannot starve another. One reactor's; no lock, and no allocation after create(). Must
+// never call back from a release: waiters run in pump(), which the poll group calls once a turn.
 #pragma once
 
 #include <fulmar/base/limits.hpp>
@@ -18,12 +18,17 @@ namespace fulmar::mem {
 
 /// The rules of credit. F = free chunks.
 /// Every account has a guarantee (transfers) and usually one chunk in reserve (in-capsule data).
-///  - Reserve: the account's own in-capsule chunk, when it is not in use. A transfer leaves one chunk for each unused reserve
-///    (at most 1/8 of the pool), and what is taken for in-capsule data never waits for its host again: so it always comes back.
+///  - Reserve: the account's own in-capsule chunk, when it is not in use. A transfer leaves one
+///  chunk for each unused reserve
+///    (at most 1/8 of the pool), and what is taken for in-capsule data never waits for its host
+///    again: so it always comes back.
 ///  - Within the guarantee: allowed when F suffices.
-///  - Beyond it: only when nobody waits, and F then still covers everybody's unused guarantees and one newcomer.
-///  - Guarantees that add up to more than the pool: first come, first served, at most one guarantee per account while others wait.
-/// All or nothing per request. Waiters: oldest first per account, accounts in turn; those within their guarantee go first.
+///  - Beyond it: only when nobody waits, and F then still covers everybody's unused guarantees and
+///  one newcomer.
+///  - Guarantees that add up to more than the pool: first come, first served, at most one guarantee
+///  per account while others wait.
+/// All or nothing per request. Waiters: oldest first per account, accounts in turn; those within
+/// their guarantee go first.
 class buffer_pool {
   public:
     struct options {
@@ -45,7 +50,8 @@ class buffer_pool {
     /// `c` holds nothing and nobody waits on it. Does nothing when it is not open.
     void close(buffer_credit& c) noexcept;
 
-    /// `chunks` (at least 1, at most the guarantee; exactly 1 in-capsule), or an empty chain: then wait(), or try again later.
+    /// `chunks` (at least 1, at most the guarantee; exactly 1 in-capsule), or an empty chain: then
+    /// wait(), or try again later.
     [[nodiscard]] buffer_chain take(buffer_credit& c, std::uint32_t chunks,
                                     buffer_use use = buffer_use::transfer) noexcept;
 
@@ -55,7 +61,8 @@ class buffer_pool {
     /// Does nothing when `w` is not waiting.
     void cancel(buffer_waiter& w) noexcept;
 
-    /// Grants what can be granted; returns true when anything was. Costs two loads when there is nothing to do.
+    /// Grants what can be granted; returns true when anything was. Costs two loads when there is
+    /// nothing to do.
     bool pump() noexcept {
         if (!needs_pump()) return false;
         return grant_waiters();
@@ -71,7 +78,9 @@ class buffer_pool {
 
     /// All of the pool's memory, for registration with a device or the kernel.
     [[nodiscard]] std::byte* base() const noexcept { return region_.data(); }
-    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{total_} * limits::chunk_bytes; }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return std::size_t{total_} * limits::chunk_bytes;
+    }
 
     /// Bytes → chunks, rounded up.
     [[nodiscard]] static constexpr std::uint32_t chunks_for(std::size_t bytes) noexcept {
@@ -88,7 +97,8 @@ class buffer_pool {
     }
     [[nodiscard]] bool may_take(const buffer_credit& c, std::uint32_t chunks) const noexcept;
     [[nodiscard]] static bool within(const buffer_credit& c, std::uint32_t chunks) noexcept;
-    [[nodiscard]] buffer_chain cut(buffer_credit& c, std::uint32_t chunks, bool from_reserve) noexcept;
+    [[nodiscard]] buffer_chain cut(buffer_credit& c, std::uint32_t chunks,
+                                   bool from_reserve) noexcept;
     void put_back(buffer_chain& chain) noexcept;
     void charge(buffer_credit& c, std::uint32_t chunks, bool from_reserve) noexcept;
     void discharge(buffer_credit& c, std::uint32_t chunks, bool from_reserve) noexcept;
@@ -105,15 +115,15 @@ class buffer_pool {
     std::uint32_t total_;
     std::uint32_t free_;
     std::uint32_t newcomer_;
-    std::uint32_t guaranteed_ = 0;      // sum of guarantees and reserves
-    std::uint32_t unused_ = 0;          // of those, what is not held
-    std::uint32_t unused_reserves_ = 0; // of those, in-capsule chunks
+    std::uint32_t guaranteed_ = 0;       // sum of guarantees and reserves
+    std::uint32_t unused_ = 0;           // of those, what is not held
+    std::uint32_t unused_reserves_ = 0;  // of those, in-capsule chunks
     std::uint32_t waiting_ = 0;
-    bool changed_ = false;              // something since the last pump() may have made a grant possible
+    bool changed_ = false;  // something since the last pump() may have made a grant possible
     buffer_credit::waiter_list in_capsule_;
     credit_list within_;
     credit_list beyond_;
-    std::thread::id owner_{};           // debug builds only
+    std::thread::id owner_{};  // debug builds only
 };
 
 }  // namespace fulmar::mem

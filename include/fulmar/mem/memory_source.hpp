@@ -1,5 +1,6 @@
-// Where large, long-lived memory comes from: EAL's heap (hugepages, DMA) or, for tests and tools, plain mmap.
-// Any thread, but never on a reactor that is serving: allocation may take the kernel's and EAL's locks.
+// Where large, long-lived memory comes from: EAL's heap (hugepages, DMA) or, for tests and tools,
+// plain mmap. Any thread, but never on a reactor that is serving: allocation may take the kernel's
+// and EAL's locks.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -11,7 +12,8 @@ namespace fulmar::mem {
 
 class memory_source;
 
-/// A block of memory with one owner; it goes back to its source when the owner dies. Zero-filled at first.
+/// A block of memory with one owner; it goes back to its source when the owner dies. Zero-filled at
+/// first.
 class dma_region {
   public:
     dma_region() noexcept = default;

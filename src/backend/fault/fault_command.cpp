@@ -12,12 +12,16 @@ namespace fulmar::backend {
 
 namespace {
 
-constexpr std::array actions{std::pair{"pass", fault_action::pass}, std::pair{"fail", fault_action::fail},
-                             std::pair{"stall", fault_action::stall}, std::pair{"delay", fault_action::delay},
-                             std::pair{"lose", fault_action::lose}};
-constexpr std::array kinds{std::pair{"read", io_kind::read}, std::pair{"write", io_kind::write},
-                           std::pair{"flush", io_kind::flush}, std::pair{"write_zeroes", io_kind::write_zeroes},
-                           std::pair{"deallocate", io_kind::deallocate}, std::pair{"compare", io_kind::compare},
+constexpr std::array actions{
+    std::pair{"pass", fault_action::pass}, std::pair{"fail", fault_action::fail},
+    std::pair{"stall", fault_action::stall}, std::pair{"delay", fault_action::delay},
+    std::pair{"lose", fault_action::lose}};
+constexpr std::array kinds{std::pair{"read", io_kind::read},
+                           std::pair{"write", io_kind::write},
+                           std::pair{"flush", io_kind::flush},
+                           std::pair{"write_zeroes", io_kind::write_zeroes},
+                           std::pair{"deallocate", io_kind::deallocate},
+                           std::pair{"compare", io_kind::compare},
                            std::pair{"verify", io_kind::verify}};
 
 std::vector<std::string_view> words_of(std::string_view text) {
@@ -50,7 +54,8 @@ bool look_up(const Table& table, std::string_view word, Value& into) {
 
 result<void> fault_device::command(std::string_view text) {
     const auto not_understood = [text] {
-        return fulmar::fail(errc::invalid_argument, fmt::format("\"{}\" is not a fault command", text), {},
+        return fulmar::fail(errc::invalid_argument,
+                            fmt::format("\"{}\" is not a fault command", text), {},
                             "see fulmar/backend/fault_device.hpp");
     };
     const std::vector<std::string_view> words = words_of(text);
@@ -70,13 +75,15 @@ result<void> fault_device::command(std::string_view text) {
     if (verb == "random" && words.size() == 5) {
         std::uint64_t seed = 0;
         fault_odds odds;
-        if (!parse(words[1], seed) || !parse(words[2], odds.fail) || !parse(words[3], odds.delay) || !parse(words[4], odds.lose))
+        if (!parse(words[1], seed) || !parse(words[2], odds.fail) || !parse(words[3], odds.delay) ||
+            !parse(words[4], odds.lose))
             return not_understood();
         odds.shuffle = true;
         return randomise(seed, odds), result<void>{};
     }
     fault_rule rule;
-    if (words.size() < 3 || !look_up(actions, verb, rule.action) || !parse(words[2], rule.count)) return not_understood();
+    if (words.size() < 3 || !look_up(actions, verb, rule.action) || !parse(words[2], rule.count))
+        return not_understood();
     if (words[1] != "any") {
         io_kind kind{};
         if (!look_up(kinds, words[1], kind)) return not_understood();

@@ -1,5 +1,9 @@
-// Each operation gets a node, which is in one place: ready to be answered, held, or lost. Channels look at what the control
-// reactor told once a turn, and every few milliseconds while something is held; so nothing is in a mailbox when one dies.
+// Each operation gets a node, which is in one place: ready to be answered, held, or lost. Channels
+// look at what the control reactor told once a turn, and every few milliseconds while something is
+// held; so nothing is in a mailbox when one dies.
+#include "block_size.hpp"
+#include "fault_plan.hpp"
+
 #include <fulmar/backend/fault_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/engine/poller.hpp>
@@ -8,9 +12,6 @@
 #include <algorithm>
 #include <atomic>
 #include <list>
-
-#include "block_size.hpp"
-#include "fault_plan.hpp"
 
 namespace fulmar::backend {
 
@@ -31,7 +32,8 @@ struct fault_orders {
 
 class controlled_device final : public fault_device {
   public:
-    controlled_device(std::unique_ptr<device> store, bool vwc) : store_(std::move(store)), vwc_(vwc) {
+    controlled_device(std::unique_ptr<device> store, bool vwc)
+        : store_(std::move(store)), vwc_(vwc) {
         identity_.model = "Fulmar fault";
     }
     const char* type() const noexcept override { return "fault"; }
@@ -41,12 +43,15 @@ class controlled_device final : public fault_device {
         return g;
     }
     const device_identity& identity() const noexcept override { return identity_; }
-    device_state state() const noexcept override { return orders.lost ? device_state::lost : device_state::ready; }
+    device_state state() const noexcept override {
+        return orders.lost ? device_state::lost : device_state::ready;
+    }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;
     result<void> resize(std::uint64_t new_block_count) override {
         const std::uint64_t before = store_->geometry().block_count;
         FULMAR_CHECK(store_->resize(new_block_count));
-        if (listener_ != nullptr && before != store_->geometry().block_count) listener_->on_device_resized(*this);
+        if (listener_ != nullptr && before != store_->geometry().block_count)
+            listener_->on_device_resized(*this);
         return {};
     }
     result<void> reopen() override {
@@ -57,7 +62,9 @@ class controlled_device final : public fault_device {
 
     void add(const fault_rule& rule) override { plan.add(rule); }
     void clear() override { plan.clear(); }
-    void randomise(std::uint64_t seed, const fault_odds& odds) override { plan.randomise(seed, odds); }
+    void randomise(std::uint64_t seed, const fault_odds& odds) override {
+        plan.randomise(seed, odds);
+    }
     void release() override { order(orders.releases); }
     void reset(nvme::status status) override {
         orders.reset_status = status.pack();
@@ -120,9 +127,10 @@ class fault_channel final : public io_channel, private engine::poller {
             ++orders_.answered;
             return op.done(op, status);
         }
-        node_list& place = d.action == fault_action::lose                                        ? lost_
-                           : d.action == fault_action::stall || d.action == fault_action::delay ? held_
-                                                                                                 : ready_;
+        node_list& place = d.action == fault_action::lose ? lost_
+                           : d.action == fault_action::stall || d.action == fault_action::delay
+                               ? held_
+                               : ready_;
         node& n = place.emplace_back(*this, op);
         n.answer = d.action == fault_action::fail ? std::optional(d.status) : std::nullopt;
         if (&place == &ready_) return;
@@ -144,11 +152,14 @@ class fault_channel final : public io_channel, private engine::poller {
         node& operator=(const node&) = delete;
         struct due_timer final : engine::timer {
             explicit due_timer(node& n) noexcept
-                : timer([](engine::timer& t) noexcept { static_cast<due_timer&>(t).owner.expire(); }), owner(n) {}
+                : timer(
+                      [](engine::timer& t) noexcept { static_cast<due_timer&>(t).owner.expire(); }),
+                  owner(n) {}
             node& owner;
         };
         void expire() noexcept {
-            auto at = std::find_if(channel.held_.begin(), channel.held_.end(), [this](const node& n) { return &n == this; });
+            auto at = std::find_if(channel.held_.begin(), channel.held_.end(),
+                                   [this](const node& n) { return &n == this; });
             channel.make_ready(channel.held_, at, std::nullopt);
         }
         fault_channel& channel;
@@ -159,7 +170,10 @@ class fault_channel final : public io_channel, private engine::poller {
     using node_list = std::list<node>;
     struct look_timer final : engine::timer {
         explicit look_timer(fault_channel& c) noexcept
-            : timer([](engine::timer& t) noexcept { static_cast<look_timer&>(t).owner.look_again(); }), owner(c) {}
+            : timer([](engine::timer& t) noexcept {
+                  static_cast<look_timer&>(t).owner.look_again();
+              }),
+              owner(c) {}
         fault_channel& owner;
     };
 
@@ -168,7 +182,8 @@ class fault_channel final : public io_channel, private engine::poller {
         reactor_.timers().arm(look_, reactor_.now() + std::chrono::milliseconds(5));
     }
 
-    void make_ready(node_list& from, node_list::iterator which, std::optional<nvme::status> answer) noexcept {
+    void make_ready(node_list& from, node_list::iterator which,
+                    std::optional<nvme::status> answer) noexcept {
         if (answer) which->answer = answer;
         reactor_.timers().cancel(which->due);
         --orders_.held;
@@ -205,9 +220,12 @@ class fault_channel final : public io_channel, private engine::poller {
         obey();
         bool gone = false;
         destroyed_ = &gone;
-        const std::size_t budget = ready_.size();  // what comes meanwhile is answered in the next turn
+        const std::size_t budget =
+            ready_.size();  // what comes meanwhile is answered in the next turn
         for (std::size_t i = 0; i < budget; ++i) {
-            auto which = std::next(ready_.begin(), static_cast<std::ptrdiff_t>(device_.plan.next_answer(ready_.size())));
+            auto which =
+                std::next(ready_.begin(),
+                          static_cast<std::ptrdiff_t>(device_.plan.next_answer(ready_.size())));
             io_op& op = *which->op;
             const std::optional<nvme::status> answer = which->answer;
             ready_.erase(which);
@@ -231,7 +249,9 @@ class fault_channel final : public io_channel, private engine::poller {
         inner.block_count = op.block_count;
         inner.data = op.data;
         inner.ranges = op.ranges;
-        inner.done = [](io_op& done, nvme::status s) noexcept { static_cast<copy&>(done).result = s; };
+        inner.done = [](io_op& done, nvme::status s) noexcept {
+            static_cast<copy&>(done).result = s;
+        };
         store_->submit(inner);
         return inner.result;
     }
@@ -254,7 +274,8 @@ result<std::unique_ptr<io_channel>> controlled_device::open_channel(engine::reac
 }  // namespace
 
 result<std::unique_ptr<fault_device>> make_fault_device(const fault_options& options) {
-    FULMAR_TRY(auto store, make_ram_device({.size_bytes = options.size_bytes, .block_bytes = options.block_bytes}));
+    FULMAR_TRY(auto store, make_ram_device({.size_bytes = options.size_bytes,
+                                            .block_bytes = options.block_bytes}));
     return std::make_unique<controlled_device>(std::move(store), options.volatile_write_cache);
 }
 

@@ -28,8 +28,9 @@ void fault_plan::randomise(std::uint64_t seed, const fault_odds& odds) {
 
 fault_plan::decision fault_plan::decide(const io_op& op) {
     const std::scoped_lock lock(mutex_);
-    const auto rule = std::find_if(rules_.begin(), rules_.end(),
-                                   [&op](const fault_rule& r) { return !r.kind || *r.kind == op.kind; });
+    const auto rule = std::find_if(rules_.begin(), rules_.end(), [&op](const fault_rule& r) {
+        return !r.kind || *r.kind == op.kind;
+    });
     if (rule != rules_.end()) {
         const decision d{.action = rule->action, .status = rule->status, .delay = rule->delay};
         if (rule->count != 0 && --rule->count == 0) rules_.erase(rule);
@@ -40,14 +41,17 @@ fault_plan::decision fault_plan::decide(const io_op& op) {
     d.at_once = odds_.inline_answers && generator_() % 4 == 0;
     std::uint64_t draw = generator_() % 1000;
     if (draw < odds_.fail) {
-        constexpr std::array reads{sc::unrecovered_read_error, sc::internal_error, sc::command_interrupted};
+        constexpr std::array reads{sc::unrecovered_read_error, sc::internal_error,
+                                   sc::command_interrupted};
         constexpr std::array writes{sc::write_fault, sc::internal_error, sc::capacity_exceeded};
-        const bool is_read = op.kind == io_kind::read || op.kind == io_kind::compare || op.kind == io_kind::verify;
+        const bool is_read =
+            op.kind == io_kind::read || op.kind == io_kind::compare || op.kind == io_kind::verify;
         d.action = fault_action::fail;
         d.status = (is_read ? reads : writes)[generator_() % 3];
     } else if ((draw -= odds_.fail) < odds_.delay) {
         d.action = fault_action::delay;
-        d.delay = duration(static_cast<std::int64_t>(generator_() % static_cast<std::uint64_t>(odds_.max_delay.count() + 1)));
+        d.delay = duration(static_cast<std::int64_t>(
+            generator_() % static_cast<std::uint64_t>(odds_.max_delay.count() + 1)));
     } else if ((draw -= odds_.delay) < odds_.lose) {
         d.action = fault_action::lose;
     }

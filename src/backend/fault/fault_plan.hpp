@@ -1,4 +1,5 @@
-// What a fault device is to do with the next operation. Any thread: rules come from the control reactor, operations from all.
+// What a fault device is to do with the next operation. Any thread: rules come from the control
+// reactor, operations from all.
 #pragma once
 
 #include <fulmar/backend/fault_device.hpp>

@@ -1,5 +1,5 @@
-// Which file backs which device of this process. The kernel's locks keep other processes out, but their errors cannot tell
-// an operator who was first. Any thread.
+// Which file backs which device of this process. The kernel's locks keep other processes out, but
+// their errors cannot tell an operator who was first. Control reactor.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -9,7 +9,8 @@
 namespace fulmar::backend {
 
 /// Errors: conflict, naming the device that has it.
-result<void> claim_file(const std::string& claim, const std::string& device, const std::string& path);
+result<void> claim_file(const std::string& claim, const std::string& device,
+                        const std::string& path);
 void release_file(const std::string& claim) noexcept;
 
 }  // namespace fulmar::backend

@@ -1,17 +1,18 @@
-// Durability. A sync that fails is told once per open file, and succeeds when it is asked again. So each channel syncs through
-// an open file of its own, one sync at a time (whoever comes meanwhile shares the next one), and through the page cache a
-// durable write is a write and then such a sync: no failure can be told to somebody who does not look.
+// Durability. A sync that fails is told once per open file, and succeeds when it is asked again. So
+// each channel syncs through an open file of its own, one sync at a time (whoever comes meanwhile
+// shares the next one), and through the page cache a durable write is a write and then such a sync:
+// no failure can be told to somebody who does not look.
 #include "file_channel.hpp"
+
+#include "block_size.hpp"
+#include "file_status.hpp"
+#include "iov_cursor.hpp"
 
 #include <fulmar/base/limits.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include "block_size.hpp"
-#include "file_status.hpp"
-#include "iov_cursor.hpp"
 
 namespace fulmar::backend {
 
@@ -31,14 +32,17 @@ mem::memory_source& plain_memory() {
 
 }  // namespace
 
-result<std::unique_ptr<io_channel>> file_channel::create(file_device& owner, engine::file_io& files) {
-    FULMAR_TRY(auto scratch, plain_memory().allocate(scratch_bytes));  // costs nothing until it is used
+result<std::unique_ptr<io_channel>> file_channel::create(file_device& owner,
+                                                         engine::file_io& files) {
+    FULMAR_TRY(auto scratch,
+               plain_memory().allocate(scratch_bytes));  // costs nothing until it is used
     const int sync_fd = owner.file().open_for_sync();
     if (sync_fd < 0) return fulmar::fail_errno("cannot open the file once more", -sync_fd);
     return std::unique_ptr<io_channel>(new file_channel(owner, files, std::move(scratch), sync_fd));
 }
 
-file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch, int sync_fd)
+file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch,
+                           int sync_fd)
     : device_(owner),
       files_(files),
       scratch_(std::move(scratch)),
@@ -47,7 +51,9 @@ file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_
       slots_(std::make_unique<slot[]>(slot_count)) {
     sync_.channel = this;
     sync_.kind = file_op_kind::data_sync;
-    sync_.done = [](engine::file_op& op, std::int64_t result) noexcept { static_cast<sync_op&>(op).channel->synced(result); };
+    sync_.done = [](engine::file_op& op, std::int64_t result) noexcept {
+        static_cast<sync_op&>(op).channel->synced(result);
+    };
     for (std::uint32_t i = slot_count; i-- != 0;) {
         slot& s = slots_[i];
         s.channel = this;
@@ -70,7 +76,8 @@ void file_channel::submit(io_op& op) noexcept {
     start(op);
 }
 
-// A command that has no slot yet ends here; one that has is cancelled at the kernel, which may or may not succeed.
+// A command that has no slot yet ends here; one that has is cancelled at the kernel, which may or
+// may not succeed.
 void file_channel::abort(io_op& op) noexcept {
     if (op.cookie == 0) {
         waiting_.erase(waiting_.iterator_to(op));
@@ -80,7 +87,8 @@ void file_channel::abort(io_op& op) noexcept {
     slot& s = slots_[op.cookie - 1];
     s.aborted = true;
     if (s.where != engine::file_op::place::idle) return files_.cancel(s);
-    // In a queue: for scratch memory, for the next sync, or for the one under way, which ends when it ends.
+    // In a queue: for scratch memory, for the next sync, or for the one under way, which ends when
+    // it ends.
     for (const slot& served : syncing_)
         if (&served == &s) return;
     finish(s, sc::aborted_by_request);
@@ -99,9 +107,11 @@ void file_channel::start(io_op& op) noexcept {
     const std::uint64_t bytes = std::uint64_t{op.block_count} << device_.shift();
     switch (op.kind) {
         case io_kind::read:
-            return issue_transfer(s, file_op_kind::read, offset, op.data, bytes, &file_channel::transferred);
+            return issue_transfer(s, file_op_kind::read, offset, op.data, bytes,
+                                  &file_channel::transferred);
         case io_kind::write:
-            return issue_transfer(s, file_op_kind::write, offset, op.data, bytes, &file_channel::transferred);
+            return issue_transfer(s, file_op_kind::write, offset, op.data, bytes,
+                                  &file_channel::transferred);
         case io_kind::flush: return want_sync(s);
         case io_kind::write_zeroes: return begin_zeroing(s, offset, bytes);
         case io_kind::deallocate: return next_range(s);
@@ -110,7 +120,8 @@ void file_channel::start(io_op& op) noexcept {
     }
 }
 
-void file_channel::issue(slot& s, file_op_kind kind, std::uint64_t offset, std::uint64_t length, step next) noexcept {
+void file_channel::issue(slot& s, file_op_kind kind, std::uint64_t offset, std::uint64_t length,
+                         step next) noexcept {
     s.kind = kind;
     s.fd = device_.file().fd();
     s.offset = offset;
@@ -120,8 +131,9 @@ void file_channel::issue(slot& s, file_op_kind kind, std::uint64_t offset, std::
     files_.submit(s);
 }
 
-void file_channel::issue_transfer(slot& s, file_op_kind kind, std::uint64_t offset, std::span<const iovec> vectors,
-                                  std::uint64_t length, step next) noexcept {
+void file_channel::issue_transfer(slot& s, file_op_kind kind, std::uint64_t offset,
+                                  std::span<const iovec> vectors, std::uint64_t length,
+                                  step next) noexcept {
     s.kind = kind;
     s.fd = aligned(*s.op) ? device_.file().fd() : device_.file().unaligned_fd();
     s.offset = offset;
@@ -132,7 +144,8 @@ void file_channel::issue_transfer(slot& s, file_op_kind kind, std::uint64_t offs
     files_.submit(s);
 }
 
-// Buffer chunks always are. Whatever else comes goes through the page cache, which the kernel keeps coherent.
+// Buffer chunks always are. Whatever else comes goes through the page cache, which the kernel keeps
+// coherent.
 bool file_channel::aligned(const io_op& op) const noexcept {
     const std::uintptr_t mask = device_.file().memory_alignment() - 1;
     return std::all_of(op.data.begin(), op.data.end(), [mask](const iovec& v) noexcept {
@@ -148,7 +161,8 @@ void file_channel::answered(engine::file_op& op, std::int64_t result) noexcept {
 void file_channel::transferred(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
     // Short means that somebody cut the file off behind our back: what was stored there is lost.
-    if (static_cast<std::uint64_t>(result) != s.length) return finish(s, sc::unrecovered_read_error.no_retry());
+    if (static_cast<std::uint64_t>(result) != s.length)
+        return finish(s, sc::unrecovered_read_error.no_retry());
     if (s.kind == file_op_kind::write && s.op->fua && !s.durable) return want_sync(s);
     finish(s, sc::success);
 }
@@ -180,7 +194,8 @@ int file_channel::sync_fd() noexcept {
 void file_channel::synced(std::int64_t result) noexcept {
     if (result < 0) {
         const int error = static_cast<int>(-result);
-        if (error != ECANCELED && error != EINTR) device_.lose(means_gone(error) ? loss_cause::gone : loss_cause::sync_failed);
+        if (error != ECANCELED && error != EINTR)
+            device_.lose(means_gone(error) ? loss_cause::gone : loss_cause::sync_failed);
     }
     // Another channel may have learned meanwhile that data is lost.
     const bool good = result >= 0 && !device_.lost();
@@ -190,7 +205,9 @@ void file_channel::synced(std::int64_t result) noexcept {
     while (!served.empty()) {  // from the last answer on, this channel may be gone
         slot& s = served.front();
         served.pop_front();
-        finish(s, good ? sc::success : result < 0 ? status_of(static_cast<int>(-result), s.op->kind) : sc::write_fault.no_retry());
+        finish(s, good         ? sc::success
+                  : result < 0 ? status_of(static_cast<int>(-result), s.op->kind)
+                               : sc::write_fault.no_retry());
     }
 }
 
@@ -206,7 +223,8 @@ void file_channel::next_range(slot& s) noexcept {
 }
 
 void file_channel::deallocated(slot& s, std::int64_t result) noexcept {
-    if (result == -EOPNOTSUPP) return begin_zeroing(s, s.offset, s.length);  // the promise is that it reads zero
+    if (result == -EOPNOTSUPP)
+        return begin_zeroing(s, s.offset, s.length);  // the promise is that it reads zero
     if (result < 0) return fail(s, result);
     ++s.range;
     next_range(s);
@@ -217,8 +235,10 @@ void file_channel::begin_zeroing(slot& s, std::uint64_t offset, std::uint64_t le
     s.method = device_.zeroing();
     s.at = 0;
     switch (s.method) {
-        case zero_method::range: return issue(s, file_op_kind::write_zeroes, offset, length, &file_channel::zeroed);
-        case zero_method::punch: return issue(s, file_op_kind::deallocate, offset, length, &file_channel::zeroed);
+        case zero_method::range:
+            return issue(s, file_op_kind::write_zeroes, offset, length, &file_channel::zeroed);
+        case zero_method::punch:
+            return issue(s, file_op_kind::deallocate, offset, length, &file_channel::zeroed);
         case zero_method::write:
             s.offset = offset;
             s.length = length;
@@ -235,17 +255,21 @@ void file_channel::zeroed(slot& s, std::int64_t result) noexcept {
     range_zeroed(s);
 }
 
-// The range is walked with `at`; a piece of it is at the kernel, so the range itself is kept in the io_op.
+// The range is walked with `at`; a piece of it is at the kernel, so the range itself is kept in the
+// io_op.
 void file_channel::write_zeros(slot& s) noexcept {
     const io_op& op = *s.op;
     const bool deallocates = op.kind == io_kind::deallocate;
-    const std::uint64_t first = (deallocates ? op.ranges[s.range].first : op.first_block) << device_.shift();
-    const std::uint64_t total = std::uint64_t{deallocates ? op.ranges[s.range].count : op.block_count} << device_.shift();
+    const std::uint64_t first = (deallocates ? op.ranges[s.range].first : op.first_block)
+                                << device_.shift();
+    const std::uint64_t total =
+        std::uint64_t{deallocates ? op.ranges[s.range].count : op.block_count} << device_.shift();
     if (s.at == total) return range_zeroed(s);
     if (s.aborted) return finish(s, sc::aborted_by_request);
     const std::uint64_t piece = std::min<std::uint64_t>(total - s.at, zeros_bytes);
     s.vector = {.iov_base = zeros, .iov_len = piece};
-    issue_transfer(s, file_op_kind::write, first + s.at, {&s.vector, 1}, piece, &file_channel::zeros_written);
+    issue_transfer(s, file_op_kind::write, first + s.at, {&s.vector, 1}, piece,
+                   &file_channel::zeros_written);
 }
 
 void file_channel::zeros_written(slot& s, std::int64_t result) noexcept {
@@ -288,11 +312,13 @@ void file_channel::read_piece(slot& s) noexcept {
 
 void file_channel::piece_read(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
-    if (static_cast<std::uint64_t>(result) != s.length) return finish(s, sc::unrecovered_read_error.no_retry());
+    if (static_cast<std::uint64_t>(result) != s.length)
+        return finish(s, sc::unrecovered_read_error.no_retry());
     if (s.op->kind == io_kind::compare) {
         iov_cursor expected(s.op->data);
         expected.skip(s.at);
-        if (!expected.equals(scratch_.data(), s.length)) return finish(s, sc::compare_failure.no_retry());
+        if (!expected.equals(scratch_.data(), s.length))
+            return finish(s, sc::compare_failure.no_retry());
     }
     s.at += s.length;
     read_piece(s);
@@ -302,13 +328,16 @@ bool file_channel::past_cache(const slot& s) const noexcept {
     return s.fd == device_.file().fd() && s.fd != device_.file().unaligned_fd();
 }
 
-// A durable write is past the page cache, so a full disk is told before anything is written; any other failure may be that of
-// the flush behind it.
+// A durable write is past the page cache, so a full disk is told before anything is written; any
+// other failure may be that of the flush behind it.
 void file_channel::fail(slot& s, std::int64_t result) noexcept {
     const int error = static_cast<int>(-result);
-    const bool harmless = error == ECANCELED || error == EINTR || error == EINVAL || error == ENOSPC || error == EDQUOT;
-    if (means_gone(error)) device_.lose(loss_cause::gone);
-    else if (s.durable && !harmless) device_.lose(loss_cause::sync_failed);
+    const bool harmless = error == ECANCELED || error == EINTR || error == EINVAL ||
+                          error == ENOSPC || error == EDQUOT;
+    if (means_gone(error))
+        device_.lose(loss_cause::gone);
+    else if (s.durable && !harmless)
+        device_.lose(loss_cause::sync_failed);
     finish(s, status_of(error, s.op->kind));
 }
 

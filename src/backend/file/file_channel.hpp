@@ -2,14 +2,14 @@
 // Owning reactor only. Must never allocate per operation; what has no slot waits in order.
 #pragma once
 
+#include "file_device.hpp"
+
 #include <fulmar/backend/device.hpp>
 #include <fulmar/engine/file_io.hpp>
 #include <fulmar/mem/memory_source.hpp>
 
 #include <cstdint>
 #include <memory>
-
-#include "file_device.hpp"
 
 namespace fulmar::backend {
 
@@ -33,13 +33,13 @@ class file_channel final : public io_channel {
         file_channel* channel = nullptr;
         io_op* op = nullptr;
         void (file_channel::*next)(slot&, std::int64_t result) noexcept = nullptr;
-        std::uint64_t at = 0;          // bytes of the range that are done
-        std::uint32_t range = 0;       // of a deallocate
+        std::uint64_t at = 0;     // bytes of the range that are done
+        std::uint32_t range = 0;  // of a deallocate
         zero_method method = zero_method::range;
         bool aborted = false;
-        iovec vector{};                // into scratch memory or zeros
+        iovec vector{};  // into scratch memory or zeros
         slot* free_next = nullptr;
-        list_hook queue_hook{};        // in one of the queues below
+        list_hook queue_hook{};  // in one of the queues below
     };
     using op_list = intrusive_list<io_op, &io_op::hook>;
     using slot_list = intrusive_list<slot, &slot::queue_hook>;
@@ -50,9 +50,10 @@ class file_channel final : public io_channel {
 
     file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch, int sync_fd);
     void start(io_op& op) noexcept;
-    void issue(slot& s, engine::file_op_kind kind, std::uint64_t offset, std::uint64_t length, step next) noexcept;
-    void issue_transfer(slot& s, engine::file_op_kind kind, std::uint64_t offset, std::span<const iovec> vectors,
-                        std::uint64_t length, step next) noexcept;
+    void issue(slot& s, engine::file_op_kind kind, std::uint64_t offset, std::uint64_t length,
+               step next) noexcept;
+    void issue_transfer(slot& s, engine::file_op_kind kind, std::uint64_t offset,
+                        std::span<const iovec> vectors, std::uint64_t length, step next) noexcept;
     static void answered(engine::file_op& op, std::int64_t result) noexcept;
 
     // Steps: each runs when a file operation of the slot is done.
@@ -79,16 +80,16 @@ class file_channel final : public io_channel {
 
     file_device& device_;
     engine::file_io& files_;
-    mem::dma_region scratch_;                // what compare and verify read into, one at a time
-    slot_list scratch_queue_;                // its user in front, and those who want it
-    sync_op sync_;                           // one at a time: see file_channel.cpp
+    mem::dma_region scratch_;  // what compare and verify read into, one at a time
+    slot_list scratch_queue_;  // its user in front, and those who want it
+    sync_op sync_;             // one at a time: see file_channel.cpp
     int sync_fd_ = -1;
-    std::uint32_t sync_incarnation_ = 0;     // of the device, when sync_fd_ was opened
-    slot_list syncing_;                      // whom the sync under way will serve
-    slot_list sync_queue_;                   // who came later
+    std::uint32_t sync_incarnation_ = 0;  // of the device, when sync_fd_ was opened
+    slot_list syncing_;                   // whom the sync under way will serve
+    slot_list sync_queue_;                // who came later
     std::unique_ptr<slot[]> slots_;
     slot* free_ = nullptr;
-    op_list waiting_;                        // no slot yet
+    op_list waiting_;  // no slot yet
     std::uint32_t outstanding_ = 0;
 };
 

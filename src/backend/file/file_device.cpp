@@ -1,10 +1,10 @@
 #include "file_device.hpp"
 
-#include <fulmar/backend/file_device.hpp>
-
 #include "block_size.hpp"
 #include "file_channel.hpp"
 #include "path_file.hpp"
+
+#include <fulmar/backend/file_device.hpp>
 
 namespace fulmar::backend {
 
@@ -14,7 +14,8 @@ std::string describe(loss_cause cause) {
     switch (cause) {
         case loss_cause::none: break;
         case loss_cause::sync_failed:
-            return "the kernel could not make written data durable, and would report the next attempt as a success";
+            return "the kernel could not make written data durable, and would report the next "
+                   "attempt as a success";
         case loss_cause::gone: return "the device behind the file is gone";
     }
     return "unknown";
@@ -22,7 +23,8 @@ std::string describe(loss_cause cause) {
 
 }  // namespace
 
-/// Carries the news of a loss to the control reactor. It can be under way when its device is destroyed.
+/// Carries the news of a loss to the control reactor. It can be under way when its device is
+/// destroyed.
 struct file_device::loss_notice final : engine::message {
     explicit loss_notice(file_device& d) noexcept : message(&arrived), owner(&d) {}
     static void arrived(engine::message& m) noexcept {
@@ -35,7 +37,8 @@ struct file_device::loss_notice final : engine::message {
             return;
         }
         file_device& d = *self.owner;
-        if (d.listener_ != nullptr && d.lost()) d.listener_->on_device_lost(d, describe(d.lost_.load()));
+        if (d.listener_ != nullptr && d.lost())
+            d.listener_->on_device_lost(d, describe(d.lost_.load()));
     }
     /// Gives `notice` up to the mailbox that it is in. Allocates nothing, and cannot fail.
     static void orphan(std::unique_ptr<loss_notice> notice) noexcept {
@@ -48,8 +51,9 @@ struct file_device::loss_notice final : engine::message {
     file_device* owner;
 };
 
-file_device::file_device(std::unique_ptr<backing_file> file, std::uint64_t blocks, std::uint32_t block_bytes,
-                         engine::reactor& control, engine::file_io_provider& files)
+file_device::file_device(std::unique_ptr<backing_file> file, std::uint64_t blocks,
+                         std::uint32_t block_bytes, engine::reactor& control,
+                         engine::file_io_provider& files)
     : file_(std::move(file)),
       blocks_(blocks),
       shift_(shift_of(block_bytes)),
@@ -80,7 +84,8 @@ result<std::unique_ptr<io_channel>> file_device::open_channel(engine::reactor& r
 
 void file_device::lose(loss_cause cause) noexcept {
     loss_cause expected = loss_cause::none;
-    if (lost_.compare_exchange_strong(expected, cause, std::memory_order_acq_rel)) control_.post(*notice_);
+    if (lost_.compare_exchange_strong(expected, cause, std::memory_order_acq_rel))
+        control_.post(*notice_);
 }
 
 void file_device::zeroing_failed(zero_method method) noexcept {
@@ -95,7 +100,9 @@ result<void> file_device::resize(std::uint64_t new_block_count) {
         new_block_count = bytes >> shift_;
         if (new_block_count == 0) return fail(errc::invalid_argument, "the file is empty now");
     } else {
-        FULMAR_CHECK(blocks_in(new_block_count > (UINT64_MAX >> shift_) ? 0 : new_block_count << shift_, 1u << shift_));
+        FULMAR_CHECK(
+            blocks_in(new_block_count > (UINT64_MAX >> shift_) ? 0 : new_block_count << shift_,
+                      1u << shift_));
         // What is cut off is refused before it is gone; what is new is there before it is offered.
         if (new_block_count < old) blocks_.store(new_block_count, std::memory_order_release);
         if (auto sized = file_->set_size(old << shift_, new_block_count << shift_); !sized) {
@@ -113,13 +120,15 @@ result<void> file_device::reopen() {
     FULMAR_CHECK(file_->reopen());
     FULMAR_TRY(const std::uint64_t bytes, file_->size());
     if (bytes < blocks() << shift_)
-        return fail(errc::conflict, "the file is smaller than it was", "/path", "restore it, or resize the device first");
+        return fail(errc::conflict, "the file is smaller than it was", "/path",
+                    "restore it, or resize the device first");
     incarnation_.fetch_add(1, std::memory_order_acq_rel);
     lost_.store(loss_cause::none, std::memory_order_release);
     return {};
 }
 
-result<std::unique_ptr<device>> make_file_device(const file_options& options, engine::reactor& control,
+result<std::unique_ptr<device>> make_file_device(const file_options& options,
+                                                 engine::reactor& control,
                                                  engine::file_io_provider& files) {
     if (options.size_bytes != 0) FULMAR_CHECK(blocks_in(options.size_bytes, options.block_bytes));
     FULMAR_TRY(auto file, path_file::open(options));
@@ -129,7 +138,8 @@ result<std::unique_ptr<device>> make_file_device(const file_options& options, en
         bytes -= bytes % options.block_bytes;
     }
     FULMAR_TRY(const std::uint64_t blocks, blocks_in(bytes, options.block_bytes));
-    return std::make_unique<file_device>(std::move(file), blocks, options.block_bytes, control, files);
+    return std::make_unique<file_device>(std::move(file), blocks, options.block_bytes, control,
+                                         files);
 }
 
 }  // namespace fulmar::backend

@@ -1,5 +1,8 @@
-// A device on a backing_file. Its reactors' channels report what ends it; the control reactor tells the listener.
+// A device on a backing_file. Its reactors' channels report what ends it; the control reactor tells
+// the listener.
 #pragma once
+
+#include "backing_file.hpp"
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/engine/file_io.hpp>
@@ -9,14 +12,13 @@
 #include <memory>
 #include <string>
 
-#include "backing_file.hpp"
-
 namespace fulmar::backend {
 
 /// Why a file device is lost.
 enum class loss_cause : std::uint8_t {
     none,
-    sync_failed,  ///< data that was acknowledged may not be on the disk, and the kernel will not say so again
+    sync_failed,  ///< data that was acknowledged may not be on the disk, and the kernel will not
+                  ///< say so again
     gone,         ///< ENODEV and the like
 };
 
@@ -27,14 +29,16 @@ enum class zero_method : std::uint8_t { range, punch, write };
 class file_device final : public device {
   public:
     /// Called on: control reactor.
-    file_device(std::unique_ptr<backing_file> file, std::uint64_t blocks, std::uint32_t block_bytes, engine::reactor& control,
-                engine::file_io_provider& files);
+    file_device(std::unique_ptr<backing_file> file, std::uint64_t blocks, std::uint32_t block_bytes,
+                engine::reactor& control, engine::file_io_provider& files);
     ~file_device() override;
 
     const char* type() const noexcept override { return "file"; }
     backend::geometry geometry() const noexcept override;
     const device_identity& identity() const noexcept override { return identity_; }
-    device_state state() const noexcept override { return lost() ? device_state::lost : device_state::ready; }
+    device_state state() const noexcept override {
+        return lost() ? device_state::lost : device_state::ready;
+    }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;
     result<void> resize(std::uint64_t new_block_count) override;
     result<void> reopen() override;
@@ -45,12 +49,20 @@ class file_device final : public device {
 
     [[nodiscard]] backing_file& file() const noexcept { return *file_; }
     /// Counts reopen()s.
-    [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_.load(std::memory_order_acquire); }
+    [[nodiscard]] std::uint32_t incarnation() const noexcept {
+        return incarnation_.load(std::memory_order_acquire);
+    }
     [[nodiscard]] unsigned shift() const noexcept { return shift_; }
-    [[nodiscard]] std::uint64_t blocks() const noexcept { return blocks_.load(std::memory_order_acquire); }
-    [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_acquire) != loss_cause::none; }
+    [[nodiscard]] std::uint64_t blocks() const noexcept {
+        return blocks_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] bool lost() const noexcept {
+        return lost_.load(std::memory_order_acquire) != loss_cause::none;
+    }
     void lose(loss_cause cause) noexcept;
-    [[nodiscard]] zero_method zeroing() const noexcept { return zeroing_.load(std::memory_order_relaxed); }
+    [[nodiscard]] zero_method zeroing() const noexcept {
+        return zeroing_.load(std::memory_order_relaxed);
+    }
     /// `method` is not supported here: from now on the next one is used.
     void zeroing_failed(zero_method method) noexcept;
 
@@ -67,7 +79,8 @@ class file_device final : public device {
     engine::file_io_provider& files_;
     device_identity identity_;
     device_listener* listener_ = nullptr;
-    std::unique_ptr<loss_notice> notice_;  // it may be in a mailbox when we die, and outlives us then
+    std::unique_ptr<loss_notice>
+        notice_;  // it may be in a mailbox when we die, and outlives us then
 };
 
 }  // namespace fulmar::backend

@@ -9,7 +9,8 @@ namespace sc = nvme::sc;
 nvme::status status_of(int error, io_kind kind) noexcept {
     switch (error) {
         case ECANCELED: return sc::aborted_by_request;
-        // The disk is full: trying again at once cannot help, and Linux turns this status into ENOSPC.
+        // The disk is full: trying again at once cannot help, and Linux turns this status into
+        // ENOSPC.
         case ENOSPC:
         case EDQUOT:
         case EFBIG: return sc::capacity_exceeded.no_retry();
@@ -38,6 +39,8 @@ nvme::status status_of(int error, io_kind kind) noexcept {
     return sc::internal_error.no_retry();
 }
 
-bool means_gone(int error) noexcept { return error == ENODEV || error == ENXIO || error == ESTALE || error == ENOMEDIUM; }
+bool means_gone(int error) noexcept {
+    return error == ENODEV || error == ENXIO || error == ESTALE || error == ENOMEDIUM;
+}
 
 }  // namespace fulmar::backend

@@ -5,7 +5,8 @@
 
 namespace fulmar::backend {
 
-/// The status for `error` (an errno value, positive) of an operation of `kind`. docs/status.md has the same table.
+/// The status for `error` (an errno value, positive) of an operation of `kind`. docs/status.md has
+/// the same table.
 [[nodiscard]] nvme::status status_of(int error, io_kind kind) noexcept;
 
 /// True when `error` says that there is nothing behind the descriptor any more.

@@ -1,5 +1,9 @@
 #include "path_file.hpp"
 
+#include "block_size.hpp"
+#include "claims.hpp"
+#include "direct_probe.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/falloc.h>
@@ -10,12 +14,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-
-#include "block_size.hpp"
-#include "claims.hpp"
-#include "direct_probe.hpp"
 
 namespace fulmar::backend {
 
@@ -24,8 +24,21 @@ namespace {
 /// A new name in a folder survives a crash only when the folder does.
 void sync_folder_of(const std::string& path) noexcept {
     const std::string folder = std::filesystem::path(path).parent_path().string();
-    const unique_fd fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd fd(
+        ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd) ::fsync(fd.get());
+}
+
+/// A number of the block layer about the disk `device` is, or is a part of; 0 when there is none.
+std::uint64_t queue_limit(dev_t device, const char* name) noexcept {
+    const std::string folder = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
+    for (const char* queue : {"/queue/", "/../queue/"}) {
+        const unique_fd fd(::open((folder + queue + name).c_str(), O_RDONLY | O_CLOEXEC));
+        std::array<char, 32> text{};
+        if (fd && ::read(fd.get(), text.data(), text.size() - 1) > 0)
+            return std::strtoull(text.data(), nullptr, 10);
+    }
+    return 0;
 }
 
 }  // namespace
@@ -40,7 +53,8 @@ result<std::unique_ptr<path_file>> path_file::open(const file_options& options) 
         const std::uint64_t wanted = file->options_.size_bytes;
         if (wanted > present) FULMAR_CHECK(file->set_size(present, wanted));
         if (wanted != 0 && wanted < present)
-            file->add_note(fmt::format("it has {} bytes, of which the first {} are used", present, wanted));
+            file->add_note(
+                fmt::format("it has {} bytes, of which the first {} are used", present, wanted));
         file->open_direct();
         file->probe_deallocate();
         return {};
@@ -58,18 +72,24 @@ path_file::~path_file() {
 }
 
 result<void> path_file::open_or_create() {
-    if (options_.path.empty()) return fail(errc::invalid_argument, "a file device needs a path", "/path");
+    if (options_.path.empty())
+        return fail(errc::invalid_argument, "a file device needs a path", "/path");
     // Looked at before it is opened: opening a pipe or a character device may do something.
     if (::stat(options_.path.c_str(), &stat_) != 0) {
-        if (errno != ENOENT) return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
+        if (errno != ENOENT)
+            return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
         FULMAR_CHECK(create());
     } else if (!S_ISREG(stat_.st_mode) && !S_ISBLK(stat_.st_mode)) {
-        return fail(errc::invalid_argument, fmt::format("{} is neither a regular file nor a block device", options_.path), "/path");
+        return fail(errc::invalid_argument,
+                    fmt::format("{} is neither a regular file nor a block device", options_.path),
+                    "/path");
     } else {
         buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CLOEXEC));
-        if (!buffered_) return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
+        if (!buffered_)
+            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
     }
-    if (::fstat(buffered_.get(), &stat_) != 0) return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
+    if (::fstat(buffered_.get(), &stat_) != 0)
+        return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
     is_block_ = S_ISBLK(stat_.st_mode);
     claim_ = is_block_ ? fmt::format("block:{}:{}", major(stat_.st_rdev), minor(stat_.st_rdev))
                        : fmt::format("file:{}:{}", stat_.st_dev, stat_.st_ino);
@@ -78,9 +98,11 @@ result<void> path_file::open_or_create() {
 
 result<void> path_file::create() {
     if (options_.size_bytes == 0)
-        return fail(errc::not_found, fmt::format("{} does not exist", options_.path), "/path", "give size_bytes to create it");
+        return fail(errc::not_found, fmt::format("{} does not exist", options_.path), "/path",
+                    "give size_bytes to create it");
     buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!buffered_) return fail_errno(fmt::format("cannot create {}", options_.path), errno, "/path");
+    if (!buffered_)
+        return fail_errno(fmt::format("cannot create {}", options_.path), errno, "/path");
     created_ = true;
     return {};
 }
@@ -91,21 +113,27 @@ result<void> path_file::take_claim() {
     return {};
 }
 
-// A descriptor of its own for the lock, so that reopen() can replace the others without giving it up.
+// A descriptor of its own for the lock, so that reopen() can replace the others without giving it
+// up.
 result<void> path_file::lock() {
     const int flags = O_RDWR | O_CLOEXEC | (is_block_ ? O_EXCL : 0);
     unique_fd fresh(::open(options_.path.c_str(), flags));
     if (!fresh) {
-        if (errno != EBUSY) return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
-        return fail(errc::conflict, fmt::format("{} is mounted or in use by another program", options_.path), "/path");
+        if (errno != EBUSY)
+            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
+        return fail(errc::conflict,
+                    fmt::format("{} is mounted or in use by another program", options_.path),
+                    "/path");
     }
     if (!is_block_ && ::flock(fresh.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
-            return fail(errc::conflict, fmt::format("{} is locked by another program", options_.path), "/path",
+            return fail(errc::conflict,
+                        fmt::format("{} is locked by another program", options_.path), "/path",
                         "two targets must not serve one file");
         add_note("the file system knows no locks: nothing keeps another program out");
     }
-    if (!is_same(fresh.get())) return fail(errc::unavailable, fmt::format("{} is being replaced", options_.path), "/path");
+    if (!is_same(fresh.get()))
+        return fail(errc::unavailable, fmt::format("{} is being replaced", options_.path), "/path");
     lock_ = std::move(fresh);
     return {};
 }
@@ -131,20 +159,23 @@ void path_file::open_direct() {
     if (answer.fd && !is_same(answer.fd.get())) answer = {};
     direct_ = std::move(answer.fd);
     memory_alignment_ = answer.memory_alignment;
-    if (!direct_) add_note(fmt::format("O_DIRECT is not possible, data goes through the page cache: {}", answer.why_not));
+    if (!direct_)
+        add_note(fmt::format("O_DIRECT is not possible, data goes through the page cache: {}",
+                             answer.why_not));
 }
 
 void path_file::probe_deallocate() {
     if (is_block_) {
-        // The kernel punches holes in a block device by a command that zeroes; without one it refuses.
-        std::uint64_t most = 0;
-        std::ifstream(fmt::format("/sys/dev/block/{}:{}/queue/write_zeroes_max_bytes", major(stat_.st_rdev), minor(stat_.st_rdev))) >> most;
-        can_deallocate_ = most != 0;
+        // The kernel punches holes in a block device by a command that zeroes; without one it
+        // refuses.
+        can_deallocate_ = queue_limit(stat_.st_rdev, "write_zeroes_max_bytes") != 0;
         return;
     }
     // Behind the end there is nothing to lose.
     constexpr off_t far = off_t{1} << 42;
-    can_deallocate_ = ::fallocate(buffered_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, far, 4096) == 0 || errno == EFBIG;
+    can_deallocate_ =
+        ::fallocate(buffered_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, far, 4096) == 0 ||
+        errno == EFBIG;
 }
 
 void path_file::add_note(const std::string& text) {
@@ -160,7 +191,8 @@ result<std::uint64_t> path_file::size() {
         return bytes;
     }
     struct ::stat now {};
-    if (::fstat(buffered_.get(), &now) != 0) return fail_errno(fmt::format("cannot read the size of {}", options_.path), errno);
+    if (::fstat(buffered_.get(), &now) != 0)
+        return fail_errno(fmt::format("cannot read the size of {}", options_.path), errno);
     return static_cast<std::uint64_t>(now.st_size);
 }
 
@@ -168,7 +200,8 @@ result<void> path_file::set_size(std::uint64_t old_bytes, std::uint64_t new_byte
     if (is_block_) {
         FULMAR_TRY(const std::uint64_t present, size());
         if (new_bytes <= present) return {};
-        return fail(errc::invalid_argument, fmt::format("{} has {} bytes only", options_.path, present), "/size_bytes",
+        return fail(errc::invalid_argument,
+                    fmt::format("{} has {} bytes only", options_.path, present), "/size_bytes",
                     "make the block device larger first");
     }
     // Of a file that is larger than the device the rest is not ours to cut off.
@@ -176,7 +209,8 @@ result<void> path_file::set_size(std::uint64_t old_bytes, std::uint64_t new_byte
     if (present > old_bytes && new_bytes <= present) return {};
     if (::ftruncate(buffered_.get(), static_cast<off_t>(new_bytes)) != 0)
         return fail_errno(fmt::format("cannot resize {}", options_.path), errno);
-    if (::fsync(buffered_.get()) != 0) return fail_errno(fmt::format("cannot make the size of {} durable", options_.path), errno);
+    if (::fsync(buffered_.get()) != 0)
+        return fail_errno(fmt::format("cannot make the size of {} durable", options_.path), errno);
     if (created_) sync_folder_of(options_.path);
     return {};
 }
@@ -185,14 +219,18 @@ result<void> path_file::reopen() {
     unique_fd fresh(::open(options_.path.c_str(), O_RDWR | O_CLOEXEC));
     if (!fresh) return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
     if (!is_same(fresh.get()))
-        return fail(errc::conflict, fmt::format("{} is another file than it was", options_.path), "/path",
-                    "create a new device for it");
+        return fail(errc::conflict, fmt::format("{} is another file than it was", options_.path),
+                    "/path", "create a new device for it");
     unique_fd fresh_direct;
     if (direct_) {
         fresh_direct = probe_direct(options_.path, is_block_, options_.block_bytes).fd;
-        if (!fresh_direct) return fail(errc::io_error, fmt::format("{} cannot be read with O_DIRECT any more", options_.path), "/path");
+        if (!fresh_direct)
+            return fail(errc::io_error,
+                        fmt::format("{} cannot be read with O_DIRECT any more", options_.path),
+                        "/path");
     }
-    // A block device that went away and came back has lost our exclusive open; one that never left still has it.
+    // A block device that went away and came back has lost our exclusive open; one that never left
+    // still has it.
     if (is_block_) {
         unique_fd exclusive(::open(options_.path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC));
         if (exclusive) lock_ = std::move(exclusive);

@@ -1,6 +1,8 @@
 // A backing_file that a path names: a regular file or a block device.
 #pragma once
 
+#include "backing_file.hpp"
+
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/base/unique_fd.hpp>
 
@@ -8,8 +10,6 @@
 #include <unistd.h>
 
 #include <memory>
-
-#include "backing_file.hpp"
 
 namespace fulmar::backend {
 
@@ -20,9 +20,13 @@ class path_file final : public backing_file {
     path_file(const path_file&) = delete;
     path_file& operator=(const path_file&) = delete;
 
-    [[nodiscard]] int fd() const noexcept override { return direct_ ? direct_.get() : buffered_.get(); }
+    [[nodiscard]] int fd() const noexcept override {
+        return direct_ ? direct_.get() : buffered_.get();
+    }
     [[nodiscard]] int unaligned_fd() const noexcept override { return buffered_.get(); }
-    [[nodiscard]] std::uint32_t memory_alignment() const noexcept override { return memory_alignment_; }
+    [[nodiscard]] std::uint32_t memory_alignment() const noexcept override {
+        return memory_alignment_;
+    }
     [[nodiscard]] int open_for_sync() noexcept override;
     void close_for_sync(int fd) noexcept override { ::close(fd); }
     [[nodiscard]] bool can_deallocate() const noexcept override { return can_deallocate_; }
@@ -47,11 +51,11 @@ class path_file final : public backing_file {
     file_options options_;
     struct ::stat stat_ {};
     bool is_block_ = false;
-    bool created_ = false;    // by us, in this open(): removed again when that fails
-    bool claimed_ = false;    // entered in the table of this process
-    unique_fd lock_;          // holds the flock or the exclusive open; does no I/O
+    bool created_ = false;  // by us, in this open(): removed again when that fails
+    bool claimed_ = false;  // entered in the table of this process
+    unique_fd lock_;        // holds the flock or the exclusive open; does no I/O
     unique_fd buffered_;
-    unique_fd direct_;        // O_DIRECT; empty where that is impossible
+    unique_fd direct_;  // O_DIRECT; empty where that is impossible
     std::uint32_t memory_alignment_ = 1;
     bool can_deallocate_ = false;
     std::string claim_;

@@ -1,11 +1,11 @@
 // Stores nothing. Reads still fill the buffer: what another host left in it must not get out.
+#include "block_size.hpp"
+#include "iov_cursor.hpp"
+
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/base/limits.hpp>
 
 #include <atomic>
-
-#include "block_size.hpp"
-#include "iov_cursor.hpp"
 
 namespace fulmar::backend {
 
@@ -16,7 +16,8 @@ alignas(4096) std::byte zeros[limits::max_transfer_bytes];
 
 class null_device final : public device {
   public:
-    null_device(std::uint64_t blocks, std::uint32_t block_bytes) noexcept : blocks_(blocks), block_bytes_(block_bytes) {
+    null_device(std::uint64_t blocks, std::uint32_t block_bytes) noexcept
+        : blocks_(blocks), block_bytes_(block_bytes) {
         identity_.model = "Fulmar null";
     }
     const char* type() const noexcept override { return "null"; }
@@ -36,7 +37,9 @@ class null_device final : public device {
         return {};
     }
     void set_listener(device_listener* listener) noexcept override { listener_ = listener; }
-    [[nodiscard]] std::uint64_t blocks() const noexcept { return blocks_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t blocks() const noexcept {
+        return blocks_.load(std::memory_order_relaxed);
+    }
 
   private:
     std::atomic<std::uint64_t> blocks_;
@@ -47,12 +50,14 @@ class null_device final : public device {
 
 class null_channel final : public io_channel {
   public:
-    explicit null_channel(null_device& owner) noexcept : device_(owner), shift_(shift_of(owner.geometry().block_bytes)) {}
+    explicit null_channel(null_device& owner) noexcept
+        : device_(owner), shift_(shift_of(owner.geometry().block_bytes)) {}
 
     void submit(io_op& op) noexcept override { op.done(op, execute(op)); }
     bool completes_inline() const noexcept override { return true; }
     std::uint32_t outstanding() const noexcept override { return 0; }
-    const std::byte* read_in_place(std::uint64_t first_block, std::uint32_t block_count) noexcept override {
+    const std::byte* read_in_place(std::uint64_t first_block,
+                                   std::uint32_t block_count) noexcept override {
         const bool fits = (std::size_t{block_count} << shift_) <= sizeof zeros;
         return fits && lies_within(first_block, block_count, device_.blocks()) ? zeros : nullptr;
     }
@@ -62,7 +67,8 @@ class null_channel final : public io_channel {
         if (!in_bounds(op, device_.blocks())) return nvme::sc::lba_out_of_range.no_retry();
         const std::size_t bytes = std::size_t{op.block_count} << shift_;
         if (op.kind == io_kind::read) iov_cursor(op.data).zero(bytes);
-        if (op.kind == io_kind::compare && !iov_cursor(op.data).is_zero(bytes)) return nvme::sc::compare_failure.no_retry();
+        if (op.kind == io_kind::compare && !iov_cursor(op.data).is_zero(bytes))
+            return nvme::sc::compare_failure.no_retry();
         return nvme::sc::success;
     }
 

@@ -1,13 +1,14 @@
-// Memory behind the device seam. Copies on the reactor that asks; see stripe_locks.hpp for several reactors at once.
-#include <fulmar/backend/ram_device.hpp>
-
-#include <algorithm>
-#include <atomic>
-
+// Memory behind the device seam. Copies on the reactor that asks; see stripe_locks.hpp for several
+// reactors at once.
 #include "block_size.hpp"
 #include "iov_cursor.hpp"
 #include "ram_store.hpp"
 #include "stripe_locks.hpp"
+
+#include <fulmar/backend/ram_device.hpp>
+
+#include <algorithm>
+#include <atomic>
 
 namespace fulmar::backend {
 
@@ -46,7 +47,8 @@ class ram_device final : public device {
 
 class ram_channel final : public io_channel {
   public:
-    explicit ram_channel(ram_device& owner) noexcept : device_(owner), shift_(shift_of(owner.block_bytes_)) {
+    explicit ram_channel(ram_device& owner) noexcept
+        : device_(owner), shift_(shift_of(owner.block_bytes_)) {
         device_.channels_.fetch_add(1, std::memory_order_acq_rel);
     }
     ~ram_channel() override { device_.channels_.fetch_sub(1, std::memory_order_acq_rel); }
@@ -54,19 +56,26 @@ class ram_channel final : public io_channel {
     ram_channel& operator=(const ram_channel&) = delete;
 
     void submit(io_op& op) noexcept override {
-        if (in_bounds(op, device_.blocks_.load(std::memory_order_acquire))) return op.done(op, execute(op));
+        if (in_bounds(op, device_.blocks_.load(std::memory_order_acquire)))
+            return op.done(op, execute(op));
         op.done(op, sc::lba_out_of_range.no_retry());
     }
     bool completes_inline() const noexcept override { return true; }
     std::uint32_t outstanding() const noexcept override { return 0; }
-    const std::byte* read_in_place(std::uint64_t first_block, std::uint32_t block_count) noexcept override {
-        if (shared() || !lies_within(first_block, block_count, device_.blocks_.load(std::memory_order_acquire))) return nullptr;
+    const std::byte* read_in_place(std::uint64_t first_block,
+                                   std::uint32_t block_count) noexcept override {
+        if (shared() ||
+            !lies_within(first_block, block_count, device_.blocks_.load(std::memory_order_acquire)))
+            return nullptr;
         return device_.store_.at(first_block << shift_);
     }
 
   private:
-    /// Other reactors may be copying too. Acquire: what the last other one did before it closed its channel is visible.
-    [[nodiscard]] bool shared() const noexcept { return device_.channels_.load(std::memory_order_acquire) > 1; }
+    /// Other reactors may be copying too. Acquire: what the last other one did before it closed its
+    /// channel is visible.
+    [[nodiscard]] bool shared() const noexcept {
+        return device_.channels_.load(std::memory_order_acquire) > 1;
+    }
 
     nvme::status execute(const io_op& op) noexcept {
         const std::uint64_t offset = op.first_block << shift_;
@@ -74,14 +83,19 @@ class ram_channel final : public io_channel {
         iov_cursor data(op.data);
         switch (op.kind) {
             case io_kind::read:
-                in_regions(offset, bytes, [&data](std::byte* at, std::size_t n) noexcept { data.copy_from(at, n); });
+                in_regions(offset, bytes, [&data](std::byte* at, std::size_t n) noexcept {
+                    data.copy_from(at, n);
+                });
                 return sc::success;
             case io_kind::write:
-                in_regions(offset, bytes, [&data](std::byte* at, std::size_t n) noexcept { data.copy_to(at, n); });
+                in_regions(offset, bytes,
+                           [&data](std::byte* at, std::size_t n) noexcept { data.copy_to(at, n); });
                 return sc::success;
             case io_kind::compare: {
                 bool same = true;
-                in_regions(offset, bytes, [&](const std::byte* at, std::size_t n) noexcept { same = same && data.equals(at, n); });
+                in_regions(offset, bytes, [&](const std::byte* at, std::size_t n) noexcept {
+                    same = same && data.equals(at, n);
+                });
                 return same ? sc::success : sc::compare_failure.no_retry();
             }
             case io_kind::write_zeroes: clear(offset, bytes, false); return sc::success;
@@ -98,9 +112,11 @@ class ram_channel final : public io_channel {
     // The whole range at once when nobody else is there, otherwise region by region under its lock.
     template <typename Visit>
     void in_regions(std::uint64_t offset, std::uint64_t bytes, Visit&& visit) noexcept {
-        if (!shared()) [[likely]] return visit(device_.store_.at(offset), bytes);
+        if (!shared()) [[likely]]
+            return visit(device_.store_.at(offset), bytes);
         while (bytes != 0) {
-            const std::uint64_t piece = std::min(bytes, stripe_locks::region_bytes - offset % stripe_locks::region_bytes);
+            const std::uint64_t piece =
+                std::min(bytes, stripe_locks::region_bytes - offset % stripe_locks::region_bytes);
             stripe_locks::hold lock(device_.locks_, offset);
             visit(device_.store_.at(offset), piece);
             offset += piece;
@@ -109,8 +125,11 @@ class ram_channel final : public io_channel {
     }
 
     void clear(std::uint64_t offset, std::uint64_t bytes, bool give_back) noexcept {
-        const auto wipe = [&] { give_back ? device_.store_.discard(offset, bytes) : device_.store_.zero(offset, bytes); };
-        if (!shared()) [[likely]] return wipe();
+        const auto wipe = [&] {
+            give_back ? device_.store_.discard(offset, bytes) : device_.store_.zero(offset, bytes);
+        };
+        if (!shared()) [[likely]]
+            return wipe();
         constexpr std::uint64_t few_regions = 16 * stripe_locks::region_bytes;
         if (bytes > few_regions) {
             stripe_locks::hold_all locks(device_.locks_);
@@ -125,13 +144,16 @@ class ram_channel final : public io_channel {
     unsigned shift_;
 };
 
-result<std::unique_ptr<io_channel>> ram_device::open_channel(engine::reactor&) { return std::make_unique<ram_channel>(*this); }
+result<std::unique_ptr<io_channel>> ram_device::open_channel(engine::reactor&) {
+    return std::make_unique<ram_channel>(*this);
+}
 
 result<void> ram_device::resize(std::uint64_t new_block_count) {
     const std::uint64_t old = blocks_.load(std::memory_order_relaxed);
     if (new_block_count == 0 || new_block_count == old) return {};
     const unsigned shift = shift_of(block_bytes_);
-    if (new_block_count > UINT64_MAX >> shift) return fail(errc::invalid_argument, "that many blocks cannot be", "size_bytes");
+    if (new_block_count > UINT64_MAX >> shift)
+        return fail(errc::invalid_argument, "that many blocks cannot be", "size_bytes");
     if (new_block_count > old) {
         FULMAR_CHECK(store_.grow(old << shift, new_block_count << shift));
         blocks_.store(new_block_count, std::memory_order_release);

@@ -1,5 +1,5 @@
-// The bytes of a ram device: address space reserved once, so that no pointer moves when the device is resized.
-// Any thread may read and write; growing and shrinking is the control reactor's.
+// The bytes of a ram device: address space reserved once, so that no pointer moves when the device
+// is resized. Any thread may read and write; growing and shrinking is the control reactor's.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -21,7 +21,8 @@ class ram_store {
 
     /// Makes [0, bytes) usable; what was beyond the old size reads zero.  Errors: no_memory.
     result<void> grow(std::uint64_t old_bytes, std::uint64_t bytes) noexcept;
-    /// Gives the memory beyond `bytes` back. It stays mapped: an operation under way may still touch it, harmlessly.
+    /// Gives the memory beyond `bytes` back. It stays mapped: an operation under way may still
+    /// touch it, harmlessly.
     void shrink(std::uint64_t old_bytes, std::uint64_t bytes) noexcept;
 
     /// Zeroes a range; whole pages of a long one are given back instead of written.
@@ -32,7 +33,8 @@ class ram_store {
     static constexpr std::uint64_t page_bytes = 4096;
 
   private:
-    ram_store(std::byte* base, std::uint64_t reserved) noexcept : base_(base), reserved_(reserved) {}
+    ram_store(std::byte* base, std::uint64_t reserved) noexcept
+        : base_(base), reserved_(reserved) {}
     std::byte* base_;
     std::uint64_t reserved_;
 };

@@ -1,5 +1,6 @@
-// NVMe promises that a reader never sees half a block. When several reactors use one ram device, each 4 KiB region has a lock
-// for the time of one copy; regions share locks. Any reactor. Must never be held across anything but copying.
+// NVMe promises that a reader never sees half a block. When several reactors use one ram device,
+// each 4 KiB region has a lock for the time of one copy; regions share locks. Any reactor. Must
+// never be held across anything but copying.
 #pragma once
 
 #include <fulmar/base/limits.hpp>
@@ -47,7 +48,8 @@ class stripe_locks {
     };
 
   private:
-    /// Spins, then yields: there may be more reactors than cores, and the holder may not be running.
+    /// Spins, then yields: there may be more reactors than cores, and the holder may not be
+    /// running.
     static void acquire(std::atomic<bool>& lock) noexcept;
 
     struct alignas(limits::cache_line) padded {

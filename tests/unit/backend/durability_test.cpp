@@ -1,4 +1,7 @@
 // FUA and Flush mean it: the file backend on a disk that forgets what was not synced.
+#include "backing_file.hpp"
+#include "file_device.hpp"
+
 #include <gtest/gtest.h>
 #include <support/forgetful_file_io.hpp>
 #include <support/io_runner.hpp>
@@ -7,9 +10,6 @@
 #include <cstring>
 #include <deque>
 #include <random>
-
-#include "backing_file.hpp"
-#include "file_device.hpp"
 
 namespace fulmar::backend {
 namespace {
@@ -26,7 +26,8 @@ constexpr std::uint32_t blocks = 256;
 /// A file on a forgetful disk, with or without something like O_DIRECT.
 class forgetful_backing final : public backing_file {
   public:
-    forgetful_backing(test::forgetful_disk& disk, bool direct) : disk_(disk), cached_(disk.open("namespace", true)) {
+    forgetful_backing(test::volatile_disk& disk, bool direct)
+        : disk_(disk), cached_(disk.open("namespace", true)) {
         direct_ = direct ? disk.open_again(cached_) : cached_;
         if (disk.size(cached_) < blocks * block) disk.set_size(cached_, blocks * block);
         disk.sync_names();
@@ -47,7 +48,7 @@ class forgetful_backing final : public backing_file {
     result<void> reopen() override { return {}; }
 
   private:
-    test::forgetful_disk& disk_;
+    test::volatile_disk& disk_;
     int cached_;
     int direct_;
     std::string claim_ = "file:0:1", note_;
@@ -62,7 +63,8 @@ class Durability : public ::testing::TestWithParam<bool> {
     void start() {
         disk.close(checker);
         files = std::make_unique<test::forgetful_files>(disk);
-        device = std::make_unique<file_device>(std::make_unique<forgetful_backing>(disk, GetParam()), blocks, block, *reactor, *files);
+        device = std::make_unique<file_device>(
+            std::make_unique<forgetful_backing>(disk, GetParam()), blocks, block, *reactor, *files);
         device->set_listener(&listener);
         channel = device->open_channel(*reactor).value();
         checker = disk.open("namespace", false);
@@ -75,13 +77,15 @@ class Durability : public ::testing::TestWithParam<bool> {
         abandoned_devices.push_back(std::move(device));
         files.reset();
     }
-    std::byte stored(std::uint32_t which) { return disk.contents(disk.open("namespace", false)).at(which * block); }
+    std::byte stored(std::uint32_t which) {
+        return disk.contents(disk.open("namespace", false)).at(which * block);
+    }
     io_runner io() { return {reactor, *channel}; }
     nvme::status put(std::uint32_t first, std::uint32_t count, int value, bool fua = false) {
         std::vector<std::byte> data(count * block, static_cast<std::byte>(value));
         return io().write(first, count, data, fua);
     }
-    test::forgetful_disk disk;
+    test::volatile_disk disk;
     hand_reactor reactor{false};
     test::test_listener listener;
     std::unique_ptr<test::forgetful_files> files;
@@ -106,19 +110,23 @@ TEST_P(Durability, UnsyncedWritesCanBeLostSoTheTestMeansSomething) {
     EXPECT_TRUE(lost && kept);
 }
 
-// Writes, FUA writes, zeroes and flushes at random; after a crash every block holds its last durable value or a later one.
+// Writes, FUA writes, zeroes and flushes at random; after a crash every block holds its last
+// durable value or a later one.
 TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
     for (std::uint32_t seed = 1; seed <= 150; ++seed) {
         std::mt19937 random(seed);
         start();
         disk.shuffle(seed);
-        std::vector<std::vector<int>> possible(blocks);  // the durable value first, then what was written since
+        std::vector<std::vector<int>> possible(
+            blocks);  // the durable value first, then what was written since
         const auto before = disk.contents(checker);
-        for (std::uint32_t b = 0; b < blocks; ++b) possible[b] = {static_cast<int>(before[b * block])};
+        for (std::uint32_t b = 0; b < blocks; ++b)
+            possible[b] = {static_cast<int>(before[b * block])};
         const auto harden = [&](std::uint32_t b) { possible[b] = {possible[b].back()}; };
         for (std::uint32_t step = 0; step < 40; ++step) {
             const std::uint32_t first = static_cast<std::uint32_t>(random()) % blocks;
-            const std::uint32_t count = 1 + static_cast<std::uint32_t>(random()) % std::min(16u, blocks - first);
+            const std::uint32_t count =
+                1 + static_cast<std::uint32_t>(random()) % std::min(16u, blocks - first);
             const bool fua = random() % 4 == 0;
             int value = static_cast<int>(1 + random() % 255);
             switch (random() % 6) {
@@ -172,7 +180,8 @@ TEST_P(Durability, AWriteUnderWayMayTearBetweenBlocksOnly) {
     for (std::size_t b = 0; b < 64; ++b) {
         const std::byte value = now[b * block];
         EXPECT_TRUE(value == std::byte{1} || value == std::byte{2});
-        EXPECT_EQ(std::memcmp(&now[b * block], &now[b * block] + 1, block - 1), 0) << "half a block";
+        EXPECT_EQ(std::memcmp(&now[b * block], &now[b * block] + 1, block - 1), 0)
+            << "half a block";
         fresh += value == std::byte{2};
     }
     EXPECT_GT(fresh, 0u);
@@ -189,7 +198,8 @@ TEST_P(Durability, AFailedFlushLosesTheDeviceUntilItIsReopened) {
     disk.fail_next(file_op_kind::data_sync, EIO);
     EXPECT_EQ(io().flush(), sc::write_fault.no_retry());
     EXPECT_EQ(device->state(), device_state::lost);
-    EXPECT_EQ(io().flush(), sc::internal_error.no_retry()) << "the kernel would call this one a success";
+    EXPECT_EQ(io().flush(), sc::internal_error.no_retry())
+        << "the kernel would call this one a success";
     EXPECT_EQ(elsewhere.flush(), sc::internal_error.no_retry());
     EXPECT_EQ(put(0, 1, 1), sc::internal_error.no_retry());
     reactor->run_once();
@@ -198,7 +208,8 @@ TEST_P(Durability, AFailedFlushLosesTheDeviceUntilItIsReopened) {
 
     ASSERT_TRUE(device->reopen());
     EXPECT_EQ(device->state(), device_state::ready);
-    EXPECT_EQ(elsewhere.flush(), sc::success) << "the old error is not told again through an old open file";
+    EXPECT_EQ(elsewhere.flush(), sc::success)
+        << "the old error is not told again through an old open file";
     EXPECT_EQ(put(3, 1, 9, true), sc::success);
     EXPECT_EQ(listener.losses, 1);
     other.reset();
@@ -247,7 +258,8 @@ TEST_P(Durability, ALossUnderWayDoesNotOutliveItsDevice) {
     EXPECT_EQ(listener.losses, 0);
 }
 
-// Flushes that come while one is under way share the next one, and none is answered by a sync that began before it came.
+// Flushes that come while one is under way share the next one, and none is answered by a sync that
+// began before it came.
 TEST_P(Durability, FlushesShareASync) {
     start();
     disk.hold(true);
@@ -295,7 +307,7 @@ INSTANTIATE_TEST_SUITE_P(Through, Durability, ::testing::Bool(),
 TEST(ForgetfulDisk, NamesNeedTheirFolderSynced) {
     bool lost = false, kept = false;
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
-        test::forgetful_disk disk;
+        test::volatile_disk disk;
         disk.open("old", true);
         disk.sync_names();
         disk.open("new", true);

@@ -1,4 +1,5 @@
 #include <fulmar/backend/fault_device.hpp>
+
 #include <gtest/gtest.h>
 #include <support/io_runner.hpp>
 
@@ -42,7 +43,9 @@ class FaultDevice : public ::testing::Test {
     }
     manual_clock clock;
     std::unique_ptr<engine::reactor> reactor =
-        engine::reactor::create({.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false}).value();
+        engine::reactor::create(
+            {.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false})
+            .value();
     test::test_listener listener;
     std::unique_ptr<fault_device> device = make_fault_device({.size_bytes = 1 << 20}).value();
     std::unique_ptr<io_channel> channel = device->open_channel(*reactor).value();
@@ -63,7 +66,10 @@ TEST_F(FaultDevice, IsAPlainDeviceAtFirst) {
 }
 
 TEST_F(FaultDevice, FailsTheNextOnes) {
-    device->add({.action = fault_action::fail, .kind = io_kind::write, .count = 2, .status = sc::write_fault});
+    device->add({.action = fault_action::fail,
+                 .kind = io_kind::write,
+                 .count = 2,
+                 .status = sc::write_fault});
     test_op& a = submit(io_kind::write, 0, 1);
     test_op& r = submit(io_kind::read);
     test_op& b = submit(io_kind::write, 0, 2);
@@ -81,7 +87,8 @@ TEST_F(FaultDevice, StallsUntilReleasedAndTouchesMemoryOnlyThen) {
     turn(100, 1s);
     EXPECT_FALSE(w.finished());
     EXPECT_EQ(device->held(), 1u);
-    std::fill(memory[0].begin(), memory[0].end(), std::byte{9});  // somebody reused the buffer: that is what gets written
+    std::fill(memory[0].begin(), memory[0].end(),
+              std::byte{9});  // somebody reused the buffer: that is what gets written
     device->clear();
     device->release();
     turn();
@@ -131,7 +138,8 @@ TEST_F(FaultDevice, VanishesAndAnswers) {
     EXPECT_EQ(device->state(), device_state::lost);
     EXPECT_EQ(listener.losses, 1);
     turn();
-    for (const test_op* op : {&stalled, &lost, &under_way}) EXPECT_TRUE(op->status.is(sc::internal_error));
+    for (const test_op* op : {&stalled, &lost, &under_way})
+        EXPECT_TRUE(op->status.is(sc::internal_error));
     test_op& late = submit(io_kind::read);
     turn();
     EXPECT_TRUE(late.status.is(sc::internal_error));
@@ -175,10 +183,12 @@ TEST_F(FaultDevice, UnderstandsCommands) {
     turn();
     EXPECT_TRUE(w.status.is(sc::internal_error));
     EXPECT_FALSE(s.finished());
-    for (const char* good : {"clear", "release", "vanish answered", "come_back", "reset", "random 7 10 10 0", "lose flush 1"})
+    for (const char* good : {"clear", "release", "vanish answered", "come_back", "reset",
+                             "random 7 10 10 0", "lose flush 1"})
         EXPECT_TRUE(device->command(good)) << good;
-    for (const char* bad : {"", " ", "fail", "fail write", "fail wrote 1", "fail write x", "delay read 1", "stall any 0 5", "vanish",
-                            "vanish now", "random 1", "clear all", "fail write -1"})
+    for (const char* bad :
+         {"", " ", "fail", "fail write", "fail wrote 1", "fail write x", "delay read 1",
+          "stall any 0 5", "vanish", "vanish now", "random 1", "clear all", "fail write -1"})
         EXPECT_EQ(device->command(bad).error().code, errc::invalid_argument) << bad;
     turn();
 }
@@ -187,10 +197,17 @@ TEST_F(FaultDevice, UnderstandsCommands) {
 TEST(FaultDeviceAtRandom, CanBeReplayed) {
     const auto play = [](std::uint64_t seed) {
         manual_clock clock;
-        auto reactor = engine::reactor::create({.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false}).value();
+        auto reactor = engine::reactor::create(
+                           {.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false})
+                           .value();
         auto device = make_fault_device({.size_bytes = 1 << 20}).value();
         auto channel = device->open_channel(*reactor).value();
-        device->randomise(seed, {.fail = 100, .delay = 300, .lose = 20, .max_delay = 5ms, .shuffle = true, .inline_answers = true});
+        device->randomise(seed, {.fail = 100,
+                                 .delay = 300,
+                                 .lose = 20,
+                                 .max_delay = 5ms,
+                                 .shuffle = true,
+                                 .inline_answers = true});
         std::deque<test_op> ops;
         std::vector<std::byte> data(512);
         std::string story;
@@ -223,7 +240,8 @@ TEST(FaultDeviceShared, OrdersReachEveryReactor) {
     monotonic_clock clock;
     auto device = make_fault_device({.size_bytes = 1 << 20}).value();
     device->add({.action = fault_action::stall, .count = 0});
-    auto reactor = engine::reactor::create({.id = {}, .busy_window = 100us, .clock = &clock}).value();
+    auto reactor =
+        engine::reactor::create({.id = {}, .busy_window = 100us, .clock = &clock}).value();
     auto channel = device->open_channel(*reactor).value();
     struct counted final : io_op {
         std::atomic<int>* answers = nullptr;

@@ -1,10 +1,13 @@
 // The file backend on real files and block devices, through io_uring.
-#include <fcntl.h>
-#include <fmt/format.h>
+#include "file_status.hpp"
+
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
 #include <fulmar/mem/memory_source.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/loop.h>
 #include <support/io_runner.hpp>
@@ -18,8 +21,6 @@
 #include <fstream>
 #include <random>
 
-#include "file_status.hpp"
-
 namespace fulmar::backend {
 namespace {
 
@@ -30,10 +31,12 @@ using test::test_op;
 
 /// Memory as requests have it: aligned.
 struct buffer {
-    explicit buffer(std::size_t bytes, unsigned seed = 0) : region(source().allocate(bytes).value()) {
+    explicit buffer(std::size_t bytes, unsigned seed = 0)
+        : region(source().allocate(bytes).value()) {
         std::mt19937 random(seed);
         if (seed != 0)
-            for (std::size_t i = 0; i < bytes; ++i) region.data()[i] = static_cast<std::byte>(random());
+            for (std::size_t i = 0; i < bytes; ++i)
+                region.data()[i] = static_cast<std::byte>(random());
     }
     static mem::heap_memory& source() {
         static mem::heap_memory m;
@@ -41,7 +44,9 @@ struct buffer {
     }
     operator std::span<std::byte>() { return {region.data(), region.size()}; }
     operator std::span<const std::byte>() const { return {region.data(), region.size()}; }
-    [[nodiscard]] std::span<std::byte> part(std::size_t at, std::size_t bytes) { return {region.data() + at, bytes}; }
+    [[nodiscard]] std::span<std::byte> part(std::size_t at, std::size_t bytes) {
+        return {region.data() + at, bytes};
+    }
     mem::dma_region region;
 };
 
@@ -90,7 +95,9 @@ class FileDevice : public ::testing::Test {
         device.reset();
     }
     io_runner io() { return {reactor, *channel}; }
-    errc refusal(const file_options& options) { return make_file_device(options, *reactor, *files).error().code; }
+    errc refusal(const file_options& options) {
+        return make_file_device(options, *reactor, *files).error().code;
+    }
 
     test::temp_dir dir;
     std::string path = dir / "namespace";
@@ -120,14 +127,16 @@ TEST_F(FileDevice, RefusesWhatCannotBeServed) {
     EXPECT_EQ(refusal({.path = "/dev/null", .size_bytes = 512}), errc::invalid_argument);
     EXPECT_EQ(refusal({.path = dir / "no/such/folder", .size_bytes = 512}), errc::not_found);
     EXPECT_EQ(refusal({.path = path, .size_bytes = 1000}), errc::invalid_argument);
-    EXPECT_EQ(refusal({.path = path, .size_bytes = 1024, .block_bytes = 1024}), errc::invalid_argument);
+    EXPECT_EQ(refusal({.path = path, .size_bytes = 1024, .block_bytes = 1024}),
+              errc::invalid_argument);
     EXPECT_FALSE(std::filesystem::exists(path));
     std::ofstream(path) << "tiny";
     EXPECT_EQ(refusal({.path = path}), errc::invalid_argument);  // not one block
 }
 
 TEST_F(FileDevice, TakesBackWhatItCreatedWhenItFails) {
-    EXPECT_FALSE(make_file_device({.path = path, .size_bytes = std::uint64_t{1} << 62}, *reactor, *files));
+    EXPECT_FALSE(
+        make_file_device({.path = path, .size_bytes = std::uint64_t{1} << 62}, *reactor, *files));
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
@@ -177,8 +186,10 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
     std::mt19937 random(7);
     for (int step = 1; step <= 250; ++step) {
         const auto first = static_cast<std::uint32_t>(random() % blocks);
-        const auto count = static_cast<std::uint32_t>(1 + random() % std::min(blocks - first, random() % 8 == 0 ? 2048u : 64u));
-        const std::span<std::byte> expected = std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
+        const auto count = static_cast<std::uint32_t>(
+            1 + random() % std::min(blocks - first, random() % 8 == 0 ? 2048u : 64u));
+        const std::span<std::byte> expected =
+            std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
         const std::size_t piece = random() % 2 == 0 ? SIZE_MAX : 16384;
         switch (random() % 7) {
             case 0:
@@ -226,8 +237,12 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, FileDeviceContents,
-                         ::testing::Values(variant{512, true}, variant{512, false}, variant{4096, true}, variant{4096, false}),
-                         [](const auto& v) { return fmt::format("{}{}", v.param.block_bytes, v.param.direct ? "direct" : "cached"); });
+                         ::testing::Values(variant{512, true}, variant{512, false},
+                                           variant{4096, true}, variant{4096, false}),
+                         [](const auto& v) {
+                             return fmt::format("{}{}", v.param.block_bytes,
+                                                v.param.direct ? "direct" : "cached");
+                         });
 
 TEST_F(FileDevice, UnalignedMemoryIsServedToo) {
     open({.size_bytes = 1 << 20});
@@ -259,7 +274,8 @@ TEST_F(FileDevice, MoreOperationsThanSlotsWaitInOrder) {
         ASSERT_EQ(op.answers, 1);
         ASSERT_EQ(op.status, sc::success);
     }
-    for (std::uint32_t i = 0; i < count; i += 200) ASSERT_EQ(io().read(i, 200, back.part(i * 4096, 200 * 4096)), sc::success);
+    for (std::uint32_t i = 0; i < count; i += 200)
+        ASSERT_EQ(io().read(i, 200, back.part(i * 4096, 200 * 4096)), sc::success);
     EXPECT_TRUE(same(back, data));
 }
 
@@ -279,7 +295,8 @@ TEST_F(FileDevice, AbortsWhatWaits) {
     ASSERT_TRUE(reactor.run_until([this] { return channel->outstanding() == 0; }));
     for (const test_op& op : ops) {
         ASSERT_EQ(op.answers, 1);
-        EXPECT_TRUE(op.status == sc::success || op.status == sc::aborted_by_request) << describe(op.status);
+        EXPECT_TRUE(op.status == sc::success || op.status == sc::aborted_by_request)
+            << describe(op.status);
     }
     EXPECT_EQ(ops.back().status, sc::aborted_by_request);
     EXPECT_EQ(device->state(), device_state::ready);
@@ -335,7 +352,8 @@ TEST_F(FileDevice, ServesFilesInMemory) {
     open({.size_bytes = 1 << 20});
     buffer data(4096, 4), back(4096);
     EXPECT_EQ(io().write(0, 8, data, true), sc::success);
-    EXPECT_EQ(io().write_zeroes(0, 4, true), sc::success);  // tmpfs cannot zero a range: a hole does it
+    EXPECT_EQ(io().write_zeroes(0, 4, true),
+              sc::success);  // tmpfs cannot zero a range: a hole does it
     EXPECT_EQ(io().read(0, 8, back), sc::success);
     EXPECT_TRUE(all_zero(back.part(0, 2048)));
     EXPECT_TRUE(same(back.part(2048, 2048), data.part(2048, 2048)));
@@ -395,7 +413,8 @@ TEST_F(FileDevice, ServesBlockDevices) {
     EXPECT_TRUE(device->reopen());
     ASSERT_EQ(io().read(100, 128, back), sc::success);
     close();
-    const unique_fd mounted(::open(loop.path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC));  // somebody else's claim
+    const unique_fd mounted(
+        ::open(loop.path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC));  // somebody else's claim
     EXPECT_EQ(refusal({.name = "disk", .path = loop.path}), errc::conflict);
 }
 

@@ -1,6 +1,7 @@
 // null and ram.
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
+
 #include <gtest/gtest.h>
 #include <support/io_runner.hpp>
 
@@ -53,7 +54,8 @@ TEST(NullDevice, RefusesSizesThatMakeNoSense) {
     EXPECT_FALSE(make_null_device({.size_bytes = 0}));
     EXPECT_FALSE(make_null_device({.size_bytes = 1000}));
     EXPECT_FALSE(make_null_device({.size_bytes = 8192, .block_bytes = 1024}));
-    EXPECT_EQ(make_ram_device({.size_bytes = 512 * 3, .block_bytes = 4096}).error().code, errc::invalid_argument);
+    EXPECT_EQ(make_ram_device({.size_bytes = 512 * 3, .block_bytes = 4096}).error().code,
+              errc::invalid_argument);
 }
 
 class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsigned>> {
@@ -61,7 +63,8 @@ class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsi
     RamDevice() {
         block = std::get<0>(GetParam());
         device = make_ram_device({.size_bytes = 4 << 20, .block_bytes = block}).value();
-        for (unsigned i = 0; i < std::get<1>(GetParam()); ++i) channels.push_back(device->open_channel(*reactor).value());
+        for (unsigned i = 0; i < std::get<1>(GetParam()); ++i)
+            channels.push_back(device->open_channel(*reactor).value());
     }
     std::uint32_t block;
     hand_reactor reactor{false};
@@ -69,7 +72,8 @@ class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsi
     std::vector<std::unique_ptr<io_channel>> channels;
 };
 
-// Every operation against a plain copy of the contents, with one channel (no locks) and with two (locks).
+// Every operation against a plain copy of the contents, with one channel (no locks) and with two
+// (locks).
 TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
     io_runner io(reactor, *channels.back());
     const auto blocks = static_cast<std::uint32_t>(device->geometry().block_count);
@@ -77,8 +81,10 @@ TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
     std::mt19937 random(42);
     for (int step = 0; step < 3000; ++step) {
         const auto first = static_cast<std::uint32_t>(random() % blocks);
-        const auto count = static_cast<std::uint32_t>(1 + random() % std::min(blocks - first, random() % 8 == 0 ? blocks : 40u));
-        const std::span<std::byte> expected = std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
+        const auto count = static_cast<std::uint32_t>(
+            1 + random() % std::min(blocks - first, random() % 8 == 0 ? blocks : 40u));
+        const std::span<std::byte> expected =
+            std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
         const std::size_t piece = random() % 2 == 0 ? SIZE_MAX : 300 + random() % 9000;
         switch (random() % 6) {
             case 0: {
@@ -165,12 +171,15 @@ TEST_P(RamDevice, LendsItsMemoryToOneReactorOnly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BlocksAndChannels, RamDevice,
-                         ::testing::Combine(::testing::Values(512u, 4096u), ::testing::Values(1u, 2u)));
+                         ::testing::Combine(::testing::Values(512u, 4096u),
+                                            ::testing::Values(1u, 2u)));
 
 // A reader on another reactor never sees half a block.
 TEST(RamDeviceShared, BlocksAreAtomic) {
     constexpr std::uint32_t block = 4096, blocks = 64;
-    auto device = make_ram_device({.size_bytes = std::uint64_t{blocks} * block, .block_bytes = block}).value();
+    auto device =
+        make_ram_device({.size_bytes = std::uint64_t{blocks} * block, .block_bytes = block})
+            .value();
     std::atomic<unsigned> ready{0};
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> torn{0}, reads{0};

@@ -1,7 +1,8 @@
 #include "uring_file_io.hpp"
 
-#include <fcntl.h>
 #include <fulmar/base/unique_fd.hpp>
+
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <support/temp_dir.hpp>
 #include <unistd.h>
@@ -31,7 +32,8 @@ struct test_file_op : file_op {
             ++self.answers;
         };
     }
-    test_file_op(file_op_kind k, int file, std::uint64_t at, std::span<const iovec> v) : test_file_op() {
+    test_file_op(file_op_kind k, int file, std::uint64_t at, std::span<const iovec> v)
+        : test_file_op() {
         kind = k;
         fd = file;
         offset = at;
@@ -84,7 +86,8 @@ class UringFileIo : public ::testing::TestWithParam<unsigned> {
         return file.get();
     }
     monotonic_clock clock;
-    std::unique_ptr<reactor> loop = reactor::create({.id = {}, .busy_window = 100us, .clock = &clock}).value();
+    std::unique_ptr<reactor> loop =
+        reactor::create({.id = {}, .busy_window = 100us, .clock = &clock}).value();
     std::unique_ptr<uring_file_io> io;
     test::temp_dir dir;
     unique_fd file;
@@ -100,7 +103,8 @@ TEST_P(UringFileIo, MovesBytesThroughScatterLists) {
     const int fd = make_file();
     std::vector<char> source(100'000), back(source.size());
     std::iota(source.begin(), source.end(), 0);
-    std::array<iovec, 3> pieces{iovec{source.data(), 1}, iovec{source.data() + 1, 60'000}, iovec{source.data() + 60'001, 39'999}};
+    std::array<iovec, 3> pieces{iovec{source.data(), 1}, iovec{source.data() + 1, 60'000},
+                                iovec{source.data() + 60'001, 39'999}};
     test_file_op write(file_op_kind::write, fd, 512, pieces);
     write.durable = true;
     EXPECT_EQ(run(write), 100'000);
@@ -129,11 +133,13 @@ TEST_P(UringFileIo, ReportsTheEndOfTheFileAndNothingElseAsShort) {
     EXPECT_EQ(run(read), 0);
 }
 
-// A pipe gives what it has: the operation goes on, through the middle of vectors, until all is there.
+// A pipe gives what it has: the operation goes on, through the middle of vectors, until all is
+// there.
 TEST_P(UringFileIo, ContinuesWhatTheKernelDidPiecemeal) {
     const pipe_pair pipe;
     std::vector<char> data(30);
-    std::array<iovec, 3> pieces{iovec{data.data(), 10}, iovec{data.data() + 10, 10}, iovec{data.data() + 20, 10}};
+    std::array<iovec, 3> pieces{iovec{data.data(), 10}, iovec{data.data() + 10, 10},
+                                iovec{data.data() + 20, 10}};
     test_file_op read(file_op_kind::read, pipe.out.get(), 0, pieces);
     io->submit(read);
     for (const auto& [bytes, fill] : {std::pair{4, 'a'}, {6, 'b'}, {13, 'c'}, {7, 'd'}}) {
@@ -225,7 +231,8 @@ TEST_P(UringFileIo, CancelsWhatWaitsAndWhatTheKernelHolds) {
     EXPECT_EQ(ops[5].answers, 1);
     EXPECT_EQ(ops[5].result, -ECANCELED);
     for (int i = 0; i < 4; ++i) io->cancel(ops[static_cast<std::size_t>(i)]);  // at the kernel
-    ASSERT_TRUE(turn_until([&] { return ops[0].answers && ops[1].answers && ops[2].answers && ops[3].answers; }));
+    ASSERT_TRUE(turn_until(
+        [&] { return ops[0].answers && ops[1].answers && ops[2].answers && ops[3].answers; }));
     EXPECT_TRUE(ops[0].result == -ECANCELED || ops[0].result == -EINTR) << ops[0].result;
     pipe.put(8, 'z');
     ASSERT_TRUE(turn_until([&] { return ops[4].answers == 1; }));
@@ -237,7 +244,8 @@ TEST_P(UringFileIo, ABrokenRingAnswersEverything) {
     const pipe_pair pipe;
     std::array<char, 8> data;
     std::array<iovec, 1> all{iovec{data.data(), data.size()}};
-    test_file_op at_kernel(file_op_kind::read, pipe.out.get(), 0, all), late(file_op_kind::read, pipe.out.get(), 0, all);
+    test_file_op at_kernel(file_op_kind::read, pipe.out.get(), 0, all),
+        late(file_op_kind::read, pipe.out.get(), 0, all);
     io->submit(at_kernel);
     loop->run_once();
     io->give_up_for_test();
@@ -255,13 +263,17 @@ TEST_P(UringFileIo, CompletionsEndTheSleep) {
     const int fd = make_file();
     std::array<char, 8> data{};
     std::array<iovec, 1> all{iovec{data.data(), data.size()}};
-    test_file_op read(file_op_kind::read, pipe.out.get(), 0, all), write(file_op_kind::write, fd, 0, all), sync;
+    test_file_op read(file_op_kind::read, pipe.out.get(), 0, all),
+        write(file_op_kind::write, fd, 0, all), sync;
     write.durable = true;
     sync.kind = file_op_kind::sync;
     sync.fd = fd;
-    std::unique_ptr<file_io_provider> files = make_uring_files({.depth = 256, .forbidden_flags = GetParam()});
+    std::unique_ptr<file_io_provider> files =
+        make_uring_files({.depth = 256, .forbidden_flags = GetParam()});
     struct submit_message : message {
-        submit_message(std::function<void()> f) : message([](message& m) noexcept { static_cast<submit_message&>(m).run(); }), run(std::move(f)) {}
+        submit_message(std::function<void()> f)
+            : message([](message& m) noexcept { static_cast<submit_message&>(m).run(); }),
+              run(std::move(f)) {}
         std::function<void()> run;
     } begin([&] {
         file_io* mine = files->for_reactor(*loop).value();
@@ -279,7 +291,8 @@ TEST_P(UringFileIo, CompletionsEndTheSleep) {
     std::this_thread::sleep_for(50ms);
     const auto turns = loop->counters().turns.load();
     std::this_thread::sleep_for(50ms);
-    EXPECT_LE(loop->counters().turns.load(), turns + 2) << "the reactor does not sleep while an operation is at the kernel";
+    EXPECT_LE(loop->counters().turns.load(), turns + 2)
+        << "the reactor does not sleep while an operation is at the kernel";
     pipe.put(8, 'w');
     EXPECT_TRUE(wait_for(read));
     EXPECT_EQ(read.result, 8);
@@ -288,9 +301,12 @@ TEST_P(UringFileIo, CompletionsEndTheSleep) {
     files.reset();
 }
 
-INSTANTIATE_TEST_SUITE_P(Setups, UringFileIo, ::testing::Values(0u, deferred, deferred | cooperative),
+INSTANTIATE_TEST_SUITE_P(Setups, UringFileIo,
+                         ::testing::Values(0u, deferred, deferred | cooperative),
                          [](const auto& test) -> std::string {
-                             return test.param == 0 ? "defer" : test.param == deferred ? "coop" : "plain";
+                             return test.param == 0          ? "defer"
+                                    : test.param == deferred ? "coop"
+                                                             : "plain";
                          });
 
 TEST(UringProbe, WorksHere) { EXPECT_TRUE(probe_uring()); }

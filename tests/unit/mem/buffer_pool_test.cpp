@@ -1,4 +1,5 @@
 #include <fulmar/mem/buffer_pool.hpp>
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -25,20 +26,24 @@ struct rng {
 
 std::unique_ptr<buffer_pool> make_pool(std::uint32_t chunks, std::uint32_t newcomer = 0) {
     static heap_memory memory;
-    return buffer_pool::create(memory, {.bytes = chunks * chunk, .newcomer_chunks = newcomer}).value();
+    return buffer_pool::create(memory, {.bytes = chunks * chunk, .newcomer_chunks = newcomer})
+        .value();
 }
 
 /// An account that closes itself.
 struct account : buffer_credit {
-    account(buffer_pool& p, std::uint32_t guarantee, bool in_capsule = true) : pool(p) { p.open(*this, guarantee, in_capsule); }
+    account(buffer_pool& p, std::uint32_t guarantee, bool in_capsule = true) : pool(p) {
+        p.open(*this, guarantee, in_capsule);
+    }
     ~account() { pool.close(*this); }
     buffer_pool& pool;
 };
 
 struct waiter : buffer_waiter {
-    waiter() : buffer_waiter([](buffer_waiter& w, buffer_chain&& c) noexcept {
-        static_cast<waiter&>(w).chain = std::move(c);
-    }) {}
+    waiter()
+        : buffer_waiter([](buffer_waiter& w, buffer_chain&& c) noexcept {
+              static_cast<waiter&>(w).chain = std::move(c);
+          }) {}
     buffer_chain chain;
 };
 
@@ -278,7 +283,11 @@ struct host {
         std::uint64_t asked_at = 0, granted_at = 0;
     };
     host(buffer_pool& p, unsigned depth, std::uint32_t largest, bool stalls, std::uint64_t& clock)
-        : pool(p), credit(p, limits::max_chunks_per_request), now(clock), max_chunks(largest), stalled(stalls) {
+        : pool(p),
+          credit(p, limits::max_chunks_per_request),
+          now(clock),
+          max_chunks(largest),
+          stalled(stalls) {
         for (unsigned i = 0; i < depth; ++i) requests.push_back(std::make_unique<request>(*this));
     }
     ~host() {
@@ -325,7 +334,8 @@ TEST_P(BufferPoolAtRandom, InnocentsAreServedWhileGuaranteesFit) {
     std::uint64_t now = 0;
     std::deque<host> all;
     for (unsigned i = 0; i < hosts; ++i)
-        all.emplace_back(*pool, 1 + random() % 16, 1 + random() % 64, i != 0 && random() % 2 == 0, now);
+        all.emplace_back(*pool, 1 + random() % 16, 1 + random() % 64, i != 0 && random() % 2 == 0,
+                         now);
     ASSERT_TRUE(pool->guarantees_fit());
     for (now = 1; now < 2000; ++now) {
         for (auto& h : all) h.step(random);
@@ -335,7 +345,8 @@ TEST_P(BufferPoolAtRandom, InnocentsAreServedWhileGuaranteesFit) {
     for (auto& h : all) {
         if (h.stalled) continue;
         EXPECT_GT(h.finished, 100u);
-        // One maximum transfer at a time is guaranteed, so a request waits at most for its own queue.
+        // One maximum transfer at a time is guaranteed, so a request waits at most for its own
+        // queue.
         EXPECT_LT(h.longest_wait, 400u) << "of host with depth " << h.requests.size();
     }
     all.clear();
@@ -348,7 +359,8 @@ TEST_P(BufferPoolAtRandom, OversubscribedHostsAllGoOn) {
     std::uint64_t now = 0;
     std::deque<host> all;
     const unsigned hosts = 8 + random() % 24;
-    for (unsigned i = 0; i < hosts; ++i) all.emplace_back(*pool, 1 + random() % 32, 1 + random() % 64, false, now);
+    for (unsigned i = 0; i < hosts; ++i)
+        all.emplace_back(*pool, 1 + random() % 32, 1 + random() % 64, false, now);
     ASSERT_FALSE(pool->guarantees_fit());
     for (now = 1; now < 3000; ++now) {
         for (auto& h : all) h.step(random);
@@ -384,10 +396,13 @@ TEST(BufferPool, ManyDeepQueuesOnASmallPoolFinish) {
         if (started[w.connection] == writes) return;
         ++started[w.connection];
         w.chain = pool->take(accounts[w.connection], 64);
-        if (w.chain) ready.push_back(&w);
-        else pool->wait(w, accounts[w.connection], 64);
+        if (w.chain)
+            ready.push_back(&w);
+        else
+            pool->wait(w, accounts[w.connection], 64);
     };
-    for (unsigned i = 0; i < connections; ++i) accounts.emplace_back(*pool, limits::max_chunks_per_request);
+    for (unsigned i = 0; i < connections; ++i)
+        accounts.emplace_back(*pool, limits::max_chunks_per_request);
     for (unsigned d = 0; d < depth; ++d)
         for (unsigned i = 0; i < connections; ++i) {
             all.emplace_back(ready).connection = i;

@@ -1,6 +1,9 @@
 // EAL comes up once per process: these tests share one, and what needs a fresh process forks.
+#include "hugepage_probe.hpp"
+
 #include <fulmar/mem/buffer_pool.hpp>
 #include <fulmar/mem/environment.hpp>
+
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -11,8 +14,6 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
-
-#include "hugepage_probe.hpp"
 
 namespace fulmar::mem {
 namespace {
@@ -77,7 +78,8 @@ TEST(Environment, RegistersThreads) {
 }
 
 TEST(HugepageProbe, BelievesOnlyWhatItMapped) {
-    const auto dir = std::filesystem::temp_directory_path() / ("fulmar-probe-" + std::to_string(getpid()));
+    const auto dir =
+        std::filesystem::temp_directory_path() / ("fulmar-probe-" + std::to_string(getpid()));
     std::filesystem::create_directories(dir / "hugepages-2048kB");
     const auto answer_with = [&](const char* free) {
         std::ofstream(dir / "hugepages-2048kB" / "free_hugepages") << free;

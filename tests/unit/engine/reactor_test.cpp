@@ -1,0 +1,235 @@
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/engine/reactor_pool.hpp>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+namespace fulmar::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::unique_ptr<reactor> make(const clock_source& clock, bool descriptors = true) {
+    return reactor::create(
+               {.id = {}, .busy_window = 1ms, .clock = &clock, .descriptors = descriptors})
+        .value();
+}
+
+struct letter final : message {
+    letter() : message([](message& m) noexcept { ++static_cast<letter&>(m).runs; }) {}
+    std::atomic<int> runs{0};
+};
+
+bool eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(5ms);
+    return condition();
+}
+
+TEST(Reactor, TurnsThroughItsStagesInOrder) {
+    manual_clock clock;
+    auto r = make(clock, false);
+    std::string trace;
+    struct tracer final : poller {
+        tracer(std::string& t, char n) : trace(t), name(n) {}
+        bool poll() noexcept override {
+            trace += name;
+            return false;
+        }
+        std::string& trace;
+        char name;
+    } reap(trace, 'r'), receive(trace, 'R'), submit(trace, 's'), flush(trace, 'f');
+    struct noter final : message {
+        explicit noter(std::string& t)
+            : message([](message& m) noexcept { static_cast<noter&>(m).trace += 'm'; }), trace(t) {}
+        std::string& trace;
+    } mail(trace);
+    struct ticker final : timer {
+        explicit ticker(std::string& t)
+            : timer([](timer& x) noexcept { static_cast<ticker&>(x).trace += 't'; }), trace(t) {}
+        std::string& trace;
+    } tick(trace);
+    r->add(flush, stage::flush);
+    r->add(submit, stage::submit);
+    r->add(receive, stage::receive);
+    r->add(reap, stage::reap);
+    r->post(mail);
+    r->timers().arm(tick, clock.now());
+    clock.advance(2ms);
+    EXPECT_TRUE(r->run_once());
+    EXPECT_EQ(trace, "mtrRsf");
+    trace.clear();
+    EXPECT_FALSE(r->run_once());
+    EXPECT_EQ(trace, "rRsf");
+    r->remove(flush, stage::flush);
+    r->remove(submit, stage::submit);
+    r->remove(receive, stage::receive);
+    r->remove(reap, stage::reap);
+}
+
+TEST(Reactor, APollerMayRemoveItself) {
+    manual_clock clock;
+    auto r = make(clock, false);
+    struct once final : poller {
+        explicit once(reactor& o) : owner(o) {}
+        bool poll() noexcept override {
+            ++polls;
+            owner.remove(*this, stage::reap);
+            return true;
+        }
+        reactor& owner;
+        int polls = 0;
+    } a(*r), b(*r);
+    r->add(a, stage::reap);
+    r->add(b, stage::reap);
+    r->run_once();
+    r->run_once();
+    EXPECT_EQ(a.polls, 1);
+    EXPECT_EQ(b.polls, 1);
+}
+
+TEST(Reactor, MessagesTimersAndDescriptorsEndItsSleep) {
+    const monotonic_clock clock;
+    auto r = make(clock);
+    struct bell final : descriptor_watch {
+        bell()
+            : descriptor_watch([](descriptor_watch& w, std::uint32_t events) noexcept {
+                  auto& self = static_cast<bell&>(w);
+                  std::uint64_t count = 0;
+                  if ((events & EPOLLIN) != 0 &&
+                      ::read(self.fd.get(), &count, sizeof count) == sizeof count)
+                      ++self.rings;
+              }) {}
+        unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+        std::atomic<int> rings{0};
+    } b;
+    struct alarm final : timer {
+        alarm() : timer([](timer& t) noexcept { ++static_cast<alarm&>(t).rings; }) {}
+        std::atomic<int> rings{0};
+    } late;
+    ASSERT_TRUE(r->watch(b, b.fd.get(), EPOLLIN));
+    r->timers().arm(late, clock.now() + 300ms);
+    letter l;
+    {
+        std::jthread thread([&r] { r->run(); });
+        ASSERT_TRUE(eventually([&] { return r->counters().sleeps.load() != 0; }));
+        for (int i = 1; i <= 20; ++i) {
+            r->post(l);
+            ASSERT_TRUE(eventually([&] { return l.runs == i; }));
+            std::this_thread::sleep_for(3ms);  // beyond the busy window
+        }
+        for (int i = 1; i <= 5; ++i) {
+            const std::uint64_t one = 1;
+            ASSERT_EQ(::write(b.fd.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+            ASSERT_TRUE(eventually([&] { return b.rings == i; }));
+            std::this_thread::sleep_for(3ms);
+        }
+        EXPECT_TRUE(eventually([&] { return late.rings == 1; }));
+        const auto turns = r->counters().turns.load();
+        std::this_thread::sleep_for(100ms);
+        EXPECT_LE(r->counters().turns.load(), turns + 500) << "an idle reactor does not sleep";
+        r->stop();
+    }
+    r->unwatch(b);
+}
+
+// The handshake: posts from several threads at every moment of falling asleep; none is slept over.
+TEST(Reactor, NoPostIsSleptOver) {
+    const monotonic_clock clock;
+    auto r = reactor::create({.id = {}, .busy_window = 0ns, .clock = &clock}).value();
+    std::jthread thread([&r] { r->run(); });
+    std::vector<std::jthread> posters;
+    std::atomic<int> missed{0};
+    for (int p = 0; p < 2; ++p)
+        posters.emplace_back([&] {
+            letter l;
+            for (int i = 1; i <= 2000; ++i) {
+                r->post(l);
+                for (int spins = 0; l.runs != i || l.queued(); ++spins) {
+                    if (spins > 2'000'000) {
+                        ++missed;
+                        return;
+                    }
+                    if (spins % 64 == 0) std::this_thread::yield();
+                }
+            }
+        });
+    posters.clear();
+    EXPECT_EQ(missed, 0);
+    r->stop();
+}
+
+TEST(Reactor, APollerThatCannotSleepKeepsItAwake) {
+    const monotonic_clock clock;
+    auto r = make(clock);
+    struct insomniac final : poller {
+        bool poll() noexcept override {
+            ++polls;
+            return false;
+        }
+        bool try_sleep() noexcept override { return !awake; }
+        std::atomic<std::uint64_t> polls{0};
+        std::atomic<bool> awake{true};
+    } p;
+    r->add(p, stage::receive);
+    {
+        std::jthread thread([&r] { r->run(); });
+        std::this_thread::sleep_for(20ms);
+        EXPECT_EQ(r->counters().sleeps.load(), 0u);
+        p.awake = false;
+        EXPECT_TRUE(eventually([&] { return r->counters().sleeps.load() == 1; }));
+        r->stop();
+    }
+    r->remove(p, stage::receive);
+}
+
+TEST(ReactorPool, StartsPinsAndStops) {
+    const monotonic_clock clock;
+    cpu_set_t allowed;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    int cpu = 0;
+    while (!CPU_ISSET(static_cast<unsigned>(cpu), &allowed)) ++cpu;
+    static std::atomic<int> started{0}, stopped{0};
+    auto pool = reactor_pool::create(
+                    {.count = 2,
+                     .cpus = {cpu, cpu},
+                     .busy_window = 10us,
+                     .clock = &clock,
+                     .hooks = {.on_start = [](reactor&) noexcept { return ++started != 0; },
+                               .on_stop = [](reactor&) noexcept { ++stopped; }}})
+                    .value();
+    ASSERT_TRUE(pool->start());
+    EXPECT_EQ(started, 2);
+    struct where final : message {
+        where()
+            : message([](message& m) noexcept {
+                  auto& self = static_cast<where&>(m);
+                  self.id = reactor::current()->id().value();
+                  self.cpu = ::sched_getcpu();
+              }) {}
+        std::atomic<int> id{-1}, cpu{-1};
+    } w;
+    pool->reactors()[1]->post(w);
+    EXPECT_TRUE(eventually([&] { return w.cpu == cpu; }));
+    EXPECT_EQ(w.id, 1);
+    pool->stop();
+    EXPECT_EQ(stopped, 2);
+}
+
+TEST(ReactorPool, ACpuThatDoesNotExistIsAnError) {
+    const monotonic_clock clock;
+    auto pool =
+        reactor_pool::create({.count = 1, .cpus = {1023}, .clock = &clock, .hooks = {}}).value();
+    auto begun = pool->start();
+    ASSERT_FALSE(begun);
+    EXPECT_EQ(begun.error().where, "/cores/cpus");
+}
+
+}  // namespace
+}  // namespace fulmar::engine
