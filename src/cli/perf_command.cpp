@@ -162,6 +162,7 @@ host::load_options make_options(const settings& s, const open_namespace& ns,
 /// With --verify, blocks that were never written must not count as wrong.
 void fill(const connected& all, host::load_options o, host::load_watcher& w) {
     o.once = true;
+    o.commands = 0;
     o.read_percent = 0;
     host::load one(all.queues, o);
     if (const auto done = one.run(&w); !done) leave(done.error());

@@ -13,8 +13,9 @@ std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{}) return std::nullopt;
     std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-    if (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
     if (unit.empty()) return number;
+    if (unit.front() == ' ') unit.remove_prefix(1);
+    if (unit.empty()) return std::nullopt;
     static constexpr std::string_view letters = "bkmgtp";
     const auto power =
         letters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit.front()))));

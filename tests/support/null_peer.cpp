@@ -21,7 +21,7 @@
 #include <span>
 #include <stdexcept>
 
-namespace fulmar::testing {
+namespace fulmar::test {
 
 using namespace nvme::tcp;
 
@@ -322,4 +322,4 @@ void null_peer::run(const std::atomic<bool>& stop) {
     }
 }
 
-}  // namespace fulmar::testing
+}  // namespace fulmar::test

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-namespace fulmar::testing {
+namespace fulmar::test {
 
 class null_peer {
   public:
@@ -47,4 +47,4 @@ class null_peer {
     unsigned until_accept_ = 0;
 };
 
-}  // namespace fulmar::testing
+}  // namespace fulmar::test

@@ -1,4 +1,4 @@
-#include "unit/host/running_peer.hpp"
+#include "support/running_peer.hpp"
 
 #include <fulmar/host/load.hpp>
 #include <fulmar/nvme/io_command.hpp>
@@ -9,7 +9,7 @@ namespace fulmar::host {
 namespace {
 
 struct LoadTest : ::testing::Test {
-    explicit LoadTest(const testing::null_peer::options& o = {.memory_bytes = 4u << 20})
+    explicit LoadTest(const test::null_peer::options& o = {.memory_bytes = 4u << 20})
         : peer(o), c(peer.connect()) {}
 
     std::vector<queue*> queues(std::uint16_t count, std::uint32_t depth) {
@@ -25,7 +25,7 @@ struct LoadTest : ::testing::Test {
         }
     }
 
-    running_peer peer;
+    test::running_peer peer;
     std::unique_ptr<controller> c;
     load_options region{.region_blocks = 1024, .seconds = 0.05, .spin = false};
 };
