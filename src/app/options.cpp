@@ -9,10 +9,10 @@ namespace fulmar::app {
 
 namespace {
 constexpr const char* about =
-    R"(Serves block storage to NVMe hosts over TCP: RAM, files and block devices, from one JSON file.
+    R"(Serves block storage to NVMe hosts over TCP: RAM, files, block devices, from one JSON file.
 
-  fulmard --config /etc/fulmar/fulmard.json          serve until TERM or INT
-  fulmard --check-config /etc/fulmar/fulmard.json    say what is wrong with a file, and serve nothing
+  fulmard --config /etc/fulmar/fulmard.json        serve until TERM or INT
+  fulmard --check-config /etc/fulmar/fulmard.json  say what is wrong with it, and serve nothing
 
 While it runs: HUP applies what has changed in the file, TERM and INT stop it in order.
 The REST endpoint is at the UNIX socket that the file names; the tool `fulmar` talks to it.

@@ -21,21 +21,33 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build/bench/bench.json",
-                        help="where the result goes (default: build/bench/bench.json)")
+    parser.add_argument(
+        "--json",
+        type=pathlib.Path,
+        default=ROOT / "build/bench/bench.json",
+        help="where the result goes (default: build/bench/bench.json)",
+    )
     parser.add_argument("--svg", type=pathlib.Path, help="the plot (default: beside the JSON)")
     parser.add_argument("--rows", help="only these, separated by commas")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     parser.add_argument("--runs", type=int, help="runs of each side per row (default: 5)")
     parser.add_argument("--seconds", type=float, help="of one run (default: 2)")
-    parser.add_argument("--quick", action="store_true",
-                        help="a smoke run: 3 short runs per row, spread allowed")
-    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin",
-                        help="where the programs are (default: build/release/bin)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run: 3 short runs per row, spread allowed"
+    )
+    parser.add_argument(
+        "--bin",
+        type=pathlib.Path,
+        default=ROOT / "build/release/bin",
+        help="where the programs are (default: build/release/bin)",
+    )
     parser.add_argument("--target-cpu", type=int, help="default: the first CPU that we may use")
     parser.add_argument("--load-cpu", type=int, help="default: the last one")
-    parser.add_argument("--realtime", action="store_true",
-                        help="all sides under SCHED_FIFO, for a machine that others use too (root)")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="all sides under SCHED_FIFO, for a machine that others use too (root)",
+    )
     options = parser.parse_args()
     options.runs = options.runs or (3 if options.quick else 5)
     options.seconds = options.seconds or (0.3 if options.quick else 2.0)
@@ -73,8 +85,13 @@ def main():
         machine.close()
     print("\n" + table.render(results))
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": machine.facts(), "runs": options.runs, "seconds": options.seconds,
-                "quick": options.quick, "rows": results}
+    document = {
+        "machine": machine.facts(),
+        "runs": options.runs,
+        "seconds": options.seconds,
+        "quick": options.quick,
+        "rows": results,
+    }
     options.json.write_text(json.dumps(document, indent=2) + "\n")
     svg = options.svg or options.json.with_suffix(".svg")
     svg.write_text(plot.render(results, machine.facts()))
@@ -82,7 +99,9 @@ def main():
     void = [row["name"] for row in results if row.get("void")]
     broken = [row["name"] for row in results if row["fulmar"] is None]
     if void:
-        print(f"VOID, since the ceiling itself was not steady: {', '.join(void)}; a quieter machine helps")
+        print(
+            f"VOID, since the ceiling itself was not steady: {', '.join(void)}; a quieter machine helps"
+        )
     if broken:
         print(f"NOT MEASURED: {', '.join(broken)}")
     return 1 if void or broken else 0

@@ -38,14 +38,14 @@ constexpr std::string_view opening =
     R"(# Conformance
 
 The protocol checklist, row by row, and the test cases that prove it. Written by `tests/conformance`
-(`FULMAR_UPDATE_DOCS=1 build/release/tests/conformance --gtest_filter='Report.*'`); a test fails when
-this file is not what the cases say. Every case speaks to the real core over real loopback sockets,
-once with one data reactor and once with three.
+(`FULMAR_UPDATE_DOCS=1 build/release/tests/conformance --gtest_filter='Report.*'`); a test fails
+when this file is not what the cases say. Every case speaks to the real core over real loopback
+sockets, once with one data reactor and once with three.
 
 Requirement: M mandatory, O optional, C conditional, P prohibited, – not applicable; of an I/O
-controller (IOC) and of a discovery controller (DISC). *conforms*: implemented and proved. *refused*:
-not implemented (or prohibited), and proved to be refused with the right status. *n/a*: does not
-apply, for the reason given. **open**: should be there, and is not.
+controller (IOC) and of a discovery controller (DISC). *conforms*: implemented and proved.
+*refused*: not implemented (or prohibited), and proved to be refused with the right status. *n/a*:
+does not apply, for the reason given. **open**: should be there, and is not.
 )";
 
 bool claims_something(const row& r) {

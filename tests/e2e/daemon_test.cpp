@@ -103,7 +103,8 @@ TEST(daemon, a_second_one_cannot_have_the_port_or_the_file) {
 
 TEST(daemon, a_wrong_file_is_explained_and_nothing_is_served) {
     daemon_process d(
-        R"({"listeners": [{"transport": "tcp", "address": "localhost", "port": @PORT@}], "devises": []})");
+        R"({"listeners": [{"transport": "tcp", "address": "localhost", "port": @PORT@}],
+            "devises": []})");
     const finished checked = run({"fulmard", "--check-config", d.config_path()});
     EXPECT_EQ(checked.exit_code, 1);
     EXPECT_NE(checked.output.find("/devises"), std::string::npos) << checked.output;

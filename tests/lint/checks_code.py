@@ -35,7 +35,8 @@ class Layers(Check):
     name = "layers"
     why = "includes go strictly down the table in tests/lint/rules.py"
     bad = {
-        "include/fulmar/core/a.hpp": "", "include/fulmar/backend/secret.hpp": "",
+        "include/fulmar/core/a.hpp": "",
+        "include/fulmar/backend/secret.hpp": "",
         "src/core/b.cpp": "#include <fulmar/backend/secret.hpp>\n",
         "src/base/c.cpp": "#include <fulmar/core/a.hpp>\n",
         "src/transport/rdma/d.hpp": "",
@@ -45,7 +46,8 @@ class Layers(Check):
     }
     bad_count = 5
     good = {
-        "include/fulmar/backend/device.hpp": "", "src/core/x.hpp": "",
+        "include/fulmar/backend/device.hpp": "",
+        "src/core/x.hpp": "",
         "src/core/b.cpp": '#include "x.hpp"\n#include <fulmar/backend/device.hpp>\n',
     }
 
@@ -110,7 +112,7 @@ class Bans(Check):
     bad_count = 6
     good = {
         "src/core/a.cpp": 'static_assert(1); // new int, throw\nauto s = "throw new x";\n'
-                          "std::function<void()> f;\nstd::unique_ptr<x> p(new x(1));\n",
+        "std::function<void()> f;\nstd::unique_ptr<x> p(new x(1));\n",
         "src/admin/b.cpp": "std::function<void()> f; throw 1;\n",
         "tests/lint/allow.txt": "function src/core/a.cpp  # set up once, before the reactors run\n",
     }
@@ -134,7 +136,7 @@ class Bans(Check):
                 if layer_of(path) not in layers or not re.fullmatch(names, name):
                     continue
                 for match in re.finditer(pattern, code, re.MULTILINE):
-                    if ban == "new" and OWNED_AT_ONCE.search(code[:match.start()]):
+                    if ban == "new" and OWNED_AT_ONCE.search(code[: match.start()]):
                         continue
                     if (ban, path) in allowed:
                         used.add((ban, path))
@@ -158,9 +160,13 @@ class FunctionLength(Check):
     }
     bad_count = 4
     good = {
-        "src/core/a.cpp": "namespace x {\nstruct y {\n" + "    int f() { return 1; }\n" * 90
-                          + "};\nconst int t[] = {\n" + "    1,\n" * 90 + "};\nint g() {\n"
-                          + "    a++;\n" * 80 + "}\n}\n",
+        "src/core/a.cpp": "namespace x {\nstruct y {\n"
+        + "    int f() { return 1; }\n" * 90
+        + "};\nconst int t[] = {\n"
+        + "    1,\n" * 90
+        + "};\nint g() {\n"
+        + "    a++;\n" * 80
+        + "}\n}\n",
         BASELINE: "src/core/a.cpp g 82\n",
     }
 
@@ -190,8 +196,11 @@ class FunctionLength(Check):
             elif lines > rules.FUNCTION_LINES:
                 met.add((path, name))
                 if lines < known:
-                    yield (self.BASELINE, baseline[path, name][1],
-                           f"{name} has shrunk to {lines}: lower its number")
+                    yield (
+                        self.BASELINE,
+                        baseline[path, name][1],
+                        f"{name} has shrunk to {lines}: lower its number",
+                    )
         for key, (_, number) in baseline.items():
             if key not in met:
                 yield self.BASELINE, number, f"{' '.join(key)} is short or gone: remove the line"
@@ -224,7 +233,7 @@ class FileLength(Check):
 
 class Columns(Check):
     name = "columns"
-    why = f"a line has at most {rules.COLUMNS} columns"
+    why = f"a line has at most {rules.COLUMNS} columns, in scripts {rules.SCRIPT_COLUMNS}"
     bad = {"src/core/a.cpp": "x" * 101 + "\n"}
     good = {"src/core/a.cpp": "x" * 100 + "\n// https://" + "x" * 100 + "\n"}
 
@@ -232,16 +241,20 @@ class Columns(Check):
         for path, text in tree.files.items():
             name = path.rsplit("/", 1)[-1]
             if path.endswith(CPP + (".py", ".cmake", ".sh")) or name in ("dev", "CMakeLists.txt"):
+                most = rules.COLUMNS if path.endswith(CPP) else rules.SCRIPT_COLUMNS
                 for number, line in enumerate(text.split("\n"), 1):
-                    if len(line) > rules.COLUMNS and "://" not in line:
+                    if len(line) > most and "://" not in line:
                         yield path, number, f"{len(line)} columns: break it (./dev format for C++)"
 
 
 class Opening(Check):
     name = "opening"
     why = "a source file opens with what it is, whose thread it runs on, what it must never do"
-    bad = {"src/core/a.cpp": "int x;\n", "src/core/b.hpp": "// B.\nint x;\n",
-           "src/core/c.cpp": "// words\n" * 11}
+    bad = {
+        "src/core/a.cpp": "int x;\n",
+        "src/core/b.hpp": "// B.\nint x;\n",
+        "src/core/c.cpp": "// words\n" * 11,
+    }
     bad_count = 3
     good = {"src/core/a.hpp": "// The thing.\n#pragma once\n"}
 
@@ -267,34 +280,35 @@ class Opening(Check):
 
 
 # What has no thread: what the compiler evaluates, types, and generated operators.
-NOT_CALLED = re.compile(r"=|\(\*|\b(?:constexpr|consteval|using|static_assert|friend|operator|"
-                        r"typedef|concept|requires|namespace|return|to_string)\b")
+NOT_CALLED = re.compile(
+    r"=|\(\*|\b(?:constexpr|consteval|using|static_assert|friend|operator|"
+    r"typedef|concept|requires|namespace|return|to_string)\b"
+)
 # What says it elsewhere or needs no saying: overrides (their base says it), constructors, and what
 # only reads a value type.
 INHERITED = re.compile(r"\boverride\b|\bexplicit\b|^\s*~?\w+\s*\(\)|[:\s]\w+\s*\(\)\s*:(?!:)")
 READS_VALUE = re.compile(r"\)\s*const\b")
 # A function declared or defined at namespace scope: its text, its name.
-DECLARATION = re.compile(r"(?<=[;{}\n])[ \t]*((?:\[\[\w+\]\]|[\w:])[^;{}=]*?"
-                         r"\b(\w+)\s*\([^;{}]*\)[^;{}=()]*)(?=;)")
+DECLARATION = re.compile(
+    r"(?<=[;{}\n])[ \t]*((?:\[\[\w+\]\]|[\w:])[^;{}=]*?" r"\b(\w+)\s*\([^;{}]*\)[^;{}=()]*)(?=;)"
+)
 
 
 class CalledOn(Check):
     name = "called-on"
     why = "a public class or function says on whose thread it is called (`Called on:`)"
     bad = {
-        "include/fulmar/core/a.hpp":
-            "// A.\n/// Does it.\nclass a {\n  public:\n    void f();\n};\n"
-            "namespace x {\nvoid g(int a = 1);\n}\n",
+        "include/fulmar/core/a.hpp": "// A.\n/// Does it.\nclass a {\n  public:\n    void f();\n};\n"
+        "namespace x {\nvoid g(int a = 1);\n}\n",
     }
     bad_count = 2
     good = {
-        "include/fulmar/core/a.hpp":
-            "// A.\n/// Called on: any thread.\nclass a {\n    void f();\n};\n"
-            "struct data { int x = f(1); };\nclass later;\nconstexpr int k(int a) { return a; }\n"
-            "class b {\n    /// Called on: control reactor.\n    void f();\n};\n"
-            "class d final : public a {\n    explicit d(int);\n    void f() override;\n};\n"
-            "struct e {\n    int x;\n    [[nodiscard]] int f(int) const noexcept;\n};\n"
-            "/// Called on: any thread.\nint h(int);\n",
+        "include/fulmar/core/a.hpp": "// A.\n/// Called on: any thread.\nclass a {\n    void f();\n};\n"
+        "struct data { int x = f(1); };\nclass later;\nconstexpr int k(int a) { return a; }\n"
+        "class b {\n    /// Called on: control reactor.\n    void f();\n};\n"
+        "class d final : public a {\n    explicit d(int);\n    void f() override;\n};\n"
+        "struct e {\n    int x;\n    [[nodiscard]] int f(int) const noexcept;\n};\n"
+        "/// Called on: any thread.\nint h(int);\n",
         "include/fulmar/nvme/a.hpp": "class a { void f(); };\n",
     }
 
@@ -311,8 +325,8 @@ class CalledOn(Check):
         blocks = cpp.blocks(code)
         for block in blocks:
             if block.kind == "class" and block.depth == 0:
-                said = cpp.comment_before(text, block.start) + text[block.start:block.close]
-                body = code[block.open + 1:block.close]
+                said = cpp.comment_before(text, block.start) + text[block.start : block.close]
+                body = code[block.open + 1 : block.close]
                 value = block.head.lstrip().startswith("struct")
                 if "Called on:" not in said and self.has_functions(body, value):
                     name = re.sub(r"\s+", " ", block.head).strip()
@@ -334,9 +348,9 @@ class CalledOn(Check):
     def free_functions(path, text, code, blocks):
         for block in blocks:
             start = block.start if block.kind == "class" else block.open
-            code = code[:start] + cpp.blank(code[start:block.close + 1]) + code[block.close + 1:]
+            code = code[:start] + cpp.blank(code[start : block.close + 1]) + code[block.close + 1 :]
             if block.kind == "function":
-                code = code[:block.open] + ";" + code[block.open + 1:]
+                code = code[: block.open] + ";" + code[block.open + 1 :]
         for match in re.finditer(DECLARATION, cpp.without_directives(code)):
             if re.search(NOT_CALLED, cpp.without_parens(match[1])):
                 continue
@@ -349,8 +363,11 @@ class Compiled(Check):
     why = "a source file that no build compiles, or a header that nothing includes, only misleads"
     bad = {"src/core/a.cpp": "", "src/core/b.hpp": ""}
     bad_count = 2
-    good = {"src/core/a.cpp": '#include "b.hpp"\n', "src/core/b.hpp": "",
-            "tests/fuzz/x_fuzz.cpp": ""}
+    good = {
+        "src/core/a.cpp": '#include "b.hpp"\n',
+        "src/core/b.hpp": "",
+        "tests/fuzz/x_fuzz.cpp": "",
+    }
     good_compiled = {"src/core/a.cpp"}
 
     def run(self, tree):
@@ -381,5 +398,13 @@ def compiled_files(build, root):
 
 
 CHECKS = [
-    Layers, ThirdParty, Bans, FunctionLength, FileLength, Columns, Opening, CalledOn, Compiled,
+    Layers,
+    ThirdParty,
+    Bans,
+    FunctionLength,
+    FileLength,
+    Columns,
+    Opening,
+    CalledOn,
+    Compiled,
 ]

@@ -42,8 +42,11 @@ class Signposts(Check):
     name = "signposts"
     why = "README.md names every folder, so that a newcomer finds the place for a change"
     bad = {"README.md": "| `src/core` | x |", "src/core/a.cpp": "", "tests/sim/b_test.cpp": ""}
-    good = {"README.md": "| `src/core/` | x |\n| `tests/sim` | y |", "src/core/a.cpp": "",
-            "tests/sim/b_test.cpp": ""}
+    good = {
+        "README.md": "| `src/core/` | x |\n| `tests/sim` | y |",
+        "src/core/a.cpp": "",
+        "tests/sim/b_test.cpp": "",
+    }
 
     def run(self, tree):
         readme = tree.files.get("README.md", "")
@@ -59,14 +62,20 @@ class DocumentedNames(Check):
     why = "a path or symbol that a document names exists"
     bad = {"docs/ARCHITECTURE.md": "`src/core/gone.cpp`, `no_such_thing()`, [x](docs/no.md).\n"}
     bad_count = 3
-    good = {"docs/ARCHITECTURE.md": "`src/core/a.cpp` `core/b.hpp` `run_once()` `build/x` `nvme`\n",
-            "src/core/a.cpp": "void run_once();", "include/fulmar/core/b.hpp": ""}
+    good = {
+        "docs/ARCHITECTURE.md": "`src/core/a.cpp` `core/b.hpp` `run_once()` `build/x` `nvme`\n",
+        "src/core/a.cpp": "void run_once();",
+        "include/fulmar/core/b.hpp": "",
+    }
     # Symbols are checked in the walk through the code; other documents speak of other things too.
     WITH_SYMBOLS = ("docs/ARCHITECTURE.md",)
 
     def run(self, tree):
-        documents = [p for p in tree.files if p == "README.md" or
-                     re.match(r"(?:docs|src|tests|config)/.*\.md$", p)]
+        documents = [
+            p
+            for p in tree.files
+            if p == "README.md" or re.match(r"(?:docs|src|tests|config)/.*\.md$", p)
+        ]
         words = None
         for path in documents:
             text = self.without_blocks(tree.files[path])
@@ -148,7 +157,7 @@ class Scripts(Check):
     def run(self, tree):
         for path, text in tree.files.items():
             first = text.split("\n", 1)[0]
-            if path.endswith(".py") or "python3" in first:
+            if path.endswith(".py") or (first.startswith("#!") and "python3" in first):
                 try:
                     compile(text, path, "exec")
                 except SyntaxError as error:
@@ -162,8 +171,9 @@ class Scripts(Check):
                 yield from self.shell(tree, path, text)
 
     def shell(self, tree, path, text):
-        done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True,
-                              check=False)
+        done = subprocess.run(
+            ["bash", "-n"], input=text, text=True, capture_output=True, check=False
+        )
         for match in re.finditer(r"line (\d+): (.*)", done.stderr):
             yield path, int(match[1]), match[2]
         if tree.root is None or done.returncode != 0:
@@ -191,8 +201,13 @@ class Format(Check):
             raise Skip(f"{self.PROGRAM} is not installed (./dev setup test)")
         files = [p for p in tree.files if p.endswith((".cpp", ".hpp"))]
         if files:
-            done = subprocess.run([self.PROGRAM, "--dry-run", *files], cwd=tree.root, text=True,
-                                  capture_output=True, check=False)
+            done = subprocess.run(
+                [self.PROGRAM, "--dry-run", *files],
+                cwd=tree.root,
+                text=True,
+                capture_output=True,
+                check=False,
+            )
             first = {}
             for match in re.finditer(r"^([^:\n]+):(\d+):\d+: warning:", done.stderr, re.MULTILINE):
                 first.setdefault(match[1], int(match[2]))
@@ -203,8 +218,9 @@ class Format(Check):
         if not shutil.which(self.PROGRAM):
             return ""
         command = [self.PROGRAM, "--dry-run", "--style=Google", "--assume-filename=a.cpp"]
-        done = subprocess.run(command, input="int  x ;\n", text=True, capture_output=True,
-                              check=False)
+        done = subprocess.run(
+            command, input="int  x ;\n", text=True, capture_output=True, check=False
+        )
         return "" if "warning:" in done.stderr else "self-test: clang-format did not see bad layout"
 
 
@@ -214,8 +230,10 @@ class Packages(Check):
     LIST, DOCUMENT = "src/cmake/packages.txt", "docs/dependencies.md"
     bad = {LIST: "[build]\nlibfoo-dev  # foo\n[odd]\nlibbar-dev\n", DOCUMENT: "`libbaz-dev`"}
     bad_count = 4
-    good = {LIST: "# words\n[build]\nlibfoo-dev  # foo\n[runtime]\nlibfoo  # linked\n",
-            DOCUMENT: "`libfoo-dev`"}
+    good = {
+        LIST: "# words\n[build]\nlibfoo-dev  # foo\n[runtime]\nlibfoo  # linked\n",
+        DOCUMENT: "`libfoo-dev`",
+    }
 
     def run(self, tree):
         section = ""
@@ -237,14 +255,19 @@ class Packages(Check):
 class Image(Check):
     name = "image"
     why = "the Dockerfile copies what exists, runs scripts that exist, and does not run as root"
-    bad = {"Dockerfile": "FROM debian:12\nCOPY gone ./\nRUN ./gone.sh a && \\\n  ./dev build\n"
-                         "USER root\n",
-           "dev": ""}
+    bad = {
+        "Dockerfile": "FROM debian:12\nCOPY gone ./\nRUN ./gone.sh a && \\\n  ./dev build\n"
+        "USER root\n",
+        "dev": "",
+    }
     bad_count = 4
-    good = {"Dockerfile": "FROM debian:12 AS a\nCOPY dev config ./\nRUN ./dev build\n"
-                          "FROM debian:12-slim\nCOPY --from=a /x /y\nUSER fulmar\n"
-                          "ENTRYPOINT [\"/usr/bin/fulmard\"]\n",
-            "dev": "", "config/a.json": "{}"}
+    good = {
+        "Dockerfile": "FROM debian:12 AS a\nCOPY dev config ./\nRUN ./dev build\n"
+        "FROM debian:12-slim\nCOPY --from=a /x /y\nUSER fulmar\n"
+        'ENTRYPOINT ["/usr/bin/fulmard"]\n',
+        "dev": "",
+        "config/a.json": "{}",
+    }
 
     def run(self, tree):
         if "Dockerfile" not in tree.files:
@@ -300,8 +323,11 @@ class Service(Check):
         if not (tree.build / "bin/fulmard").exists():
             raise Skip("there is no built fulmard to install; ./dev build first")
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["cmake", "--install", str(tree.build), "--prefix", folder], check=True,
-                           capture_output=True)
+            subprocess.run(
+                ["cmake", "--install", str(tree.build), "--prefix", folder],
+                check=True,
+                capture_output=True,
+            )
             for problem in self.verify(f"{folder}/lib/systemd/system/fulmard.service"):
                 yield self.UNIT, 1, problem
             for name in ("bin/fulmard", "bin/fulmar", "share/fulmar/fulmard.schema.json"):
@@ -325,6 +351,14 @@ class Service(Check):
 
 
 CHECKS = [
-    LayerReadmes, Signposts, DocumentedNames, Unfinished, MachinePaths, Scripts, Format, Packages,
-    Image, Service,
+    LayerReadmes,
+    Signposts,
+    DocumentedNames,
+    Unfinished,
+    MachinePaths,
+    Scripts,
+    Format,
+    Packages,
+    Image,
+    Service,
 ]

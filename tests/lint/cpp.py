@@ -9,7 +9,9 @@ import re
 
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"([^()\\ ]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'
-    r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'", re.DOTALL)
+    r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",
+    re.DOTALL,
+)
 
 
 def blank(text):
@@ -18,6 +20,7 @@ def blank(text):
 
 def strip(text):
     """The text with comments, and what is inside strings, blanked; offsets stay what they were."""
+
     def replace(match):
         token = match.group(0)
         if token.startswith("/"):
@@ -25,6 +28,7 @@ def strip(text):
         if is_include(text, match.start()):
             return token
         return token[0] + blank(token[1:-1]) + token[-1]
+
     return TOKEN.sub(replace, text)
 
 
@@ -75,7 +79,7 @@ def classify(head):
     if re.search(r"(?<![=!<>+\-*/%&|^])=(?!=)", flat) and "operator" not in flat:
         return "other"
     # A member initialiser `: a_{1}` opens a brace after a name; the body opens after `)` or `}`.
-    after = flat[flat.index(")") + 1:]
+    after = flat[flat.index(")") + 1 :]
     if re.search(r"(?<!:):(?!:)", after) and re.search(r"[\w>]$", flat):
         return "initialiser"
     return "function"
@@ -140,10 +144,12 @@ def function_name(head):
 
 def comment_before(text, offset):
     """The `//` comment lines directly above the statement at this offset."""
-    lines = text[:text.rfind("\n", 0, offset) + 1].split("\n")[:-1]
+    lines = text[: text.rfind("\n", 0, offset) + 1].split("\n")[:-1]
     taken = []
-    while lines and (lines[-1].lstrip().startswith("//") or
-                     re.match(r"\s*(?:template\b.*|requires\b.*|\[\[.*\]\])\s*$", lines[-1])):
+    while lines and (
+        lines[-1].lstrip().startswith("//")
+        or re.match(r"\s*(?:template\b.*|requires\b.*|\[\[.*\]\])\s*$", lines[-1])
+    ):
         taken.append(lines.pop())
     return "\n".join(reversed(taken))
 

@@ -67,13 +67,17 @@ class Tree:
         if self.root is None:
             return self._compiled
         from checks_code import compiled_files  # the one check that needs a build
+
         return compiled_files(self.build, self.root)
 
     def exists(self, path):
         """A file, or a folder that holds one."""
         path = path.rstrip("/")
-        return path in self.files or any(f.startswith(path + "/") for f in self.files) or (
-            self.root is not None and (self.root / path).exists())
+        return (
+            path in self.files
+            or any(f.startswith(path + "/") for f in self.files)
+            or (self.root is not None and (self.root / path).exists())
+        )
 
     def python_functions(self, path):
         """(name, first line, number of lines) of every function of a Python file."""
@@ -86,8 +90,13 @@ class Tree:
         if self.root is None:
             return
         for revision in ("HEAD", "HEAD^"):
-            shown = subprocess.run(["git", "show", f"{revision}:{path}"], cwd=self.root, text=True,
-                                   capture_output=True, check=False)
+            shown = subprocess.run(
+                ["git", "show", f"{revision}:{path}"],
+                cwd=self.root,
+                text=True,
+                capture_output=True,
+                check=False,
+            )
             if shown.returncode == 0:
                 yield shown.stdout
 
@@ -95,11 +104,19 @@ class Tree:
 def list_files(root):
     """What git would keep; without git (an unpacked archive) everything but build folders."""
     try:
-        shown = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=root,
-                               text=True, capture_output=True, check=False)
+        shown = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=root,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         if shown.returncode == 0:
             return sorted(set(shown.stdout.split("\0")) - {""})
     except FileNotFoundError:
         pass
-    return sorted(str(p.relative_to(root)) for p in pathlib.Path(root).rglob("*")
-                  if p.is_file() and not {"build", ".git", "__pycache__"} & set(p.parts))
+    return sorted(
+        str(p.relative_to(root))
+        for p in pathlib.Path(root).rglob("*")
+        if p.is_file() and not {"build", ".git", "__pycache__"} & set(p.parts)
+    )

@@ -33,8 +33,9 @@ def run_check(check, tree):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--build", default="build/release", help="a build folder to ask")
     parser.add_argument("--quiet", action="store_true", help="print only what needs doing")
     parser.add_argument("--only", default="", help="one rule's name")

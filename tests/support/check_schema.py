@@ -17,8 +17,14 @@ with open(sys.argv[2], encoding="utf-8") as file:
 
 
 def validator(pointer):
-    part = schema if not pointer else {**{k: schema[k] for k in ("$defs", "components") if k in schema},
-                                       "$ref": "#" + pointer}
+    part = (
+        schema
+        if not pointer
+        else {
+            **{k: schema[k] for k in ("$defs", "components") if k in schema},
+            "$ref": "#" + pointer,
+        }
+    )
     jsonschema.Draft202012Validator.check_schema(part)
     return jsonschema.Draft202012Validator(part)
 

@@ -67,13 +67,17 @@ struct daemon_config {
 using config_outcome = tl::expected<daemon_config, problem_list>;
 
 /// Reads a document. Paths stay as they are written.
+/// Called on: any thread.
 config_outcome parse_config(std::string_view text);
 
 /// Relative paths in a config file are relative to the folder that holds the file.
+/// Called on: any thread.
 void resolve_paths(daemon_config& config, const std::string& folder);
 /// `path` seen from `folder`; absolute (and empty) paths stay.
+/// Called on: any thread.
 std::string resolve_path(const std::string& path, const std::string& folder);
 /// The absolute folder that holds file `path`.
+/// Called on: any thread.
 std::string folder_of(const std::string& path);
 
 struct loaded_config {
@@ -83,16 +87,20 @@ struct loaded_config {
 };
 
 /// Reads, checks and resolves the file. Problems of opening it are in the list as well.
+/// Called on: any thread.
 tl::expected<loaded_config, problem_list> load_config(const std::string& path);
 
 /// SHA-256 in hexadecimal.
+/// Called on: any thread.
 std::string digest_of(std::string_view text);
 
 /// `text` with its listeners, devices, subsystems and referrals replaced by `spec`; everything else
 /// as it was. `text` must be a document that parse_config accepts.
+/// Called on: any thread.
 std::string render_config(std::string_view text, const core::target_spec& spec);
 
 /// Pointers of the options that differ: "/cores/data". A running daemon does not follow those.
+/// Called on: any thread.
 std::vector<std::string> changed_options(const daemon_options& from, const daemon_options& to);
 
 }  // namespace fulmar::admin

@@ -45,6 +45,7 @@ class disk {
 };
 
 /// The real one.
+/// Called on: any thread.
 disk& system_disk();
 
 }  // namespace fulmar::admin

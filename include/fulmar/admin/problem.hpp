@@ -30,6 +30,7 @@ struct problem {
 
 /// The findings of one document: the first `max_kept`, and how many more there were. Warnings are
 /// kept apart; a document with nothing else is accepted.
+/// Called on: any thread, one at a time.
 class problem_list {
   public:
     static constexpr std::size_t max_kept = 20;

@@ -32,6 +32,7 @@ def on_cpu(cpu, realtime):
         os.sched_setaffinity(0, {cpu})
         if realtime:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
     return prepare
 
 
@@ -40,9 +41,13 @@ class Process:
 
     def __init__(self, command, cpu, log, realtime=False):
         self.log = open(log, "ab")
-        self.popen = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=self.log,
-                                      preexec_fn=on_cpu(cpu, realtime))
+        self.popen = subprocess.Popen(
+            [str(c) for c in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            preexec_fn=on_cpu(cpu, realtime),
+        )
 
     @property
     def pid(self):
@@ -75,15 +80,22 @@ class Target(Process):
             "cores": {"data": 1, "cpus": [machine.target_cpu]},
             "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": self.port}],
             "devices": [{"name": "ram0", "type": "ram", "size": NAMESPACE, "block_size": 4096}],
-            "subsystems": [{"nqn": NQN, "allow_any_host": True,
-                            "namespaces": [{"nsid": 1, "device": "ram0"}]}],
+            "subsystems": [
+                {"nqn": NQN, "allow_any_host": True, "namespaces": [{"nsid": 1, "device": "ram0"}]}
+            ],
         }
-        config.update({key: value for key, value in (("limits", limits), ("memory", memory)) if value})
+        config.update(
+            {key: value for key, value in (("limits", limits), ("memory", memory)) if value}
+        )
         file = self.folder / "fulmard.json"
         file.write_text(json.dumps(config, indent=2))
         self.began = time.monotonic()
-        super().__init__([*wrapper, machine.program("fulmard"), "--config", file],
-                         machine.target_cpu, machine.work / "fulmard.log", machine.options.realtime)
+        super().__init__(
+            [*wrapper, machine.program("fulmard"), "--config", file],
+            machine.target_cpu,
+            machine.work / "fulmard.log",
+            machine.options.realtime,
+        )
 
     def first_accept_s(self, patience_s=10):
         """Seconds from exec until a connection was accepted and its ICReq answered."""
@@ -92,7 +104,8 @@ class Target(Process):
             if self.popen.poll() is not None:
                 raise BenchError(f"fulmard ended with code {self.popen.returncode}")
             with contextlib.suppress(OSError), socket.create_connection(
-                    ("127.0.0.1", self.port), timeout=patience_s) as s:
+                ("127.0.0.1", self.port), timeout=patience_s
+            ) as s:
                 s.sendall(request)
                 if s.recv(1) == b"\x01":
                     return time.monotonic() - self.began
@@ -138,11 +151,18 @@ class Machine:
 
     def run(self, command, timeout_s):
         """A program of the load side; its JSON."""
-        done = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=timeout_s, preexec_fn=on_cpu(self.load_cpu, self.options.realtime))
+        done = subprocess.run(
+            [str(c) for c in command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            preexec_fn=on_cpu(self.load_cpu, self.options.realtime),
+        )
         if done.returncode != 0:
-            raise BenchError(f"{pathlib.Path(command[0]).name} failed ({done.returncode}): "
-                             f"{done.stderr.decode().strip()[-500:]}")
+            raise BenchError(
+                f"{pathlib.Path(command[0]).name} failed ({done.returncode}): "
+                f"{done.stderr.decode().strip()[-500:]}"
+            )
         return json.loads(done.stdout)
 
     def target(self):
@@ -154,27 +174,60 @@ class Machine:
         return self._target
 
     def fill(self, target):
-        done = subprocess.run([str(self.program("fulmar")), "write", "--pattern", "1",
-                               *target.arguments()], capture_output=True, timeout=300,
-                              preexec_fn=on_cpu(self.load_cpu, self.options.realtime))
+        done = subprocess.run(
+            [str(self.program("fulmar")), "write", "--pattern", "1", *target.arguments()],
+            capture_output=True,
+            timeout=300,
+            preexec_fn=on_cpu(self.load_cpu, self.options.realtime),
+        )
         if done.returncode != 0:
             raise BenchError(f"cannot fill the namespace: {done.stderr.decode().strip()}")
 
     def load(self, target, *arguments, seconds=None, warmup=0.3):
         seconds = seconds or self.options.seconds
-        return self.run([self.program("fulmar"), "perf", *target.arguments(), "--target-pid", target.pid,
-                         "--seconds", seconds, "--warmup", min(warmup, seconds), "--json", "-", "--quiet",
-                         *arguments], timeout_s=seconds + 60)
+        return self.run(
+            [
+                self.program("fulmar"),
+                "perf",
+                *target.arguments(),
+                "--target-pid",
+                target.pid,
+                "--seconds",
+                seconds,
+                "--warmup",
+                min(warmup, seconds),
+                "--json",
+                "-",
+                "--quiet",
+                *arguments,
+            ],
+            timeout_s=seconds + 60,
+        )
 
     def ceiling(self, *arguments):
         if self._ceiling is None:
-            self._ceiling = Process([self.program("fulmar-ceiling"), "server"], self.target_cpu,
-                                    self.work / "ceiling.log", self.options.realtime)
+            self._ceiling = Process(
+                [self.program("fulmar-ceiling"), "server"],
+                self.target_cpu,
+                self.work / "ceiling.log",
+                self.options.realtime,
+            )
             self._ceiling_port = json.loads(self._ceiling.line())["port"]
         seconds = self.options.seconds
-        return self.run([self.program("fulmar-ceiling"), "client", "--port", self._ceiling_port,
-                         "--seconds", seconds, "--warmup", min(0.3, seconds), *arguments],
-                        timeout_s=seconds + 60)
+        return self.run(
+            [
+                self.program("fulmar-ceiling"),
+                "client",
+                "--port",
+                self._ceiling_port,
+                "--seconds",
+                seconds,
+                "--warmup",
+                min(0.3, seconds),
+                *arguments,
+            ],
+            timeout_s=seconds + 60,
+        )
 
     def close(self):
         for process in (self._target, self._ceiling):
@@ -188,13 +241,20 @@ class Machine:
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
-        return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
-                "target_cpu": self.target_cpu, "load_cpu": self.load_cpu,
-                "load_average": round(os.getloadavg()[0], 2)}
+        return {
+            "cpu": model,
+            "cpus": os.cpu_count(),
+            "kernel": platform.release(),
+            "target_cpu": self.target_cpu,
+            "load_cpu": self.load_cpu,
+            "load_average": round(os.getloadavg()[0], 2),
+        }
 
     def describe(self):
         facts = self.facts()
         busy = "" if facts["load_average"] < 0.5 else " NOT QUIET: numbers will suffer."
-        return (f"{facts['cpu']}, {facts['cpus']} CPUs, Linux {facts['kernel']}; target on CPU "
-                f"{self.target_cpu}, load on CPU {self.load_cpu}; load average "
-                f"{facts['load_average']}.{busy}")
+        return (
+            f"{facts['cpu']}, {facts['cpus']} CPUs, Linux {facts['kernel']}; target on CPU "
+            f"{self.target_cpu}, load on CPU {self.load_cpu}; load average "
+            f"{facts['load_average']}.{busy}"
+        )

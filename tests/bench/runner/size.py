@@ -47,9 +47,20 @@ class Idle:
             self.target.first_accept_s()
             time.sleep(0.5)
             self.before_kib = self.target.resident_kib()
-            self.holder = Process([self.machine.program("fulmar"), "perf", *self.target.arguments(), "--idle",
-                                   "--connections", IDLE_CONNECTIONS, "--seconds", self.seconds],
-                                  self.machine.load_cpu, self.machine.work / "idle.log")
+            self.holder = Process(
+                [
+                    self.machine.program("fulmar"),
+                    "perf",
+                    *self.target.arguments(),
+                    "--idle",
+                    "--connections",
+                    IDLE_CONNECTIONS,
+                    "--seconds",
+                    self.seconds,
+                ],
+                self.machine.load_cpu,
+                self.machine.work / "idle.log",
+            )
             if "open and idle" not in self.holder.line():
                 raise BenchError(f"cannot open {IDLE_CONNECTIONS} connections")
             time.sleep(0.5)
@@ -73,8 +84,10 @@ class IdleCpu(Row):
             before, began = idle.target.cpu_seconds(), time.monotonic()
             time.sleep(seconds)
             used = idle.target.cpu_seconds() - before
-            return {"fulmar": round(100 * used / (time.monotonic() - began), 3),
-                    "connections": IDLE_CONNECTIONS}
+            return {
+                "fulmar": round(100 * used / (time.monotonic() - began), 3),
+                "connections": IDLE_CONNECTIONS,
+            }
 
 
 class Start(Row):
@@ -97,9 +110,12 @@ class Resident(Row):
     def values(self, machine):
         with Idle(machine, 20) as idle:
             after = idle.target.resident_kib()
-            return {"fulmar": round(idle.before_kib / 1024, 2), "with_connections_mib": round(after / 1024, 2),
-                    "per_connection_kib": round((after - idle.before_kib) / IDLE_CONNECTIONS, 1),
-                    "connections": IDLE_CONNECTIONS}
+            return {
+                "fulmar": round(idle.before_kib / 1024, 2),
+                "with_connections_mib": round(after / 1024, 2),
+                "per_connection_kib": round((after - idle.before_kib) / IDLE_CONNECTIONS, 1),
+                "connections": IDLE_CONNECTIONS,
+            }
 
 
 class CpuPerIo(Row):
@@ -110,9 +126,15 @@ class CpuPerIo(Row):
     def values(self, machine):
         target = machine.target()
         answers = [machine.load(target, "--queue-depth", 128) for _ in range(machine.options.runs)]
-        return {"fulmar": round(statistics.median(a["target_cpu"]["us_per_command"] for a in answers), 4),
-                "load": "4 KiB random reads, queue depth 128",
-                "generator_busy": round(statistics.median(a["load_generator"]["busy_share"] for a in answers), 3)}
+        return {
+            "fulmar": round(
+                statistics.median(a["target_cpu"]["us_per_command"] for a in answers), 4
+            ),
+            "load": "4 KiB random reads, queue depth 128",
+            "generator_busy": round(
+                statistics.median(a["load_generator"]["busy_share"] for a in answers), 3
+            ),
+        }
 
 
 class InstructionsPerIo(Row):
@@ -124,26 +146,48 @@ class InstructionsPerIo(Row):
         if shutil.which("valgrind") is None:
             raise BenchError("valgrind is not installed")
         out = machine.work / "callgrind.out"
-        target = Target(machine, memory={"hugepages": "off"}, wrapper=[
-            "valgrind", "--tool=callgrind", "--instr-atstart=no", "--fair-sched=yes",
-            f"--callgrind-out-file={out}"])
+        target = Target(
+            machine,
+            memory={"hugepages": "off"},
+            wrapper=[
+                "valgrind",
+                "--tool=callgrind",
+                "--instr-atstart=no",
+                "--fair-sched=yes",
+                f"--callgrind-out-file={out}",
+            ],
+        )
         try:
             target.first_accept_s(patience_s=60)
             self.control("-i", "on", target.pid)
-            load = ["--queue-depth", "128", "--commands", CALLGRIND_COMMANDS,
-                    "--timeout", "120", "--size", "64M"]
+            load = [
+                "--queue-depth",
+                "128",
+                "--commands",
+                CALLGRIND_COMMANDS,
+                "--timeout",
+                "120",
+                "--size",
+                "64M",
+            ]
             machine.load(target, *load, seconds=120, warmup=0)
             self.control("-i", "off", target.pid)
         finally:
             target.stop()
         instructions = total_of(out)
-        return {"fulmar": round(instructions / CALLGRIND_COMMANDS),
-                "load": f"{CALLGRIND_COMMANDS} random reads of 4 KiB, queue depth 128, connecting included"}
+        return {
+            "fulmar": round(instructions / CALLGRIND_COMMANDS),
+            "load": f"{CALLGRIND_COMMANDS} random reads of 4 KiB, queue depth 128, connecting included",
+        }
 
     @staticmethod
     def control(*arguments):
-        subprocess.run(["callgrind_control", *[str(a) for a in arguments]], check=True,
-                       capture_output=True, timeout=60)
+        subprocess.run(
+            ["callgrind_control", *[str(a) for a in arguments]],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
 
 
 def total_of(file):

@@ -5,31 +5,42 @@ import statistics
 
 from .machine import BenchError
 
-SPREAD_MAX = 0.15   # of the ceiling, (max - min) / median: more voids the row
+SPREAD_MAX = 0.15  # of the ceiling, (max - min) / median: more voids the row
 ATTEMPTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
     name: str
-    kind: str            # read or write
+    kind: str  # read or write
     block: int
     depth: int
     connections: int
-    unit: str            # IO/s, MiB/s, or µs (mean latency, lower is better)
-    goal: float          # the share to reach
+    unit: str  # IO/s, MiB/s, or µs (mean latency, lower is better)
+    goal: float  # the share to reach
 
     def ceiling_value(self, answer):
-        return {"IO/s": answer["iops"], "MiB/s": answer["mib_per_s"], "µs": answer["mean_us"]}[self.unit]
+        return {"IO/s": answer["iops"], "MiB/s": answer["mib_per_s"], "µs": answer["mean_us"]}[
+            self.unit
+        ]
 
     def fulmar_value(self, answer):
-        return {"IO/s": answer["iops"], "MiB/s": answer["bytes_per_s"] / (1 << 20),
-                "µs": answer[self.kind]["mean_us"]}[self.unit]
+        return {
+            "IO/s": answer["iops"],
+            "MiB/s": answer["bytes_per_s"] / (1 << 20),
+            "µs": answer[self.kind]["mean_us"],
+        }[self.unit]
 
     def once(self, machine):
         """One alternating series: the values of both sides, and the answers of the load generator."""
-        shape = ["--block-size", self.block, "--queue-depth", self.depth, "--connections",
-                 self.connections]
+        shape = [
+            "--block-size",
+            self.block,
+            "--queue-depth",
+            self.depth,
+            "--connections",
+            self.connections,
+        ]
         ceilings, fulmars, answers = [], [], []
         target = machine.target()
         for _ in range(machine.options.runs):
@@ -51,22 +62,36 @@ class Speed:
                 print("unsteady ", end="", flush=True)
         except BenchError as error:
             print(f"{error} ", end="", flush=True)
-            return {"name": self.name, "unit": self.unit, "ceiling": None, "fulmar": None,
-                    "share": None, "error": str(error)}
+            return {
+                "name": self.name,
+                "unit": self.unit,
+                "ceiling": None,
+                "fulmar": None,
+                "share": None,
+                "error": str(error),
+            }
         spread, (ceilings, fulmars, answers) = best
         ceiling, fulmar = statistics.median(ceilings), statistics.median(fulmars)
         median = answers[fulmars.index(sorted(fulmars)[len(fulmars) // 2])]
         share = fulmar / ceiling
-        return {"name": self.name, "unit": self.unit, "ceiling": round(ceiling, 3),
-                "fulmar": round(fulmar, 3), "share": round(share, 4), "goal": self.goal,
-                "met": share <= self.goal if self.unit == "µs" else share >= self.goal,
-                "ceiling_spread": round(spread, 4),
-                "void": spread > SPREAD_MAX and not machine.options.quick,
-                "p50_us": median[self.kind]["p50_us"], "p99_us": median[self.kind]["p99_us"],
-                "target_us_per_command": round(median["target_cpu"]["us_per_command"], 4),
-                "generator_busy": round(median["load_generator"]["busy_share"], 3),
-                "protocol_breaches": sum(a["protocol_breaches"] for a in answers),
-                "ceilings": ceilings, "fulmars": fulmars}
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "ceiling": round(ceiling, 3),
+            "fulmar": round(fulmar, 3),
+            "share": round(share, 4),
+            "goal": self.goal,
+            "met": share <= self.goal if self.unit == "µs" else share >= self.goal,
+            "ceiling_spread": round(spread, 4),
+            "void": spread > SPREAD_MAX and not machine.options.quick,
+            "p50_us": median[self.kind]["p50_us"],
+            "p99_us": median[self.kind]["p99_us"],
+            "target_us_per_command": round(median["target_cpu"]["us_per_command"], 4),
+            "generator_busy": round(median["load_generator"]["busy_share"], 3),
+            "protocol_breaches": sum(a["protocol_breaches"] for a in answers),
+            "ceilings": ceilings,
+            "fulmars": fulmars,
+        }
 
 
 K4, K128 = 4096, 131072

@@ -29,7 +29,9 @@ def goal_of(row):
 def remark(row):
     parts = []
     if "p99_us" in row:
-        parts.append(f"p99 {row['p99_us']:.0f} µs, generator {100 * row['generator_busy']:.0f} % busy")
+        parts.append(
+            f"p99 {row['p99_us']:.0f} µs, generator {100 * row['generator_busy']:.0f} % busy"
+        )
     if row.get("protocol_breaches"):
         parts.append(f"{row['protocol_breaches']} PROTOCOL BREACHES")
     if "per_connection_kib" in row:
@@ -50,9 +52,21 @@ def short(row):
 
 def render(rows):
     head = ("row", "unit", "ceiling", "fulmar", "share", "goal", "")
-    lines = [head] + [(r["name"], r["unit"], number(r["ceiling"]), number(r["fulmar"]), share_of(r),
-                       goal_of(r), remark(r)) for r in rows]
+    lines = [head] + [
+        (
+            r["name"],
+            r["unit"],
+            number(r["ceiling"]),
+            number(r["fulmar"]),
+            share_of(r),
+            goal_of(r),
+            remark(r),
+        )
+        for r in rows
+    ]
     widths = [max(len(line[i]) for line in lines) for i in range(6)]
     return "\n".join(
         f"{line[0]:<{widths[0]}}  {line[1]:<{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]:>{widths[3]}}  "
-        f"{line[4]:>{widths[4]}}  {line[5]:<{widths[5]}}  {line[6]}".rstrip() for line in lines)
+        f"{line[4]:>{widths[4]}}  {line[5]:<{widths[5]}}  {line[6]}".rstrip()
+        for line in lines
+    )

@@ -102,7 +102,8 @@ TEST_F(DurableRest, AReloadAppliesTheDifference) {
     daemon one(folder);
     http_client client = one.connect();
     write(R"({"admin":{"unix_socket":"s"},"cores":{"data":2},
-              "devices":[{"name":"a","type":"ram","size":1024},{"name":"b","type":"ram","size":512}]})");
+              "devices":[{"name":"a","type":"ram","size":1024},
+                         {"name":"b","type":"ram","size":512}]})");
     const auto dry = client.send("POST", "/v1/config/reload?dry_run=true");
     EXPECT_EQ(dry.status, 200) << dry.body;
     EXPECT_EQ(json::parse(dry.body)["changes"].size(), 2u);

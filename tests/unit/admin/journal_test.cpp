@@ -223,7 +223,8 @@ TEST_F(JournalTest, AfterAReloadChangesGoOnFromTheNewFile) {
         run one(disk);
         one.append(device("a"));
         const std::string edited =
-            R"({"devices":[{"name":"a","type":"ram","size":4096},{"name":"b","type":"ram","size":512}]})";
+            R"({"devices":[{"name":"a","type":"ram","size":4096},
+                           {"name":"b","type":"ram","size":512}]})";
         disk.put(config_path, edited);
         one.append({core::create_device{{.name = "b", .type = "ram", .size_bytes = 512}}});
         bool done = false;

@@ -28,19 +28,31 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vm", description="Fulmar's tests inside a QEMU guest (docs/vm.md).")
-    parser.add_argument("--target", choices=("fulmar", "nvmet"), default=os.environ.get("FULMAR_VM_TARGET", "fulmar"),
-                        help="what serves the namespaces: fulmard, or the guest kernel's own target as a peer")
+    parser = argparse.ArgumentParser(
+        prog="vm", description="Fulmar's tests inside a QEMU guest (docs/vm.md)."
+    )
+    parser.add_argument(
+        "--target",
+        choices=("fulmar", "nvmet"),
+        default=os.environ.get("FULMAR_VM_TARGET", "fulmar"),
+        help="what serves the namespaces: fulmard, or the guest kernel's own target as a peer",
+    )
     actions = parser.add_subparsers(required=True)
-    list_action = actions.add_parser("list", help="the scenarios, what they prove, the machine they want")
+    list_action = actions.add_parser(
+        "list", help="the scenarios, what they prove, the machine they want"
+    )
     list_action.set_defaults(action=_list)
     run_action = actions.add_parser("run", help="run the named scenarios, or all")
     run_action.add_argument("names", nargs="*", metavar="NAME")
     run_action.set_defaults(action=_run)
-    shell_action = actions.add_parser("shell", help="a shell in a guest of that scenario's shape; exit ends the guest")
+    shell_action = actions.add_parser(
+        "shell", help="a shell in a guest of that scenario's shape; exit ends the guest"
+    )
     shell_action.add_argument("name", nargs="?", default=DEFAULT_SHAPE, metavar="NAME")
     shell_action.set_defaults(action=_shell)
-    prepare_action = actions.add_parser("prepare", help="fetch the kernel and build the initramfs, run nothing")
+    prepare_action = actions.add_parser(
+        "prepare", help="fetch the kernel and build the initramfs, run nothing"
+    )
     prepare_action.set_defaults(action=_prepare)
     return parser
 

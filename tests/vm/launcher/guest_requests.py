@@ -36,8 +36,13 @@ class GuestRequests:
         self._qmp.wait_gone(self._cards[slot], LEAVE_SECONDS)
         self._plugged += 1
         card = f"card{slot}-{self._plugged}"
-        self._add_once_free(id=card, driver="nvme", drive=qemu.drive_node(slot),
-                            serial=serial or qemu.first_serial(slot), bus=qemu.port_id(slot))
+        self._add_once_free(
+            id=card,
+            driver="nvme",
+            drive=qemu.drive_node(slot),
+            serial=serial or qemu.first_serial(slot),
+            bus=qemu.port_id(slot),
+        )
         self._cards[slot] = card
         return card
 

@@ -23,7 +23,9 @@ def build(kernel: Kernel, cache: pathlib.Path) -> pathlib.Path:
     archive.file("init", (VM / "guest" / "init").read_bytes(), executable=True)
     order = load_order(_dependencies(kernel), MODULES)
     for path in order:
-        archive.file("modules/" + module_name(path) + ".ko", _plain(kernel.modules / kernel.release / path))
+        archive.file(
+            "modules/" + module_name(path) + ".ko", _plain(kernel.modules / kernel.release / path)
+        )
     archive.file("modules/order", "".join(module_name(path) + "\n" for path in order).encode())
 
     target = cache / f"initramfs-{kernel.release}"

@@ -58,11 +58,14 @@ def _newest_cached(store: pathlib.Path) -> str | None:
 
 
 def _newest_offered() -> str:
-    listing = subprocess.run(["apt-cache", "pkgnames", "linux-image-6.1"],
-                             capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["apt-cache", "pkgnames", "linux-image-6.1"], capture_output=True, text=True, check=True
+    )
     package = newest(listing.stdout.split())
     if package is None:
-        raise LauncherError("apt-cache knows no Debian 12 kernel package: run apt-get update, then try again")
+        raise LauncherError(
+            "apt-cache knows no Debian 12 kernel package: run apt-get update, then try again"
+        )
     return package
 
 
@@ -71,8 +74,13 @@ def _fetch(package: str, store: pathlib.Path) -> None:
     store.mkdir(parents=True, exist_ok=True)
     print(f"fetching {package} (about 110 MB, once)", flush=True)
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as scratch:
-        fetched = subprocess.run(["apt-get", "download", package], cwd=scratch,
-                                 capture_output=True, text=True, check=False)
+        fetched = subprocess.run(
+            ["apt-get", "download", package],
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         archives = list(pathlib.Path(scratch).glob("*.deb"))
         if fetched.returncode != 0 or not archives:
             raise LauncherError(f"apt-get download {package} failed:\n{fetched.stderr.strip()}")

@@ -23,19 +23,26 @@ HANG_REPORT_SECONDS = 5
 
 
 class Machine:
-    def __init__(self, shape: Shape, settings: Settings, kernel: Kernel, initramfs: pathlib.Path, label: str) -> None:
+    def __init__(
+        self, shape: Shape, settings: Settings, kernel: Kernel, initramfs: pathlib.Path, label: str
+    ) -> None:
         self.share = settings.logs
         self.share.mkdir(parents=True, exist_ok=True)
         (self.share / "boot.env").write_text(
-            assignments({"VM": VM, "MODULES": kernel.modules, "BUILD": settings.build}))
+            assignments({"VM": VM, "MODULES": kernel.modules, "BUILD": settings.build})
+        )
         self._images = settings.cache / f"images-{label}"
         qemu.make_images(shape, self._images)
         with contextlib.ExitStack() as theirs:
             ours, files = self._lines(theirs)
             self._process = subprocess.Popen(
-                qemu.command(shape, qemu.Files(kernel, initramfs, self.share, self._images, *files)),
-                pass_fds=files, stdin=subprocess.DEVNULL,
-                stdout=(self.share / f"qemu-{label}.log").open("wb"), stderr=subprocess.STDOUT,
+                qemu.command(
+                    shape, qemu.Files(kernel, initramfs, self.share, self._images, *files)
+                ),
+                pass_fds=files,
+                stdin=subprocess.DEVNULL,
+                stdout=(self.share / f"qemu-{label}.log").open("wb"),
+                stderr=subprocess.STDOUT,
             )
         self.console = Console(ours[0], self.share / f"console-{label}.log")
         self.channel = Channel(ours[1])
@@ -87,7 +94,9 @@ class Machine:
 
 def assignments(variables: dict[str, object], prefix: str = "") -> str:
     """Lines that a shell in the guest sources."""
-    return "".join(f"{prefix}{name}={shlex.quote(str(value))}\n" for name, value in variables.items())
+    return "".join(
+        f"{prefix}{name}={shlex.quote(str(value))}\n" for name, value in variables.items()
+    )
 
 
 __all__ = ["GuestGone", "Machine", "assignments"]

@@ -15,7 +15,9 @@ def missing() -> list[str]:
     names = wanted()
     query = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     present = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
     return [name for name in names if name not in present]
@@ -25,6 +27,8 @@ def require() -> None:
     absent = missing()
     if absent:
         raise LauncherError(
-            "these packages are missing: " + " ".join(absent)
-            + "\ninstall them with: apt-get install -y --no-install-recommends " + " ".join(absent)
+            "these packages are missing: "
+            + " ".join(absent)
+            + "\ninstall them with: apt-get install -y --no-install-recommends "
+            + " ".join(absent)
         )

@@ -25,16 +25,39 @@ class Files:
 def command(shape: Shape, files: Files) -> list[str]:
     return [
         # the launcher's death takes this QEMU along, however the launcher dies
-        "setpriv", "--pdeathsig", "KILL", "--",
-        "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none", "-nic", "none", "-no-reboot",
-        "-machine", "q35,kernel-irqchip=split", *_accelerator(),
-        "-smp", str(shape.cpus), "-m", str(shape.memory),
-        "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "--",
+        "qemu-system-x86_64",
+        "-no-user-config",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-nic",
+        "none",
+        "-no-reboot",
+        "-machine",
+        "q35,kernel-irqchip=split",
+        *_accelerator(),
+        "-smp",
+        str(shape.cpus),
+        "-m",
+        str(shape.memory),
+        "-global",
+        "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
         *_serial_lines(files),
         *_shared_folder("machine", pathlib.Path("/"), ",readonly=on,multidevs=remap"),
         *_shared_folder("share", files.share, ""),
-        *_iommu(shape), *_disk(shape, files.images), *_slots(shape, files.images),
-        "-kernel", str(files.kernel.image), "-initrd", str(files.initramfs), "-append", _kernel_line(shape),
+        *_iommu(shape),
+        *_disk(shape, files.images),
+        *_slots(shape, files.images),
+        "-kernel",
+        str(files.kernel.image),
+        "-initrd",
+        str(files.initramfs),
+        "-append",
+        _kernel_line(shape),
     ]
 
 
@@ -77,8 +100,17 @@ def _accelerator() -> list[str]:
 
 
 def _kernel_line(shape: Shape) -> str:
-    words = ["console=ttyS0", "loglevel=5", "log_buf_len=4M", "panic=-1", "oops=panic", "sysrq_always_enabled",
-             "mitigations=off", "tsc=unstable", "trace_clock=local"]
+    words = [
+        "console=ttyS0",
+        "loglevel=5",
+        "log_buf_len=4M",
+        "panic=-1",
+        "oops=panic",
+        "sysrq_always_enabled",
+        "mitigations=off",
+        "tsc=unstable",
+        "trace_clock=local",
+    ]
     if shape.aw_bits:
         words.append("intel_iommu=on")
     if shape.hugepages:
@@ -88,16 +120,29 @@ def _kernel_line(shape: Shape) -> str:
 
 def _serial_lines(files: Files) -> list[str]:
     return [
-        "-chardev", f"socket,id=console,fd={files.console_fd}", "-serial", "chardev:console",
-        "-chardev", f"socket,id=channel,fd={files.channel_fd}", "-serial", "chardev:channel",
-        "-chardev", f"socket,id=qmp,fd={files.qmp_fd}", "-mon", "chardev=qmp,mode=control",
+        "-chardev",
+        f"socket,id=console,fd={files.console_fd}",
+        "-serial",
+        "chardev:console",
+        "-chardev",
+        f"socket,id=channel,fd={files.channel_fd}",
+        "-serial",
+        "chardev:channel",
+        "-chardev",
+        f"socket,id=qmp,fd={files.qmp_fd}",
+        "-mon",
+        "chardev=qmp,mode=control",
     ]
 
 
 def _shared_folder(tag: str, path: pathlib.Path, options: str) -> list[str]:
     escaped = str(path).replace(",", ",,")
-    return ["-fsdev", f"local,id={tag},path={escaped},security_model=none{options}",
-            "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    return [
+        "-fsdev",
+        f"local,id={tag},path={escaped},security_model=none{options}",
+        "-device",
+        f"virtio-9p-pci,fsdev={tag},mount_tag={tag}",
+    ]
 
 
 def _iommu(shape: Shape) -> list[str]:
@@ -111,26 +156,47 @@ def _disk(shape: Shape, images: pathlib.Path) -> list[str]:
     if not shape.disk:
         return []
     return [
-        *_image("disk", images), "-device", "virtio-scsi-pci,id=scsi",
-        "-device", "scsi-hd,bus=scsi.0,drive=disk,dpofua=on,serial=FILES",
+        *_image("disk", images),
+        "-device",
+        "virtio-scsi-pci,id=scsi",
+        "-device",
+        "scsi-hd,bus=scsi.0,drive=disk,dpofua=on,serial=FILES",
     ]
 
 
 def _slots(shape: Shape, images: pathlib.Path) -> list[str]:
     words = []
     for slot in shape.slots:
-        words += ["-device", f"pcie-root-port,id={port_id(slot)},slot={slot},chassis={slot},bus=pcie.0"]
+        words += [
+            "-device",
+            f"pcie-root-port,id={port_id(slot)},slot={slot},chassis={slot},bus=pcie.0",
+        ]
         words += _image(drive_node(slot), images)
-        words += ["-device", f"nvme,id={first_card_id(slot)},drive={drive_node(slot)},"
-                             f"serial={first_serial(slot)},bus={port_id(slot)}"]
+        words += [
+            "-device",
+            f"nvme,id={first_card_id(slot)},drive={drive_node(slot)},"
+            f"serial={first_serial(slot)},bus={port_id(slot)}",
+        ]
     return words
 
 
 def _image(node: str, images: pathlib.Path) -> list[str]:
     """A block node of its own, so that the image outlives a card that is pulled. Flushes stop at QEMU: nobody
     cuts this machine's power, and an fsync on the developer's disk would only cost time."""
-    return ["-blockdev", json.dumps({
-        "driver": "raw", "node-name": node, "discard": "unmap", "cache": {"direct": False, "no-flush": True},
-        "file": {"driver": "file", "filename": str(images / f"{node}.img"), "discard": "unmap",
-                 "cache": {"direct": False, "no-flush": True}},
-    })]
+    return [
+        "-blockdev",
+        json.dumps(
+            {
+                "driver": "raw",
+                "node-name": node,
+                "discard": "unmap",
+                "cache": {"direct": False, "no-flush": True},
+                "file": {
+                    "driver": "file",
+                    "filename": str(images / f"{node}.img"),
+                    "discard": "unmap",
+                    "cache": {"direct": False, "no-flush": True},
+                },
+            }
+        ),
+    ]

@@ -15,7 +15,9 @@ from .scenario import Scenario
 from .settings import Settings
 from .verdict import Outcome, Verdict
 
-GRACE_SECONDS = 60  # the agent ends a scenario at its deadline; it gets this long to gather evidence
+GRACE_SECONDS = (
+    60  # the agent ends a scenario at its deadline; it gets this long to gather evidence
+)
 TAIL_LINES = 25
 SKIPPED = 77  # the exit code by which a scenario says so
 
@@ -53,7 +55,10 @@ class Runner:
         except BaseException:  # ^C while booting
             machine.stop()
             raise
-        print(f"boot {label}: {scenario.shape.describe()}: {time.monotonic() - started:.1f} s", flush=True)
+        print(
+            f"boot {label}: {scenario.shape.describe()}: {time.monotonic() - started:.1f} s",
+            flush=True,
+        )
         return machine
 
     def prepare_job(self, scenario: Scenario) -> pathlib.Path:
@@ -62,8 +67,12 @@ class Runner:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         variables = {
-            "SCENARIO": scenario.name, "SCRIPT": scenario.script, "DEADLINE": scenario.deadline,
-            "TARGET": self._settings.target, "FULMAR_BUILD": self._settings.build, **scenario.environment,
+            "SCENARIO": scenario.name,
+            "SCRIPT": scenario.script,
+            "DEADLINE": scenario.deadline,
+            "TARGET": self._settings.target,
+            "FULMAR_BUILD": self._settings.build,
+            **scenario.environment,
         }
         (folder / "job.env").write_text(assignments(variables, "export "))
         return folder
@@ -95,7 +104,10 @@ class Runner:
             code = self._converse(machine, scenario, started + scenario.deadline + GRACE_SECONDS)
             if code is None:
                 machine.report_hang()
-                reason, evidence = "the guest hangs: no answer past the deadline", machine.console.tail(80)
+                (
+                    reason,
+                    evidence,
+                ) = "the guest hangs: no answer past the deadline", machine.console.tail(80)
         except GuestGone:
             machine.stop()
             reason, evidence = "the guest died", machine.console.tail()
@@ -104,9 +116,17 @@ class Runner:
             return Verdict(scenario.name, Outcome.PASS, seconds)
         log = _tail(folder / "log", TAIL_LINES)
         if code == SKIPPED:
-            return Verdict(scenario.name, Outcome.SKIP, seconds, log.splitlines()[-1] if log else "")
+            return Verdict(
+                scenario.name, Outcome.SKIP, seconds, log.splitlines()[-1] if log else ""
+            )
         reason = reason or self._why(code, scenario)
-        return Verdict(scenario.name, Outcome.FAIL, seconds, f"{reason}; see {folder}", f"{log}\n{evidence}".strip())
+        return Verdict(
+            scenario.name,
+            Outcome.FAIL,
+            seconds,
+            f"{reason}; see {folder}",
+            f"{log}\n{evidence}".strip(),
+        )
 
     @staticmethod
     def _converse(machine: Machine, scenario: Scenario, until: float) -> int | None:
@@ -132,7 +152,9 @@ def _lock(cache: pathlib.Path) -> TextIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise LauncherError(f"another vm command is using {cache}: wait for it, or set FULMAR_CACHE") from None
+        raise LauncherError(
+            f"another vm command is using {cache}: wait for it, or set FULMAR_CACHE"
+        ) from None
     return file
 
 

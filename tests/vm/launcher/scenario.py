@@ -73,4 +73,6 @@ def _variant(main: Scenario, words: list[str]) -> Scenario:
     name, *settings = words
     for_script = dict(word.split("=", 1) for word in settings if word[0].isupper())
     for_shape = [word for word in settings if not word[0].isupper()]
-    return dataclasses.replace(main, name=name, shape=main.shape.changed(for_shape), environment=for_script)
+    return dataclasses.replace(
+        main, name=name, shape=main.shape.changed(for_shape), environment=for_script
+    )

@@ -47,5 +47,11 @@ def _slots(value: str) -> tuple[int, ...]:
 
 
 _READERS = {
-    "memory": int, "cpus": int, "disk": str, "slots": _slots, "drive_size": str, "aw_bits": int, "hugepages": int,
+    "memory": int,
+    "cpus": int,
+    "disk": str,
+    "slots": _slots,
+    "drive_size": str,
+    "aw_bits": int,
+    "hugepages": int,
 }

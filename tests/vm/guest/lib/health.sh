@@ -1,7 +1,8 @@
 # What a scenario may leave behind: nothing. And what the kernel may have said meanwhile: nothing bad.
 
 # Words by which the kernel reports a bug, its own or one that we provoked.
-KERNEL_TROUBLE='BUG:|WARNING:|Oops|general protection|Call Trace|possible (circular|recursive) locking|inconsistent lock state|blocked for more than|soft lockup|hard LOCKUP|rcu.*stall|refcount_t:|list_(add|del) corruption|EXT4-fs error'
+KERNEL_TROUBLE='BUG:|WARNING:|Oops|general protection|Call Trace|possible (circular|recursive) locking|inconsistent lock state'
+KERNEL_TROUBLE+='|blocked for more than|soft lockup|hard LOCKUP|rcu.*stall|refcount_t:|list_(add|del) corruption|EXT4-fs error'
 
 mark_dmesg() { echo "fulmar: begin $SCENARIO" > /dev/kmsg; }
 dmesg_of_scenario() { dmesg | sed -n "/fulmar: begin $SCENARIO\$/,\$p"; }

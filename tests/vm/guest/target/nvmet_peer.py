@@ -91,8 +91,13 @@ def _add_port(number: int, listener: dict, nqns: list[str]) -> None:
     port = NVMET / "ports" / str(number)
     port.mkdir()
     family = "ipv6" if ":" in listener["address"] else "ipv4"
-    _set(port, addr_trtype=listener["transport"], addr_adrfam=family, addr_traddr=listener["address"],
-         addr_trsvcid=listener["port"])
+    _set(
+        port,
+        addr_trtype=listener["transport"],
+        addr_adrfam=family,
+        addr_traddr=listener["address"],
+        addr_trsvcid=listener["port"],
+    )
     for nqn in nqns:
         (port / "subsystems" / nqn).symlink_to(NVMET / "subsystems" / nqn)
 
@@ -107,8 +112,12 @@ def _set(folder: pathlib.Path, **attributes: object) -> None:
 
 
 COMMANDS = {
-    "load": load, "clear": clear, "add-ram-device": add_ram_device, "remove-device": remove_device,
-    "add-namespace": add_namespace, "remove-namespace": remove_namespace,
+    "load": load,
+    "clear": clear,
+    "add-ram-device": add_ram_device,
+    "remove-device": remove_device,
+    "add-namespace": add_namespace,
+    "remove-namespace": remove_namespace,
 }
 
 if __name__ == "__main__":

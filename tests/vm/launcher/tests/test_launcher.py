@@ -24,15 +24,21 @@ class Shapes(unittest.TestCase):
 
 
 class Scenarios(unittest.TestCase):
-    HEAD = "#!/bin/bash\n# What it proves: much.\n# shape: disk=4G\n# deadline: 9\n# needs: target\n"
+    HEAD = (
+        "#!/bin/bash\n# What it proves: much.\n# shape: disk=4G\n# deadline: 9\n# needs: target\n"
+    )
 
     def test_header_and_variant(self):
         text = self.HEAD + "# variant: other REACTORS=3 aw-bits=39\n\n# not: read\n"
         main, other = scenario.parse(pathlib.Path("some.sh"), text)
-        self.assertEqual((main.name, main.purpose, main.deadline, main.needs_target),
-                         ("some", "What it proves: much.", 9, True))
-        self.assertEqual((other.name, other.environment, other.shape.aw_bits, other.shape.disk),
-                         ("other", {"REACTORS": "3"}, 39, "4G"))
+        self.assertEqual(
+            (main.name, main.purpose, main.deadline, main.needs_target),
+            ("some", "What it proves: much.", 9, True),
+        )
+        self.assertEqual(
+            (other.name, other.environment, other.shape.aw_bits, other.shape.disk),
+            ("other", {"REACTORS": "3"}, 39, "4G"),
+        )
 
     def test_a_mistyped_header_is_refused(self):
         with self.assertRaisesRegex(LauncherError, "cannot read the header line: dedline: 9"):
@@ -47,14 +53,22 @@ class Scenarios(unittest.TestCase):
 class Kernels(unittest.TestCase):
     def test_newest_preferred_then_fallback(self):
         old = ["linux-image-6.1.0-9-amd64-unsigned", "linux-image-6.1.0-56-amd64-unsigned"]
-        new = ["linux-image-6.12.99+deb12-amd64-unsigned", "linux-image-6.12.101+deb12-amd64-unsigned",
-               "linux-image-6.12.200+deb12-rt-amd64-unsigned", "linux-image-6.12.101+deb12-amd64"]
+        new = [
+            "linux-image-6.12.99+deb12-amd64-unsigned",
+            "linux-image-6.12.101+deb12-amd64-unsigned",
+            "linux-image-6.12.200+deb12-rt-amd64-unsigned",
+            "linux-image-6.12.101+deb12-amd64",
+        ]
         self.assertEqual(kernel.newest(old), old[1])
         self.assertEqual(kernel.newest(old + new), new[1])
         self.assertIsNone(kernel.newest(["linux-image-amd64"]))
 
     def test_modules_load_after_what_they_need(self):
-        needs = {"a/9p.ko.xz": ["b/9pnet.ko.xz"], "b/9pnet.ko.xz": [], "c/9pnet-virtio.ko": ["b/9pnet.ko.xz"]}
+        needs = {
+            "a/9p.ko.xz": ["b/9pnet.ko.xz"],
+            "b/9pnet.ko.xz": [],
+            "c/9pnet-virtio.ko": ["b/9pnet.ko.xz"],
+        }
         order = initramfs.load_order(needs, ("9pnet_virtio", "9p", "virtio_pci"))
         self.assertEqual(order, ["b/9pnet.ko.xz", "c/9pnet-virtio.ko", "a/9p.ko.xz"])
 
@@ -66,22 +80,44 @@ class Archives(unittest.TestCase):
         archive.file("d/f", b"content", executable=True)
         archive.link("l", "d/f")
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["busybox", "cpio", "-i"], input=archive.finish(), cwd=folder, check=True,
-                           stderr=subprocess.DEVNULL)
+            subprocess.run(
+                ["busybox", "cpio", "-i"],
+                input=archive.finish(),
+                cwd=folder,
+                check=True,
+                stderr=subprocess.DEVNULL,
+            )
             self.assertEqual((pathlib.Path(folder) / "l").read_bytes(), b"content")
 
 
 class CommandLine(unittest.TestCase):
     def test_each_slot_has_its_port_and_its_card(self):
-        files = qemu.Files(kernel.Kernel(pathlib.Path("/k"), "6.12"), pathlib.Path("/i"), pathlib.Path("/s,h"),
-                           pathlib.Path("/img"), 3, 4, 5)
-        words = " ".join(qemu.command(shape.Shape().changed(["slots=11,12", "aw-bits=39", "hugepages=7"]), files))
-        for part in ("id=rp12,slot=12", "drive=drive11,serial=DRIVE11,bus=rp11", "aw-bits=39", "hugepages=7",
-                     "intel_iommu=on", "path=/s,,h"):
+        files = qemu.Files(
+            kernel.Kernel(pathlib.Path("/k"), "6.12"),
+            pathlib.Path("/i"),
+            pathlib.Path("/s,h"),
+            pathlib.Path("/img"),
+            3,
+            4,
+            5,
+        )
+        words = " ".join(
+            qemu.command(shape.Shape().changed(["slots=11,12", "aw-bits=39", "hugepages=7"]), files)
+        )
+        for part in (
+            "id=rp12,slot=12",
+            "drive=drive11,serial=DRIVE11,bus=rp11",
+            "aw-bits=39",
+            "hugepages=7",
+            "intel_iommu=on",
+            "path=/s,,h",
+        ):
             self.assertIn(part, words)
 
     def test_sizes(self):
-        self.assertEqual([qemu.size_bytes(text) for text in ("7", "2K", "3M", "4G")], [7, 2048, 3 << 20, 4 << 30])
+        self.assertEqual(
+            [qemu.size_bytes(text) for text in ("7", "2K", "3M", "4G")], [7, 2048, 3 << 20, 4 << 30]
+        )
 
 
 class Channels(unittest.TestCase):
