@@ -53,6 +53,13 @@ std::string journal::impl::base_digest() const {
     return base_digest_;
 }
 
+/// What those are told whose change has been applied.
+tl::unexpected<error> journal::impl::not_durable() const {
+    error why = trouble().value_or(error{});
+    why.message = "the change is in effect, but could not be made durable: " + why.message;
+    return tl::unexpected(std::move(why));
+}
+
 journal_counters journal::impl::counters() const {
     const std::lock_guard guard(lock_);
     return counters_;
@@ -76,7 +83,7 @@ void journal::impl::append(const core::change& what, std::uint64_t revision, wai
     if (!broken_ && pending_.size() >= max_pending)
         break_down({errc::no_memory, "the disk does not keep up with the changes", path_});
     if (broken_) {
-        if (w != nullptr) w->on_durable(tl::unexpected(*trouble()));
+        if (w != nullptr) w->on_durable(not_durable());
         return;
     }
     pending_record record;
@@ -91,19 +98,25 @@ void journal::impl::rebase(std::string digest, told done) {
         const std::lock_guard guard(lock_);
         base_digest_ = digest;
     }
-    if (broken_) return done(tl::unexpected(*trouble()));
+    if (broken_) return done(not_durable());
     pending_record record;
     record.what = base_record{std::move(digest), 0, std::nullopt};
     record.through_here = true;
     record.tell = [this, then = std::move(done)](const result<void>& outcome) {
         if (outcome) {
             unfolded_ = 0;
+            count_unfolded();
             fold_at_ = options_.fold_bytes;
         }
         then(outcome);
     };
     pending_.push_back(std::move(record));
     flush();
+}
+
+void journal::impl::count_unfolded() {
+    const std::lock_guard guard(lock_);
+    counters_.unfolded = unfolded_;
 }
 
 /// Moves as much of what is pending into one write as it may hold.
@@ -133,6 +146,7 @@ void journal::impl::fill_batch() {
     unfolded_ += changes;
     const std::lock_guard guard(lock_);
     counters_.changes += changes;
+    counters_.unfolded = unfolded_;
 }
 
 void journal::impl::flush() noexcept {
@@ -145,7 +159,7 @@ void journal::impl::flush() noexcept {
     } catch (const std::exception& failure) {  // memory
         const std::vector<pending_record> lost = std::exchange(write_.records, {});
         break_down({errc::no_memory, failure.what(), path_});
-        for (const pending_record& record : lost) record.answer(tl::unexpected(*trouble()));
+        for (const pending_record& record : lost) record.answer(not_durable());
         return;
     }
     write_.busy = true;
@@ -160,8 +174,19 @@ void journal::impl::flush() noexcept {
     io_->submit(write_);
 }
 
+void journal::impl::retire(std::unique_ptr<impl> self) {
+    if (!self->write_.busy) return;
+    self->retired_ = true;
+    self->reactor_->timers().cancel(self->retry_timer_);
+    self->reactor_->timers().cancel(self->stop_timer_);
+    static_cast<void>(self.release());  // written() has it now
+}
+
 void journal::impl::written(engine::file_op& op, std::int64_t outcome) noexcept {
-    static_cast<write_op&>(op).owner.on_written(outcome);
+    impl& self = static_cast<write_op&>(op).owner;
+    if (!self.retired_) return self.on_written(outcome);
+    self.write_.busy = false;
+    delete &self;
 }
 
 void journal::impl::on_written(std::int64_t outcome) {
@@ -180,7 +205,7 @@ void journal::impl::on_written(std::int64_t outcome) {
         break_down(fail_errno("cannot write the journal", code, path_,
                               "make room, or mend the disk; Fulmar tries again by itself")
                        .value());
-        for (const pending_record& record : records) record.answer(tl::unexpected(*trouble()));
+        for (const pending_record& record : records) record.answer(not_durable());
     }
     if (fold_ == fold_stage::draining) return fold_drained();
     if (fold_ == fold_stage::none && offset_ >= fold_at_) begin_fold();
@@ -194,14 +219,12 @@ void journal::impl::break_down(error why) {
     log::error("journal: {}", why.text());
     {
         const std::lock_guard guard(lock_);
-        trouble_ = error{why.code,
-                         "the change is in effect, but could not be made durable: " + why.message,
-                         why.where, why.remedy};
+        trouble_ = std::move(why);
         ++counters_.failures;
     }
     broken_ = true;
     const std::vector<pending_record> lost = std::exchange(pending_, {});
-    for (const pending_record& record : lost) record.answer(tl::unexpected(*trouble()));
+    for (const pending_record& record : lost) record.answer(not_durable());
     if (reactor_ != nullptr && !stopping_)
         reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
 }
@@ -230,6 +253,7 @@ void journal::impl::write_snapshot() {
         if (!outcome) return;
         retry_delay_ = options_.retry_delay;
         ++unfolded_;
+        count_unfolded();
         log::info("journal: {} can be written again, and nothing is missing in it", path_);
         const std::lock_guard guard(lock_);
         trouble_.reset();
@@ -301,7 +325,7 @@ std::string journal_path(const journal::options& options) {
 }  // namespace
 
 journal::journal(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
-journal::~journal() = default;
+journal::~journal() { impl::retire(std::move(impl_)); }
 
 result<journal::opened> journal::open(options opts, const loaded_config& config) {
     if (opts.files == nullptr) opts.files = &system_disk();

@@ -121,6 +121,7 @@ void journal::impl::fold_replaced(const result<void>& outcome, std::string diges
         const std::lock_guard guard(lock_);
         base_digest_ = std::move(digest);
         ++counters_.folds;
+        counters_.unfolded = unfolded_;
     } else {
         log::warn("journal: cannot fold the changes into {}: {}", options_.config_path,
                   outcome.error().text());

@@ -63,6 +63,7 @@ result<void> journal::impl::settle(const loaded_config& config, const journal_sc
         return start_anew(scan);
     }
     unfolded_ = after.changes;
+    counters_.unfolded = unfolded_;
     const result<void> folded = fold_at_open(config, after, notes);
     if (folded) return start_anew(scan);
     notes.push_back("the config file stays as it is, and the journal goes on: " +
@@ -104,6 +105,7 @@ result<void> journal::impl::fold_at_open(const loaded_config& config, const repl
     FULMAR_CHECK(files_.replace(options_.config_path, text));
     base_digest_ = digest_of(text);
     unfolded_ = 0;
+    counters_.unfolded = 0;
     ++counters_.folds;
     notes.push_back(fmt::format("{} now has them", options_.config_path));
     return {};

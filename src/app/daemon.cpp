@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t mib = 1024 * 1024;
 constexpr reactor_id control_id{0xffff};
 constexpr duration journal_stop_limit = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds admin_stop_limit{500};
 
 engine::reactor_pool::options pool_options(const admin::core_options& cores, const clock_source& clock) {
     return {.count = cores.data,
@@ -68,6 +69,7 @@ result<void> daemon::build() {
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
 
+    watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
 }
@@ -82,21 +84,35 @@ int daemon::run() {
         journal_->run_on(*control_, **io, [this] { return target_->current_spec(); });
     else
         log::error("changes cannot be kept: {}", io.error().text());
+    auto server = admin::server::start({.port = target_.get(),
+                                        .log = journal_.get(),
+                                        .config_path = config_path_,
+                                        .options = config_.config.options});
+    if (!server) {
+        log::error("{}", server.error().text());
+        pool_->stop();
+        return 1;
+    }
+    server_ = std::move(*server);
+    for (const std::string& address : server_->addresses()) log::info("administration at {}", address);
+    watchdog_->also_ask([this](std::function<void()> answered) { server_->ping(std::move(answered)); });
     target_->start(
         config_.config.spec, [](const error& e) { log::error("{}", e.text()); },
-        [] { log::info("fulmard {} serves", version); });
+        [this] {
+            log::info("fulmard {} serves", version);
+            watchdog_->ready();
+        });
     control_->run();
     // From here on nothing is connected and no subsystem is left (or the time-out has passed).
+    while (control_->run_once()) {}  // what the administration asked last
+    server_->stop(admin_stop_limit);
     pool_->stop();
     log::info("stopped");
     return 0;
 }
 
 void daemon::on_signal(int number) {
-    if (number == SIGHUP) {
-        log::warn("reloading is not possible yet");
-        return;
-    }
+    if (number == SIGHUP && server_) return server_->reload();
     stop();
 }
 
@@ -104,11 +120,14 @@ void daemon::stop() {
     if (stopping_) return;
     stopping_ = true;
     log::info("stopping");
+    watchdog_->stopping(std::chrono::milliseconds(target_->options().shutdown_timeout_ms) + journal_stop_limit);
     target_->shut_down([this] { journal_->stop(journal_stop_limit, [this] { control_->stop(); }); });
 }
 
 daemon::~daemon() {
     signals_.reset();
+    watchdog_.reset();
+    server_.reset();
     target_.reset();
     journal_.reset();
     files_.reset();

@@ -3,6 +3,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
+#include <fulmar/admin/server.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/target.hpp>
@@ -14,6 +15,7 @@
 #include <memory>
 
 #include "signals.hpp"
+#include "watchdog.hpp"
 
 namespace fulmar::app {
 
@@ -45,7 +47,9 @@ class daemon {
     std::unique_ptr<engine::file_io_provider> files_;
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
+    std::unique_ptr<admin::server> server_;
     std::unique_ptr<signals> signals_;
+    std::unique_ptr<watchdog> watchdog_;
     bool stopping_ = false;
 };
 

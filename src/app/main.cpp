@@ -4,27 +4,33 @@
 #include <fulmar/mem/environment.hpp>
 
 #include <cstdio>
-#include <cstring>
+#include <string>
 
 #include "daemon.hpp"
+#include "options.hpp"
 #include "signals.hpp"
 
 using namespace fulmar;
 
 int main(int argc, char** argv) {
-    if (argc != 3 || std::strcmp(argv[1], "--config") != 0) {
-        std::fprintf(stderr, "usage: fulmard --config FILE\n");
-        return 2;
-    }
-    auto config = admin::load_config(argv[2]);
+    const app::parsed_command_line parsed = app::parse_command_line(argc, argv);
+    if (!parsed.command) return parsed.exit_code;
+    const std::string& path = parsed.command->config_path;
+    auto config = admin::load_config(path);
     if (!config) {
-        for (const std::string& line : config.error().lines(argv[2])) std::fprintf(stderr, "%s\n", line.c_str());
+        for (const std::string& line : config.error().lines(path)) std::fprintf(stderr, "%s\n", line.c_str());
         return 1;
+    }
+    if (parsed.command->check_only) {
+        for (const admin::problem& warning : config->config.warnings)
+            std::printf("warning: %s\n", warning.text(path).c_str());
+        std::printf("%s: good\n", path.c_str());
+        return 0;
     }
     app::signals::block();
     log::initialise(config->config.options.log_level);
     int exit_code = 1;
-    if (auto built = app::daemon::create(argv[2], std::move(*config)))
+    if (auto built = app::daemon::create(path, std::move(*config)))
         exit_code = (*built)->run();
     else
         log::error("{}", built.error().text());

@@ -23,7 +23,8 @@ class block_stream {
     block_stream(host::controller& c, host::queue& q, const open_namespace& ns);
 
     /// Passes the blocks on to `sink` in order, until it says false.
-    result<void> read(std::uint64_t lba, std::uint64_t blocks, const std::function<bool(std::span<const std::byte>)>& sink);
+    result<void> read(std::uint64_t lba, std::uint64_t blocks,
+                      const std::function<bool(std::span<const std::byte>)>& sink);
 
     /// Takes up to `data.size()` bytes from `source` per call, until it gives none; the last block
     /// is filled up with zeroes. How many bytes were written.

@@ -21,8 +21,8 @@ class steps {
     template <typename T>
     T value(const char* what, result<T> r) {
         const auto now = std::chrono::steady_clock::now();
-        fmt::print("{:<28} {:>9}  {}\n", what, time_text(static_cast<double>((now - before_).count())),
-                   r ? "ok" : "FAILED");
+        fmt::print("{:<28} {:>9}  {}\n", what,
+                   time_text(static_cast<double>((now - before_).count())), r ? "ok" : "FAILED");
         std::fflush(stdout);
         if (!r) leave(r.error());
         before_ = std::chrono::steady_clock::now();
@@ -39,10 +39,13 @@ void run(target_options& o) {
         (void)step.value("discovery", host::discover(o.controller()));
         // connect() below names the subsystem, or says why none can be chosen.
     }
-    const auto c = step.value("connect, enable, identify", result<std::unique_ptr<host::controller>>(connect(o)));
+    const auto c = step.value("connect, enable, identify",
+                              result<std::unique_ptr<host::controller>>(connect(o)));
     step.value("keep alive", c->keep_alive());
-    const open_namespace ns = step.value("namespace", result<open_namespace>(find_namespace(*c, o)));
-    host::queue* const q = step.value("I/O queue", result<host::queue*>(open_queues(*c, 1, 1).front()));
+    const open_namespace ns =
+        step.value("namespace", result<open_namespace>(find_namespace(*c, o)));
+    host::queue* const q =
+        step.value("I/O queue", result<host::queue*>(open_queues(*c, 1, 1).front()));
     std::vector<std::byte> block(ns.block_bytes);
     host::command read{.direction = host::transfer::from_controller, .data = block};
     read.sqe.opcode = static_cast<std::uint8_t>(nvme::io_opcode::read);
@@ -52,8 +55,8 @@ void run(target_options& o) {
     (void)step.value("read of block 0", host::execute_ok(*q, read, until, "read"));
     const bool clean = books_are_clean(*c);
     step.value("shutdown", c->shutdown());
-    fmt::print("\n{}: {} of {} blocks of {} in namespace {}\n", o.nqn, size_text(ns.blocks * ns.block_bytes), ns.blocks,
-               ns.block_bytes, ns.nsid);
+    fmt::print("\n{}: {} of {} blocks of {} in namespace {}\n", o.nqn,
+               size_text(ns.blocks * ns.block_bytes), ns.blocks, ns.block_bytes, ns.nsid);
     if (!clean) leave(exit_code::failed);
 }
 
@@ -61,7 +64,8 @@ void run(target_options& o) {
 
 void add_connect_check(CLI::App& app) {
     auto o = std::make_shared<target_options>();
-    CLI::App* const c = app.add_subcommand("connect-check", "try every step from connecting to reading a block");
+    CLI::App* const c =
+        app.add_subcommand("connect-check", "try every step from connecting to reading a block");
     add_target(*c, *o);
     add_nsid(*c, *o);
     c->footer(
@@ -69,7 +73,8 @@ void add_connect_check(CLI::App& app) {
         "\n"
         "Examples:\n"
         "  fulmar connect-check\n"
-        "  fulmar connect-check -a 192.0.2.7 --nqn nqn.2026-11.io.fulmar:disk --header-digest --data-digest");
+        "  fulmar connect-check -a 192.0.2.7 --nqn nqn.2026-11.io.fulmar:disk --header-digest "
+        "--data-digest");
     c->callback([o] { run(*o); });
 }
 

@@ -23,30 +23,30 @@ struct settings {
 
 std::string transport_text(std::uint8_t raw) {
     switch (static_cast<nvme::trtype>(raw)) {
-    case nvme::trtype::rdma: return "rdma";
-    case nvme::trtype::fibre_channel: return "fc";
-    case nvme::trtype::tcp: return "tcp";
-    case nvme::trtype::loop: return "loop";
+        case nvme::trtype::rdma: return "rdma";
+        case nvme::trtype::fibre_channel: return "fc";
+        case nvme::trtype::tcp: return "tcp";
+        case nvme::trtype::loop: return "loop";
     }
     return fmt::format("{:#x}", raw);
 }
 
 std::string subtype_text(std::uint8_t raw) {
     switch (static_cast<nvme::subsystem_type>(raw)) {
-    case nvme::subsystem_type::referral: return "referral";
-    case nvme::subsystem_type::nvm: return "nvm";
-    case nvme::subsystem_type::current_discovery: return "this discovery";
+        case nvme::subsystem_type::referral: return "referral";
+        case nvme::subsystem_type::nvm: return "nvm";
+        case nvme::subsystem_type::current_discovery: return "this discovery";
     }
     return fmt::format("{:#x}", raw);
 }
 
 std::string family_text(std::uint8_t raw) {
     switch (static_cast<nvme::adrfam>(raw)) {
-    case nvme::adrfam::ipv4: return "ipv4";
-    case nvme::adrfam::ipv6: return "ipv6";
-    case nvme::adrfam::infiniband: return "ib";
-    case nvme::adrfam::fibre_channel: return "fc";
-    case nvme::adrfam::intra_host: return "intra-host";
+        case nvme::adrfam::ipv4: return "ipv4";
+        case nvme::adrfam::ipv6: return "ipv6";
+        case nvme::adrfam::infiniband: return "ib";
+        case nvme::adrfam::fibre_channel: return "fc";
+        case nvme::adrfam::intra_host: return "intra-host";
     }
     return fmt::format("{:#x}", raw);
 }
@@ -59,16 +59,19 @@ std::string address_text(const host::discovery_entry& e) {
 void print_table(const host::discovery_log& log) {
     std::size_t width = 7;
     for (const auto& e : log.entries) width = std::max(width, address_text(e).size());
-    fmt::print("{:<9}  {:<{}}  {:<14}  {:>5}  {}\n", "TRANSPORT", "ADDRESS", width, "TYPE", "PORT", "NQN");
+    fmt::print("{:<9}  {:<{}}  {:<14}  {:>5}  {}\n", "TRANSPORT", "ADDRESS", width, "TYPE", "PORT",
+               "NQN");
     for (const auto& e : log.entries)
-        fmt::print("{:<9}  {:<{}}  {:<14}  {:>5}  {}\n", transport_text(e.transport), address_text(e), width,
-                   subtype_text(e.subtype), e.port_id, e.subnqn);
-    fmt::print("{} {}, generation {}\n", log.entries.size(), log.entries.size() == 1 ? "entry" : "entries",
-               log.generation);
+        fmt::print("{:<9}  {:<{}}  {:<14}  {:>5}  {}\n", transport_text(e.transport),
+                   address_text(e), width, subtype_text(e.subtype), e.port_id, e.subnqn);
+    fmt::print("{} {}, generation {}\n", log.entries.size(),
+               log.entries.size() == 1 ? "entry" : "entries", log.generation);
 }
 
 void print_json(const host::discovery_log& log) {
-    json out{{"generation", log.generation}, {"record_format", log.record_format}, {"entries", json::array()}};
+    json out{{"generation", log.generation},
+             {"record_format", log.record_format},
+             {"entries", json::array()}};
     for (const auto& e : log.entries)
         out["entries"].push_back({{"transport", transport_text(e.transport)},
                                   {"address_family", family_text(e.address_family)},
@@ -100,8 +103,10 @@ void add_discover(CLI::App& app) {
     c->add_flag("--json", s->as_json, "as JSON");
     c->callback([s] {
         const auto log = value_or_leave(host::discover(s->target.controller()));
-        if (s->as_json) print_json(log);
-        else print_table(log);
+        if (s->as_json)
+            print_json(log);
+        else
+            print_table(log);
     });
 }
 

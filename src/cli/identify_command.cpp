@@ -41,7 +41,8 @@ void run(settings& s) {
 
 void add_identify(CLI::App& app) {
     auto s = std::make_shared<settings>();
-    CLI::App* const c = app.add_subcommand("identify", "show what the controller and its namespaces are");
+    CLI::App* const c =
+        app.add_subcommand("identify", "show what the controller and its namespaces are");
     add_target(*c, s->target);
     add_nsid(*c, s->target);
     c->add_flag("--json", s->as_json, "as JSON");

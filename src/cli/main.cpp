@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.get_formatter()->column_width(34);
     using namespace fulmar::cli;
-    for (const auto add : {add_discover, add_connect_check, add_identify, add_read, add_write, add_verify, add_perf})
+    for (const auto add :
+         {add_discover, add_connect_check, add_identify, add_read, add_write, add_verify, add_perf})
         add(app);
 #if __has_include("rest_commands.hpp")
     add_rest_commands(app);

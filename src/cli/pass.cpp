@@ -25,10 +25,12 @@ class progress final : public host::load_watcher {
         controller_.poll();
         if (++ticks_ % 10 != 0) return true;
         const std::uint64_t done = so_far.read_bytes + so_far.written_bytes;
-        fmt::print(stderr, "{}{} {} of {} ({:.0f} %), {}/s{}", terminal_ ? "\r" : "", verb_, size_text(done),
-                   size_text(bytes_), 100.0 * static_cast<double>(done) / static_cast<double>(bytes_),
-                   size_text(static_cast<std::uint64_t>(static_cast<double>(done) / so_far.seconds)),
-                   terminal_ ? "   " : "\n");
+        fmt::print(
+            stderr, "{}{} {} of {} ({:.0f} %), {}/s{}", terminal_ ? "\r" : "", verb_,
+            size_text(done), size_text(bytes_),
+            100.0 * static_cast<double>(done) / static_cast<double>(bytes_),
+            size_text(static_cast<std::uint64_t>(static_cast<double>(done) / so_far.seconds)),
+            terminal_ ? "   " : "\n");
         shown_ = true;
         return true;
     }
@@ -67,23 +69,27 @@ exit_code judge(const host::load_report& r, bool stopped) {
 
 }  // namespace
 
-pass_result run_pass(host::controller& c, const open_namespace& ns, const region& where, std::uint64_t seed,
-                     pass_kind kind, const std::atomic<bool>& stop) {
-    host::queue* const q = c.io_queues().empty() ? open_queues(c, 1, depth).front() : c.io_queues().front().get();
+pass_result run_pass(host::controller& c, const open_namespace& ns, const region& where,
+                     std::uint64_t seed, pass_kind kind, const std::atomic<bool>& stop) {
+    host::queue* const q =
+        c.io_queues().empty() ? open_queues(c, 1, depth).front() : c.io_queues().front().get();
     const bool writing = kind == pass_kind::write;
-    const std::uint64_t piece = std::min({c.max_transfer_bytes(), io_bytes_max, where.blocks * ns.block_bytes});
+    const std::uint64_t piece =
+        std::min({c.max_transfer_bytes(), io_bytes_max, where.blocks * ns.block_bytes});
     progress shown(c, writing ? "written" : "checked", where.blocks * ns.block_bytes);
-    host::load pass(std::span(&q, 1), {.nsid = ns.nsid,
-                                       .block_bytes = ns.block_bytes,
-                                       .first_lba = where.lba,
-                                       .region_blocks = where.blocks,
-                                       .io_bytes = static_cast<std::uint32_t>(piece / ns.block_bytes * ns.block_bytes),
-                                       .depth = std::min(depth, q->room()),
-                                       .read_percent = writing ? 0u : 100u,
-                                       .once = true,
-                                       .seed = seed,
-                                       .spin = false,
-                                       .stop = &stop});
+    host::load pass(
+        std::span(&q, 1),
+        {.nsid = ns.nsid,
+         .block_bytes = ns.block_bytes,
+         .first_lba = where.lba,
+         .region_blocks = where.blocks,
+         .io_bytes = static_cast<std::uint32_t>(piece / ns.block_bytes * ns.block_bytes),
+         .depth = std::min(depth, q->room()),
+         .read_percent = writing ? 0u : 100u,
+         .once = true,
+         .seed = seed,
+         .spin = false,
+         .stop = &stop});
     const auto outcome = pass.run(&shown);
     shown.end();
     if (!outcome) leave(outcome.error());
@@ -96,9 +102,12 @@ pass_result run_pass(host::controller& c, const open_namespace& ns, const region
     const host::load_report& r = pass.report();
     const exit_code code = judge(r, stop);
     const std::uint64_t bytes = r.read_bytes + r.written_bytes;
-    fmt::print("{} {} of pattern {} from LBA {} in {:.2f} s ({}/s){}\n", size_text(bytes), writing ? "written" : "read and compared",
-               seed, where.lba, r.seconds, size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / r.seconds)),
-               code == exit_code::ok ? "" : code == exit_code::interrupted ? ", interrupted" : ", FAILED");
+    fmt::print("{} {} of pattern {} from LBA {} in {:.2f} s ({}/s){}\n", size_text(bytes),
+               writing ? "written" : "read and compared", seed, where.lba, r.seconds,
+               size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / r.seconds)),
+               code == exit_code::ok            ? ""
+               : code == exit_code::interrupted ? ", interrupted"
+                                                : ", FAILED");
     std::fflush(stdout);
     return {code};
 }

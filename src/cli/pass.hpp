@@ -19,7 +19,7 @@ struct pass_result {
 
 /// Uses the first I/O queue, and opens it when there is none. A write pass ends with a flush.
 /// Says on stderr how far it is, and on stdout what came of it.
-pass_result run_pass(host::controller& c, const open_namespace& ns, const region& where, std::uint64_t seed,
-                     pass_kind kind, const std::atomic<bool>& stop);
+pass_result run_pass(host::controller& c, const open_namespace& ns, const region& where,
+                     std::uint64_t seed, pass_kind kind, const std::atomic<bool>& stop);
 
 }  // namespace fulmar::cli

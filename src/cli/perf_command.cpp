@@ -9,13 +9,13 @@
 #include <fulmar/host/load.hpp>
 
 #include <fmt/core.h>
-
 #include <sched.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 namespace fulmar::cli {
 namespace {
@@ -27,10 +27,12 @@ constexpr const char* examples =
     "  fulmar perf --mix 70 --queue-depth 32             70 % reads, 30 % writes\n"
     "  fulmar perf --block-size 128k --sequential --mix write --queue-depth 32\n"
     "  fulmar perf --connections 16 --queue-depth 8      16 I/O queues, 8 commands on each\n"
-    "  fulmar perf --verify 7 --mix 50                   check every block read (fills the region first)\n"
+    "  fulmar perf --verify 7 --mix 50                   check every block read (fills the region "
+    "first)\n"
     "  fulmar perf --json result.json --pin 1            for scripts; the generator on CPU 1\n"
     "\n"
-    "WRITES DESTROY DATA. --mix defaults to reads only. The load generator spins; its busy share says\n"
+    "WRITES DESTROY DATA. --mix defaults to reads only. The load generator spins; its busy share "
+    "says\n"
     "how much of its core it needed: near 100 % it is the bottleneck, not the target.";
 
 struct settings {
@@ -49,6 +51,8 @@ struct settings {
     std::string json;
     int cpu = -1;
     int target_pid = 0;
+    std::uint64_t commands = 0;
+    bool idle = false;
     bool quiet = false;
 };
 
@@ -74,8 +78,10 @@ void pin(int cpu) {
 std::uint64_t process_cpu_ns(int pid) {
     clockid_t clock{};
     timespec spent{};
-    if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &spent) != 0) return 0;
-    return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(spent.tv_nsec);
+    if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &spent) != 0)
+        return 0;
+    return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(spent.tv_nsec);
 }
 
 /// As many controllers as it takes to have `connections` queues.
@@ -105,10 +111,11 @@ class watcher final : public host::load_watcher {
         const std::uint64_t commands = so_far.commands();
         const std::uint64_t bytes = so_far.read_bytes + so_far.written_bytes;
         const double seconds = so_far.seconds - seconds_;
-        fmt::print(stderr, "{:5.1f} s  {:>8} IO/s  {:>10}/s{}\n", so_far.seconds,
-                   count_text(static_cast<double>(commands - commands_) / seconds),
-                   size_text(static_cast<std::uint64_t>(static_cast<double>(bytes - bytes_) / seconds)),
-                   so_far.failed == 0 ? "" : fmt::format("  {} failed", so_far.failed));
+        fmt::print(
+            stderr, "{:5.1f} s  {:>8} IO/s  {:>10}/s{}\n", so_far.seconds,
+            count_text(static_cast<double>(commands - commands_) / seconds),
+            size_text(static_cast<std::uint64_t>(static_cast<double>(bytes - bytes_) / seconds)),
+            so_far.failed == 0 ? "" : fmt::format("  {} failed", so_far.failed));
         commands_ = commands;
         bytes_ = bytes;
         seconds_ = so_far.seconds;
@@ -124,14 +131,19 @@ class watcher final : public host::load_watcher {
     double seconds_ = 0;
 };
 
-host::load_options make_options(const settings& s, const open_namespace& ns, const std::atomic<bool>& stop) {
+host::load_options make_options(const settings& s, const open_namespace& ns,
+                                const std::atomic<bool>& stop) {
     const auto block = parse_size(s.block_size);
     const auto region = s.region.empty() ? std::optional<std::uint64_t>(0) : parse_size(s.region);
     if (!block || *block == 0 || *block > (64u << 20) || !region)
         leave({errc::invalid_argument, "a size is a number with k, M or G behind it", {}, {}});
     if (*block % ns.block_bytes != 0)
-        leave({errc::invalid_argument, fmt::format("--block-size must be a multiple of {}", ns.block_bytes), {}, {}});
-    if (s.first_lba >= ns.blocks) leave({errc::invalid_argument, "--lba is behind the end of the namespace", {}, {}});
+        leave({errc::invalid_argument,
+               fmt::format("--block-size must be a multiple of {}", ns.block_bytes),
+               {},
+               {}});
+    if (s.first_lba >= ns.blocks)
+        leave({errc::invalid_argument, "--lba is behind the end of the namespace", {}, {}});
     const std::uint64_t there = ns.blocks - s.first_lba;
     return {.nsid = ns.nsid,
             .block_bytes = ns.block_bytes,
@@ -142,6 +154,7 @@ host::load_options make_options(const settings& s, const open_namespace& ns, con
             .read_percent = read_percent(s.mix),
             .random = !s.sequential,
             .seconds = s.seconds,
+            .commands = s.commands,
             .seed = s.verify,
             .stop = &stop};
 }
@@ -149,10 +162,30 @@ host::load_options make_options(const settings& s, const open_namespace& ns, con
 /// With --verify, blocks that were never written must not count as wrong.
 void fill(const connected& all, host::load_options o, host::load_watcher& w) {
     o.once = true;
+    o.commands = 0;
     o.read_percent = 0;
     host::load one(all.queues, o);
     if (const auto done = one.run(&w); !done) leave(done.error());
-    if (one.report().failed != 0) leave({errc::io_error, "cannot fill the region: " + host::text_of(one.report().first_failure), {}, {}});
+    if (one.report().failed != 0)
+        leave({errc::io_error,
+               "cannot fill the region: " + host::text_of(one.report().first_failure),
+               {},
+               {}});
+}
+
+/// Connections that do nothing but stay: what they cost is measured at the target.
+void hold(const settings& s, connected& all, const std::atomic<bool>& stop) {
+    fmt::print("{} connections are open and idle\n", all.queues.size());
+    std::fflush(stdout);
+    const host::deadline until(
+        std::chrono::duration_cast<duration>(std::chrono::duration<double>(s.seconds)));
+    bool alive = true;
+    while (alive && !stop && !until.passed()) {
+        for (const auto& c : all.controllers) alive &= c->poll();
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    if (!alive) leave({errc::unavailable, "the target closed a connection", {}, {}});
+    for (const auto& c : all.controllers) (void)c->shutdown();
 }
 
 void run(settings& s) {
@@ -160,14 +193,17 @@ void run(settings& s) {
     pin(s.cpu);
     connected all = connect_all(s);
     const open_namespace ns = find_namespace(*all.controllers.front(), s.target);
+    if (s.idle) return hold(s, all, stop);
     host::load_options o = make_options(s, ns, stop);
     watcher quiet(all, true);
     watcher loud(all, s.quiet);
     if (s.verify) fill(all, o, loud);
     if (s.warmup > 0 && !stop) {
         o.seconds = s.warmup;
+        o.commands = 0;
         if (const auto done = host::load(all.queues, o).run(&quiet); !done) leave(done.error());
         o.seconds = s.seconds;
+        o.commands = s.commands;
     }
     host::load measured(all.queues, o);
     const std::uint64_t target_cpu = process_cpu_ns(s.target_pid);
@@ -190,7 +226,8 @@ void run(settings& s) {
     if (!s.json.empty()) write_json(result, s.json);
     if (!outcome) leave(outcome.error());
     for (const auto& c : all.controllers) (void)c->shutdown();
-    if (result.report.failed != 0 || result.report.mismatches != 0 || !clean) leave(exit_code::failed);
+    if (result.report.failed != 0 || result.report.mismatches != 0 || !clean)
+        leave(exit_code::failed);
     if (stop) leave(exit_code::interrupted);
 }
 
@@ -202,22 +239,34 @@ void add_perf(CLI::App& app) {
     c->footer(examples);
     add_target(*c, s->target);
     add_nsid(*c, s->target);
-    c->add_option("-b,--block-size", s->block_size, "bytes of one command: 4k, 128k")->capture_default_str();
+    c->add_option("-b,--block-size", s->block_size, "bytes of one command: 4k, 128k")
+        ->capture_default_str();
     c->add_option("-q,--queue-depth", s->depth, "commands under way on each connection")
         ->check(CLI::Range(1u, 4095u))
         ->capture_default_str();
-    c->add_option("-c,--connections", s->connections, "I/O queues")->check(CLI::Range(1u, 4096u))->capture_default_str();
-    c->add_option("-m,--mix", s->mix, "read, write, or the percentage of reads")->capture_default_str();
+    c->add_option("-c,--connections", s->connections, "I/O queues")
+        ->check(CLI::Range(1u, 4096u))
+        ->capture_default_str();
+    c->add_option("-m,--mix", s->mix, "read, write, or the percentage of reads")
+        ->capture_default_str();
     auto* sequential = c->add_flag("--sequential", s->sequential, "ascending, wrapping round");
     c->add_flag("--random", s->random, "all over the region (default)")->excludes(sequential);
     c->add_option("--lba", s->first_lba, "first block of the region")->capture_default_str();
     c->add_option("--size", s->region, "size of the region: 64M (default: to the end)");
-    c->add_option("-t,--seconds", s->seconds, "how long")->check(CLI::Range(0.01, 1e6))->capture_default_str();
-    c->add_option("--warmup", s->warmup, "seconds before, not counted")->check(CLI::Range(0.0, 1e6))->capture_default_str();
-    c->add_option("--verify", s->verify, "write this pattern's seed, compare what is read (fills the region first)");
+    c->add_option("-t,--seconds", s->seconds, "how long")
+        ->check(CLI::Range(0.01, 1e6))
+        ->capture_default_str();
+    c->add_option("--warmup", s->warmup, "seconds before, not counted")
+        ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+    c->add_option("--commands", s->commands, "end after so many commands instead");
+    c->add_flag("--idle", s->idle, "open the connections and send nothing for --seconds");
+    c->add_option("--verify", s->verify,
+                  "write this pattern's seed, compare what is read (fills the region first)");
     c->add_option("--json", s->json, "write the result there (- for stdout)");
     c->add_option("--pin", s->cpu, "CPU to run on");
-    c->add_option("--target-pid", s->target_pid, "also report the CPU time of this process per command");
+    c->add_option("--target-pid", s->target_pid,
+                  "also report the CPU time of this process per command");
     c->add_flag("--quiet", s->quiet, "no progress, no table");
     c->callback([s] { run(*s); });
 }

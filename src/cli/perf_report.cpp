@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
-#include <fstream>
 
 namespace fulmar::cli {
 namespace {
@@ -25,14 +24,16 @@ std::string rate_text(std::uint64_t bytes, double seconds) {
 void print_side(const char* name, std::uint64_t count, std::uint64_t bytes, double seconds,
                 const host::histogram& latency) {
     if (count == 0) return;
-    fmt::print("{:<6} {:>8} IO/s  {:>10}   mean {:>8}", name, count_text(static_cast<double>(count) / seconds),
-               rate_text(bytes, seconds), time_text(latency.mean_ns()));
+    fmt::print("{:<6} {:>8} IO/s  {:>10}   mean {:>8}", name,
+               count_text(static_cast<double>(count) / seconds), rate_text(bytes, seconds),
+               time_text(latency.mean_ns()));
     for (const double p : percentiles)
         fmt::print("  p{:g} {}", p * 100, time_text(static_cast<double>(latency.percentile_ns(p))));
     fmt::print("  max {}\n", time_text(static_cast<double>(latency.max_ns())));
 }
 
-json side(std::uint64_t count, std::uint64_t bytes, double seconds, const host::histogram& latency) {
+json side(std::uint64_t count, std::uint64_t bytes, double seconds,
+          const host::histogram& latency) {
     const auto us = [&](double p) { return static_cast<double>(latency.percentile_ns(p)) / 1e3; };
     return {{"commands", count},
             {"iops", static_cast<double>(count) / seconds},
@@ -48,9 +49,9 @@ json side(std::uint64_t count, std::uint64_t bytes, double seconds, const host::
 }
 
 double per_command(const perf_result& r) {
-    return r.report.commands() == 0
-               ? 0
-               : static_cast<double>(r.target_cpu_ns) / 1e3 / static_cast<double>(r.report.commands());
+    return r.report.commands() == 0 ? 0
+                                    : static_cast<double>(r.target_cpu_ns) / 1e3 /
+                                          static_cast<double>(r.report.commands());
 }
 
 }  // namespace
@@ -59,20 +60,21 @@ void print(const perf_result& r) {
     const host::load_report& all = r.report;
     fmt::print("{}, namespace {}, {} {}, {}, depth {} on {} {}\n", r.nqn, r.options.nsid,
                size_text(r.options.io_bytes), r.options.random ? "random" : "sequential",
-               r.options.read_percent == 100  ? "reads"
+               r.options.read_percent == 100 ? "reads"
                : r.options.read_percent == 0 ? "writes"
-                                              : fmt::format("{} % reads", r.options.read_percent),
+                                             : fmt::format("{} % reads", r.options.read_percent),
                r.options.depth, r.queues, r.queues == 1 ? "queue" : "queues");
     print_side("read", all.reads, all.read_bytes, all.seconds, all.read_latency);
     print_side("write", all.writes, all.written_bytes, all.seconds, all.write_latency);
-    fmt::print("{:.2f} s; the load generator was busy {:.0f} % of its core", all.seconds, all.busy_share * 100);
+    fmt::print("{:.2f} s; the load generator was busy {:.0f} % of its core", all.seconds,
+               all.busy_share * 100);
     if (r.target_watched)
         fmt::print("; the target used {:.0f} % of a core, {:.2f} µs per command",
                    static_cast<double>(r.target_cpu_ns) / 1e7 / all.seconds, per_command(r));
     fmt::print("\n");
     if (all.failed != 0)
-        fmt::print("{} commands failed, the first at LBA {}: {}\n", all.failed, all.first_failure_lba,
-                   host::text_of(all.first_failure));
+        fmt::print("{} commands failed, the first at LBA {}: {}\n", all.failed,
+                   all.first_failure_lba, host::text_of(all.first_failure));
     if (all.mismatches != 0)
         fmt::print("{} commands read wrong data, the first at LBA {}, byte {}\n", all.mismatches,
                    all.first_mismatch->lba, all.first_mismatch->offset_bytes);
@@ -109,10 +111,11 @@ void write_json(const perf_result& r, const std::string& file) {
         std::fflush(stdout);
         return;
     }
-    std::ofstream to(file);
-    to << out.dump(2) << '\n';
-    to.close();
-    if (!to) leave({errc::io_error, "cannot write " + file, {}, {}});
+    const std::string text = out.dump(2) + "\n";
+    std::FILE* const to = std::fopen(file.c_str(), "w");
+    bool written = to != nullptr && std::fwrite(text.data(), 1, text.size(), to) == text.size();
+    if (to != nullptr) written &= std::fclose(to) == 0;
+    if (!written) leave({errc::io_error, "cannot write " + file, {}, {}});
 }
 
 }  // namespace fulmar::cli

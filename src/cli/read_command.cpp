@@ -45,7 +45,8 @@ void run(settings& s) {
 
 void add_read(CLI::App& app) {
     auto s = std::make_shared<settings>();
-    CLI::App* const c = app.add_subcommand("read", "copy blocks of a namespace to stdout or a file");
+    CLI::App* const c =
+        app.add_subcommand("read", "copy blocks of a namespace to stdout or a file");
     add_target(*c, s->target);
     add_nsid(*c, s->target);
     add_region(*c, s->region, "to the end of the namespace");

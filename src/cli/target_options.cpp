@@ -29,14 +29,17 @@ void add_target(CLI::App& app, target_options& o) {
         ->capture_default_str();
     app.add_flag("--header-digest", o.header_digest, "ask for CRC32C over PDU headers");
     app.add_flag("--data-digest", o.data_digest, "ask for CRC32C over data");
-    app.add_flag("--no-flow-control", o.no_flow_control, "disable SQ flow control (allows SUCCESS in data)");
-    app.add_option("--max-r2t", o.max_r2t, "R2Ts per command that we allow")->check(CLI::Range(1u, 256u));
+    app.add_flag("--no-flow-control", o.no_flow_control,
+                 "disable SQ flow control (allows SUCCESS in data)");
+    app.add_option("--max-r2t", o.max_r2t, "R2Ts per command that we allow")
+        ->check(CLI::Range(1u, 256u));
     app.add_option("--alignment", o.alignment, "alignment of data to us, in dwords from 0 (HPDA)")
         ->check(CLI::Range(0u, 31u));
 }
 
 void add_nsid(CLI::App& app, target_options& o) {
-    app.add_option("-i,--nsid", o.nsid, "namespace (default: the first)")->check(CLI::Range(1u, 0xfffffffeu));
+    app.add_option("-i,--nsid", o.nsid, "namespace (default: the first)")
+        ->check(CLI::Range(1u, 0xfffffffeu));
 }
 
 host::controller_options target_options::controller() const {
@@ -71,7 +74,8 @@ std::string only_subsystem(const target_options& o) {
             found.push_back(e.subnqn);
     if (found.size() == 1) return found.front();
     const std::string where = host::endpoint{o.address, o.port}.text();
-    if (found.empty()) leave({errc::not_found, "discovery offers no subsystem to this host", where, {}});
+    if (found.empty())
+        leave({errc::not_found, "discovery offers no subsystem to this host", where, {}});
     std::string list = "several subsystems are there; name one with --nqn:";
     for (const std::string& each : found) list += "\n  " + each;
     leave({errc::invalid_argument, list, where, {}});
@@ -92,14 +96,19 @@ open_namespace find_namespace(host::controller& c, const target_options& o) {
         nsid = active.front();
     }
     const auto id = value_or_leave(c.identify_namespace(nsid));
-    if (id.nsze.value() == 0) leave({errc::io_error, fmt::format("namespace {} is not active", nsid), o.nqn, {}});
+    if (id.nsze.value() == 0)
+        leave({errc::io_error, fmt::format("namespace {} is not active", nsid), o.nqn, {}});
     const nvme::lba_format format = id.lbaf[id.flbas & nvme::flbas::format_mask];
     if (format.lbads < 9 || format.lbads > 16 || format.ms.value() != 0)
-        leave({errc::not_supported, "the namespace's LBA format is not one that this tool can use", o.nqn, {}});
+        leave({errc::not_supported,
+               "the namespace's LBA format is not one that this tool can use",
+               o.nqn,
+               {}});
     return {nsid, 1u << format.lbads, id.nsze.value()};
 }
 
-std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count, std::uint32_t depth) {
+std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count,
+                                      std::uint32_t depth) {
     const std::uint32_t granted = value_or_leave(c.request_io_queues(count));
     if (granted < count)
         fmt::print(stderr, "fulmar: the controller gives {} I/O queues, not {}\n", granted, count);
@@ -115,7 +124,8 @@ std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count, 
 bool books_are_clean(host::controller& c) {
     const auto check = [](const host::queue& q, std::string_view name) {
         if (q.the_book().clean()) return true;
-        fmt::print(stderr, "fulmar: the target broke the protocol on the {}:\n{}", name, q.the_book().text());
+        fmt::print(stderr, "fulmar: the target broke the protocol on the {}:\n{}", name,
+                   q.the_book().text());
         return false;
     };
     bool clean = check(c.admin(), "admin queue");

@@ -14,7 +14,7 @@ namespace fulmar::cli {
 struct target_options {
     std::string address = "127.0.0.1";
     std::uint16_t port = 4420;
-    std::string nqn;      ///< empty: the only subsystem that discovery offers
+    std::string nqn;         ///< empty: the only subsystem that discovery offers
     std::uint32_t nsid = 0;  ///< 0: the first active namespace
     std::string hostnqn;
     std::string hostid;
@@ -45,8 +45,10 @@ struct open_namespace {
 };
 open_namespace find_namespace(host::controller& c, const target_options& o);
 
-/// Opens `count` I/O queues of `depth`, as many as the controller gives; says so when it gives less.
-std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count, std::uint32_t depth);
+/// Opens `count` I/O queues of `depth`, as many as the controller gives; says so when it gives
+/// less.
+std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count,
+                                      std::uint32_t depth);
 
 /// Says on stderr what the queues' books found wrong with the target; false when anything was.
 bool books_are_clean(host::controller& c);

@@ -13,10 +13,12 @@ std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{}) return std::nullopt;
     std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-    if (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
     if (unit.empty()) return number;
+    if (unit.front() == ' ') unit.remove_prefix(1);
+    if (unit.empty()) return std::nullopt;
     static constexpr std::string_view letters = "bkmgtp";
-    const auto power = letters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit.front()))));
+    const auto power =
+        letters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit.front()))));
     if (power == std::string_view::npos) return std::nullopt;
     unit.remove_prefix(1);
     const bool just = unit.empty();
@@ -36,7 +38,9 @@ std::string scaled(double value, double step, const std::array<const char*, 6>& 
         ++at;
     }
     // Three digits, and none behind the point that say nothing.
-    const int digits = value >= 100 || value == static_cast<double>(static_cast<long>(value)) ? 0 : value >= 10 ? 1 : 2;
+    const int digits = value >= 100 || value == static_cast<double>(static_cast<long>(value)) ? 0
+                       : value >= 10                                                          ? 1
+                                                                                              : 2;
     return fmt::format("{:.{}f} {}", value, digits, units[at]);
 }
 }  // namespace

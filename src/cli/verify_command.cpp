@@ -40,10 +40,13 @@ void add_verify(CLI::App& app) {
     add_nsid(*c, s->target);
     add_region(*c, s->region, "to the end of the namespace");
     c->add_option("--pattern", s->seed, "seed of the pattern")->capture_default_str();
-    c->add_flag("--read-only-check", s->read_only, "write nothing: compare with the pattern that is there");
+    c->add_flag("--read-only-check", s->read_only,
+                "write nothing: compare with the pattern that is there");
     c->footer(
-        "THIS DESTROYS what the blocks held, unless --read-only-check is given. Every block of the pattern\n"
-        "depends on the seed and on its own LBA: data that is stale, lost or in the wrong place is found,\n"
+        "THIS DESTROYS what the blocks held, unless --read-only-check is given. Every block of the "
+        "pattern\n"
+        "depends on the seed and on its own LBA: data that is stale, lost or in the wrong place is "
+        "found,\n"
         "and named.\n"
         "\n"
         "Examples:\n"

@@ -36,9 +36,10 @@ void run(settings& s) {
     block_stream stream(*c, *open_queues(*c, 1, block_stream::depth).front(), ns);
     std::FILE* const from = s.input == "-" ? stdin : std::fopen(s.input.c_str(), "rb");
     if (from == nullptr) leave({errc::io_error, "cannot read " + s.input, {}, {}});
-    const std::uint64_t written = value_or_leave(stream.write(where.lba, where.blocks, [&](std::span<std::byte> room) {
-        return stop ? 0 : std::fread(room.data(), 1, room.size(), from);
-    }));
+    const std::uint64_t written =
+        value_or_leave(stream.write(where.lba, where.blocks, [&](std::span<std::byte> room) {
+            return stop ? 0 : std::fread(room.data(), 1, room.size(), from);
+        }));
     value_or_leave(stream.flush());
     if (std::ferror(from) != 0) leave({errc::io_error, "cannot read " + s.input, {}, {}});
     const bool more = !stop && std::fgetc(from) != EOF;
@@ -46,21 +47,26 @@ void run(settings& s) {
     (void)c->shutdown();
     fmt::print(stderr, "{} written from LBA {}\n", size_text(written), where.lba);
     if (stop) leave(exit_code::interrupted);
-    if (more) leave({errc::io_error, "the input does not fit the range; its rest was not written", {}, {}});
+    if (more)
+        leave(
+            {errc::io_error, "the input does not fit the range; its rest was not written", {}, {}});
 }
 
 }  // namespace
 
 void add_write(CLI::App& app) {
     auto s = std::make_shared<settings>();
-    CLI::App* const c = app.add_subcommand("write", "copy stdin, a file or a pattern to blocks of a namespace");
+    CLI::App* const c =
+        app.add_subcommand("write", "copy stdin, a file or a pattern to blocks of a namespace");
     add_target(*c, s->target);
     add_nsid(*c, s->target);
     add_region(*c, s->region, "what the input has; with --pattern to the end of the namespace");
     auto* input = c->add_option("-f,--file", s->input, "file (- for stdin)")->capture_default_str();
-    c->add_option("--pattern", s->seed, "write the pattern of this seed, which `verify` knows")->excludes(input);
+    c->add_option("--pattern", s->seed, "write the pattern of this seed, which `verify` knows")
+        ->excludes(input);
     c->footer(
-        "THIS DESTROYS what the blocks held. A last block that the input does not fill ends in zeroes;\n"
+        "THIS DESTROYS what the blocks held. A last block that the input does not fill ends in "
+        "zeroes;\n"
         "a flush ends it.\n"
         "\n"
         "Examples:\n"

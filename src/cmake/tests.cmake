@@ -140,6 +140,7 @@ function(fulmar_named_layers source tag result)
   string(STRIP "${line}" line)
   separate_arguments(line)
   list(TRANSFORM line PREPEND fulmar_)
+  list(TRANSFORM line REPLACE "^fulmar_test_support$" "test_support")
   set(${result} ${line} PARENT_SCOPE)
 endfunction()
 

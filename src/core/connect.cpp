@@ -6,6 +6,7 @@
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -15,6 +16,9 @@ namespace sc = nvme::sc;
 namespace parameter = nvme::connect_parameter;
 
 namespace {
+constexpr duration whole_wait = std::chrono::hours(1);  // the Connect's own bound is shorter
+constexpr duration recheck_interval = std::chrono::milliseconds(5);
+
 connect_op& of(engine::message& m) noexcept { return static_cast<connect_op&>(m); }
 
 nvme::status refused(const nvme::invalid_parameter& which, std::uint32_t& dw0) noexcept {
@@ -52,7 +56,7 @@ void connect_steps::start(request& r) noexcept {
     q.advance(qpair_event::connect);
     q.connect_request_ = &r;
     r.advance(request_event::execute);
-    op.deadline_set = false;
+    op.wait_until = {};
     if (const nvme::status wrong = check(op, r); !nvme::is_success(wrong)) return refuse(op, wrong, op.dw0);
     resolve(op);
 }
@@ -79,6 +83,7 @@ nvme::status connect_steps::check(connect_op& op, request&) noexcept {
 
 void connect_steps::resolve(connect_op& op) noexcept {
     poll_group& group = *op.group;
+    group.reactor().timers().cancel(op.deadline);
     subsystem_group* sub = group.find(op.subsystem_nqn());
     std::uint32_t dw0 = 0;
     if (sub == nullptr) {
@@ -95,17 +100,19 @@ void connect_steps::resolve(connect_op& op) noexcept {
         const nvme::status status = refused(parameter::qid, dw0);
         return refuse(op, status, dw0);
     }
-    if (sub->state != view_state::open) {
-        if (!op.deadline_set) {
-            op.deadline_set = true;
-            group.reactor().timers().arm(
-                op.deadline, group.reactor().now() + std::chrono::milliseconds(group.options().connect_wait_ms));
-        }
-        return group.park(op);
-    }
-    group.reactor().timers().cancel(op.deadline);
+    if (sub->state != view_state::open) return wait(op, whole_wait);
     op.subsystem = sub->id;
     op.hop(group.target().control_reactor(), &connect_steps::at_control);
+}
+
+// Parks the Connect until its subsystem opens here; looks again by itself after `most`.
+void connect_steps::wait(connect_op& op, duration most) noexcept {
+    poll_group& group = *op.group;
+    const instant now = group.reactor().now();
+    if (op.wait_until == instant{}) op.wait_until = now + std::chrono::milliseconds(group.options().connect_wait_ms);
+    if (now >= op.wait_until) return refuse(op, sc::connect_controller_busy);
+    if (!group.park(op)) return refuse(op, sc::connect_controller_busy);
+    group.reactor().timers().arm(op.deadline, std::min(op.wait_until, now + most));
 }
 
 void connect_steps::end_wait(connect_op& op) noexcept {
@@ -115,7 +122,12 @@ void connect_steps::end_wait(connect_op& op) noexcept {
     refuse(op, sc::connect_controller_busy);
 }
 
-void connect_steps::on_wait_over(engine::timer& t) noexcept { end_wait(*static_cast<connect_op::wait_timer&>(t).owner); }
+void connect_steps::on_wait_over(engine::timer& t) noexcept {
+    connect_op& op = *static_cast<connect_op::wait_timer&>(t).owner;
+    op.group->unpark(op);
+    if (op.group->reactor().now() >= op.wait_until) return refuse(op, sc::connect_controller_busy);
+    resolve(op);
+}
 
 void connect_steps::refuse(connect_op& op, nvme::status status, std::uint32_t dw0) noexcept {
     qpair& q = *op.owner;
@@ -148,7 +160,10 @@ void connect_steps::accept(connect_op& op) noexcept {
     q.connect_request_ = nullptr;
     q.qid_ = op.command.qid.value();
     r.dw0 = nvme::connect_result(op.assigned.value(), false);
-    if (q.state_ == qpair_state::connecting) q.advance(qpair_event::accepted);
+    if (q.state_ == qpair_state::connecting) {
+        q.advance(qpair_event::accepted);
+        q.connected();
+    }
     q.finish(r, sc::success);
 }
 
@@ -195,7 +210,8 @@ void connect_steps::returned(engine::message& m) noexcept {
     poll_group& group = *op.group;
     if (op.wait) {  // the subsystem was in transition when the control reactor looked
         op.wait = false;
-        if (q.usable()) return resolve(op);
+        // Its poll group may be open already while others are not: then look again in a moment.
+        if (q.usable()) return wait(op, recheck_interval);
         op.status = sc::connect_controller_busy;
     }
     if (op.registered) {

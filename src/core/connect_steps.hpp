@@ -25,6 +25,7 @@ struct connect_steps {
 
   private:
     static nvme::status check(connect_op& op, request& r) noexcept;
+    static void wait(connect_op& op, duration most) noexcept;
     static void refuse(connect_op& op, nvme::status status, std::uint32_t dw0 = 0) noexcept;
     static void accept(connect_op& op) noexcept;
     static bool adopt_size(connect_op& op) noexcept;

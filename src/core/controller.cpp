@@ -141,7 +141,8 @@ nvme::status controller::may_join(const connect_op& op, std::uint32_t& dw0) cons
     if (state_ != controller_state::enabled) return sc::command_sequence_error.no_retry();
     const std::uint16_t granted = queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
     if (qid == 0 || qid > granted) return refuse(parameter::qid);
-    if (slots_.contains(qid)) return refuse(parameter::qid);
+    // Not an invalid parameter: the specification calls a queue that exists out of sequence.
+    if (slots_.contains(qid)) return sc::command_sequence_error.no_retry();
     return sc::success;
 }
 

@@ -76,11 +76,12 @@ void poll_group::collect_connections(std::vector<connection_status>& into) const
 
 // --- Connects that wait ---------------------------------------------------------------------------------------------------
 
-void poll_group::park(connect_op& op) noexcept {
-    if (parked_connect_count_ >= limits::max_parked_connects * 4) return connect_steps::end_wait(op);
+bool poll_group::park(connect_op& op) noexcept {
+    if (parked_connect_count_ >= limits::max_parked_connects * 4) return false;
     op.parked = true;
     parked_connects_.push_back(op);
     ++parked_connect_count_;
+    return true;
 }
 
 void poll_group::unpark(connect_op& op) noexcept {
@@ -91,9 +92,11 @@ void poll_group::unpark(connect_op& op) noexcept {
 }
 
 // Each looks again at the subsystem of its name, whichever generation that is by now; who must go on waiting parks again.
-void poll_group::retry_parked_connects() noexcept {
-    for (std::uint32_t left = parked_connect_count_; left != 0 && !parked_connects_.empty(); --left) {
-        connect_op& op = parked_connects_.front();
+void poll_group::retry_parked_connects(std::string_view nqn) noexcept {
+    auto at = parked_connects_.begin();
+    for (std::uint32_t left = parked_connect_count_; left != 0; --left) {
+        connect_op& op = *at++;  // what parks again goes to the end, beyond those that are left
+        if (op.subsystem_nqn() != nqn) continue;
         unpark(op);
         connect_steps::resolve(op);
     }

@@ -140,6 +140,27 @@ void subsystem_group::tell_namespace_changed(std::uint32_t number) noexcept {
     for (controller& c : controllers) c.namespace_changed(number);
 }
 
+void subsystem_group::close_all() noexcept {
+    state = view_state::closed;
+    for (const auto& e : entries)
+        if (e != nullptr) close_gate(*e, sc::namespace_not_ready);
+    for (auto at = controllers.begin(); at != controllers.end();) (at++)->disconnect(close_reason::operator_request);
+    for (auto at = qpairs.begin(); at != qpairs.end();) (at++)->close(close_reason::operator_request);
+}
+
+void subsystem_group::attach(group_command& command) {
+    const std::uint32_t number = command.ns.index + 1;
+    const namespace_description* what = command.view->find(nsid(number));
+    if (what == nullptr || command.device == nullptr || !add_namespace(*what, *command.device)) {
+        command.succeeded = false;
+        command.failure = "the device refused a channel";
+        return;
+    }
+    replace_view(std::move(command.view));
+    find(number)->gate.position = state == view_state::fenced ? gate_position::fenced : gate_position::open;
+    tell_namespace_changed(number);
+}
+
 bool subsystem_group::begin(group_command& command) {
     namespace_entry* entry = command.ns.valid() ? find(command.ns.index + 1) : nullptr;
     if (entry != nullptr && entry->id != command.ns) entry = nullptr;
@@ -149,33 +170,15 @@ bool subsystem_group::begin(group_command& command) {
             state = view_state::open;
             for (const auto& e : entries)
                 if (e != nullptr && e->gate.position == gate_position::fenced) open_gate(*e);
-            group->retry_parked_connects();
+            group->retry_parked_connects(view->nqn);
             return true;
         case group_action::fence_subsystem:
             state = view_state::fenced;
             for (const auto& e : entries)
                 if (e != nullptr && e->gate.position == gate_position::open) e->gate.position = gate_position::fenced;
             return false;
-        case group_action::close_subsystem:
-            state = view_state::closed;
-            for (const auto& e : entries)
-                if (e != nullptr) close_gate(*e, sc::namespace_not_ready);
-            for (auto at = controllers.begin(); at != controllers.end();) (at++)->disconnect(close_reason::operator_request);
-            for (auto at = qpairs.begin(); at != qpairs.end();) (at++)->close(close_reason::operator_request);
-            return false;
-        case group_action::attach_namespace: {
-            const namespace_description* what = command.view->find(nsid(command.ns.index + 1));
-            if (what == nullptr || command.device == nullptr || !add_namespace(*what, *command.device)) {
-                command.succeeded = false;
-                command.failure = "the device refused a channel";
-                return true;
-            }
-            replace_view(std::move(command.view));
-            namespace_entry& made = *find(command.ns.index + 1);
-            made.gate.position = state == view_state::fenced ? gate_position::fenced : gate_position::open;
-            tell_namespace_changed(command.ns.index + 1);
-            return true;
-        }
+        case group_action::close_subsystem: close_all(); return false;
+        case group_action::attach_namespace: attach(command); return true;
         case group_action::fence_namespace:
             if (entry == nullptr) return true;
             if (entry->gate.position == gate_position::open) entry->gate.position = gate_position::fenced;

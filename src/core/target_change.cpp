@@ -123,15 +123,7 @@ void target::on_change(control_request& request) {
                 c.spec = listeners_.back().spec;
                 done({}, listeners_.back().accepts->status());
             },
-            [&](remove_listener& c) {
-                const auto at = std::find_if(listeners_.begin(), listeners_.end(),
-                                             [&](const listening& l) { return l.spec.name() == c.name; });
-                if (at == listeners_.end()) return done(fail(errc::not_found, fmt::format("there is no listener {}", c.name)));
-                listeners_.erase(at);
-                expel_listener(c.name);
-                discovery_changed();
-                done({});
-            },
+            [&](remove_listener& c) { done(close_listener(c.name)); },
             [&](add_referral& c) {
                 if (std::find(referrals_.begin(), referrals_.end(), c.spec) != referrals_.end())
                     return done(fail(errc::already_exists, "the referral exists"));
@@ -188,8 +180,15 @@ struct expel_message final : engine::message {
 };
 }  // namespace
 
-void target::expel_listener(const std::string& name) {
+result<void> target::close_listener(const std::string& name) {
+    const auto at = std::find_if(listeners_.begin(), listeners_.end(),
+                                 [&](const listening& l) { return l.spec.name() == name; });
+    if (at == listeners_.end())
+        return fail(errc::not_found, fmt::format("there is no listener {}", name));
+    listeners_.erase(at);
     for (const auto& group : groups_) group->reactor().post(*new expel_message(*group, name));
+    discovery_changed();
+    return {};
 }
 
 }  // namespace fulmar::core

@@ -8,19 +8,19 @@ namespace fulmar::host {
 
 std::string_view describe(breach what) noexcept {
     switch (what) {
-    case breach::unknown_cid: return "a command id that is not in use";
-    case breach::answered_twice: return "a command answered twice";
-    case breach::sqhd_out_of_range: return "an SQ head beyond what was sent";
-    case breach::sqhd_behind: return "an SQ head behind the commands already answered";
-    case breach::success_not_allowed: return "SUCCESS on a queue with SQ flow control";
-    case breach::data_not_asked: return "data for a command that reads none";
-    case breach::data_out_of_range: return "data out of the command's range, or out of order";
-    case breach::data_missing: return "success with less data than the command asked for";
-    case breach::data_digest: return "a wrong data digest";
-    case breach::r2t_not_asked: return "an R2T for a command that has nothing to send";
-    case breach::r2t_out_of_range: return "an R2T out of the command's range, or out of order";
-    case breach::r2t_limit: return "more R2Ts outstanding than allowed";
-    case breach::reserved_field: return "a reserved field that is not zero";
+        case breach::unknown_cid: return "a command id that is not in use";
+        case breach::answered_twice: return "a command answered twice";
+        case breach::sqhd_out_of_range: return "an SQ head beyond what was sent";
+        case breach::sqhd_behind: return "an SQ head behind the commands already answered";
+        case breach::success_not_allowed: return "SUCCESS on a queue with SQ flow control";
+        case breach::data_not_asked: return "data for a command that reads none";
+        case breach::data_out_of_range: return "data out of the command's range, or out of order";
+        case breach::data_missing: return "success with less data than the command asked for";
+        case breach::data_digest: return "a wrong data digest";
+        case breach::r2t_not_asked: return "an R2T for a command that has nothing to send";
+        case breach::r2t_out_of_range: return "an R2T out of the command's range, or out of order";
+        case breach::r2t_limit: return "more R2Ts outstanding than allowed";
+        case breach::reserved_field: return "a reserved field that is not zero";
     }
     return "unknown";
 }
@@ -38,7 +38,8 @@ std::span<const book::entry> book::entries() const noexcept {
 std::string book::text() const {
     std::string out;
     for (const entry& e : entries())
-        out += fmt::format("{}: cid {:#06x}, saw {}, expected {}\n", describe(e.what), e.cid, e.value, e.expected);
+        out += fmt::format("{}: cid {:#06x}, saw {}, expected {}\n", describe(e.what), e.cid,
+                           e.value, e.expected);
     if (breaches_ > kept_max) out += fmt::format("and {} more\n", breaches_ - kept_max);
     return out;
 }

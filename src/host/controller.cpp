@@ -1,7 +1,8 @@
-// The life of a controller: connecting, enabling, queues, shutting down. Its commands: admin_commands.cpp.
-#include <fulmar/host/controller.hpp>
-
+// The life of a controller: connecting, enabling, queues, shutting down. Its commands:
+// admin_commands.cpp.
 #include "background.hpp"
+
+#include <fulmar/host/controller.hpp>
 
 #include <fmt/format.h>
 
@@ -56,7 +57,8 @@ result<void> controller::start() {
                                   .receive = options_.receive};
     FULMAR_TRY(admin_, connection::create(options_.target, wire, soon()));
     FULMAR_TRY(cntlid_, connect_queue_ok(*admin_, parameters(0, admin_entries), soon()));
-    FULMAR_TRY(const std::uint64_t cap, property_get(nvme::register_offset::cap, nvme::property_size::bytes_8));
+    FULMAR_TRY(const std::uint64_t cap,
+               property_get(nvme::register_offset::cap, nvme::property_size::bytes_8));
     capabilities_ = nvme::capabilities::unpack(cap);
     if (!options_.enable) return {};
     FULMAR_CHECK(enable());
@@ -80,11 +82,14 @@ result<void> controller::disable() {
 
 result<void> controller::wait_ready(bool ready) {
     // CAP.TO, but never less than a command's own deadline.
-    const deadline until(std::max<duration>(std::chrono::milliseconds(capabilities_.timeout_ms()), options_.timeout));
+    const deadline until(std::max<duration>(std::chrono::milliseconds(capabilities_.timeout_ms()),
+                                            options_.timeout));
     for (;;) {
-        FULMAR_TRY(const std::uint64_t raw, property_get(nvme::register_offset::csts, nvme::property_size::bytes_4));
+        FULMAR_TRY(const std::uint64_t raw,
+                   property_get(nvme::register_offset::csts, nvme::property_size::bytes_4));
         const auto csts = nvme::controller_status::unpack(static_cast<std::uint32_t>(raw));
-        if (csts.cfs) return fail(errc::io_error, "the controller reports a fatal status (CSTS.CFS)");
+        if (csts.cfs)
+            return fail(errc::io_error, "the controller reports a fatal status (CSTS.CFS)");
         if (csts.rdy == ready) return {};
         if (until.passed())
             return fail(errc::timed_out, ready ? "the controller did not become ready (CSTS.RDY)"
@@ -102,10 +107,12 @@ result<void> controller::shutdown() {
     FULMAR_CHECK(property_set(nvme::register_offset::cc, nvme::property_size::bytes_4, off.pack()));
     const deadline until = soon();
     for (;;) {
-        FULMAR_TRY(const std::uint64_t raw, property_get(nvme::register_offset::csts, nvme::property_size::bytes_4));
+        FULMAR_TRY(const std::uint64_t raw,
+                   property_get(nvme::register_offset::csts, nvme::property_size::bytes_4));
         const auto csts = nvme::controller_status::unpack(static_cast<std::uint32_t>(raw));
         if (csts.shst == nvme::shutdown_status::complete) break;
-        if (until.passed()) return fail(errc::timed_out, "the controller did not finish its shutdown (CSTS.SHST)");
+        if (until.passed())
+            return fail(errc::timed_out, "the controller did not finish its shutdown (CSTS.SHST)");
         std::this_thread::sleep_for(poll_interval);
     }
     admin_->close();
@@ -113,31 +120,35 @@ result<void> controller::shutdown() {
 }
 
 std::uint64_t controller::max_transfer_bytes() const noexcept {
-    return identity_->mdts == 0 ? no_limit : std::uint64_t{4096} << (identity_->mdts + capabilities_.mpsmin);
+    return identity_->mdts == 0 ? no_limit
+                                : std::uint64_t{4096} << (identity_->mdts + capabilities_.mpsmin);
 }
 
 std::uint32_t controller::in_capsule_bytes() const noexcept {
     const std::uint32_t capsule = identity_->ioccsz.value() * 16;
-    return capsule > sizeof(nvme::sqe) ? capsule - static_cast<std::uint32_t>(sizeof(nvme::sqe)) : 0;
+    return capsule > sizeof(nvme::sqe) ? capsule - static_cast<std::uint32_t>(sizeof(nvme::sqe))
+                                       : 0;
 }
 
 result<std::uint32_t> controller::request_io_queues(std::uint32_t wanted) {
     const nvme::queue_counts asked{wanted, wanted};
     FULMAR_TRY(const std::uint32_t dw0,
-               set_features({.fid = static_cast<std::uint8_t>(nvme::fid::number_of_queues), .cdw11 = asked.pack()}));
+               set_features({.fid = static_cast<std::uint8_t>(nvme::fid::number_of_queues),
+                             .cdw11 = asked.pack()}));
     const auto granted = nvme::queue_counts::unpack(dw0);
     return std::min({granted.submission, granted.completion, wanted});
 }
 
 result<queue*> controller::open_io_queue(std::uint16_t qid, std::uint32_t depth) {
-    return open_io_queue(qid, connection_options{.depth = std::min<std::uint32_t>(depth, capabilities_.mqes),
-                                                 .flow_control = options_.flow_control,
-                                                 .header_digest = options_.header_digest,
-                                                 .data_digest = options_.data_digest,
-                                                 .hpda = options_.hpda,
-                                                 .max_r2t = options_.max_r2t,
-                                                 .in_capsule_bytes = in_capsule_bytes(),
-                                                 .receive = options_.receive});
+    return open_io_queue(
+        qid, connection_options{.depth = std::min<std::uint32_t>(depth, capabilities_.mqes),
+                                .flow_control = options_.flow_control,
+                                .header_digest = options_.header_digest,
+                                .data_digest = options_.data_digest,
+                                .hpda = options_.hpda,
+                                .max_r2t = options_.max_r2t,
+                                .in_capsule_bytes = in_capsule_bytes(),
+                                .receive = options_.receive});
 }
 
 result<queue*> controller::open_io_queue(std::uint16_t qid, connection_options options) {
@@ -149,7 +160,8 @@ result<queue*> controller::open_io_queue(std::uint16_t qid, connection_options o
     FULMAR_TRY(auto made, connection::create(options_.target, options, soon()));
     FULMAR_TRY(const std::uint16_t cntlid, connect_queue_ok(*made, who, soon()));
     if (cntlid != cntlid_)
-        return fail(errc::io_error, fmt::format("queue {} was connected to controller {}", qid, cntlid));
+        return fail(errc::io_error,
+                    fmt::format("queue {} was connected to controller {}", qid, cntlid));
     made->set_in_capsule_bytes(in_capsule);
     io_queues_.push_back(std::move(made));
     return io_queues_.back().get();
@@ -157,7 +169,8 @@ result<queue*> controller::open_io_queue(std::uint16_t qid, connection_options o
 
 bool controller::poll() noexcept {
     if (!admin_->is_open()) return false;
-    background_->turn(*admin_, static_cast<std::uint64_t>(monotonic_clock{}.now().time_since_epoch().count()));
+    background_->turn(
+        *admin_, static_cast<std::uint64_t>(monotonic_clock{}.now().time_since_epoch().count()));
     admin_->poll();
     return admin_->is_open();
 }

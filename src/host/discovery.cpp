@@ -1,5 +1,4 @@
 #include <fulmar/host/discovery.hpp>
-
 #include <fulmar/nvme/copy_text.hpp>
 
 namespace fulmar::host {
@@ -20,7 +19,8 @@ discovery_entry decode(const nvme::discovery_log_entry& raw) {
                       .address = std::string(nvme::field_text(raw.traddr)),
                       .service = std::string(nvme::field_text(raw.trsvcid)),
                       .subnqn = std::string(nvme::field_text(raw.subnqn))};
-    if (raw.trtype == static_cast<std::uint8_t>(nvme::trtype::tcp)) e.tcp_security = raw.as_tcp().sectype;
+    if (raw.trtype == static_cast<std::uint8_t>(nvme::trtype::tcp))
+        e.tcp_security = raw.as_tcp().sectype;
     return e;
 }
 
@@ -37,13 +37,17 @@ result<discovery_log> read_discovery_log(controller& c, std::uint8_t lsp) {
     for (int attempt = 0; attempt < attempts_max; ++attempt) {
         FULMAR_TRY(const auto header, read_header(c, lsp));
         const std::uint64_t count = header.numrec.value();
-        if (count > records_max) return fail(errc::io_error, "the discovery log claims too many records");
-        discovery_log log{.generation = header.genctr.value(), .record_format = header.recfmt.value(), .entries = {}};
+        if (count > records_max)
+            return fail(errc::io_error, "the discovery log claims too many records");
+        discovery_log log{.generation = header.genctr.value(),
+                          .record_format = header.recfmt.value(),
+                          .entries = {}};
         if (count != 0) {
-            FULMAR_TRY(const auto data, c.get_log({.lid = static_cast<std::uint8_t>(nvme::lid::discovery),
-                                                   .lsp = lsp,
-                                                   .length_bytes = count * sizeof(nvme::discovery_log_entry),
-                                                   .offset_bytes = sizeof(nvme::discovery_log_header)}));
+            FULMAR_TRY(const auto data,
+                       c.get_log({.lid = static_cast<std::uint8_t>(nvme::lid::discovery),
+                                  .lsp = lsp,
+                                  .length_bytes = count * sizeof(nvme::discovery_log_entry),
+                                  .offset_bytes = sizeof(nvme::discovery_log_header)}));
             for (std::uint64_t i = 0; i < count; ++i)
                 log.entries.push_back(decode(*nvme::read_wire<nvme::discovery_log_entry>(
                     std::span(data).subspan(i * sizeof(nvme::discovery_log_entry)))));

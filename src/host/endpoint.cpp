@@ -25,25 +25,27 @@ readiness wait_for(int fd, short events, const deadline& until) noexcept {
 
 errc code_of(int errno_value) noexcept {
     switch (errno_value) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS: return errc::no_memory;
-    case ETIMEDOUT: return errc::timed_out;
-    case EACCES:
-    case EPERM: return errc::permission_denied;
-    default: return errc::unavailable;
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOBUFS: return errc::no_memory;
+        case ETIMEDOUT: return errc::timed_out;
+        case EACCES:
+        case EPERM: return errc::permission_denied;
+        default: return errc::unavailable;
     }
 }
 
 result<unique_fd> connect_to(const addrinfo& candidate, const endpoint& to, const deadline& until) {
     const auto failed = [&](int errno_value) {
-        auto why = fail_errno("cannot connect", errno_value, to.text(),
-                              errno_value == ECONNREFUSED ? "is the target running and listening there?" : "");
+        auto why = fail_errno(
+            "cannot connect", errno_value, to.text(),
+            errno_value == ECONNREFUSED ? "is the target running and listening there?" : "");
         why.value().code = code_of(errno_value);
         return why;
     };
-    unique_fd fd(::socket(candidate.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    unique_fd fd(
+        ::socket(candidate.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!fd) return failed(errno);
     if (::connect(fd.get(), candidate.ai_addr, candidate.ai_addrlen) != 0) {
         if (errno != EINPROGRESS) return failed(errno);
@@ -60,8 +62,12 @@ result<unique_fd> connect_to(const addrinfo& candidate, const endpoint& to, cons
 
 }  // namespace
 
-readiness wait_readable(int fd, const deadline& until) noexcept { return wait_for(fd, POLLIN, until); }
-readiness wait_writable(int fd, const deadline& until) noexcept { return wait_for(fd, POLLOUT, until); }
+readiness wait_readable(int fd, const deadline& until) noexcept {
+    return wait_for(fd, POLLIN, until);
+}
+readiness wait_writable(int fd, const deadline& until) noexcept {
+    return wait_for(fd, POLLOUT, until);
+}
 
 std::string endpoint::text() const {
     return address.find(':') == std::string::npos ? fmt::format("{}:{}", address, port)
@@ -76,7 +82,9 @@ result<unique_fd> connect_tcp(const endpoint& to, const deadline& until) {
     addrinfo* found = nullptr;
     const std::string service = std::to_string(to.port);
     const int why = ::getaddrinfo(to.address.c_str(), service.c_str(), &hints, &found);
-    if (why != 0) return fail(errc::not_found, fmt::format("no such address: {}", ::gai_strerror(why)), to.text());
+    if (why != 0)
+        return fail(errc::not_found, fmt::format("no such address: {}", ::gai_strerror(why)),
+                    to.text());
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
     result<unique_fd> last = fail(errc::not_found, "the name has no address", to.text());
     for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {

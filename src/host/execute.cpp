@@ -7,15 +7,16 @@ namespace {
 
 class waited_request final : public request {
   public:
-    waited_request() noexcept : request([](request& r) noexcept { static_cast<waited_request&>(r).over = true; }) {}
+    waited_request() noexcept
+        : request([](request& r) noexcept { static_cast<waited_request&>(r).over = true; }) {}
     bool over = false;
 };
 
 }  // namespace
 
 std::string text_of(nvme::status s) {
-    return fmt::format("{} (SCT {:x}h, SC {:02x}h{})", nvme::describe(s), static_cast<unsigned>(s.sct), s.sc,
-                       s.dnr ? ", DNR" : "");
+    return fmt::format("{} (SCT {:x}h, SC {:02x}h{})", nvme::describe(s),
+                       static_cast<unsigned>(s.sct), s.sc, s.dnr ? ", DNR" : "");
 }
 
 result<reply> execute(queue& q, const command& what, const deadline& until) {
@@ -30,15 +31,16 @@ result<reply> execute(queue& q, const command& what, const deadline& until) {
     while (!r.over) {
         if (!queued) {
             switch (q.submit(r)) {
-            case submit_result::queued: queued = true; break;
-            case submit_result::full: break;
-            case submit_result::closed: return tl::unexpected(q.why_closed());
+                case submit_result::queued: queued = true; break;
+                case submit_result::full: break;
+                case submit_result::closed: return tl::unexpected(q.why_closed());
             }
         }
         if (q.poll() || r.over) continue;
         if (until.passed()) {
             q.close();
-            return fail(errc::timed_out, fmt::format("no answer to command {:02x}h in time", what.sqe.opcode));
+            return fail(errc::timed_out,
+                        fmt::format("no answer to command {:02x}h in time", what.sqe.opcode));
         }
         q.wait(until);
     }
@@ -46,10 +48,13 @@ result<reply> execute(queue& q, const command& what, const deadline& until) {
     return reply{r.answer, r.transferred, r.data_damaged};
 }
 
-result<reply> execute_ok(queue& q, const command& what, const deadline& until, std::string_view what_for) {
+result<reply> execute_ok(queue& q, const command& what, const deadline& until,
+                         std::string_view what_for) {
     FULMAR_TRY(const reply got, execute(q, what, until));
-    if (got.data_damaged) return fail(errc::io_error, fmt::format("{}: a data digest does not match", what_for));
-    if (!got.ok()) return fail(errc::io_error, fmt::format("{}: {}", what_for, text_of(got.status())));
+    if (got.data_damaged)
+        return fail(errc::io_error, fmt::format("{}: a data digest does not match", what_for));
+    if (!got.ok())
+        return fail(errc::io_error, fmt::format("{}: {}", what_for, text_of(got.status())));
     return got;
 }
 

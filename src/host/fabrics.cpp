@@ -1,10 +1,11 @@
 #include <fulmar/host/fabrics.hpp>
-
 #include <fulmar/nvme/copy_text.hpp>
 
 #include <fmt/format.h>
 
-#include <fstream>
+#include <array>
+#include <cstdio>
+#include <memory>
 
 namespace fulmar::host {
 
@@ -36,10 +37,12 @@ result<reply> connect_queue(queue& q, const connect_parameters& p, const deadlin
                    until);
 }
 
-result<std::uint16_t> connect_queue_ok(queue& q, const connect_parameters& p, const deadline& until) {
+result<std::uint16_t> connect_queue_ok(queue& q, const connect_parameters& p,
+                                       const deadline& until) {
     FULMAR_TRY(const reply got, connect_queue(q, p, until));
     if (got.ok()) return static_cast<std::uint16_t>(got.dw0() & 0xffffu);
-    std::string what = fmt::format("Connect to {}, queue {}: {}", p.subnqn, p.qid, text_of(got.status()));
+    std::string what =
+        fmt::format("Connect to {}, queue {}: {}", p.subnqn, p.qid, text_of(got.status()));
     if (got.status().is(nvme::sc::connect_invalid_parameters)) {
         const auto at = nvme::invalid_parameter::unpack(got.dw0());
         what += fmt::format(", offset {} of the {}", at.ipo, at.in_data ? "data" : "command");
@@ -50,29 +53,43 @@ result<std::uint16_t> connect_queue_ok(queue& q, const connect_parameters& p, co
 }
 
 nvme::sqe make_property_get(std::uint32_t offset, nvme::property_size size) noexcept {
-    auto cmd = nvme::make_fabrics_command<nvme::property_get_command>(nvme::fctype::property_get, 0);
+    auto cmd =
+        nvme::make_fabrics_command<nvme::property_get_command>(nvme::fctype::property_get, 0);
     cmd.attrib = static_cast<std::uint8_t>(size);
     cmd.ofst = offset;
     return nvme::to_sqe(cmd);
 }
 
-nvme::sqe make_property_set(std::uint32_t offset, nvme::property_size size, std::uint64_t value) noexcept {
-    auto cmd = nvme::make_fabrics_command<nvme::property_set_command>(nvme::fctype::property_set, 0);
+nvme::sqe make_property_set(std::uint32_t offset, nvme::property_size size,
+                            std::uint64_t value) noexcept {
+    auto cmd =
+        nvme::make_fabrics_command<nvme::property_set_command>(nvme::fctype::property_set, 0);
     cmd.attrib = static_cast<std::uint8_t>(size);
     cmd.ofst = offset;
     cmd.value = value;
     return nvme::to_sqe(cmd);
 }
 
+namespace {
+/// Empty when the file is not there.
+std::string first_line(const char* file) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> from(std::fopen(file, "r"), &std::fclose);
+    std::array<char, 128> line{};
+    if (!from || std::fgets(line.data(), line.size(), from.get()) == nullptr) return {};
+    std::string text(line.data());
+    return text.substr(0, text.find('\n'));
+}
+}  // namespace
+
 nvme::uuid default_host_id() {
-    std::string id;
-    for (const char* file : {"/etc/machine-id", "/proc/sys/kernel/random/boot_id"})
-        if (std::ifstream in(file); in && std::getline(in, id) && !id.empty()) break;
+    std::string id = first_line("/etc/machine-id");
+    if (id.empty()) id = first_line("/proc/sys/kernel/random/boot_id");
     return nvme::derive_uuid("fulmar host " + id, 0);
 }
 
 std::string default_host_nqn() {
-    return std::string(nvme::uuid_nqn_prefix) + std::string(nvme::to_text(default_host_id()).view());
+    return std::string(nvme::uuid_nqn_prefix) +
+           std::string(nvme::to_text(default_host_id()).view());
 }
 
 }  // namespace fulmar::host

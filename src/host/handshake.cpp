@@ -36,9 +36,11 @@ result<ic_resp> await_ic_resp(int fd, const endpoint& to, const deadline& until)
     const auto bytes = nvme::writable_wire_bytes(pdu);
     std::size_t held = 0;
     while (held < bytes.size()) {
-        if (held >= sizeof pdu.ch && pdu.ch.type != static_cast<std::uint8_t>(pdu_type::ic_resp)) break;
+        if (held >= sizeof pdu.ch && pdu.ch.type != static_cast<std::uint8_t>(pdu_type::ic_resp))
+            break;
         if (wait_readable(fd, until) == readiness::timed_out)
-            return fail(errc::timed_out, "no ICResp in time", to.text(), "is this an NVMe/TCP listener?");
+            return fail(errc::timed_out, "no ICResp in time", to.text(),
+                        "is this an NVMe/TCP listener?");
         const ssize_t got = ::recv(fd, bytes.data() + held, bytes.size() - held, MSG_DONTWAIT);
         if (got == 0) return refused(to, "the target closed the connection during the handshake");
         if (got < 0 && errno != EAGAIN && errno != EINTR)
@@ -54,7 +56,8 @@ result<handshake> check(const ic_resp& pdu, const connection_options& options, c
     if (pdu.ch.type != static_cast<std::uint8_t>(pdu_type::ic_resp) || pdu.ch.hlen != sizeof pdu ||
         pdu.ch.plen.value() != sizeof pdu || pdu.ch.flags != 0)
         return refused(to, "the answer to ICReq is not an ICResp");
-    if (pdu.pfv.value() != pdu_format_version) return refused(to, "the target speaks another PDU format");
+    if (pdu.pfv.value() != pdu_format_version)
+        return refused(to, "the target speaks another PDU format");
     if (pdu.cpda > pda_max) return refused(to, "CPDA is out of range");
     const std::uint32_t max_data = pdu.maxh2cdata.value();
     if (max_data < maxh2cdata_bytes_min || max_data % 4 != 0)
@@ -63,7 +66,8 @@ result<handshake> check(const ic_resp& pdu, const connection_options& options, c
                            .data_digest = (pdu.dgst & digest_flags::data) != 0,
                            .cpda = pdu.cpda,
                            .max_h2c_data_bytes = max_data};
-    if ((agreed.header_digest && !options.header_digest) || (agreed.data_digest && !options.data_digest) ||
+    if ((agreed.header_digest && !options.header_digest) ||
+        (agreed.data_digest && !options.data_digest) ||
         (pdu.dgst & ~(digest_flags::header | digest_flags::data)) != 0)
         return refused(to, "the target enabled a digest that was not asked for");
     return agreed;
@@ -71,14 +75,16 @@ result<handshake> check(const ic_resp& pdu, const connection_options& options, c
 
 }  // namespace
 
-result<std::unique_ptr<connection>> connection::create(const endpoint& to, const connection_options& options,
+result<std::unique_ptr<connection>> connection::create(const endpoint& to,
+                                                       const connection_options& options,
                                                        const deadline& until) {
     if (options.depth == 0 || options.depth > depth_max)
         return fail(errc::invalid_argument, "a queue depth is 1 to " + std::to_string(depth_max));
     if (options.hpda > pda_max) return fail(errc::invalid_argument, "HPDA is at most 31");
     FULMAR_TRY(unique_fd fd, connect_tcp(to, until));
     const ic_req request = make_ic_req(options);
-    if (::send(fd.get(), &request, sizeof request, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof request))
+    if (::send(fd.get(), &request, sizeof request, MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(sizeof request))
         return fail_errno("cannot send ICReq", errno, to.text());
     FULMAR_TRY(const ic_resp answer, await_ic_resp(fd.get(), to, until));
     FULMAR_TRY(const handshake agreed, check(answer, options, to));

@@ -1,5 +1,4 @@
 #include <fulmar/host/load.hpp>
-
 #include <fulmar/nvme/io_command.hpp>
 
 #include <time.h>
@@ -24,7 +23,8 @@ std::uint64_t clock_ns() noexcept {
 std::uint64_t thread_cpu_ns() noexcept {
     timespec spent{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-    return static_cast<std::uint64_t>(spent.tv_sec) * second_ns + static_cast<std::uint64_t>(spent.tv_nsec);
+    return static_cast<std::uint64_t>(spent.tv_sec) * second_ns +
+           static_cast<std::uint64_t>(spent.tv_nsec);
 }
 
 /// The upper 64 bits of a product: spreads random numbers evenly over `places`.
@@ -42,7 +42,9 @@ struct load::io final : request {
               auto& self = static_cast<io&>(r);
               self.owner.finished(self);
           }),
-          owner(l), on(q), memory(m) {}
+          owner(l),
+          on(q),
+          memory(m) {}
     load& owner;
     queue& on;
     std::byte* memory;
@@ -54,11 +56,14 @@ load::load(std::span<queue* const> queues, const load_options& options)
       options_(options),
       pattern_(options.seed.value_or(0)),
       random_state_(options.random_seed * 0x9e37'79b9'7f4a'7c15 + 1) {
-    // Without a pattern nobody looks at the data: one buffer serves every write, and stays in cache.
+    // Without a pattern nobody looks at the data: one buffer serves every write, and stays in
+    // cache.
     const std::size_t count = queues_.size() * options_.depth;
     const std::size_t buffers = options_.seed ? count : 1;
     memory_ = std::make_unique<std::byte[]>(buffers * options_.io_bytes);
-    if (!options_.seed) pattern(options_.random_seed).fill({memory_.get(), options_.io_bytes}, 0, options_.io_bytes);
+    if (!options_.seed)
+        pattern(options_.random_seed)
+            .fill({memory_.get(), options_.io_bytes}, 0, options_.io_bytes);
     ios_.reserve(count);
     waiting_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -70,15 +75,18 @@ load::load(std::span<queue* const> queues, const load_options& options)
 load::~load() = default;
 
 result<void> load::check_options() const {
-    if (queues_.empty() || options_.depth == 0) return fail(errc::invalid_argument, "a load needs a queue and a depth");
-    if (options_.block_bytes == 0 || options_.io_bytes == 0 || options_.io_bytes % options_.block_bytes != 0)
+    if (queues_.empty() || options_.depth == 0)
+        return fail(errc::invalid_argument, "a load needs a queue and a depth");
+    if (options_.block_bytes == 0 || options_.io_bytes == 0 ||
+        options_.io_bytes % options_.block_bytes != 0)
         return fail(errc::invalid_argument, "the I/O size must be a multiple of the block size " +
                                                 std::to_string(options_.block_bytes));
     if (options_.io_bytes / options_.block_bytes > 65536)
         return fail(errc::invalid_argument, "one command moves at most 65536 blocks");
     if (options_.region_blocks * options_.block_bytes < options_.io_bytes && !options_.once)
         return fail(errc::invalid_argument, "the region is smaller than one I/O");
-    if (options_.read_percent > 100) return fail(errc::invalid_argument, "a share of reads is 0 to 100 percent");
+    if (options_.read_percent > 100)
+        return fail(errc::invalid_argument, "a share of reads is 0 to 100 percent");
     return {};
 }
 
@@ -115,7 +123,7 @@ void load::loop(load_watcher* watcher) {
             if (watcher != nullptr && !watcher->tick(report_)) return;
         }
         if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) return;
-        if (!options_.once && now >= end) return;
+        if (!options_.once && options_.commands == 0 && now >= end) return;
         if (options_.stop_at_error && report_.failed + report_.mismatches != 0) return;
     }
 }
@@ -137,9 +145,12 @@ void load::retry_waiting() noexcept {
             continue;
         }
         switch (one->on.submit(*one)) {
-        case submit_result::queued: break;
-        case submit_result::full: waiting_.push_back(one); break;
-        case submit_result::closed: --under_way_; issuing_ = false; break;
+            case submit_result::queued: break;
+            case submit_result::full: waiting_.push_back(one); break;
+            case submit_result::closed:
+                --under_way_;
+                issuing_ = false;
+                break;
         }
     }
 }
@@ -177,16 +188,20 @@ bool load::next_range(range& out) noexcept {
         next_block_ = 0;
         left = options_.region_blocks;
     }
-    out = {options_.first_lba + next_block_, static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, left))};
+    out = {options_.first_lba + next_block_,
+           static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, left))};
     next_block_ += out.blocks;
     return true;
 }
 
 void load::issue(io& one) noexcept {
-    if (!issuing_ || !next_range(one.where)) return;
+    if (!issuing_ || (options_.commands != 0 && issued_ == options_.commands)) return;
+    if (!next_range(one.where)) return;
+    ++issued_;
     const bool read = options_.read_percent == 100 ||
                       (options_.read_percent != 0 && random() % 100 < options_.read_percent);
-    one.command.opcode = static_cast<std::uint8_t>(read ? nvme::io_opcode::read : nvme::io_opcode::write);
+    one.command.opcode =
+        static_cast<std::uint8_t>(read ? nvme::io_opcode::read : nvme::io_opcode::write);
     one.command.nsid = options_.nsid;
     nvme::encode_block_range(one.command, {.slba = one.where.lba, .blocks = one.where.blocks});
     one.direction = read ? transfer::from_controller : transfer::to_controller;
@@ -195,12 +210,12 @@ void load::issue(io& one) noexcept {
     if (!read && options_.seed)
         pattern_.fill({one.memory, one.data_bytes}, one.where.lba, options_.block_bytes);
     switch (one.on.submit(one)) {
-    case submit_result::queued: ++under_way_; return;
-    case submit_result::full:
-        ++under_way_;
-        waiting_.push_back(&one);
-        return;
-    case submit_result::closed: issuing_ = false; return;
+        case submit_result::queued: ++under_way_; return;
+        case submit_result::full:
+            ++under_way_;
+            waiting_.push_back(&one);
+            return;
+        case submit_result::closed: issuing_ = false; return;
     }
 }
 
@@ -218,7 +233,8 @@ void load::count(io& one) noexcept {
     const std::uint64_t took = one.finished_ns - one.submitted_ns;
     if (!one.succeeded()) {
         if (report_.failed++ == 0) {
-            report_.first_failure = one.data_damaged ? nvme::sc::transient_transport_error : one.status();
+            report_.first_failure =
+                one.data_damaged ? nvme::sc::transient_transport_error : one.status();
             report_.first_failure_lba = one.where.lba;
         }
         return;
@@ -236,7 +252,8 @@ void load::count(io& one) noexcept {
 }
 
 void load::compare(io& one) noexcept {
-    const auto found = pattern_.check({one.memory, one.data_bytes}, one.where.lba, options_.block_bytes);
+    const auto found =
+        pattern_.check({one.memory, one.data_bytes}, one.where.lba, options_.block_bytes);
     if (!found) return;
     if (report_.mismatches++ == 0) report_.first_mismatch = found;
 }

@@ -29,7 +29,8 @@ std::uint64_t pattern::word(std::uint64_t lba, std::uint64_t index) const noexce
     return mix(seed_ + (lba + 1) * golden + index * 0xd1b5'4a32'd192'ed03);
 }
 
-void pattern::fill(std::span<std::byte> blocks, std::uint64_t lba, std::uint32_t block_bytes) const noexcept {
+void pattern::fill(std::span<std::byte> blocks, std::uint64_t lba,
+                   std::uint32_t block_bytes) const noexcept {
     for (; blocks.size() >= block_bytes; blocks = blocks.subspan(block_bytes), ++lba)
         for (std::size_t i = 0; i < block_bytes / sizeof(std::uint64_t); ++i) {
             const std::uint64_t value = word(lba, i);
@@ -37,23 +38,27 @@ void pattern::fill(std::span<std::byte> blocks, std::uint64_t lba, std::uint32_t
         }
 }
 
-std::optional<pattern::mismatch> pattern::check(std::span<const std::byte> blocks, std::uint64_t lba,
+std::optional<pattern::mismatch> pattern::check(std::span<const std::byte> blocks,
+                                                std::uint64_t lba,
                                                 std::uint32_t block_bytes) const noexcept {
     for (; blocks.size() >= block_bytes; blocks = blocks.subspan(block_bytes), ++lba) {
         std::uint64_t wrong = 0;
-        for (std::size_t i = 0; i < block_bytes / sizeof(std::uint64_t); ++i) wrong |= load(blocks, i) ^ word(lba, i);
+        for (std::size_t i = 0; i < block_bytes / sizeof(std::uint64_t); ++i)
+            wrong |= load(blocks, i) ^ word(lba, i);
         if (wrong != 0) return examine(blocks.first(block_bytes), lba);
     }
     return std::nullopt;
 }
 
-pattern::mismatch pattern::examine(std::span<const std::byte> block, std::uint64_t lba) const noexcept {
+pattern::mismatch pattern::examine(std::span<const std::byte> block,
+                                   std::uint64_t lba) const noexcept {
     mismatch found{.lba = lba, .belongs_to = {}};
     const std::size_t words = block.size() / sizeof(std::uint64_t);
     std::size_t first = 0;
     while (first < words && load(block, first) == word(lba, first)) ++first;
     found.offset_bytes = static_cast<std::uint32_t>(first * sizeof(std::uint64_t));
-    found.all_zero = std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{}; });
+    found.all_zero =
+        std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{}; });
     const std::uint64_t claimed = load(block, 0) ^ mix(seed_ + golden);
     bool whole = claimed != lba;
     for (std::size_t i = 1; whole && i < words; ++i) whole = load(block, i) == word(claimed, i);

@@ -1,6 +1,5 @@
-#include <fulmar/host/raw_pdu.hpp>
-
 #include <fulmar/host/pdu_parser.hpp>
+#include <fulmar/host/raw_pdu.hpp>
 #include <fulmar/nvme/crc32c.hpp>
 
 #include <algorithm>
@@ -27,8 +26,10 @@ raw_bytes assemble(const Pdu& header, std::span<const std::byte> data, const wir
     return out;
 }
 
-common_header header_for(pdu_type type, std::size_t data_bytes, const wire_settings& w, std::uint8_t flags = 0) {
-    return make_header(type, static_cast<std::uint32_t>(data_bytes), w.header_digest, w.data_digest, w.pda, flags);
+common_header header_for(pdu_type type, std::size_t data_bytes, const wire_settings& w,
+                         std::uint8_t flags = 0) {
+    return make_header(type, static_cast<std::uint32_t>(data_bytes), w.header_digest, w.data_digest,
+                       w.pda, flags);
 }
 
 }  // namespace
@@ -43,16 +44,19 @@ raw_bytes make_ic_req(const ic_req_fields& fields) {
     return assemble(pdu, {}, {});
 }
 
-raw_bytes make_capsule(const nvme::sqe& sqe, std::span<const std::byte> data, const wire_settings& w) {
+raw_bytes make_capsule(const nvme::sqe& sqe, std::span<const std::byte> data,
+                       const wire_settings& w) {
     capsule_cmd pdu{};
     pdu.ch = header_for(pdu_type::capsule_cmd, data.size(), w);
     pdu.ccsqe = sqe;
     return assemble(pdu, data, w);
 }
 
-raw_bytes make_h2c_data(const h2c_data_fields& fields, std::span<const std::byte> data, const wire_settings& w) {
+raw_bytes make_h2c_data(const h2c_data_fields& fields, std::span<const std::byte> data,
+                        const wire_settings& w) {
     h2c_data pdu{};
-    pdu.ch = header_for(pdu_type::h2c_data, data.size(), w, fields.last ? pdu_flags::last_pdu : std::uint8_t{0});
+    pdu.ch = header_for(pdu_type::h2c_data, data.size(), w,
+                        fields.last ? pdu_flags::last_pdu : std::uint8_t{0});
     pdu.cccid = fields.cid;
     pdu.ttag = fields.ttag;
     pdu.datao = fields.offset;
@@ -60,7 +64,8 @@ raw_bytes make_h2c_data(const h2c_data_fields& fields, std::span<const std::byte
     return assemble(pdu, data, w);
 }
 
-raw_bytes make_h2c_term_req(fatal_error fes, std::uint32_t fei, std::span<const std::byte> offender) {
+raw_bytes make_h2c_term_req(fatal_error fes, std::uint32_t fei,
+                            std::span<const std::byte> offender) {
     term_req pdu{};
     pdu.ch = header_for(pdu_type::h2c_term_req, 0, {});
     pdu.ch.plen = static_cast<std::uint32_t>(sizeof pdu + offender.size());
@@ -105,8 +110,8 @@ bool raw_pdu::header_digest_right() const noexcept {
 bool raw_pdu::data_digest_right() const noexcept {
     if ((common().flags & pdu_flags::ddgstf) == 0) return true;
     const auto all = data();
-    const auto digest =
-        nvme::read_wire<digest_field>(std::span(bytes_).last(std::min<std::size_t>(digest_bytes, bytes_.size())));
+    const auto digest = nvme::read_wire<digest_field>(
+        std::span(bytes_).last(std::min<std::size_t>(digest_bytes, bytes_.size())));
     return digest && digest->value.value() == nvme::crc32c_of(all);
 }
 

@@ -1,7 +1,6 @@
 #include <fulmar/host/raw_session.hpp>
 
 #include <fmt/format.h>
-
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,11 +18,11 @@ constexpr std::uint32_t plen_max = 64u << 20;
 
 std::string_view describe(arrival_kind kind) noexcept {
     switch (kind) {
-    case arrival_kind::pdu: return "a PDU";
-    case arrival_kind::closed: return "the end of the connection";
-    case arrival_kind::reset: return "a reset";
-    case arrival_kind::timed_out: return "nothing";
-    case arrival_kind::not_a_pdu: return "bytes that are no PDU";
+        case arrival_kind::pdu: return "a PDU";
+        case arrival_kind::closed: return "the end of the connection";
+        case arrival_kind::reset: return "a reset";
+        case arrival_kind::timed_out: return "nothing";
+        case arrival_kind::not_a_pdu: return "bytes that are no PDU";
     }
     return "unknown";
 }
@@ -33,12 +32,15 @@ result<raw_session> raw_session::connect(const endpoint& to, duration within) {
     return raw_session(std::move(fd));
 }
 
-result<raw_session> raw_session::open(const endpoint& to, const ic_req_fields& fields, duration within) {
+result<raw_session> raw_session::open(const endpoint& to, const ic_req_fields& fields,
+                                      duration within) {
     FULMAR_TRY(raw_session made, connect(to, within));
     FULMAR_CHECK(made.send(make_ic_req(fields), within));
     const arrival got = made.await(within);
     const auto answer = got.pdu.as<ic_resp>(pdu_type::ic_resp);
-    if (!answer) return fail(errc::io_error, fmt::format("instead of an ICResp came {}", describe(got.kind)));
+    if (!answer)
+        return fail(errc::io_error,
+                    fmt::format("instead of an ICResp came {}", describe(got.kind)));
     made.ic_resp_ = *answer;
     made.wire_ = {.header_digest = (answer->dgst & digest_flags::header) != 0,
                   .data_digest = (answer->dgst & digest_flags::data) != 0,
@@ -49,13 +51,15 @@ result<raw_session> raw_session::open(const endpoint& to, const ic_req_fields& f
 result<void> raw_session::send(std::span<const std::byte> bytes, duration within) {
     const deadline until(within);
     while (!bytes.empty()) {
-        const ssize_t put = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t put =
+            ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (put > 0) {
             bytes = bytes.subspan(static_cast<std::size_t>(put));
             continue;
         }
         if (errno != EAGAIN && errno != EINTR) return fail_errno("send", errno);
-        if (wait_writable(fd_.get(), until) == readiness::timed_out) return fail(errc::timed_out, "send");
+        if (wait_writable(fd_.get(), until) == readiness::timed_out)
+            return fail(errc::timed_out, "send");
     }
     return {};
 }
@@ -86,9 +90,12 @@ arrival raw_session::await(duration within) {
         if (wait_readable(fd_.get(), until) == readiness::timed_out) return {};
         std::array<std::byte, 16384> buffer;
         const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (got > 0) held_.insert(held_.end(), buffer.begin(), buffer.begin() + got);
-        else if (got == 0) return {arrival_kind::closed, raw_pdu(std::move(held_))};
-        else if (errno != EAGAIN && errno != EINTR) return {arrival_kind::reset, raw_pdu(std::move(held_))};
+        if (got > 0)
+            held_.insert(held_.end(), buffer.begin(), buffer.begin() + got);
+        else if (got == 0)
+            return {arrival_kind::closed, raw_pdu(std::move(held_))};
+        else if (errno != EAGAIN && errno != EINTR)
+            return {arrival_kind::reset, raw_pdu(std::move(held_))};
     }
 }
 
@@ -111,12 +118,14 @@ void raw_session::reset() noexcept {
     fd_.reset();
 }
 
-result<raw_reply> raw_session::run(nvme::sqe sqe, std::span<const std::byte> in_capsule, duration within) {
+result<raw_reply> raw_session::run(nvme::sqe sqe, std::span<const std::byte> in_capsule,
+                                   duration within) {
     FULMAR_CHECK(send(make_capsule(sqe, in_capsule, wire_), within));
     return collect(sqe.cid.value(), {}, within);
 }
 
-result<raw_reply> raw_session::run_write(nvme::sqe sqe, std::span<const std::byte> by_r2t, duration within) {
+result<raw_reply> raw_session::run_write(nvme::sqe sqe, std::span<const std::byte> by_r2t,
+                                         duration within) {
     FULMAR_CHECK(send(make_capsule(sqe, {}, wire_), within));
     return collect(sqe.cid.value(), by_r2t, within);
 }
@@ -125,9 +134,11 @@ result<void> raw_session::obey(const r2t& ask, std::span<const std::byte> data) 
     std::uint32_t at = ask.r2to.value();
     std::uint32_t left = ask.r2tl.value();
     if (at > data.size() || left > data.size() - at)
-        return fail(errc::io_error, fmt::format("an R2T asks for {} bytes at {} of {}", left, at, data.size()));
+        return fail(errc::io_error,
+                    fmt::format("an R2T asks for {} bytes at {} of {}", left, at, data.size()));
     while (left != 0) {
-        const std::uint32_t now = std::min(left, std::max(ic_resp_.maxh2cdata.value(), maxh2cdata_bytes_min));
+        const std::uint32_t now =
+            std::min(left, std::max(ic_resp_.maxh2cdata.value(), maxh2cdata_bytes_min));
         FULMAR_CHECK(send(make_h2c_data(
             {.cid = ask.cccid.value(), .ttag = ask.ttag.value(), .offset = at, .last = now == left},
             data.subspan(at, now), wire_)));
@@ -137,19 +148,23 @@ result<void> raw_session::obey(const r2t& ask, std::span<const std::byte> data) 
     return {};
 }
 
-result<raw_reply> raw_session::collect(std::uint16_t cid, std::span<const std::byte> by_r2t, duration within) {
+result<raw_reply> raw_session::collect(std::uint16_t cid, std::span<const std::byte> by_r2t,
+                                       duration within) {
     const deadline until(within);
     raw_reply reply;
     for (;;) {
         arrival got = await(until.left());
         if (got.kind != arrival_kind::pdu)
             return fail(got.kind == arrival_kind::timed_out ? errc::timed_out : errc::io_error,
-                        fmt::format("instead of an answer to command {:#x} came {}", cid, describe(got.kind)));
+                        fmt::format("instead of an answer to command {:#x} came {}", cid,
+                                    describe(got.kind)));
         const raw_pdu& pdu = reply.pdus.emplace_back(std::move(got.pdu));
-        if (pdu.is(pdu_type::c2h_term_req)) return fail(errc::io_error, "instead of an answer came a term request");
+        if (pdu.is(pdu_type::c2h_term_req))
+            return fail(errc::io_error, "instead of an answer came a term request");
         if (const auto ask = pdu.as<r2t>(pdu_type::r2t); ask && ask->cccid.value() == cid)
             FULMAR_CHECK(obey(*ask, by_r2t));
-        if (const auto head = pdu.as<c2h_data>(pdu_type::c2h_data); head && head->cccid.value() == cid) {
+        if (const auto head = pdu.as<c2h_data>(pdu_type::c2h_data);
+            head && head->cccid.value() == cid) {
             const auto data = pdu.data();
             const std::size_t end = head->datao.value() + data.size();
             if (end > plen_max) return fail(errc::io_error, "C2HData beyond any command's length");

@@ -1,6 +1,5 @@
-#include <fulmar/host/send_queue.hpp>
-
 #include <fulmar/base/assert.hpp>
+#include <fulmar/host/send_queue.hpp>
 
 #include <sys/socket.h>
 
@@ -56,7 +55,8 @@ send_queue::outcome send_queue::flush(int fd) noexcept {
     if (count_ == 0) return outcome::all_sent;
     ssize_t put = 0;
     if (count_ == 1) {
-        put = ::send(fd, pieces_[first_].iov_base, pieces_[first_].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        put = ::send(fd, pieces_[first_].iov_base, pieces_[first_].iov_len,
+                     MSG_NOSIGNAL | MSG_DONTWAIT);
     } else {
         msghdr message{};
         message.msg_iov = pieces_.get() + first_;
@@ -64,7 +64,8 @@ send_queue::outcome send_queue::flush(int fd) noexcept {
         put = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     if (put < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? outcome::some_left : outcome::failed;
+        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? outcome::some_left
+                                                                     : outcome::failed;
     forget(static_cast<std::size_t>(put));
     return count_ == 0 ? outcome::all_sent : outcome::some_left;
 }

@@ -4,7 +4,6 @@
 #include "support/null_peer.hpp"
 
 #include <CLI/CLI.hpp>
-
 #include <sched.h>
 
 #include <atomic>
@@ -17,7 +16,7 @@ std::atomic<bool> stop{false};
 
 int main(int argc, char** argv) {
     CLI::App app{"An NVMe/TCP controller with nothing in it, for measuring hosts."};
-    fulmar::testing::null_peer::options options;
+    fulmar::test::null_peer::options options;
     int cpu = -1;
     app.add_option("--port", options.port);
     app.add_option("--memory", options.memory_bytes, "bytes")->transform(CLI::AsSizeValue(false));
@@ -31,7 +30,7 @@ int main(int argc, char** argv) {
         ::sched_setaffinity(0, sizeof set, &set);
     }
     for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stop = true; });
-    fulmar::testing::null_peer peer(options);
+    fulmar::test::null_peer peer(options);
     std::printf("127.0.0.1:%u\n", peer.port());
     std::fflush(stdout);
     peer.run(stop);

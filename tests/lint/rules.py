@@ -14,6 +14,7 @@ LAYERS = {
     "transport": [
         "base", "nvme", "engine", "mem",
         "core/transport.hpp", "core/request.hpp", "core/qpair.hpp", "core/connect_op.hpp",
+        "core/poll_group.hpp", "core/target.hpp",
         "core/model.hpp", "core/status_report.hpp",
     ],
     "admin": [
@@ -63,11 +64,12 @@ BANS = [
      "a function pointer beside the object, as in io_op"),
     ("shared_ptr", r"\b(?:std::)?(?:shared_ptr|make_shared|weak_ptr)\b", DATA_PATH, ".*",
      "one owner, and a slot_id with a generation for everybody else"),
-    ("iostream", r"#\s*include\s*<(?:iostream|fstream|sstream)>", ALL, ".*",
-     "fmt, or base/log.hpp"),
+    ("iostream", r"#\s*include\s*<(?:iostream|fstream|sstream)>", ["base", *DATA_PATH], ".*",
+     "fmt, base/log.hpp, or a unique_fd"),
     ("regex", r"\bstd::regex\b|#\s*include\s*<regex>", ALL, ".*",
      "a hand-written parser, or from_chars"),
     ("throw", r"\bthrow\b", DATA_PATH, ".*", "result<T>, or a status word"),
+    # `unique_ptr<x>(new x(...))`, for a private constructor, is what make_unique would do.
     ("new", r"(?<![\w:.#])new\s+[\w:]|\b(?:m|c|re)alloc\s*\(", DATA_PATH, ".*",
      "an array sized at start, a pool, or make_unique before the reactor runs"),
     ("lock", r"\bstd::(?:recursive_|shared_|timed_)?mutex\b|\bstd::condition_variable\b",

@@ -21,7 +21,7 @@
 #include <span>
 #include <stdexcept>
 
-namespace fulmar::testing {
+namespace fulmar::test {
 
 using namespace nvme::tcp;
 
@@ -33,7 +33,10 @@ constexpr std::size_t depth_max = 4096;
 class null_peer::link {
   public:
     link(unique_fd fd, null_peer& peer)
-        : fd_(std::move(fd)), peer_(peer), out_(depth_max * 160, depth_max * 4), pending_(depth_max) {}
+        : fd_(std::move(fd)),
+          peer_(peer),
+          out_(depth_max * 160, depth_max * 4),
+          pending_(depth_max) {}
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
@@ -41,14 +44,13 @@ class null_peer::link {
 
     progress turn() {
         std::span<std::byte> buffer(peer_.buffer_);
-        std::memcpy(buffer.data(), kept_.data(), kept_.size());
+        std::copy(kept_.begin(), kept_.end(), buffer.begin());
         const auto behind = buffer.subspan(kept_.size());
         const ssize_t got = ::recv(fd(), behind.data(), behind.size(), MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN)) return progress::gone;
         if (got > 0) {
             auto bytes = buffer.first(kept_.size() + static_cast<std::size_t>(got));
-            while (eat(bytes)) {
-            }
+            while (eat(bytes)) {}
             kept_.assign(bytes.begin(), bytes.end());
         }
         if (out_.flush(fd()) == host::send_queue::outcome::failed) return progress::gone;
@@ -92,14 +94,17 @@ class null_peer::link {
             const auto capsule = *nvme::read_wire<capsule_cmd>(pdu);
             if (++sqhd_ >= entries_) sqhd_ = 0;
             const auto data = ch->pdo != 0 ? pdu.subspan(ch->pdo) : std::span<std::byte>{};
-            if (qid_ == 0 || fctype_is_connect(capsule.ccsqe)) admin(capsule.ccsqe, data);
-            else io(capsule.ccsqe, data);
+            if (qid_ == 0 || fctype_is_connect(capsule.ccsqe))
+                admin(capsule.ccsqe, data);
+            else
+                io(capsule.ccsqe, data);
         }
         return true;
     }
 
     static bool fctype_is_connect(const nvme::sqe& cmd) {
-        return cmd.opcode == 0x7f && nvme::fctype_of(cmd) == static_cast<std::uint8_t>(nvme::fctype::connect);
+        return cmd.opcode == 0x7f &&
+               nvme::fctype_of(cmd) == static_cast<std::uint8_t>(nvme::fctype::connect);
     }
 
     void io(const nvme::sqe& cmd, std::span<std::byte> data) {
@@ -108,27 +113,29 @@ class null_peer::link {
         const std::uint32_t bytes = range.blocks * peer_.options_.block_bytes;
         const std::uint16_t cid = cmd.cid.value();
         switch (static_cast<nvme::io_opcode>(cmd.opcode)) {
-        case nvme::io_opcode::read:
-            if (at + bytes > peer_.options_.memory_bytes) return respond(cid, nvme::sc::lba_out_of_range);
-            send_data(cid, {peer_.memory_ + at, bytes});
-            return respond(cid);
-        case nvme::io_opcode::write: {
-            if (at + bytes > peer_.options_.memory_bytes) return respond(cid, nvme::sc::lba_out_of_range);
-            write w{cid, peer_.memory_ + at, bytes};
-            if (!data.empty()) {
-                place(w, data);
+            case nvme::io_opcode::read:
+                if (at + bytes > peer_.options_.memory_bytes)
+                    return respond(cid, nvme::sc::lba_out_of_range);
+                send_data(cid, {peer_.memory_ + at, bytes});
                 return respond(cid);
+            case nvme::io_opcode::write: {
+                if (at + bytes > peer_.options_.memory_bytes)
+                    return respond(cid, nvme::sc::lba_out_of_range);
+                write w{cid, peer_.memory_ + at, bytes};
+                if (!data.empty()) {
+                    place(w, data);
+                    return respond(cid);
+                }
+                r2t ask{};
+                ask.ch = make_header(pdu_type::r2t, 0, false, false, 0);
+                ask.cccid = cid;
+                ask.ttag = static_cast<std::uint16_t>(cid % depth_max);
+                ask.r2tl = bytes;
+                pending_[cid % depth_max] = w;
+                return put(ask);
             }
-            r2t ask{};
-            ask.ch = make_header(pdu_type::r2t, 0, false, false, 0);
-            ask.cccid = cid;
-            ask.ttag = static_cast<std::uint16_t>(cid % depth_max);
-            ask.r2tl = bytes;
-            pending_[cid % depth_max] = w;
-            return put(ask);
-        }
-        case nvme::io_opcode::flush: return respond(cid);
-        default: return respond(cid, nvme::sc::invalid_opcode.no_retry());
+            case nvme::io_opcode::flush: return respond(cid);
+            default: return respond(cid, nvme::sc::invalid_opcode.no_retry());
         }
     }
 
@@ -141,13 +148,14 @@ class null_peer::link {
     void admin(const nvme::sqe& cmd, std::span<std::byte> data) {
         const std::uint16_t cid = cmd.cid.value();
         switch (static_cast<nvme::admin_opcode>(cmd.opcode)) {
-        case nvme::admin_opcode::fabrics: return fabrics(cmd, data);
-        case nvme::admin_opcode::identify: return identify(cmd);
-        case nvme::admin_opcode::set_features:
-            return respond(cid, nvme::sc::success, cmd.cdw11.value());  // as many queues as asked for
-        case nvme::admin_opcode::keep_alive: return respond(cid);
-        case nvme::admin_opcode::async_event_request: return;
-        default: return respond(cid, nvme::sc::invalid_opcode.no_retry());
+            case nvme::admin_opcode::fabrics: return fabrics(cmd, data);
+            case nvme::admin_opcode::identify: return identify(cmd);
+            case nvme::admin_opcode::set_features:
+                return respond(cid, nvme::sc::success,
+                               cmd.cdw11.value());  // as many queues as asked for
+            case nvme::admin_opcode::keep_alive: return respond(cid);
+            case nvme::admin_opcode::async_event_request: return;
+            default: return respond(cid, nvme::sc::invalid_opcode.no_retry());
         }
     }
 
@@ -163,19 +171,23 @@ class null_peer::link {
         if (nvme::fctype_of(cmd) == static_cast<std::uint8_t>(nvme::fctype::property_set)) {
             const auto set = nvme::view_as<nvme::property_set_command>(cmd);
             if (set.ofst.value() == nvme::register_offset::cc)
-                cc_ = nvme::controller_configuration::unpack(static_cast<std::uint32_t>(set.value.value()));
+                cc_ = nvme::controller_configuration::unpack(
+                    static_cast<std::uint32_t>(set.value.value()));
             return respond(cid);
         }
         const auto get = nvme::view_as<nvme::property_get_command>(cmd);
         std::uint64_t value = 0;
         if (get.ofst.value() == nvme::register_offset::cap)
-            value = nvme::capabilities{.mqes = static_cast<std::uint16_t>(peer_.options_.queue_entries_max - 1), .to = 10}
-                        .pack();
+            value =
+                nvme::capabilities{
+                    .mqes = static_cast<std::uint16_t>(peer_.options_.queue_entries_max - 1),
+                    .to = 10}
+                    .pack();
         else if (get.ofst.value() == nvme::register_offset::csts)
-            value = nvme::controller_status{
-                .rdy = cc_.en,
-                .shst = cc_.shn == nvme::shutdown_notification::none ? nvme::shutdown_status::normal
-                                                                     : nvme::shutdown_status::complete}
+            value = nvme::controller_status{.rdy = cc_.en,
+                                            .shst = cc_.shn == nvme::shutdown_notification::none
+                                                        ? nvme::shutdown_status::normal
+                                                        : nvme::shutdown_status::complete}
                         .pack();
         nvme::cqe answer = make_answer(cid, nvme::sc::success, 0);
         answer.set_result64(value);
@@ -197,7 +209,8 @@ class null_peer::link {
         } else if (what == nvme::cns::namespace_data) {
             nvme::identify_namespace n{};
             n.nsze = n.ncap = n.nuse = peer_.options_.memory_bytes / peer_.options_.block_bytes;
-            n.lbaf[0].lbads = static_cast<std::uint8_t>(std::countr_zero(peer_.options_.block_bytes));
+            n.lbaf[0].lbads =
+                static_cast<std::uint8_t>(std::countr_zero(peer_.options_.block_bytes));
             (void)nvme::write_wire(std::span(page_), n);
         } else if (what == nvme::cns::active_namespaces && cmd.nsid.value() == 0) {
             page_[0] = std::byte{1};
@@ -208,8 +221,8 @@ class null_peer::link {
 
     void send_data(std::uint16_t cid, std::span<const std::byte> data) {
         c2h_data pdu{};
-        pdu.ch = make_header(pdu_type::c2h_data, static_cast<std::uint32_t>(data.size()), false, false, 0,
-                             pdu_flags::last_pdu);
+        pdu.ch = make_header(pdu_type::c2h_data, static_cast<std::uint32_t>(data.size()), false,
+                             false, 0, pdu_flags::last_pdu);
         pdu.cccid = cid;
         pdu.datal = static_cast<std::uint32_t>(data.size());
         put(pdu);
@@ -219,9 +232,11 @@ class null_peer::link {
     void respond(std::uint16_t cid, nvme::status s = nvme::sc::success, std::uint32_t dw0 = 0) {
         put_answer(make_answer(cid, s, dw0));
     }
-    [[nodiscard]] nvme::cqe make_answer(std::uint16_t cid, nvme::status s, std::uint32_t dw0) const {
+    [[nodiscard]] nvme::cqe make_answer(std::uint16_t cid, nvme::status s,
+                                        std::uint32_t dw0) const {
         nvme::cqe answer = nvme::make_cqe(cid, s, dw0);
-        answer.sqhd = static_cast<std::uint16_t>(flow_control_ ? sqhd_ : nvme::sqhd_no_flow_control);
+        answer.sqhd =
+            static_cast<std::uint16_t>(flow_control_ ? sqhd_ : nvme::sqhd_no_flow_control);
         return answer;
     }
     void put_answer(const nvme::cqe& answer) {
@@ -259,11 +274,13 @@ null_peer::null_peer(const options& o) : options_(o), buffer_(256 * 1024) {
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     at.sin_port = htons(options_.port);
     socklen_t length = sizeof at;
-    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&at), length) != 0 || ::listen(listener_.get(), 256) != 0 ||
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&at), length) != 0 ||
+        ::listen(listener_.get(), 256) != 0 ||
         ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&at), &length) != 0)
         throw std::runtime_error("null_peer cannot listen");
     options_.port = ntohs(at.sin_port);
-    void* memory = ::mmap(nullptr, options_.memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory = ::mmap(nullptr, options_.memory_bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::runtime_error("null_peer has no memory");
     ::madvise(memory, options_.memory_bytes, MADV_HUGEPAGE);
     memory_ = static_cast<std::byte*>(memory);
@@ -305,4 +322,4 @@ void null_peer::run(const std::atomic<bool>& stop) {
     }
 }
 
-}  // namespace fulmar::testing
+}  // namespace fulmar::test

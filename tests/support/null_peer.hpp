@@ -1,6 +1,6 @@
-// An NVMe/TCP controller with next to nothing in it: one namespace of memory, no digests, no errors.
-// It answers as fast as the sockets allow, so that a load generator can be measured against it, and
-// it lets the host library be tested without the target. Not a model of correct behaviour.
+// An NVMe/TCP controller with next to nothing in it: one namespace of memory, no digests, no
+// errors. It answers as fast as the sockets allow, so that a load generator can be measured against
+// it, and it lets the host library be tested without the target. Not a model of correct behaviour.
 #pragma once
 
 #include <fulmar/base/unique_fd.hpp>
@@ -11,18 +11,18 @@
 #include <memory>
 #include <vector>
 
-namespace fulmar::testing {
+namespace fulmar::test {
 
 class null_peer {
   public:
     struct options {
-        std::uint16_t port = 0;          ///< 0: any
+        std::uint16_t port = 0;  ///< 0: any
         std::size_t memory_bytes = 64u << 20;
         std::uint32_t block_bytes = 4096;
         std::uint32_t in_capsule_bytes = 8192;
         std::uint32_t max_h2c_data_bytes = 128 * 1024;
         std::uint16_t queue_entries_max = 1024;
-        bool store_data = true;          ///< false: writes are dropped
+        bool store_data = true;  ///< false: writes are dropped
     };
 
     explicit null_peer(const options& o);
@@ -47,4 +47,4 @@ class null_peer {
     unsigned until_accept_ = 0;
 };
 
-}  // namespace fulmar::testing
+}  // namespace fulmar::test

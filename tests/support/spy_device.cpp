@@ -1,7 +1,5 @@
 #include "spy_device.hpp"
 
-#include "target_fixture.hpp"
-
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/engine/reactor.hpp>
 
@@ -150,7 +148,7 @@ void spy::lose(const std::string& reason) {
     if (device_ != nullptr) device_->lose(reason);
 }
 
-core::device_factory spy::factory() {
+device_factory spy::factory() {
     return [this](const core::device_spec& spec) -> result<std::unique_ptr<backend::device>> {
         if (spec.type != "spy") return make_test_device(spec);
         FULMAR_TRY(auto memory, backend::make_ram_device({.size_bytes = spec.size_bytes,

@@ -2,8 +2,9 @@
 // answers as the test wishes, and holds operations until the test lets them go.
 #pragma once
 
+#include "target_fixture.hpp"
+
 #include <fulmar/backend/device.hpp>
-#include <fulmar/core/device_registry.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -37,7 +38,7 @@ class spy {
     void lose(const std::string& reason);
 
     /// Makes devices of type "spy", and all that the target fixture knows.
-    [[nodiscard]] core::device_factory factory();
+    [[nodiscard]] device_factory factory();
 
   private:
     friend class spy_device;

@@ -2,14 +2,17 @@
 
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
-#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/target.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
+#include <fulmar/mem/memory_source.hpp>
 #include <fulmar/transport/tcp.hpp>
 
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <thread>
 
 namespace fulmar::testing {
 
@@ -81,35 +84,54 @@ bool eventually(const std::function<bool()>& condition, duration within) {
     }
 }
 
-running_target::running_target(target_setup setup) : setup_(std::move(setup)) {
-    if (!setup_.devices) setup_.devices = &make_test_device;
+struct running_target::parts {
+    explicit parts(target_setup s) : setup(std::move(s)) {}
+
+    target_setup setup;
+    monotonic_clock clock;
+    mem::heap_memory memory;
+    std::unique_ptr<engine::reactor> control;
+    std::unique_ptr<engine::reactor_pool> pool;
+    std::unique_ptr<core::target> target;
+    std::jthread thread;
+    bool stopped = false;
+};
+
+running_target::running_target(target_setup setup)
+    : parts_(std::make_unique<parts>(std::move(setup))) {
+    if (!parts_->setup.devices) parts_->setup.devices = &make_test_device;
     // A short busy window: the reactors of a test share the machine with its hosts.
     constexpr duration busy = std::chrono::microseconds(20);
-    control_ = or_throw(engine::reactor::create(
-        {.id = reactor_id(0xffff), .busy_window = duration::zero(), .clock = &clock_}));
-    pool_ = or_throw(engine::reactor_pool::create({.count = setup_.data_reactors,
-                                                   .cpus = {},
-                                                   .busy_window = busy,
-                                                   .clock = &clock_,
-                                                   .hooks = {}}));
-    target_ = std::make_unique<core::target>(
-        *control_, core::target::setup{.limits = setup_.limits, .make_device = setup_.devices});
-    for (const auto& r : pool_->reactors())
-        target_->add_poll_group(
-            *r, or_throw(mem::buffer_pool::create(memory_, {.bytes = setup_.pool_bytes})));
-    if (auto added = target_->add_transport(transport::make_tcp_transport(*target_)); !added)
+    parts_->control = or_throw(engine::reactor::create(
+        {.id = reactor_id(0xffff), .busy_window = duration::zero(), .clock = &parts_->clock}));
+    parts_->pool = or_throw(engine::reactor_pool::create({.count = parts_->setup.data_reactors,
+                                                          .cpus = {},
+                                                          .busy_window = busy,
+                                                          .clock = &parts_->clock,
+                                                          .hooks = {}}));
+    parts_->target = std::make_unique<core::target>(
+        *parts_->control,
+        core::target::setup{.limits = parts_->setup.limits, .make_device = parts_->setup.devices});
+    for (const auto& r : parts_->pool->reactors())
+        parts_->target->add_poll_group(
+            *r, or_throw(
+                    mem::buffer_pool::create(parts_->memory, {.bytes = parts_->setup.pool_bytes})));
+    if (auto added = parts_->target->add_transport(transport::make_tcp_transport(*parts_->target));
+        !added)
         throw std::runtime_error(added.error().text());
     start();
 }
 
 void running_target::start() {
-    if (auto started = pool_->start(); !started) throw std::runtime_error(started.error().text());
-    thread_ = std::jthread([this] { control_->run(); });
+    if (auto started = parts_->pool->start(); !started)
+        throw std::runtime_error(started.error().text());
+    parts_->thread = std::jthread([this] { parts_->control->run(); });
     signal done;
     std::string failures;
     on_control([&] {
-        target_->start(
-            setup_.spec, [&](const error& e) { failures += e.text() + "\n"; }, [&] { done.set(); });
+        parts_->target->start(
+            parts_->setup.spec, [&](const error& e) { failures += e.text() + "\n"; },
+            [&] { done.set(); });
     });
     const bool in_time = done.wait(patience);
     if (!in_time || !failures.empty()) {
@@ -121,17 +143,17 @@ void running_target::start() {
 running_target::~running_target() { stop(); }
 
 void running_target::stop() {
-    if (stopped_) return;
-    stopped_ = true;
-    on_control([this] { target_->shut_down([this] { control_->stop(); }); });
-    thread_.join();
-    pool_->stop();
-    target_.reset();
+    if (parts_->stopped) return;
+    parts_->stopped = true;
+    on_control([this] { parts_->target->shut_down([this] { parts_->control->stop(); }); });
+    parts_->thread.join();
+    parts_->pool->stop();
+    parts_->target.reset();
 }
 
 void running_target::on_control(const std::function<void()>& what) {
     signal done;
-    control_->post(*new call([&] {
+    parts_->control->post(*new call([&] {
         what();
         done.set();
     }));
@@ -140,7 +162,7 @@ void running_target::on_control(const std::function<void()>& what) {
 
 result<core::control_answer> running_target::put(std::variant<core::change, core::query> what) {
     auto question = std::make_unique<asking>(std::move(what));
-    target_->submit(*question);
+    parts_->target->submit(*question);
     if (!question->answered.wait(patience)) {
         (void)question.release();  // the target has it still
         throw std::runtime_error("the control reactor did not answer in time");
@@ -162,11 +184,12 @@ std::vector<core::connection_status> running_target::connections() {
     return must<std::vector<core::connection_status>>(core::list_connections{});
 }
 
-std::uint64_t running_target::count(std::atomic<std::uint64_t> core::group_counters::*which) {
-    std::uint64_t sum = 0;
-    for (const auto& group : target_->groups())
-        sum += (group->counters().*which).load(std::memory_order_relaxed);
-    return sum;
+std::uint64_t running_target::count(std::string_view metric) {
+    double sum = 0;
+    const auto report = must<core::counters_report>(core::get_counters{});
+    for (const core::counter_sample& sample : report.samples)
+        if (sample.name == metric) sum += sample.value;
+    return static_cast<std::uint64_t>(sum);
 }
 
 }  // namespace fulmar::testing

@@ -4,32 +4,36 @@
 #pragma once
 
 #include <fulmar/core/control.hpp>
-#include <fulmar/core/device_registry.hpp>
 #include <fulmar/core/model.hpp>
-#include <fulmar/core/target.hpp>
-#include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/host/endpoint.hpp>
-#include <fulmar/mem/memory_source.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+namespace fulmar::backend {
+class device;
+}
+
 namespace fulmar::testing {
+
+/// core::device_factory, without what its header brings.
+using device_factory =
+    std::function<result<std::unique_ptr<backend::device>>(const core::device_spec&)>;
 
 struct target_setup {
     std::uint32_t data_reactors = 1;
     std::size_t pool_bytes = 8u << 20;  ///< per data reactor
     core::target_options limits{};
     core::target_spec spec{};
-    core::device_factory devices{};  ///< null: "ram" and "null"
+    device_factory devices{};  ///< null: "ram" and "null"
 };
 
 /// Devices of type "ram" and "null".
@@ -64,8 +68,8 @@ class running_target {
 
     [[nodiscard]] std::vector<core::connection_status> connections();
     [[nodiscard]] core::listener_status listener(std::size_t index = 0);
-    /// Over all data reactors; readable at any time.
-    [[nodiscard]] std::uint64_t count(std::atomic<std::uint64_t> core::group_counters::*which);
+    /// A counter of `/metrics`, over all data reactors: "fulmar_parked_requests_total".
+    [[nodiscard]] std::uint64_t count(std::string_view metric);
 
     /// Runs `what` on the control reactor and waits for its end.
     void on_control(const std::function<void()>& what);
@@ -77,14 +81,8 @@ class running_target {
     result<core::control_answer> put(std::variant<core::change, core::query> what);
     void start();
 
-    target_setup setup_;
-    monotonic_clock clock_;
-    mem::heap_memory memory_;
-    std::unique_ptr<engine::reactor> control_;
-    std::unique_ptr<engine::reactor_pool> pool_;
-    std::unique_ptr<core::target> target_;
-    std::jthread thread_;
-    bool stopped_ = false;
+    struct parts;
+    std::unique_ptr<parts> parts_;
 };
 
 /// Waits until `condition` holds, looking again every millisecond; false when it never did.

@@ -33,8 +33,8 @@ struct admin_options {
 };
 
 struct core_options {
-    std::uint32_t data = 1;  ///< data reactors
-    std::vector<int> cpus = {};   ///< one per data reactor, or none: not pinned
+    std::uint32_t data = 1;      ///< data reactors
+    std::vector<int> cpus = {};  ///< one per data reactor, or none: not pinned
     std::uint32_t busy_poll_us = 100;
     friend bool operator==(const core_options&, const core_options&) = default;
 };
@@ -53,7 +53,7 @@ struct daemon_options {
     core_options cores;
     memory_options memory;
     std::string log_level = "info";  ///< trace debug info warn error
-    std::string state_dir = {};           ///< of the journal; empty: beside the config file
+    std::string state_dir = {};      ///< of the journal; empty: beside the config file
     core::target_options target;
     friend bool operator==(const daemon_options&, const daemon_options&) = default;
 };

@@ -30,6 +30,7 @@ struct journal_counters {
     std::uint64_t bytes = 0;
     std::uint64_t folds = 0;
     std::uint64_t failures = 0;
+    std::uint64_t unfolded = 0;  ///< changes that the config file does not have (not a counter)
 };
 
 class journal final : public core::change_log {
@@ -37,7 +38,7 @@ class journal final : public core::change_log {
     struct options {
         std::string config_path = {};
         std::string state_dir = {};  ///< empty: beside the config file
-        disk* files = nullptr;  ///< null: the real one
+        disk* files = nullptr;       ///< null: the real one
         std::uint64_t fold_bytes =
             1024 * 1024;  ///< a longer journal is folded into the config file
         duration retry_delay = std::chrono::seconds(1);  ///< after a failed write

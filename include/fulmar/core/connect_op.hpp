@@ -2,6 +2,7 @@
 // One per qpair, embedded in it. Each hop names the reactor that it runs on.
 #pragma once
 
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/ids.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/reactor.hpp>
@@ -39,7 +40,7 @@ class connect_op : public engine::message {
     bool parked = false;                ///< waits on the qpair's reactor for its subsystem
     bool registered = false;            ///< the home reactor counts the qpair in
     bool wait = false;                  ///< the control reactor says: the subsystem is in transition, wait for it
-    bool deadline_set = false;
+    instant wait_until{};               ///< when its waiting ends, however often it is interrupted; zero: not begun
     queue_counters* counters = nullptr; ///< once registered
     struct wait_timer : engine::timer {
         explicit wait_timer(connect_op& op) noexcept;

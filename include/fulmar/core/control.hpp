@@ -62,6 +62,7 @@ using control_answer = std::variant<std::monostate, target_status, target_spec, 
                             std::vector<listener_status>, std::vector<connection_status>, counters_report>;
 
 /// One command on its way. The admin side owns it and keeps it alive until `replied` has run.
+/// Called on: admin thread, until it is submitted; then control reactor, until it is finished.
 class control_request : public engine::message {
   public:
     using reply = void (*)(control_request&) noexcept;

@@ -54,6 +54,7 @@ struct queue_slot {
 };
 
 /// "Abort that command": travels to the qpair's reactor and back.
+/// Called on: the reactor that holds the message.
 struct abort_op : engine::message {
     abort_op() noexcept;
     controller* owner = nullptr;

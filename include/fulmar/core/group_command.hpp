@@ -33,6 +33,7 @@ enum class group_action : std::uint8_t {
 [[nodiscard]] std::string_view to_string(group_action action) noexcept;
 
 /// Owned by the control reactor while `busy` is false, by the poll group while it is true.
+/// Called on: its owner.
 struct group_command : engine::message {
     group_command() noexcept;
 

@@ -83,10 +83,11 @@ class poll_group final : private engine::poller {
     bool reserve_tasks(std::uint32_t more) noexcept;
     void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
 
-    /// Connects that wait for a subsystem of this name.
-    void park(connect_op& op) noexcept;
+    /// Connects that wait for a subsystem of this name. False: too many wait already.
+    [[nodiscard]] bool park(connect_op& op) noexcept;
     void unpark(connect_op& op) noexcept;
-    void retry_parked_connects() noexcept;
+    /// That subsystem is open: those who wait for it go on.
+    void retry_parked_connects(std::string_view nqn) noexcept;
 
     /// Persistent discovery controllers at home here hear of a change.
     void discovery_changed() noexcept;

@@ -88,6 +88,8 @@ class qpair {
     virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
     /// Make room for `depth` requests (Connect said so).  False: no memory.
     virtual bool grow(std::uint32_t depth) noexcept = 0;
+    /// A Connect was accepted: number() says as which queue.
+    virtual void connected() noexcept {}
     /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the turn.
     virtual void retire() noexcept = 0;
     /// Fills in what only the transport knows: addresses, digests.

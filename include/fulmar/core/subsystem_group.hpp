@@ -77,6 +77,8 @@ struct subsystem_group {
     void replace_view(subsystem_view description) noexcept;
 
   private:
+    void close_all() noexcept;
+    void attach(group_command& command);
     [[nodiscard]] std::uint32_t still_waiting(const group_command& command) noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;

@@ -99,7 +99,8 @@ class target final : public control_port {
 
     void on_request(control_request& request) noexcept;
     void change_device(const std::string& name, change& what, control_request& request);
-    void expel_listener(const std::string& name);
+    /// Stops accepting there, and ends the connections that were made through it.
+    result<void> close_listener(const std::string& name);
     [[nodiscard]] result<control_answer> ask(const query& q);
     void on_change(control_request& request);
     void on_query(control_request& request);

@@ -10,6 +10,7 @@
 namespace fulmar::engine {
 
 /// A timer embedded in its owner. It must be cancelled, or have fired, before it is destroyed.
+/// Called on: owning reactor.
 class timer {
   public:
     using handler = void (*)(timer&) noexcept;

@@ -12,19 +12,19 @@
 namespace fulmar::host {
 
 enum class breach : std::uint8_t {
-    unknown_cid,           ///< an answer, data or R2T for a command that was never sent
-    answered_twice,        ///< the CID is known, but its command had been answered before
-    sqhd_out_of_range,     ///< the SQ head moved past what was sent, or backwards
-    sqhd_behind,           ///< more commands were answered than the SQ head says were taken
-    success_not_allowed,   ///< C2HData with SUCCESS on a queue with SQ flow control
-    data_not_asked,        ///< C2HData for a command that reads nothing
-    data_out_of_range,     ///< data beyond the command's length, or out of order
-    data_missing,          ///< success, but less data than the command asked for
-    data_digest,           ///< the data digest did not match
-    r2t_not_asked,         ///< R2T for a command that writes nothing, or whose data was in-capsule
-    r2t_out_of_range,      ///< an R2T beyond the command's length, or out of order
-    r2t_limit,             ///< more R2Ts outstanding than the ICReq allowed
-    reserved_field,        ///< a reserved field of a completion was not zero
+    unknown_cid,          ///< an answer, data or R2T for a command that was never sent
+    answered_twice,       ///< the CID is known, but its command had been answered before
+    sqhd_out_of_range,    ///< the SQ head moved past what was sent, or backwards
+    sqhd_behind,          ///< more commands were answered than the SQ head says were taken
+    success_not_allowed,  ///< C2HData with SUCCESS on a queue with SQ flow control
+    data_not_asked,       ///< C2HData for a command that reads nothing
+    data_out_of_range,    ///< data beyond the command's length, or out of order
+    data_missing,         ///< success, but less data than the command asked for
+    data_digest,          ///< the data digest did not match
+    r2t_not_asked,        ///< R2T for a command that writes nothing, or whose data was in-capsule
+    r2t_out_of_range,     ///< an R2T beyond the command's length, or out of order
+    r2t_limit,            ///< more R2Ts outstanding than the ICReq allowed
+    reserved_field,       ///< a reserved field of a completion was not zero
 };
 
 [[nodiscard]] std::string_view describe(breach what) noexcept;

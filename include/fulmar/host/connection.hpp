@@ -19,14 +19,15 @@
 namespace fulmar::host {
 
 struct connection_options {
-    std::uint32_t depth = 31;          ///< commands outstanding at most; the SQ has one entry more
-    bool flow_control = true;          ///< as the Connect command will say
-    bool header_digest = false;        ///< asked for; granted or not is in handshake()
+    std::uint32_t depth = 31;    ///< commands outstanding at most; the SQ has one entry more
+    bool flow_control = true;    ///< as the Connect command will say
+    bool header_digest = false;  ///< asked for; granted or not is in handshake()
     bool data_digest = false;
-    std::uint8_t hpda = 0;             ///< alignment of the data that we receive
-    std::uint32_t max_r2t = 16;        ///< R2Ts outstanding per command, at least 1
-    std::uint32_t in_capsule_bytes = 8192;      ///< what an admin queue takes; others: set later
-    std::shared_ptr<receive_buffer> receive;    ///< shared by the queues of a thread; null: its own
+    std::uint8_t hpda = 0;                  ///< alignment of the data that we receive
+    std::uint32_t max_r2t = 16;             ///< R2Ts outstanding per command, at least 1
+    std::uint32_t in_capsule_bytes = 8192;  ///< what an admin queue takes; others: set later
+    std::shared_ptr<receive_buffer> receive =
+        {};  ///< shared by the queues of a thread; null: its own
 };
 
 /// What the ICReq and ICResp settled.
@@ -53,7 +54,8 @@ class connection final : public queue {
 
     /// Connects and shakes hands; blocks until `until`. The Connect command is the caller's.
     /// Errors: those of connect_tcp(); io_error when the peer ends it or does not speak NVMe/TCP.
-    static result<std::unique_ptr<connection>> create(const endpoint& to, const connection_options& options,
+    static result<std::unique_ptr<connection>> create(const endpoint& to,
+                                                      const connection_options& options,
                                                       const deadline& until);
     ~connection() override;
     connection(const connection&) = delete;
@@ -81,13 +83,13 @@ class connection final : public queue {
     /// The life of one command id.
     struct slot {
         request* owner = nullptr;
-        std::uint16_t cid = 0;           // kept when the command is over: who answers it again is seen
-        std::uint16_t r2ts = 0;          // outstanding
+        std::uint16_t cid = 0;   // kept when the command is over: who answers it again is seen
+        std::uint16_t r2ts = 0;  // outstanding
         bool in_capsule = false;
-        bool answered_early = false;     // before its data was sent: `done` waits for the sending
-        std::uint32_t granted = 0;       // bytes that R2Ts have asked for
+        bool answered_early = false;  // before its data was sent: `done` waits for the sending
+        std::uint32_t granted = 0;    // bytes that R2Ts have asked for
         std::uint32_t received = 0;
-        std::uint64_t data_until = 0;    // its data is sent when the send queue has sent this much
+        std::uint64_t data_until = 0;  // its data is sent when the send queue has sent this much
     };
     /// An R2T that is being obeyed.
     struct grant {
@@ -100,7 +102,8 @@ class connection final : public queue {
     connection(unique_fd fd, const connection_options& options, const handshake& agreed);
 
     // The parser's sink.
-    bool on_pdu(nvme::tcp::pdu_type type, std::span<const std::byte> header, std::uint32_t data_bytes) noexcept;
+    bool on_pdu(nvme::tcp::pdu_type type, std::span<const std::byte> header,
+                std::uint32_t data_bytes) noexcept;
     void on_data(std::span<const std::byte> piece) noexcept;
     bool on_data_end(bool digest_right) noexcept;
 
@@ -128,7 +131,7 @@ class connection final : public queue {
     handshake agreed_;
     std::uint32_t max_r2t_;
     std::uint32_t in_capsule_bytes_;
-    std::uint16_t entries_;             // of the submission queue
+    std::uint16_t entries_;  // of the submission queue
     bool flow_control_;
     nvme::tcp::common_header plain_capsule_{};
     pdu_witness* witness_ = nullptr;
@@ -137,23 +140,23 @@ class connection final : public queue {
     std::shared_ptr<receive_buffer> receive_;
     std::array<std::byte, pdu_parser::leftover_max> kept_{};  // the start of a header
     std::size_t kept_bytes_ = 0;
-    slot* data_slot_ = nullptr;         // whose data is arriving
-    std::byte* data_to_ = nullptr;      // where it goes; null: nowhere
+    slot* data_slot_ = nullptr;     // whose data is arriving
+    std::byte* data_to_ = nullptr;  // where it goes; null: nowhere
     std::uint8_t data_flags_ = 0;
 
     send_queue send_;
     std::vector<slot> slots_;
-    std::vector<std::uint16_t> free_;   // a stack
-    std::vector<grant> grants_;         // a ring: R2Ts in the order of arrival
+    std::vector<std::uint16_t> free_;  // a stack
+    std::vector<grant> grants_;        // a ring: R2Ts in the order of arrival
     std::size_t grants_first_ = 0;
     std::size_t grants_count_ = 0;
     std::uint32_t outstanding_ = 0;
-    std::uint32_t unconsumed_ = 0;      // sent, and not yet covered by an SQ head
+    std::uint32_t unconsumed_ = 0;  // sent, and not yet covered by an SQ head
     std::uint16_t sq_head_ = 0;
     std::uint16_t sq_tail_ = 0;
     std::uint64_t consumed_ = 0;
-    std::uint32_t early_ = 0;           // slots with answered_early
-    bool connected_ = false;            // the first answer, the Connect command's, has come
+    std::uint32_t early_ = 0;  // slots with answered_early
+    bool connected_ = false;   // the first answer, the Connect command's, has come
     bool in_turn_ = false;
     std::uint16_t index_mask_;
     std::uint64_t now_ns_ = 0;

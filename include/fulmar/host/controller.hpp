@@ -10,8 +10,8 @@
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/identify.hpp>
-#include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/logs.hpp>
+#include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/registers.hpp>
 
 #include <cstdint>
@@ -22,21 +22,21 @@
 namespace fulmar::host {
 
 struct controller_options {
-    endpoint target;
-    std::string subnqn;
-    std::string hostnqn;        ///< empty: default_host_nqn()
-    nvme::uuid hostid;          ///< nil: default_host_id()
+    endpoint target = {};
+    std::string subnqn = {};
+    std::string hostnqn = {};  ///< empty: default_host_nqn()
+    nvme::uuid hostid = {};    ///< nil: default_host_id()
     std::uint16_t cntlid = nvme::cntlid_dynamic;
     std::uint32_t keep_alive_ms = 15'000;  ///< 0: none
-    std::uint32_t async_events = 0;        ///< AERs to keep outstanding; more than AERL+1 is refused
-    bool enable = true;         ///< false: stop after Connect, for tests of what comes before CC.EN
+    std::uint32_t async_events = 0;  ///< AERs to keep outstanding; more than AERL+1 is refused
+    bool enable = true;  ///< false: stop after Connect, for tests of what comes before CC.EN
     bool flow_control = true;
     bool header_digest = false;
     bool data_digest = false;
     std::uint8_t hpda = 0;
     std::uint32_t max_r2t = 1;
-    duration timeout = std::chrono::seconds(10);  ///< of each command
-    std::shared_ptr<receive_buffer> receive;      ///< null: one of its own for all queues
+    duration timeout = std::chrono::seconds(10);   ///< of each command
+    std::shared_ptr<receive_buffer> receive = {};  ///< null: one of its own for all queues
 };
 
 /// One thread. Destruction closes the connections without a word; shutdown() is the polite way.
@@ -68,25 +68,30 @@ class controller {
     result<queue*> open_io_queue(std::uint16_t qid, std::uint32_t depth);
     /// The same over a connection with other options, for tests.
     result<queue*> open_io_queue(std::uint16_t qid, connection_options options);
-    [[nodiscard]] const std::vector<std::unique_ptr<queue>>& io_queues() const noexcept { return io_queues_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<queue>>& io_queues() const noexcept {
+        return io_queues_;
+    }
 
     /// One turn of the admin queue: keep alive, asynchronous events. False once it is closed.
     bool poll() noexcept;
 
-    // Commands on the admin queue. Errors: a status other than success, timed_out, the connection's.
-    result<reply> execute(const command& what);                       ///< any status is a reply
+    // Commands on the admin queue. Errors: a status other than success, timed_out, the
+    // connection's.
+    result<reply> execute(const command& what);  ///< any status is a reply
     result<std::uint64_t> property_get(std::uint32_t offset, nvme::property_size size);
     result<void> property_set(std::uint32_t offset, nvme::property_size size, std::uint64_t value);
     result<void> enable();
     result<void> disable();   ///< CC.EN = 0, and waits for CSTS.RDY = 0; I/O queues end
     result<void> shutdown();  ///< CC.SHN = normal, waits, closes everything
-    result<std::vector<std::byte>> identify(const nvme::identify_command& what, std::uint32_t nsid = 0);
+    result<std::vector<std::byte>> identify(const nvme::identify_command& what,
+                                            std::uint32_t nsid = 0);
     result<nvme::identify_controller> identify_controller();
     result<nvme::identify_namespace> identify_namespace(std::uint32_t nsid);
     result<nvme::namespace_ids> identify_descriptors(std::uint32_t nsid);
     result<std::vector<std::uint32_t>> active_namespaces();
     /// Reads `what.length_bytes` from `what.offset_bytes`, in pieces of at most 4 KiB.
-    result<std::vector<std::byte>> get_log(const nvme::get_log_page& what, std::uint32_t nsid = nvme::nsid_none);
+    result<std::vector<std::byte>> get_log(const nvme::get_log_page& what,
+                                           std::uint32_t nsid = nvme::nsid_none);
     result<std::uint32_t> get_features(const nvme::get_features& what, std::uint32_t nsid = 0,
                                        std::span<std::byte> data = {});
     result<std::uint32_t> set_features(const nvme::set_features& what, std::uint32_t nsid = 0,

@@ -13,9 +13,9 @@ namespace fulmar::host {
 
 /// One record of the log, its texts without padding.
 struct discovery_entry {
-    std::uint8_t transport = 0;        ///< nvme::trtype, unchecked
-    std::uint8_t address_family = 0;   ///< nvme::adrfam, unchecked
-    std::uint8_t subtype = 0;          ///< nvme::subsystem_type, unchecked
+    std::uint8_t transport = 0;       ///< nvme::trtype, unchecked
+    std::uint8_t address_family = 0;  ///< nvme::adrfam, unchecked
+    std::uint8_t subtype = 0;         ///< nvme::subsystem_type, unchecked
     std::uint8_t treq = 0;
     std::uint16_t port_id = 0;
     std::uint16_t cntlid = 0;
@@ -24,7 +24,7 @@ struct discovery_entry {
     std::string address;
     std::string service;
     std::string subnqn;
-    std::uint8_t tcp_security = 0;     ///< of a TCP entry
+    std::uint8_t tcp_security = 0;  ///< of a TCP entry
 };
 
 struct discovery_log {

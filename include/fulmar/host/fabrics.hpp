@@ -13,12 +13,12 @@ namespace fulmar::host {
 
 /// Who connects, to what.
 struct connect_parameters {
-    std::string subnqn;
-    std::string hostnqn;
-    nvme::uuid hostid;
+    std::string subnqn = {};
+    std::string hostnqn = {};
+    nvme::uuid hostid = {};
     std::uint16_t cntlid = nvme::cntlid_dynamic;
     std::uint16_t qid = 0;
-    std::uint16_t entries = 32;     ///< of the submission queue (the wire counts from 0)
+    std::uint16_t entries = 32;       ///< of the submission queue (the wire counts from 0)
     std::uint32_t keep_alive_ms = 0;  ///< admin queue only
     bool flow_control = true;
 };
@@ -27,7 +27,8 @@ struct connect_parameters {
 [[nodiscard]] nvme::connect_data make_connect_data(const connect_parameters& p) noexcept;
 
 /// Sends Connect as the first command of `q`. A refusal is a reply.
-[[nodiscard]] result<reply> connect_queue(queue& q, const connect_parameters& p, const deadline& until);
+[[nodiscard]] result<reply> connect_queue(queue& q, const connect_parameters& p,
+                                          const deadline& until);
 /// The same; the controller id, or the refusal as an error that says which parameter is at fault.
 [[nodiscard]] result<std::uint16_t> connect_queue_ok(queue& q, const connect_parameters& p,
                                                      const deadline& until);

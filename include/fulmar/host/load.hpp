@@ -20,20 +20,22 @@ namespace fulmar::host {
 
 struct load_options {
     std::uint32_t nsid = 1;
-    std::uint32_t block_bytes = 4096;    ///< of the namespace
-    std::uint64_t first_lba = 0;         ///< the region, in blocks
+    std::uint32_t block_bytes = 4096;  ///< of the namespace
+    std::uint64_t first_lba = 0;       ///< the region, in blocks
     std::uint64_t region_blocks = 0;
-    std::uint32_t io_bytes = 4096;       ///< of one command; the last of a pass may be shorter
-    std::uint32_t depth = 1;             ///< commands under way on each queue
+    std::uint32_t io_bytes = 4096;  ///< of one command; the last of a pass may be shorter
+    std::uint32_t depth = 1;        ///< commands under way on each queue
     unsigned read_percent = 100;
-    bool random = true;                  ///< else ascending, wrapping round
-    bool once = false;                   ///< ascending, each block once, then end
-    double seconds = 1.0;                ///< unless `once`
-    std::optional<std::uint64_t> seed;   ///< write this pattern, and compare what is read with it
+    bool random = true;          ///< else ascending, wrapping round
+    bool once = false;           ///< ascending, each block once, then end
+    double seconds = 1.0;        ///< unless `once`
+    std::uint64_t commands = 0;  ///< end after so many instead; 0: by time
+    std::optional<std::uint64_t> seed =
+        {};  ///< write this pattern, and compare what is read with it
     std::uint64_t random_seed = 1;
-    bool spin = true;                    ///< never block while waiting; else sleep when nothing comes
+    bool spin = true;  ///< never block while waiting; else sleep when nothing comes
     const std::atomic<bool>* stop = nullptr;  ///< ends the load early
-    bool stop_at_error = true;           ///< else go on, and count
+    bool stop_at_error = true;                ///< else go on, and count
 };
 
 /// What has happened so far, or in all.
@@ -43,15 +45,15 @@ struct load_report {
     std::uint64_t writes = 0;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
-    std::uint64_t failed = 0;            ///< answered with another status than success
+    std::uint64_t failed = 0;  ///< answered with another status than success
     nvme::status first_failure{};
     std::uint64_t first_failure_lba = 0;
-    std::uint64_t mismatches = 0;        ///< commands whose data was not the pattern
+    std::uint64_t mismatches = 0;  ///< commands whose data was not the pattern
     std::optional<pattern::mismatch> first_mismatch;
     histogram read_latency;
     histogram write_latency;
-    double busy_share = 0;               ///< of the wall time, how much was spent on turns that found something
-    double cpu_share = 0;                ///< CPU time of this thread by wall time
+    double busy_share = 0;  ///< of the wall time, how much was spent on turns that found something
+    double cpu_share = 0;   ///< CPU time of this thread by wall time
 
     [[nodiscard]] std::uint64_t commands() const noexcept { return reads + writes; }
 };
@@ -105,9 +107,10 @@ class load {
     load_report report_;
     std::unique_ptr<std::byte[]> memory_;
     std::vector<std::unique_ptr<io>> ios_;
-    std::vector<io*> waiting_;          // the queue was full
+    std::vector<io*> waiting_;  // the queue was full
     std::uint64_t random_state_;
-    std::uint64_t next_block_ = 0;      // of the region
+    std::uint64_t issued_ = 0;
+    std::uint64_t next_block_ = 0;  // of the region
     std::uint32_t under_way_ = 0;
     bool issuing_ = true;
     std::uint64_t begun_ns_ = 0;

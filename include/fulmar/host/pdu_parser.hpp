@@ -80,12 +80,12 @@ class pdu_parser {
     settings settings_;
     parse_error error_;
     nvme::crc32c crc_;
-    nvme::tcp::pdu_type type_{};      // the PDU being looked at, and its measures
+    nvme::tcp::pdu_type type_{};  // the PDU being looked at, and its measures
     std::uint32_t header_bytes_ = 0;
-    std::uint32_t lead_bytes_ = 0;    // everything in front of the data
+    std::uint32_t lead_bytes_ = 0;  // everything in front of the data
     std::uint32_t missing_ = 0;
     bool in_data_ = false;
-    bool digested_ = false;           // a data digest follows
+    bool digested_ = false;  // a data digest follows
 };
 
 inline bool pdu_parser::measure(const nvme::tcp::common_header& ch) noexcept {
@@ -95,7 +95,8 @@ inline bool pdu_parser::measure(const nvme::tcp::common_header& ch) noexcept {
     const bool known = type == pdu_type::capsule_resp || type == pdu_type::c2h_data ||
                        type == pdu_type::r2t || type == pdu_type::c2h_term_req;
     // A PDU of the host's, or one that only the handshake has, is out of sequence.
-    if (!known) return parse_pdu_type(ch.type) ? bad(pdu_sequence_error, 0) : bad(invalid_header_field, 0);
+    if (!known)
+        return parse_pdu_type(ch.type) ? bad(pdu_sequence_error, 0) : bad(invalid_header_field, 0);
     type_ = type;
     header_bytes_ = ch.hlen;
     if (ch.hlen != nvme::tcp::header_bytes(type))
@@ -140,8 +141,7 @@ inline bool pdu_parser::measure_data(const nvme::tcp::common_header& ch,
 }
 
 template <typename Sink>
-bool pdu_parser::consume_data(std::span<const std::byte>& bytes, Sink& sink,
-                              bool& go_on) noexcept {
+bool pdu_parser::consume_data(std::span<const std::byte>& bytes, Sink& sink, bool& go_on) noexcept {
     if (missing_ != 0) {
         const auto piece = bytes.first(std::min<std::size_t>(missing_, bytes.size()));
         if (piece.empty()) return false;

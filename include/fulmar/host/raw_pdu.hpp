@@ -18,14 +18,15 @@ using raw_bytes = std::vector<std::byte>;
 struct wire_settings {
     bool header_digest = false;
     bool data_digest = false;
-    std::uint8_t pda = 0;  ///< of the receiver: CPDA for what a host sends, HPDA for what it receives
+    std::uint8_t pda =
+        0;  ///< of the receiver: CPDA for what a host sends, HPDA for what it receives
 };
 
 struct ic_req_fields {
     std::uint16_t pfv = nvme::tcp::pdu_format_version;
     std::uint8_t hpda = 0;
-    std::uint8_t digests = 0;      ///< nvme::tcp::digest_flags
-    std::uint32_t maxr2t = 0;      ///< 0-based
+    std::uint8_t digests = 0;  ///< nvme::tcp::digest_flags
+    std::uint32_t maxr2t = 0;  ///< 0-based
 };
 [[nodiscard]] raw_bytes make_ic_req(const ic_req_fields& fields = {});
 
@@ -38,8 +39,8 @@ struct h2c_data_fields {
     std::uint32_t offset = 0;
     bool last = true;
 };
-[[nodiscard]] raw_bytes make_h2c_data(const h2c_data_fields& fields, std::span<const std::byte> data,
-                                      const wire_settings& w = {});
+[[nodiscard]] raw_bytes make_h2c_data(const h2c_data_fields& fields,
+                                      std::span<const std::byte> data, const wire_settings& w = {});
 [[nodiscard]] raw_bytes make_h2c_term_req(nvme::tcp::fatal_error fes, std::uint32_t fei,
                                           std::span<const std::byte> offender = {});
 

@@ -32,8 +32,8 @@ struct arrival {
 struct raw_reply {
     nvme::cqe answer{};
     raw_bytes data;
-    std::vector<raw_pdu> pdus;      ///< everything that arrived up to the answer
-    bool by_success_flag = false;   ///< the last C2HData stood for the completion
+    std::vector<raw_pdu> pdus;     ///< everything that arrived up to the answer
+    bool by_success_flag = false;  ///< the last C2HData stood for the completion
 
     [[nodiscard]] nvme::status status() const noexcept { return answer.get_status(); }
 };
@@ -46,7 +46,8 @@ class raw_session {
     /// TCP only: nothing is sent.
     static result<raw_session> connect(const endpoint& to, duration within = patience);
     /// TCP and the handshake; what was agreed on is in wire() and ic_response().
-    static result<raw_session> open(const endpoint& to, const ic_req_fields& fields = {}, duration within = patience);
+    static result<raw_session> open(const endpoint& to, const ic_req_fields& fields = {},
+                                    duration within = patience);
 
     // Bytes.
     result<void> send(std::span<const std::byte> bytes, duration within = patience);
@@ -64,10 +65,14 @@ class raw_session {
     void set_wire(const wire_settings& w) noexcept { wire_ = w; }
     [[nodiscard]] const nvme::tcp::ic_resp& ic_response() const noexcept { return ic_resp_; }
     /// Sends the command, with its data in the capsule or by R2T, and collects the answer.
-    result<raw_reply> run(nvme::sqe sqe, std::span<const std::byte> in_capsule = {}, duration within = patience);
-    result<raw_reply> run_write(nvme::sqe sqe, std::span<const std::byte> by_r2t, duration within = patience);
-    /// Collects the answer to command `cid`, obeying R2Ts with `by_r2t`; other answers are kept in `pdus`.
-    result<raw_reply> collect(std::uint16_t cid, std::span<const std::byte> by_r2t = {}, duration within = patience);
+    result<raw_reply> run(nvme::sqe sqe, std::span<const std::byte> in_capsule = {},
+                          duration within = patience);
+    result<raw_reply> run_write(nvme::sqe sqe, std::span<const std::byte> by_r2t,
+                                duration within = patience);
+    /// Collects the answer to command `cid`, obeying R2Ts with `by_r2t`; other answers are kept in
+    /// `pdus`.
+    result<raw_reply> collect(std::uint16_t cid, std::span<const std::byte> by_r2t = {},
+                              duration within = patience);
     /// The Connect command.
     result<raw_reply> connect_queue(const connect_parameters& p, std::uint16_t cid = 0);
 

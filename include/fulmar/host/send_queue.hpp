@@ -33,8 +33,8 @@ class send_queue {
     /// One sendmsg.
     outcome flush(int fd) noexcept;
 
-    /// Bytes ever queued, and ever sent: what was queued when the first stood at n has left when the
-    /// second reaches n.
+    /// Bytes ever queued, and ever sent: what was queued when the first stood at n has left when
+    /// the second reaches n.
     [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return queued_; }
     [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_; }
 

@@ -13,10 +13,16 @@ namespace fulmar::transport::tcp {
 
 namespace sc = nvme::sc;
 
+namespace {
+// What every admin queue takes, and every Connect, whatever IOCCSZ says (NVMe/TCP 1.0, section 3.3).
+constexpr std::uint32_t admin_in_capsule_bytes = 8192;
+static_assert(admin_in_capsule_bytes <= limits::max_in_capsule_bytes);
+}  // namespace
+
 tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
     : qpair(group.group()), tcp_(group), origin_(std::move(origin)), watch_(*this), chunk_wait_(*this) {
     const core::target_options& options = group.group().options();
-    rules_.in_capsule_bytes = static_cast<std::uint32_t>(options.in_capsule_bytes);
+    rules_.in_capsule_bytes = admin_in_capsule_bytes;
     rules_.h2c_data_bytes = static_cast<std::uint32_t>(options.max_transfer_bytes);
     for (std::uint16_t i = 0; i < first_count; ++i) {
         first_requests_[i].tag = i;
@@ -49,6 +55,10 @@ bool tcp_qpair::grow(std::uint32_t depth) noexcept {
         free_.push_front(requests_[i]);
     }
     return true;
+}
+
+void tcp_qpair::connected() noexcept {
+    if (is_io()) rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
 }
 
 tcp_request* tcp_qpair::find(std::uint16_t tag) noexcept {

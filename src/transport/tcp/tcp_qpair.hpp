@@ -63,6 +63,7 @@ class tcp_qpair final : public core::qpair {
     void stop() noexcept override;
     void for_each_request(void (*visit)(core::request&, void*), void* context) noexcept override;
     bool grow(std::uint32_t depth) noexcept override;
+    void connected() noexcept override;
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
     [[nodiscard]] std::string_view listener_name() const noexcept override { return origin_.account->name; }

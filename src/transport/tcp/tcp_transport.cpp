@@ -1,3 +1,4 @@
+// NVMe/TCP as the target sees it: listeners on the control reactor, one group on each data reactor.
 #include <fulmar/transport/tcp.hpp>
 
 #include <vector>

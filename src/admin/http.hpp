@@ -1,0 +1,69 @@
+// HTTP as the rest of the admin layer sees it: values and one handler. Beast stays in
+// http_server.cpp. Called on: admin thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fulmar::admin {
+
+/// Who is at the other end of a connection.
+struct http_peer {
+    bool over_tcp = false;
+    std::string name;  ///< for logs: "uid 1000 pid 77", "127.0.0.1:53112"
+    uid_t uid = 0;     ///< UNIX socket: the kernel's word
+    gid_t gid = 0;
+    std::vector<gid_t> groups;  ///< supplementary
+};
+
+struct http_request {
+    const http_peer* peer = nullptr;  ///< valid until the answer
+    std::string method;
+    std::string target;  ///< as sent: "/v1/subsystems/nqn…?durable=false"
+    std::string body;
+    bool http_1_1 = true;
+    bool has_length = false;  ///< Content-Length or chunks announce a body
+    // Headers, empty when absent. One that is there twice is refused before it gets here.
+    std::string host;
+    std::string origin;
+    std::string authorization;
+    std::string accept;
+    std::string content_type;
+    std::string if_match;
+    std::string if_none_match;
+};
+
+struct http_response {
+    std::uint16_t status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+    bool close = false;  ///< the connection ends after this one
+};
+
+class http_handler {
+  public:
+    using respond = std::function<void(http_response)>;
+
+    /// Looks at a request before its body is read; an answer refuses it, and ends the connection.
+    virtual std::optional<http_response> screen(const http_request& head) = 0;
+
+    /// Answers a whole request by calling `answer` once, now or later, on the admin thread. The
+    /// next request of the connection is read only then.
+    virtual void handle(http_request request, respond answer) = 0;
+
+    /// What to send when the bytes are no HTTP, or too many: 400, 408, 413, 431.
+    virtual http_response refuse(std::uint16_t status, std::string_view why) = 0;
+
+  protected:
+    ~http_handler() = default;
+};
+
+}  // namespace fulmar::admin

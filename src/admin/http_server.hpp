@@ -1,0 +1,57 @@
+// Serves HTTP/1.1 on listening sockets, for one handler: keep-alive, bounded in connections, sizes
+// and time. Requests of a connection are answered in order; a client that pipelines simply waits.
+// Called on: admin thread (the one that runs the io_context).
+// Must never: let one client's silence or size cost another its service.
+#pragma once
+
+#include "http.hpp"
+
+#include <fulmar/base/unique_fd.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace fulmar::admin {
+
+struct http_limits {
+    std::uint32_t connections = 256;
+    std::uint32_t header_bytes = 16 * 1024;
+    std::uint64_t body_bytes = 1024 * 1024;
+    std::chrono::milliseconds idle = std::chrono::seconds(60);  ///< to the end of the next header
+    std::chrono::milliseconds body = std::chrono::seconds(10);
+    std::chrono::milliseconds write = std::chrono::seconds(30);
+};
+
+struct http_counters {
+    std::uint64_t connections_total = 0;
+    std::uint64_t connections_refused = 0;
+    std::uint32_t connections = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t malformed = 0;
+};
+
+class http_server {
+  public:
+    http_server(boost::asio::io_context& io, http_handler& handler, const http_limits& limits);
+    ~http_server();
+    http_server(const http_server&) = delete;
+    http_server& operator=(const http_server&) = delete;
+
+    /// Accepts on `listening`, a socket in the listening state.
+    void serve(unique_fd listening, bool over_tcp);
+    /// Accepts no more, and ends connections: idle ones now, others after their answer.
+    void stop();
+    /// Ends what is left.
+    void abort();
+    [[nodiscard]] const http_counters& counters() const noexcept;
+
+  private:
+    class impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace fulmar::admin

@@ -1,0 +1,209 @@
+#include "rest_api.hpp"
+
+#include "problem_document.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace fulmar::admin {
+
+namespace {
+
+using boost::beast::iequals;
+
+/// Compares a pattern with a path, segment by segment; collects what stands for its {…}.
+bool fits(std::string_view pattern, const std::vector<std::string>& segments,
+          std::vector<std::string>& values) {
+    values.clear();
+    if (pattern == "/") return segments.empty();
+    std::size_t i = 0;
+    while (!pattern.empty()) {
+        pattern.remove_prefix(1);  // the slash
+        const std::string_view part = pattern.substr(0, pattern.find('/'));
+        pattern.remove_prefix(part.size());
+        if (i == segments.size()) return false;
+        const std::string& given = segments[i++];
+        if (part.starts_with('{') && !given.empty())
+            values.push_back(given);
+        else if (part != given)
+            return false;
+    }
+    return i == segments.size();
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+/// Whether an Accept header admits `type` ("application/json"). Preferences do not matter: there is
+/// one representation. A q of 0 is a no.
+bool accepts(std::string_view accept, std::string_view type) {
+    if (trimmed(accept).empty()) return true;
+    type = type.substr(0, type.find(';'));
+    const std::string_view family = type.substr(0, type.find('/'));
+    while (!accept.empty()) {
+        const std::size_t comma = accept.find(',');
+        const std::string_view range = accept.substr(0, comma);
+        accept.remove_prefix(comma == accept.npos ? accept.size() : comma + 1);
+        const std::string_view name = trimmed(range.substr(0, range.find(';')));
+        const std::size_t q = range.find("q=0");
+        const bool no =
+            q != range.npos && range.substr(q + 3).find_first_of("123456789") == range.npos;
+        if (no) continue;
+        if (name == "*/*" || iequals(name, type)) return true;
+        if (name.ends_with("/*") && iequals(name.substr(0, name.size() - 2), family)) return true;
+    }
+    return false;
+}
+
+bool is_json(std::string_view content_type) {
+    const std::string_view name = trimmed(content_type.substr(0, content_type.find(';')));
+    return iequals(name, "application/json") || iequals(name, "application/merge-patch+json");
+}
+
+http_response simple(std::uint16_t status, std::string_view code, std::string message,
+                     std::string remedy, std::string_view instance) {
+    return problem_response(status, code,
+                            {errc::invalid_argument, std::move(message), {}, std::move(remedy)},
+                            instance);
+}
+
+}  // namespace
+
+rest_api::match rest_api::find(const std::string& method, const request_target& target) {
+    match out;
+    std::vector<std::string> values;
+    const auto allow = [&](std::string_view word) {
+        if (out.allowed.find(word) != std::string::npos) return;
+        out.allowed += fmt::format("{}{}", out.allowed.empty() ? "" : ", ", word);
+    };
+    for (const route& one : all_routes()) {
+        if (!fits(one.pattern, target.segments, values)) continue;
+        allow(one.method);
+        if (one.method == "GET") allow("HEAD");
+        if (one.method == method || (method == "HEAD" && one.method == "GET")) {
+            out.found = &one;
+            out.parameters = values;
+        }
+    }
+    if (!out.allowed.empty()) allow("OPTIONS");
+    return out;
+}
+
+std::optional<http_response> rest_api::check(const http_request& head, const request_target& target,
+                                             const match& place) const {
+    const std::string_view path = target.path;
+    if (place.allowed.empty())
+        return simple(404, "not-found", "there is nothing at this address",
+                      "GET /v1/openapi.json tells what there is", path);
+    if (head.method == "OPTIONS") {
+        http_response out;
+        out.status = 204;
+        out.headers.emplace_back("Allow", place.allowed);
+        return out;
+    }
+    if (place.found == nullptr) {
+        http_response out =
+            simple(405, "method-not-allowed", fmt::format("{} is not possible here", head.method),
+                   "one of " + place.allowed, path);
+        out.headers.emplace_back("Allow", place.allowed);
+        return out;
+    }
+    const route& to = *place.found;
+    for (const auto& [key, value] : target.query) {
+        const bool known =
+            (to.changes && key == "durable") || (!to.query.empty() && key == to.query);
+        if (!known)
+            return simple(400, "malformed", fmt::format("unknown parameter \"{}\"", key), "", path);
+    }
+    if (!accepts(head.accept, to.produces) && !accepts(head.accept, "application/problem+json"))
+        return simple(406, "not-acceptable",
+                      fmt::format("there is only {}", to.produces.substr(0, to.produces.find(';'))),
+                      "", path);
+    if (to.takes == route::body::json) {
+        if (!head.has_length)
+            return simple(411, "length-required", "a body is needed, with Content-Length", "",
+                          path);
+        if (!is_json(head.content_type))
+            return simple(415, "unsupported-media-type", "the body must be application/json",
+                          "send \"Content-Type: application/json\"", path);
+    }
+    return std::nullopt;
+}
+
+std::optional<http_response> rest_api::screen(const http_request& head) {
+    const std::optional<request_target> target = parse_target(head.target);
+    std::optional<http_response> answer;
+    if (!target) {
+        answer = simple(400, "malformed", "the address is malformed", "", "");
+    } else if (head.http_1_1 && head.host.empty()) {
+        answer = simple(400, "malformed", "the Host header is missing", "", target->path);
+    } else if (const auto refusal = access_.check(head, target->path == "/v1/health")) {
+        answer = problem_response(
+            refusal->status, refusal->status == 401 ? "not-authenticated" : "permission-denied",
+            refusal->why, target->path);
+    } else {
+        answer = check(head, *target, find(head.method, *target));
+    }
+    if (answer) {
+        ++context_.answers[answer->status];
+        limited_warning(head, *answer);
+    }
+    return answer;
+}
+
+void rest_api::limited_warning(const http_request& request, const http_response& answer) {
+    if (answer.status != 401 && answer.status != 403 && answer.status != 421) return;
+    if (!refusals_.allow(monotonic_clock().now())) return;
+    log::warn("audit: refused {} ({}); {} earlier refusals were not logged", request.peer->name,
+              answer.status, refusals_.held_back());
+}
+
+http_response rest_api::refuse(std::uint16_t status, std::string_view why) {
+    ++context_.answers[status];
+    return simple(status, "malformed", std::string(why), "", "");
+}
+
+void rest_api::handle(http_request request, respond answer) {
+    // screen() has seen this head; only the body is new.
+    request_target target = parse_target(request.target).value_or(request_target{});
+    match place = find(request.method, target);
+    if (place.found == nullptr) return answer(refuse(400, "the address is malformed"));
+    const route& to = *place.found;
+    auto call = std::make_shared<rest_call>(context_, std::move(request), std::move(target), to,
+                                            std::move(place.parameters), std::move(answer));
+    if (to.takes == route::body::none && !call->request.body.empty() && call->request.body != "{}")
+        return call->send(simple(400, "malformed", "no body belongs here", "", call->target.path));
+    if (!to.changes) return guarded(call, [&] { to.run(call); });
+    const bool conditional = !call->request.if_match.empty();
+    context_.gate.enter(conditional, [this, call](change_gate::pass pass) {
+        call->pass = std::move(pass);
+        guarded(call, [&] { run_change(call); });
+    });
+}
+
+/// With If-Match nobody else changes anything between the look at the revision and the change.
+void rest_api::run_change(const call_ptr& call) {
+    if (call->request.if_match.empty() || call->request.if_match == "*") return call->to.run(call);
+    call->ask(core::get_target{}, [call](const core::control_answer& answer, std::uint64_t) {
+        const std::uint64_t revision = std::get<core::target_status>(answer).revision;
+        const std::string tag = fmt::format("\"{}\"", revision);
+        if (call->request.if_match.find(tag) != std::string::npos) return call->to.run(call);
+        http_response out =
+            problem_response(412, "precondition-failed",
+                             {errc::conflict,
+                              fmt::format("the configuration is at revision {} by now", revision),
+                              {},
+                              "look at it again, then decide"},
+                             call->target.path);
+        out.headers.emplace_back("ETag", tag);
+        call->send(std::move(out));
+    });
+}
+
+}  // namespace fulmar::admin

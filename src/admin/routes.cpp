@@ -1,0 +1,55 @@
+// The table of routes. A test compares it with openapi.json.
+#include "routes.hpp"
+
+namespace fulmar::admin {
+
+const std::vector<route>& all_routes() {
+    constexpr auto none = route::body::none;
+    constexpr auto with_body = route::body::json;
+    static constexpr std::string_view json = "application/json";
+    static constexpr std::string_view text = "text/plain; version=0.0.4; charset=utf-8";
+    static constexpr std::string_view html = "text/html; charset=utf-8";
+    static const std::vector<route> table{
+        {"GET", "/", routes::page, none, false, html},
+        {"GET", "/metrics", routes::metrics, none, false, text},
+        {"GET", "/v1/health", routes::health},
+        {"GET", "/v1/version", routes::version},
+        {"GET", "/v1/openapi.json", routes::openapi},
+        {"GET", "/v1/connections", routes::connections},
+        {"GET", "/v1/config", routes::config},
+        {"POST", "/v1/config/reload", routes::reload, none, false, json, "dry_run"},
+
+        {"GET", "/v1/subsystems", routes::list_subsystems},
+        {"POST", "/v1/subsystems", routes::create_subsystem, with_body, true},
+        {"GET", "/v1/subsystems/{nqn}", routes::show_subsystem},
+        {"PUT", "/v1/subsystems/{nqn}", routes::put_subsystem, with_body, true},
+        {"PATCH", "/v1/subsystems/{nqn}", routes::patch_subsystem, with_body, true},
+        {"DELETE", "/v1/subsystems/{nqn}", routes::delete_subsystem, none, true},
+        {"POST", "/v1/subsystems/{nqn}/pause", routes::pause_subsystem, none, true},
+        {"POST", "/v1/subsystems/{nqn}/resume", routes::resume_subsystem, none, true},
+        {"GET", "/v1/subsystems/{nqn}/hosts", routes::list_hosts},
+        {"POST", "/v1/subsystems/{nqn}/hosts", routes::add_host, with_body, true},
+        {"DELETE", "/v1/subsystems/{nqn}/hosts/{host}", routes::remove_host, none, true},
+
+        {"GET", "/v1/subsystems/{nqn}/namespaces", routes::list_namespaces},
+        {"POST", "/v1/subsystems/{nqn}/namespaces", routes::add_namespace, with_body, true},
+        {"GET", "/v1/subsystems/{nqn}/namespaces/{nsid}", routes::show_namespace},
+        {"PATCH", "/v1/subsystems/{nqn}/namespaces/{nsid}", routes::patch_namespace, with_body,
+         true},
+        {"DELETE", "/v1/subsystems/{nqn}/namespaces/{nsid}", routes::remove_namespace, none, true},
+
+        {"GET", "/v1/listeners", routes::list_listeners},
+        {"POST", "/v1/listeners", routes::add_listener, with_body, true},
+        {"DELETE", "/v1/listeners/{name}", routes::remove_listener, none, true},
+
+        {"GET", "/v1/devices", routes::list_devices},
+        {"POST", "/v1/devices", routes::create_device, with_body, true},
+        {"GET", "/v1/devices/{name}", routes::show_device},
+        {"PATCH", "/v1/devices/{name}", routes::patch_device, with_body, true},
+        {"DELETE", "/v1/devices/{name}", routes::delete_device, none, true},
+        {"POST", "/v1/devices/{name}/reopen", routes::reopen_device, none, true},
+    };
+    return table;
+}
+
+}  // namespace fulmar::admin

@@ -1,0 +1,49 @@
+// The handlers of all routes; one file per resource. Called on: admin thread.
+#pragma once
+
+#include "rest.hpp"
+
+namespace fulmar::admin::routes {
+
+// routes_target.cpp
+void health(const call_ptr& call);
+void version(const call_ptr& call);
+void metrics(const call_ptr& call);
+void connections(const call_ptr& call);
+void openapi(const call_ptr& call);
+void page(const call_ptr& call);
+void config(const call_ptr& call);
+void reload(const call_ptr& call);
+
+// routes_subsystem.cpp
+void list_subsystems(const call_ptr& call);
+void create_subsystem(const call_ptr& call);
+void show_subsystem(const call_ptr& call);
+void put_subsystem(const call_ptr& call);
+void patch_subsystem(const call_ptr& call);
+void delete_subsystem(const call_ptr& call);
+void pause_subsystem(const call_ptr& call);
+void resume_subsystem(const call_ptr& call);
+void list_hosts(const call_ptr& call);
+void add_host(const call_ptr& call);
+void remove_host(const call_ptr& call);
+
+// routes_namespace.cpp
+void list_namespaces(const call_ptr& call);
+void add_namespace(const call_ptr& call);
+void show_namespace(const call_ptr& call);
+void patch_namespace(const call_ptr& call);
+void remove_namespace(const call_ptr& call);
+
+// routes_device.cpp
+void list_devices(const call_ptr& call);
+void create_device(const call_ptr& call);
+void show_device(const call_ptr& call);
+void patch_device(const call_ptr& call);
+void delete_device(const call_ptr& call);
+void reopen_device(const call_ptr& call);
+void list_listeners(const call_ptr& call);
+void add_listener(const call_ptr& call);
+void remove_listener(const call_ptr& call);
+
+}  // namespace fulmar::admin::routes

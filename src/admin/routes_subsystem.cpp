@@ -1,0 +1,190 @@
+// /v1/subsystems and the hosts of a subsystem.
+#include "problem_document.hpp"
+#include "routes.hpp"
+#include "spec_diff.hpp"
+#include "status_json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace fulmar::admin::routes {
+
+namespace {
+
+using json = rest_call::json;
+
+std::string location(const std::string& nqn) { return "/v1/subsystems/" + escape_segment(nqn); }
+
+/// What is there now as the answer, `status` 200 or 201.
+void show(const call_ptr& call, const std::string& nqn, bool made) {
+    call->ask(core::get_subsystem{nqn},
+              [call, nqn, made](const core::control_answer& answer, std::uint64_t revision) {
+                  const json body = to_json(std::get<core::subsystem_status>(answer));
+                  if (made)
+                      call->created(location(nqn), body, revision);
+                  else
+                      call->ok(body, revision);
+              });
+}
+
+/// Creates it; "paused" is a second step.
+void create(const call_ptr& call, core::subsystem_spec spec) {
+    const std::string nqn = spec.nqn;
+    const bool paused = std::exchange(spec.paused, false);
+    call->change(
+        core::create_subsystem{std::move(spec)},
+        [call, nqn, paused](const core::control_answer& answer, std::uint64_t revision) {
+            if (!paused)
+                return call->created(location(nqn),
+                                     to_json(std::get<core::subsystem_status>(answer)), revision);
+            call->change(
+                core::pause_subsystem{nqn},
+                [call, nqn](const core::control_answer&, std::uint64_t) { show(call, nqn, true); });
+        });
+}
+
+}  // namespace
+
+void list_subsystems(const call_ptr& call) {
+    call->ask(core::list_subsystems{},
+              [call](const core::control_answer& answer, std::uint64_t revision) {
+                  json all = json::array();
+                  for (const auto& one : std::get<std::vector<core::subsystem_status>>(answer))
+                      all.push_back(to_json(one));
+                  call->ok({{"subsystems", std::move(all)}}, revision);
+              });
+}
+
+void create_subsystem(const call_ptr& call) {
+    auto spec = call->body_as([](json_place where, problem_list& problems) {
+        return read_subsystem(std::move(where), problems, document::body);
+    });
+    if (spec) create(call, std::move(*spec));
+}
+
+void show_subsystem(const call_ptr& call) { show(call, call->parameters[0], false); }
+
+void put_subsystem(const call_ptr& call) {
+    const std::string& nqn = call->parameters[0];
+    std::optional<json_node> tree = call->body();
+    if (!tree) return;
+    if (tree->kind == json_kind::object && tree->find("nqn") == nullptr)
+        tree->members.push_back(
+            {"nqn", tree->line, {.kind = json_kind::text, .line = tree->line, .text = nqn}});
+    problem_list problems;
+    core::subsystem_spec wanted = read_subsystem({&*tree, ""}, problems, document::body);
+    if (problems.empty() && wanted.nqn != nqn)
+        problems.add({"/nqn", 0, "is not the NQN of the address", "leave it out"});
+    for (std::size_t i = 0; i < wanted.namespaces.size(); ++i)
+        if (wanted.namespaces[i].nsid == 0)
+            problems.add({fmt::format("/namespaces/{}", i), 0, "lacks \"nsid\"",
+                          "PUT says all of what shall be there"});
+    if (!problems.empty()) return call->fail(problems);
+    call->context.core.submit(
+        core::query(core::get_subsystem{nqn}), false,
+        [call, wanted](control_client::outcome outcome, std::uint64_t) {
+            guarded(call, [&] {
+                if (!outcome && outcome.error().code == errc::not_found)
+                    return create(call, wanted);
+                if (!outcome) return call->fail(outcome.error());
+                if (call->request.if_none_match == "*")
+                    return call->send(problem_response(
+                        412, "precondition-failed",
+                        {errc::already_exists, fmt::format("subsystem {} exists", wanted.nqn)},
+                        call->target.path));
+                const auto& status = std::get<core::subsystem_status>(*outcome);
+                core::subsystem_spec running = status.spec;
+                running.namespaces.clear();
+                for (const auto& ns : status.namespaces) running.namespaces.push_back(ns.spec);
+                auto changes = diff_subsystem(running, wanted);
+                if (!changes)
+                    return call->fail(
+                        error{errc::conflict,
+                              "serial, model, listeners and controller ids are fixed at creation",
+                              {},
+                              "delete the subsystem and create it anew, or say what it has"});
+                call->change_all(std::move(*changes), [call, nqn = wanted.nqn](std::uint64_t) {
+                    show(call, nqn, false);
+                });
+            });
+        });
+}
+
+void patch_subsystem(const call_ptr& call) {
+    const std::string nqn = call->parameters[0];
+    auto changes = call->body_as([&](json_place where, problem_list& problems) {
+        std::vector<core::change> out;
+        object_reader reader(std::move(where), problems);
+        if (bool allow = false; reader.read("allow_any_host", allow))
+            out.push_back(core::set_allow_any_host{nqn, allow});
+        if (bool paused = false; reader.read("paused", paused)) {
+            if (paused)
+                out.push_back(core::pause_subsystem{nqn});
+            else
+                out.push_back(core::resume_subsystem{nqn});
+        }
+        reader.finish();
+        if (out.empty() && problems.empty())
+            problems.add(
+                {"", 0, "changes nothing", "\"allow_any_host\" or \"paused\" can be changed"});
+        return out;
+    });
+    if (!changes) return;
+    call->change_all(std::move(*changes), [call, nqn](std::uint64_t) { show(call, nqn, false); });
+}
+
+void delete_subsystem(const call_ptr& call) {
+    call->change(
+        core::delete_subsystem{call->parameters[0]},
+        [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
+}
+
+void pause_subsystem(const call_ptr& call) {
+    call->change(core::pause_subsystem{call->parameters[0]},
+                 [call](const core::control_answer&, std::uint64_t) {
+                     show(call, call->parameters[0], false);
+                 });
+}
+
+void resume_subsystem(const call_ptr& call) {
+    call->change(core::resume_subsystem{call->parameters[0]},
+                 [call](const core::control_answer&, std::uint64_t) {
+                     show(call, call->parameters[0], false);
+                 });
+}
+
+void list_hosts(const call_ptr& call) {
+    call->ask(core::get_subsystem{call->parameters[0]}, [call](const core::control_answer& answer,
+                                                               std::uint64_t revision) {
+        const auto& spec = std::get<core::subsystem_status>(answer).spec;
+        call->ok({{"allow_any_host", spec.allow_any_host}, {"hosts", spec.hosts}}, revision);
+    });
+}
+
+void add_host(const call_ptr& call) {
+    const auto host = call->body_as([](json_place where, problem_list& problems) {
+        std::string nqn;
+        object_reader reader(std::move(where), problems);
+        reader.require("host", "the NQN of a host");
+        if (reader.read("host", nqn))
+            if (auto wrong = check_host_nqn(nqn)) reader.complain("host", std::move(*wrong));
+        reader.finish();
+        return nqn;
+    });
+    if (!host) return;
+    call->change(core::add_host{call->parameters[0], *host},
+                 [call, host](const core::control_answer&, std::uint64_t revision) {
+                     call->created(
+                         location(call->parameters[0]) + "/hosts/" + escape_segment(*host),
+                         {{"host", *host}}, revision);
+                 });
+}
+
+void remove_host(const call_ptr& call) {
+    call->change(
+        core::remove_host{call->parameters[0], call->parameters[1]},
+        [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
+}
+
+}  // namespace fulmar::admin::routes

@@ -1,0 +1,130 @@
+// Routes that concern the target as a whole.
+#include "admin_assets.hpp"
+#include "change_json.hpp"
+#include "metrics.hpp"
+#include "problem_document.hpp"
+#include "reload.hpp"
+#include "routes.hpp"
+#include "status_json.hpp"
+
+#include <fmt/format.h>
+
+namespace fulmar::admin::routes {
+
+namespace {
+
+using json = rest_call::json;
+
+http_response text_response(std::string_view body, std::string_view type) {
+    http_response out;
+    out.content_type = type;
+    out.body = body;
+    return out;
+}
+
+json durability(const journal* log) {
+    if (log == nullptr) return {{"possible", false}, {"reason", "there is no journal"}};
+    const result<void> possible = log->durable();
+    json out{{"possible", possible.has_value()}};
+    if (!possible) out["reason"] = possible.error().text();
+    return out;
+}
+
+json report_json(const reload_report& report) {
+    json changes = json::array();
+    for (const reload_report::step& step : report.steps) {
+        json one = to_json(step.change);
+        if (step.failed) {
+            one["error"] = {{"code", to_string(step.failed->code)},
+                            {"detail", step.failed->message}};
+            if (!step.failed->remedy.empty()) one["error"]["remedy"] = step.failed->remedy;
+        }
+        changes.push_back(std::move(one));
+    }
+    json warnings = json::array();
+    for (const problem& p : report.warnings)
+        warnings.push_back({{"where", p.pointer}, {"message", p.message}, {"remedy", p.remedy}});
+    json out{{"dry_run", report.dry_run},
+             {"changes", std::move(changes)},
+             {"failed", report.failures()},
+             {"needs_restart", report.needs_restart},
+             {"warnings", std::move(warnings)}};
+    if (!report.recorded) out["not_durable"] = report.recorded.error().text();
+    return out;
+}
+
+}  // namespace
+
+void health(const call_ptr& call) {
+    call->ask(
+        core::get_target{}, [call](const core::control_answer& answer, std::uint64_t revision) {
+            const auto& status = std::get<core::target_status>(answer);
+            json body{{"status", status.stopping ? "stopping" : "ok"}, {"version", FULMAR_VERSION}};
+            body.update(to_json(status));
+            body["durable"] = durability(call->context.log);
+            call->ok(body, revision);
+        });
+}
+
+void version(const call_ptr& call) {
+    call->ok({{"name", "fulmard"}, {"version", FULMAR_VERSION}, {"api", "v1"}}, 0);
+}
+
+void metrics(const call_ptr& call) {
+    call->ask(core::get_counters{}, [call](const core::control_answer& answer, std::uint64_t) {
+        call->send(
+            text_response(render_metrics(std::get<core::counters_report>(answer), call->context),
+                          call->to.produces));
+    });
+}
+
+void connections(const call_ptr& call) {
+    call->ask(core::list_connections{},
+              [call](const core::control_answer& answer, std::uint64_t revision) {
+                  json all = json::array();
+                  for (const auto& one : std::get<std::vector<core::connection_status>>(answer))
+                      all.push_back(to_json(one));
+                  call->ok({{"connections", std::move(all)}}, revision);
+              });
+}
+
+void openapi(const call_ptr& call) {
+    call->send(text_response(assets::openapi_json, call->to.produces));
+}
+
+void page(const call_ptr& call) {
+    http_response out = text_response(assets::index_html, call->to.produces);
+    out.headers.emplace_back("Content-Security-Policy",
+                             "default-src 'self'; style-src 'unsafe-inline'");
+    call->send(std::move(out));
+}
+
+void config(const call_ptr& call) {
+    call->ask(core::get_spec{}, [call](const core::control_answer& answer, std::uint64_t revision) {
+        call->ok(to_json(call->context.options, std::get<core::target_spec>(answer)), revision);
+    });
+}
+
+void reload(const call_ptr& call) {
+    const std::optional<bool> dry_run = call->flag("dry_run", false);
+    if (!dry_run) return;
+    if (call->context.config_path.empty())
+        return call->fail(error{errc::not_supported, "this daemon has no configuration file"});
+    reload_config(call->context, *dry_run, [call](const reload_outcome& outcome) {
+        guarded(call, [&] {
+            if (!outcome) return call->fail(outcome.error());
+            if (outcome->failures() == 0) return call->ok(report_json(*outcome), outcome->revision);
+            http_response answer = problem_response(
+                409, "reload-incomplete",
+                {errc::conflict, fmt::format("{} of {} changes failed", outcome->failures(),
+                                             outcome->steps.size())},
+                call->target.path);
+            json document = json::parse(answer.body);
+            document.update(report_json(*outcome));
+            answer.body = dump(document);
+            call->send(std::move(answer));
+        });
+    });
+}
+
+}  // namespace fulmar::admin::routes

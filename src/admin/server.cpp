@@ -1,0 +1,186 @@
+#include "change_json.hpp"
+#include "reload.hpp"
+#include "rest_api.hpp"
+
+#include <fulmar/admin/server.hpp>
+#include <fulmar/base/log.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace fulmar::admin {
+
+namespace asio = boost::asio;
+
+class server::impl {
+  public:
+    explicit impl(setup parts)
+        : setup_(std::move(parts)),
+          core_(io_, *setup_.port, patience()),
+          context_{.core = core_,
+                   .gate = gate_,
+                   .log = setup_.log,
+                   .config_path = setup_.config_path,
+                   .options = setup_.options,
+                   .audit = setup_.options.admin.audit} {
+        if (setup_.log != nullptr)
+            context_.rebase = [this](std::string digest, std::function<void(result<void>)> done) {
+                rebase(std::move(digest), std::move(done));
+            };
+    }
+
+    ~impl() { stop(std::chrono::milliseconds(0)); }
+
+    result<void> start() {
+        const admin_options& admin = setup_.options.admin;
+        unique_fd local;
+        unique_fd tcp;
+        std::uint16_t port = 0;
+        if (!admin.unix_socket.empty()) {
+            FULMAR_TRY(local, listen_unix(admin.unix_socket, admin.socket_mode));
+            socket_path_ = admin.unix_socket;
+            addresses_.push_back("unix:" + socket_path_);
+        }
+        if (admin.tcp) {
+            port = admin.tcp->port;
+            FULMAR_TRY(tcp, listen_tcp(admin.tcp->address, port));
+            const bool six = admin.tcp->address.find(':') != std::string::npos;
+            addresses_.push_back(six ? fmt::format("http://[{}]:{}", admin.tcp->address, port)
+                                     : fmt::format("http://{}:{}", admin.tcp->address, port));
+        }
+        FULMAR_TRY(access_rules access, access_rules::make(admin, port));
+        api_.emplace(context_, std::move(access));
+        http_.emplace(io_, *api_, http_limits{});
+        context_.http = &http_->counters();
+        if (local) http_->serve(std::move(local), false);
+        if (tcp) http_->serve(std::move(tcp), true);
+        thread_ = std::thread([this] { run(); });
+        return {};
+    }
+
+    void stop(std::chrono::milliseconds patience) {
+        if (!thread_.joinable()) return;
+        asio::post(io_, [this, patience] {
+            http_->stop();
+            finish_by_ = std::chrono::steady_clock::now() + patience;
+            finish_when_quiet();
+        });
+        thread_.join();
+        if (!socket_path_.empty()) ::unlink(socket_path_.c_str());
+    }
+
+    asio::io_context io_{1};
+    std::vector<std::string> addresses_;
+
+    void reload() {
+        if (setup_.config_path.empty()) return log::warn("reload: there is no configuration file");
+        reload_config(context_, false, [this](const reload_outcome& outcome) { report(outcome); });
+    }
+
+  private:
+    [[nodiscard]] std::chrono::milliseconds patience() const {
+        if (setup_.patience.count() != 0) return setup_.patience;
+        return std::chrono::milliseconds(setup_.options.target.transition_timeout_ms) +
+               std::chrono::seconds(5);
+    }
+
+    void run() {
+        ::pthread_setname_np(::pthread_self(), "fulmar-admin");
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
+        const auto stay = asio::make_work_guard(io_);
+        while (!io_.stopped()) {
+            try {
+                io_.run();
+            } catch (const std::exception& failure) {  // of one connection; the others go on
+                log::error("rest: {}", failure.what());
+            }
+        }
+    }
+
+    void finish_when_quiet() {
+        const bool late = std::chrono::steady_clock::now() >= finish_by_;
+        if (http_->counters().connections == 0 || late) {
+            http_->abort();
+            return io_.stop();
+        }
+        closing_.expires_after(std::chrono::milliseconds(5));
+        closing_.async_wait([this](boost::system::error_code) { finish_when_quiet(); });
+    }
+
+    void rebase(std::string digest, std::function<void(result<void>)> done) {
+        setup_.log->rebase(std::move(digest),
+                           [this, then = std::move(done)](const result<void>& outcome) {
+                               asio::post(io_, [then, outcome] { then(outcome); });
+                           });
+    }
+
+    void report(const reload_outcome& outcome) const {
+        if (!outcome) {
+            log::error("reload: nothing was changed:");
+            for (const std::string& line : outcome.error().lines(setup_.config_path))
+                log::error("reload: {}", line);
+            return;
+        }
+        for (const problem& warning : outcome->warnings)
+            log::warn("reload: {}", warning.text(setup_.config_path));
+        for (const reload_report::step& step : outcome->steps) {
+            if (step.failed)
+                log::error("reload: {}: {}", describe(step.change), step.failed->text());
+            else
+                log::info("reload: {}", describe(step.change));
+        }
+        for (const std::string& pointer : outcome->needs_restart)
+            log::warn("reload: {} has changed; that takes effect at the next start", pointer);
+        if (!outcome->recorded) log::error("reload: {}", outcome->recorded.error().text());
+        log::info("reload: {} changes, {} failed", outcome->steps.size(), outcome->failures());
+    }
+
+    setup setup_;
+    control_client core_;
+    change_gate gate_;
+    rest_context context_;
+    std::optional<rest_api> api_;
+    std::optional<http_server> http_;
+    std::string socket_path_;
+    asio::steady_timer closing_{io_};
+    std::chrono::steady_clock::time_point finish_by_;
+    std::thread thread_;
+};
+
+server::server(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
+server::~server() = default;
+
+result<std::unique_ptr<server>> server::start(setup parts) {
+    try {
+        auto inside = std::make_unique<impl>(std::move(parts));
+        FULMAR_CHECK(inside->start());
+        return std::unique_ptr<server>(new server(std::move(inside)));
+    } catch (const std::exception& failure) {
+        return fail(errc::no_memory,
+                    fmt::format("cannot start the admin server: {}", failure.what()));
+    }
+}
+
+const std::vector<std::string>& server::addresses() const noexcept { return impl_->addresses_; }
+
+void server::reload() {
+    asio::post(impl_->io_, [this] { impl_->reload(); });
+}
+
+void server::ping(std::function<void()> answer) { asio::post(impl_->io_, std::move(answer)); }
+
+void server::stop(std::chrono::milliseconds patience) { impl_->stop(patience); }
+
+}  // namespace fulmar::admin

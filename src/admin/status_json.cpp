@@ -1,0 +1,178 @@
+#include "status_json.hpp"
+
+#include "model_json.hpp"
+#include "quantity.hpp"
+
+#include <fmt/format.h>
+
+namespace fulmar::admin {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+void add(ordered_json& out, const core::transition_status& transition) {
+    out["state"] = transition.state;
+    out["in_state_ms"] = transition.in_state_ms;
+    if (!transition.waiting_for.empty()) out["waiting_for"] = transition.waiting_for;
+    if (!transition.last_error.empty()) out["last_error"] = transition.last_error;
+}
+
+template <typename Specs, typename Write>
+ordered_json array_of(const Specs& specs, Write&& write) {
+    ordered_json out = ordered_json::array();
+    for (const auto& one : specs) out.push_back(write(one));
+    return out;
+}
+
+std::string_view word(hugepage_use use) noexcept {
+    switch (use) {
+        case hugepage_use::automatic: return "auto";
+        case hugepage_use::on: return "on";
+        case hugepage_use::off: return "off";
+    }
+    return "auto";
+}
+
+ordered_json admin_json(const admin_options& options) {
+    ordered_json out{{"unix_socket", options.unix_socket},
+                     {"socket_mode", fmt::format("{:04o}", options.socket_mode)}};
+    if (options.tcp)
+        out["tcp"] = {{"address", options.tcp->address},
+                      {"port", options.tcp->port},
+                      {"token_file", options.tcp->token_file}};
+    out["audit"] = options.audit;
+    return out;
+}
+
+ordered_json limits_json(const core::target_options& options) {
+    return {{"max_transfer", print_size(options.max_transfer_bytes)},
+            {"in_capsule", print_size(options.in_capsule_bytes)},
+            {"queue_depth", options.max_queue_depth},
+            {"io_queues", options.max_io_queues},
+            {"connections_per_listener", options.max_connections_per_listener}};
+}
+
+ordered_json timeouts_json(const core::target_options& options) {
+    return {{"transition_ms", options.transition_timeout_ms},
+            {"shutdown_ms", options.shutdown_timeout_ms},
+            {"connect_wait_ms", options.connect_wait_ms},
+            {"first_pdu_ms", options.first_pdu_timeout_ms},
+            {"send_stall_s", options.send_stall_s},
+            {"data_stall_s", options.data_stall_s},
+            {"retry_delay_ms", options.retry_delay_ms},
+            {"ana_transition_s", options.ana_transition_s}};
+}
+
+}  // namespace
+
+ordered_json to_json(const core::namespace_status& status) {
+    ordered_json out = to_json(status.spec, document::body);
+    ordered_json now = ordered_json::object();
+    add(now, status.transition);
+    now["generation"] = status.generation;
+    now["block_count"] = status.block_count;
+    now["block_size"] = status.block_bytes;
+    now["outstanding"] = status.outstanding;
+    now["parked"] = status.parked;
+    out["status"] = std::move(now);
+    return out;
+}
+
+ordered_json to_json(const core::subsystem_status& status) {
+    ordered_json out = to_json(status.spec, document::body);
+    out["namespaces"] = array_of(status.namespaces, [](const auto& ns) { return to_json(ns); });
+    ordered_json now = ordered_json::object();
+    add(now, status.transition);
+    now["slot"] = status.slot;
+    now["generation"] = status.generation;
+    now["controllers"] = status.controllers;
+    now["queued_operations"] = status.queued_operations;
+    out["status"] = std::move(now);
+    return out;
+}
+
+ordered_json to_json(const core::device_status& status) {
+    ordered_json out = to_json(status.spec, document::body);
+    ordered_json now{{"state", status.state}};
+    if (!status.reason.empty()) now["reason"] = status.reason;
+    if (!status.used_by.empty()) now["used_by"] = status.used_by;
+    now["block_count"] = status.block_count;
+    if (!status.serial.empty()) now["serial"] = status.serial;
+    if (!status.model.empty()) now["model"] = status.model;
+    if (!status.note.empty()) now["note"] = status.note;
+    out["status"] = std::move(now);
+    return out;
+}
+
+ordered_json to_json(const core::listener_status& status) {
+    ordered_json out{{"name", status.spec.name()}};
+    out.update(to_json(status.spec));
+    out["status"] = {{"connections", status.connections},
+                     {"accepted_total", status.accepted_total},
+                     {"rejected_total", status.rejected_total}};
+    return out;
+}
+
+ordered_json to_json(const core::connection_status& status) {
+    return {{"id", status.id},
+            {"transport", status.transport},
+            {"peer", status.peer},
+            {"local", status.local},
+            {"reactor", status.reactor},
+            {"state", status.state},
+            {"host", status.host_nqn},
+            {"subsystem", status.subsystem_nqn},
+            {"cntlid", status.cntlid},
+            {"qid", status.qid},
+            {"queue_depth", status.queue_depth},
+            {"outstanding", status.outstanding},
+            {"commands_total", status.commands_total},
+            {"bytes_read", status.bytes_read},
+            {"bytes_written", status.bytes_written},
+            {"header_digest", status.header_digest},
+            {"data_digest", status.data_digest}};
+}
+
+ordered_json to_json(const core::target_status& status) {
+    ordered_json out{{"uptime_ms", status.uptime_ms},     {"revision", status.revision},
+                     {"subsystems", status.subsystems},   {"namespaces", status.namespaces},
+                     {"connections", status.connections}, {"hugepages", status.hugepages}};
+    out["reactors"] = array_of(status.reactors, [](const core::reactor_status& r) {
+        return ordered_json{{"id", r.id},
+                            {"turns", r.turns},
+                            {"busy_turns", r.busy_turns},
+                            {"sleeps", r.sleeps},
+                            {"messages", r.messages},
+                            {"longest_turn_ns", r.longest_turn_ns},
+                            {"connections", r.connections},
+                            {"pool_chunks_total", r.pool_chunks_total},
+                            {"pool_chunks_free", r.pool_chunks_free},
+                            {"pool_waiters", r.pool_waiters}};
+    });
+    return out;
+}
+
+ordered_json to_json(const daemon_options& options, const core::target_spec& spec) {
+    ordered_json out = ordered_json::object();
+    out["admin"] = admin_json(options.admin);
+    out["cores"] = {{"data", options.cores.data},
+                    {"cpus", options.cores.cpus},
+                    {"busy_poll_us", options.cores.busy_poll_us}};
+    out["memory"] = {{"pool_mib", options.memory.pool_mib},
+                     {"hugepages", word(options.memory.hugepages)}};
+    out["log"] = {{"level", options.log_level}};
+    out["state_dir"] = options.state_dir;
+    out["discovery"] = {{"nqn", options.target.discovery_nqn}};
+    out["limits"] = limits_json(options.target);
+    out["timeouts"] = timeouts_json(options.target);
+    out["listeners"] = array_of(spec.listeners, [](const auto& one) { return to_json(one); });
+    out["devices"] =
+        array_of(spec.devices, [](const auto& one) { return to_json(one, document::file); });
+    out["subsystems"] =
+        array_of(spec.subsystems, [](const auto& one) { return to_json(one, document::file); });
+    out["referrals"] = array_of(spec.referrals, [](const auto& one) { return to_json(one); });
+    return out;
+}
+
+}  // namespace fulmar::admin

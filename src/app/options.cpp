@@ -1,0 +1,42 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fulmar/base/version.hpp>
+
+namespace fulmar::app {
+
+namespace {
+constexpr const char* about =
+    R"(Serves block storage to NVMe hosts over TCP: RAM, files and block devices, from one JSON file.
+
+  fulmard --config /etc/fulmar/fulmard.json          serve until TERM or INT
+  fulmard --check-config /etc/fulmar/fulmard.json    say what is wrong with a file, and serve nothing
+
+While it runs: HUP applies what has changed in the file, TERM and INT stop it in order.
+The REST endpoint is at the UNIX socket that the file names; the tool `fulmar` talks to it.
+Exit codes: 0 stopped in order, 1 the configuration or the start failed, 2 wrong usage.)";
+}  // namespace
+
+parsed_command_line parse_command_line(int argc, char** argv) {
+    CLI::App app(about);
+    app.set_version_flag("--version", fmt::format("fulmard {}", version), "print the version");
+    std::string config;
+    std::string check;
+    CLI::Option* run = app.add_option("-c,--config", config, "serve what this file says")->type_name("FILE");
+    app.add_option("--check-config", check, "check this file and exit")->type_name("FILE")->excludes(run);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        const int code = app.exit(e);
+        return {.command = std::nullopt, .exit_code = code == 0 ? 0 : 2};
+    }
+    if (config.empty() && check.empty()) {
+        fmt::print(stderr, "fulmard needs a configuration: fulmard --config FILE (--help explains)\n");
+        return {.command = std::nullopt, .exit_code = 2};
+    }
+    const bool check_only = config.empty();
+    return {.command = command_line{.config_path = check_only ? check : config, .check_only = check_only}};
+}
+
+}  // namespace fulmar::app

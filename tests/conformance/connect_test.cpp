@@ -1,0 +1,248 @@
+// Connect with every parameter wrong in turn: the status, and IATTR and IPO, which say where to
+// look.
+#include "suite.hpp"
+
+#include <cstring>
+
+namespace fulmar::conformance {
+namespace {
+
+CONFORMANCE_SUITE(ConnectParameters);
+
+namespace parameter = nvme::connect_parameter;
+
+/// A Connect as it will be sent.
+struct attempt {
+    nvme::connect_command command;
+    nvme::connect_data data;
+    std::uint32_t data_bytes = sizeof(nvme::connect_data);
+};
+
+host::raw_reply connect_with(host::raw_session& s, const host::connect_parameters& p,
+                             const std::function<void(attempt&)>& spoil) {
+    attempt a{.command = host::make_connect_command(p), .data = host::make_connect_data(p)};
+    a.command.sgl1 = nvme::make_in_capsule_sgl(0, a.data_bytes);
+    spoil(a);
+    bytes data(a.data_bytes);
+    std::memcpy(data.data(), &a.data, std::min<std::size_t>(data.size(), sizeof a.data));
+    return must(s.run(nvme::to_sqe(a.command), data));
+}
+
+void fill(nvme::nqn_field& field, char with) { field.fill(with); }
+
+void fill(nvme::nqn_field& field, std::string_view with) {
+    field.fill(0);
+    std::copy(with.begin(), with.end(), field.begin());
+}
+
+#define EXPECT_REFUSED(reply_, which)                                       \
+    do {                                                                    \
+        const host::raw_reply refused_ = (reply_);                          \
+        EXPECT_STATUS(refused_, sc::connect_invalid_parameters.no_retry()); \
+        EXPECT_EQ(refused_.answer.dw0.value(), (which).pack());             \
+    } while (false)
+
+CONFORMANCE(ConnectParameters, OfTheCommand, "B/connect", "D1/status") {
+    host::raw_session s = raw();
+    const auto p = parameters();
+    EXPECT_STATUS(connect_with(s, p, [](attempt& a) { a.command.recfmt = std::uint16_t{1}; }),
+                  sc::connect_incompatible_format.no_retry());
+    EXPECT_REFUSED(connect_with(s, p, [](attempt& a) { a.command.sqsize = std::uint16_t{0}; }),
+                   parameter::sqsize);
+    EXPECT_REFUSED(connect_with(s, p, [](attempt& a) { a.command.sqsize = std::uint16_t{0xffff}; }),
+                   parameter::sqsize);
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success) << "the connection has stayed";
+}
+
+CONFORMANCE(ConnectParameters, OfTheData, "B/connect", "D1/status") {
+    host::raw_session s = raw();
+    const auto p = parameters();
+    const auto refused = [&](const std::function<void(attempt&)>& spoil) {
+        return connect_with(s, p, spoil);
+    };
+    for (const std::uint16_t id : {std::uint16_t{0}, std::uint16_t{1}, nvme::cntlid_static_any})
+        EXPECT_REFUSED(refused([&](attempt& a) { a.data.cntlid = id; }), parameter::cntlid);
+    EXPECT_REFUSED(refused([](attempt& a) { a.data.hostid = {}; }), parameter::hostid);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.hostnqn, '\0'); }), parameter::hostnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.hostnqn, 'x'); }), parameter::hostnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.hostnqn, "nqn.2026-01.io:\n\x1b[2J"); }),
+                   parameter::hostnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.subnqn, '\0'); }), parameter::subnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.subnqn, 'x'); }), parameter::subnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.subnqn, "nqn.2026-01.io:none"); }),
+                   parameter::subnqn);
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success) << "the connection has stayed";
+}
+
+CONFORMANCE(ConnectParameters, LengthOfTheData, "B/connect") {
+    host::raw_session s = raw();
+    for (const std::uint32_t size : {1023u, 1025u, 512u, 2048u, 4u}) {
+        const host::raw_reply got = connect_with(s, parameters(), [&](attempt& a) {
+            a.data_bytes = size;
+            a.command.sgl1 = nvme::make_in_capsule_sgl(0, size);
+        });
+        EXPECT_STATUS(got, sc::data_sgl_length_invalid.no_retry()) << size;
+    }
+    const host::raw_reply elsewhere = connect_with(s, parameters(), [](attempt& a) {
+        a.command.sgl1 = nvme::make_in_capsule_sgl(4, a.data_bytes);
+    });
+    EXPECT_STATUS(elsewhere, sc::sgl_offset_invalid.no_retry());
+    EXPECT_STATUS(must(s.connect_queue(parameters())), sc::success);
+}
+
+CONFORMANCE(ConnectParameters, AHostThatIsNotAllowed, "B/connect", "D1/status") {
+    offered().allow_any_host = false;
+    offered().hosts = {std::string(host_nqn)};
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters();
+    p.hostnqn = other_nqn;
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::connect_invalid_host.no_retry());
+    p.hostnqn = host_nqn;
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
+}
+
+CONFORMANCE(ConnectParameters, HostsComeAndGo, "B/connect", "D1/status") {
+    offered().allow_any_host = false;
+    const auto refused = [&] {
+        host::raw_session s = raw();
+        return must(s.connect_queue(parameters())).status();
+    };
+    EXPECT_EQ(refused(), sc::connect_invalid_host.no_retry());
+    target().must(core::add_host{.nqn = std::string(subsystem_nqn), .host = std::string(host_nqn)});
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 4));
+    target().must(
+        core::remove_host{.nqn = std::string(subsystem_nqn), .host = std::string(host_nqn)});
+    EXPECT_TRUE(await_end(*c)) << "a host that is not wanted any more is shown out";
+    EXPECT_TRUE(await_end(q));
+    EXPECT_EQ(refused(), sc::connect_invalid_host.no_retry());
+    target().must<core::subsystem_status>(
+        core::set_allow_any_host{.nqn = std::string(subsystem_nqn), .allow = true});
+    EXPECT_EQ(refused(), sc::success);
+}
+
+CONFORMANCE(ConnectParameters, OfAnIoQueue, "B/connect", "D1/status") {
+    const auto c = connect();
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(1);
+    p.cntlid = c->id();
+    const auto refused = [&](const std::function<void(attempt&)>& spoil) {
+        return connect_with(s, p, spoil);
+    };
+    for (const std::uint16_t id : {static_cast<std::uint16_t>(c->id() + 1), std::uint16_t{0},
+                                   nvme::cntlid_dynamic, nvme::cntlid_static_any})
+        EXPECT_REFUSED(refused([&](attempt& a) { a.data.cntlid = id; }), parameter::cntlid);
+    EXPECT_REFUSED(refused([](attempt& a) { fill(a.data.hostnqn, other_nqn); }),
+                   parameter::hostnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { a.data.hostid[0] ^= 1; }), parameter::hostid);
+    EXPECT_REFUSED(refused([](attempt& a) { a.data.hostid = {}; }), parameter::hostid);
+    EXPECT_REFUSED(refused([&](attempt& a) { fill(a.data.subnqn, "nqn.2026-01.io:none"); }),
+                   parameter::subnqn);
+    EXPECT_REFUSED(refused([](attempt& a) { a.command.qid = std::uint16_t{0xffff}; }),
+                   parameter::qid);
+    EXPECT_REFUSED(refused([](attempt& a) { a.command.sqsize = std::uint16_t{0}; }),
+                   parameter::sqsize);
+    const auto beyond = static_cast<std::uint16_t>(c->capabilities().mqes + 1);
+    EXPECT_REFUSED(refused([&](attempt& a) { a.command.sqsize = beyond; }), parameter::sqsize);
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success) << "the connection has stayed";
+}
+
+CONFORMANCE(ConnectParameters, AControllerOfAnotherSubsystem, "B/connect") {
+    setup.spec.devices.push_back({.name = "c", .type = "null", .size_bytes = namespace_bytes});
+    setup.spec.subsystems.push_back({.nqn = "nqn.2026-01.io.fulmar:second",
+                                     .allow_any_host = true,
+                                     .namespaces = {{.nsid = 1, .device = "c"}}});
+    const auto c = connect();
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(1);
+    p.cntlid = c->id();
+    p.subnqn = "nqn.2026-01.io.fulmar:second";
+    EXPECT_REFUSED(must(s.connect_queue(p)), parameter::cntlid);
+}
+
+CONFORMANCE(ConnectParameters, OnlyTheQueuesThatWereGranted, "B/connect") {
+    const auto c = connect();
+    EXPECT_EQ(must(c->request_io_queues(2)), 2u);
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(3);
+    p.cntlid = c->id();
+    EXPECT_REFUSED(must(s.connect_queue(p)), parameter::qid);
+    p.qid = 2;
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
+}
+
+// The specification wants Command Sequence Error here, and not an invalid parameter.
+CONFORMANCE(ConnectParameters, AQueueThatExists, "B/connect", "D1/status") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 4));
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(1);
+    p.cntlid = c->id();
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::command_sequence_error.no_retry());
+    bytes block(512);
+    EXPECT_STATUS(read_blocks(q, 0, block), sc::success) << "the queue in use does not notice";
+    p.qid = 2;
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
+}
+
+CONFORMANCE(ConnectParameters, TwiceOnOneConnection, "B/connect") {
+    const auto c = connect();
+    host::raw_session s = raw_io(*c);
+    host::connect_parameters p = parameters(2);
+    p.cntlid = c->id();
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::command_sequence_error.no_retry());
+    host::raw_session admin = raw_admin();
+    EXPECT_STATUS(must(admin.connect_queue(parameters())), sc::command_sequence_error.no_retry());
+}
+
+CONFORMANCE(ConnectParameters, NoIoQueuesOnDiscoveryControllers, "B/connect", "D1/status",
+            "D10/DISC") {
+    const auto c = connect_discovery();
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(1);
+    p.subnqn = nvme::discovery_nqn;
+    p.cntlid = c->id();
+    EXPECT_REFUSED(must(s.connect_queue(p)), parameter::qid);
+}
+
+CONFORMANCE(ConnectParameters, NothingBeforeConnect, "B/connect") {
+    host::raw_session s = raw();
+    std::uint16_t cid = 0;
+    const auto status = [&](nvme::sqe sqe) { return must(s.run(raw_sqe(sqe, ++cid))).status(); };
+    EXPECT_EQ(status(admin_sqe(nvme::admin_opcode::keep_alive)),
+              sc::command_sequence_error.no_retry());
+    EXPECT_EQ(status(host::make_property_get(0, nvme::property_size::bytes_8)),
+              sc::command_sequence_error.no_retry());
+    EXPECT_EQ(status(io_sqe(nvme::io_opcode::flush, {})), sc::command_sequence_error.no_retry());
+    EXPECT_STATUS(must(s.connect_queue(parameters())), sc::success);
+}
+
+// A queue depth of 4096 is legal on the wire; it is the target's to say no. 2 entries is the least.
+CONFORMANCE(ConnectParameters, TheSmallestQueue, "D1/01") {
+    const auto c = connect();
+    host::raw_session s = raw_io(*c, 1, 2);
+    for (std::uint16_t i = 0; i < 5; ++i)
+        EXPECT_STATUS(must(s.run(raw_sqe(io_sqe(nvme::io_opcode::flush, {}), i))), sc::success);
+}
+
+CONFORMANCE(ConnectParameters, ASubsystemThatIsNotOfferedHere, "B/connect") {
+    setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0});
+    offered().listeners = {"tcp:192.0.2.1:4420"};
+    host::raw_session s = raw();
+    EXPECT_REFUSED(must(s.connect_queue(parameters())), parameter::subnqn);
+}
+
+CONFORMANCE(ConnectParameters, AdminQueuesTakeTheirConnectInCapsuleWhateverIoccsz, "D1/01") {
+    for (const std::uint64_t most : {std::uint64_t{0}, std::uint64_t{512}, std::uint64_t{4096}}) {
+        setup.limits.in_capsule_bytes = most;
+        const auto c = connect();
+        EXPECT_EQ(c->in_capsule_bytes(), most);
+        host::queue& q = *must(c->open_io_queue(1, 4));
+        const bytes data = pattern(8192);
+        EXPECT_STATUS(write_blocks(q, 0, data), sc::success);
+        restart();
+    }
+}
+
+}  // namespace
+}  // namespace fulmar::conformance

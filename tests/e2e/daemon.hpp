@@ -1,0 +1,56 @@
+// A real fulmard as a child process, on a configuration and a folder of its own; and the real `fulmar` against it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/temp_dir.hpp"
+
+namespace fulmar::e2e {
+
+struct finished {
+    int exit_code = -1;   ///< 128 + signal when a signal ended it
+    std::string output;   ///< stdout and stderr
+};
+
+/// Runs `arguments` (a program of the build's bin folder first) to its end, at most `limit_s`.
+finished run(const std::vector<std::string>& arguments, int limit_s = 30);
+
+/// A port that was free a moment ago.
+std::uint16_t free_port();
+
+/// Ends its child by pid when it dies.
+class daemon_process {
+  public:
+    /// Writes `config` to the folder, where "@PORT@" becomes `port()`.
+    explicit daemon_process(const std::string& config);
+    ~daemon_process();
+    daemon_process(const daemon_process&) = delete;
+    daemon_process& operator=(const daemon_process&) = delete;
+
+    void start();
+    /// True when the port accepts within the limit and the daemon is alive.
+    bool wait_until_serving(int limit_s = 30);
+    /// Sends `signal`; the exit code (128 + signal when it was killed), or -1 past the limit.
+    int stop(int signal, int limit_s = 30);
+    [[nodiscard]] bool running();
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    [[nodiscard]] std::string port_text() const { return std::to_string(port_); }
+    [[nodiscard]] const std::string& folder() const { return folder_; }
+    [[nodiscard]] std::string config_path() const { return folder_ + "/fulmard.json"; }
+    [[nodiscard]] std::string log() const;
+    void write_config(const std::string& config) const;
+
+  private:
+    test::temp_dir directory_;
+    std::string folder_;
+    std::uint16_t port_;
+    pid_t child_ = -1;
+    int exit_code_ = -1;
+};
+
+}  // namespace fulmar::e2e

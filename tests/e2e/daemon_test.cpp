@@ -1,0 +1,120 @@
+// fulmard as an operator meets it: started, used, stopped, killed, started again, and told nonsense.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "daemon.hpp"
+
+namespace fulmar::e2e {
+namespace {
+
+using namespace std::string_literals;
+
+const std::string ram_and_file = R"({
+  "admin": {"unix_socket": "admin.sock"},
+  "cores": {"data": 2},
+  "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
+  "devices": [{"name": "ram0", "type": "ram", "size": "64MiB"},
+              {"name": "file0", "type": "file", "path": "file0.img", "size": "64MiB"}],
+  "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:e2e", "allow_any_host": true,
+                  "namespaces": [{"nsid": 1, "device": "ram0"}, {"nsid": 2, "device": "file0"}]}]
+})";
+
+finished verify(const daemon_process& d, const std::string& nsid, std::vector<std::string> more = {}) {
+    std::vector<std::string> all{"fulmar", "verify", "--port", d.port_text(), "--nsid", nsid, "--size", "16MiB"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all, 60);
+}
+
+TEST(daemon, serves_what_its_file_says_and_stops_when_told) {
+    daemon_process d(ram_and_file);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    const finished found = run({"fulmar", "discover", "--port", d.port_text()});
+    EXPECT_EQ(found.exit_code, 0) << found.output;
+    EXPECT_NE(found.output.find("nqn.2026-11.io.fulmar:e2e"), std::string::npos) << found.output;
+    for (const char* nsid : {"1", "2"}) {
+        const finished v = verify(d, nsid);
+        EXPECT_EQ(v.exit_code, 0) << v.output;
+        const finished digests = verify(d, nsid, {"--header-digest", "--data-digest"});
+        EXPECT_EQ(digests.exit_code, 0) << digests.output;
+    }
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+TEST(daemon, stops_in_order_under_load) {
+    daemon_process d(ram_and_file);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    finished load;
+    std::thread host([&] {
+        load = run({"fulmar", "perf", "--port", d.port_text(), "--nsid", "2", "--mix", "50", "--connections", "4",
+                    "--queue-depth", "16", "--seconds", "20", "--quiet"}, 60);
+    });
+    // Under load means: the daemon has seen I/O. The file grows with the first writes.
+    const std::string image = d.folder() + "/file0.img";
+    const finished first = verify(d, "1");
+    EXPECT_EQ(first.exit_code, 0) << first.output;
+    EXPECT_EQ(d.stop(SIGTERM, 15), 0) << d.log();
+    host.join();
+    EXPECT_NE(load.exit_code, -1) << "the host never learned that its target had gone";
+}
+
+TEST(daemon, killed_and_started_again_it_still_has_what_was_flushed) {
+    daemon_process d(ram_and_file);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    const finished before = verify(d, "2");
+    ASSERT_EQ(before.exit_code, 0) << before.output;
+    EXPECT_EQ(d.stop(SIGKILL), 128 + SIGKILL);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    const finished after = verify(d, "2", {"--read-only-check"});
+    EXPECT_EQ(after.exit_code, 0) << after.output;
+    EXPECT_EQ(d.stop(SIGINT), 0) << d.log();
+}
+
+TEST(daemon, a_second_one_cannot_have_the_port_or_the_file) {
+    daemon_process first(ram_and_file);
+    first.start();
+    ASSERT_TRUE(first.wait_until_serving()) << first.log();
+    daemon_process second(R"({
+      "admin": {"unix_socket": "admin.sock"},
+      "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": )"s + first.port_text() + R"(},
+                    {"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
+      "devices": [{"name": "file0", "type": "file", "path": ")" + first.folder() + R"(/file0.img"}],
+      "subsystems": []})");
+    second.start();
+    ASSERT_TRUE(second.wait_until_serving()) << second.log();
+    EXPECT_EQ(second.stop(SIGTERM), 0) << second.log();
+    EXPECT_NE(second.log().find("another program has the port"), std::string::npos) << second.log();
+    EXPECT_NE(second.log().find("file0.img"), std::string::npos) << second.log();
+    const finished still = verify(first, "2");
+    EXPECT_EQ(still.exit_code, 0) << still.output;
+}
+
+TEST(daemon, a_wrong_file_is_explained_and_nothing_is_served) {
+    daemon_process d(R"({"listeners": [{"transport": "tcp", "address": "localhost", "port": @PORT@}], "devises": []})");
+    const finished checked = run({"fulmard", "--check-config", d.config_path()});
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_NE(checked.output.find("/devises"), std::string::npos) << checked.output;
+    EXPECT_NE(checked.output.find("/listeners/0/address"), std::string::npos) << checked.output;
+    const finished started = run({"fulmard", "--config", d.config_path()});
+    EXPECT_EQ(started.exit_code, 1);
+    EXPECT_EQ(started.output, checked.output);
+}
+
+TEST(daemon, its_command_line_teaches) {
+    EXPECT_EQ(run({"fulmard"}).exit_code, 2);
+    EXPECT_EQ(run({"fulmard", "--nonsense"}).exit_code, 2);
+    const finished help = run({"fulmard", "--help"});
+    EXPECT_EQ(help.exit_code, 0);
+    for (const char* word : {"--config", "--check-config", "HUP", "Exit codes"})
+        EXPECT_NE(help.output.find(word), std::string::npos) << help.output;
+    EXPECT_NE(run({"fulmard", "--version"}).output.find("fulmard "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fulmar::e2e

@@ -1,0 +1,260 @@
+#include "disk.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+namespace fulmar::sim {
+
+namespace sc = nvme::sc;
+
+stamp read_stamp(const std::byte* block) {
+    stamp s;
+    std::memcpy(&s, block, sizeof s);
+    return s;
+}
+
+void write_stamp(std::byte* block, const stamp& s) { std::memcpy(block, &s, sizeof s); }
+
+// --- disk -----------------------------------------------------------------------------------------
+
+std::uint64_t disk::blocks() const {
+    const std::lock_guard hold(lock_);
+    return blocks_;
+}
+void disk::set_blocks(std::uint64_t count) {
+    const std::lock_guard hold(lock_);
+    blocks_ = count;
+}
+void disk::set_manners(const disk_manners& m) {
+    const std::lock_guard hold(lock_);
+    manners_ = m;
+}
+disk_manners disk::manners() const {
+    const std::lock_guard hold(lock_);
+    return manners_;
+}
+void disk::set_stalled(bool stalled) {
+    const std::lock_guard hold(lock_);
+    stalled_ = stalled;
+}
+bool disk::stalled() const {
+    const std::lock_guard hold(lock_);
+    return stalled_;
+}
+void disk::set_lost(bool lost) {
+    const std::lock_guard hold(lock_);
+    lost_ = lost;
+}
+bool disk::lost() const {
+    const std::lock_guard hold(lock_);
+    return lost_;
+}
+std::uint32_t disk::held() const {
+    const std::lock_guard hold(lock_);
+    return held_;
+}
+std::vector<std::uint64_t> disk::write_order() const {
+    const std::lock_guard hold(lock_);
+    return order_;
+}
+
+std::uint64_t disk::took(const backend::io_op& op) {
+    const std::lock_guard hold(lock_);
+    ++held_;
+    const std::uint64_t whose = book_.submitted(name_, now_);
+    if (op.kind == backend::io_kind::write && !op.data.empty())
+        order_.push_back(read_stamp(static_cast<const std::byte*>(op.data[0].iov_base)).tag);
+    return whose;
+}
+
+void disk::let_go() {
+    const std::lock_guard hold(lock_);
+    --held_;
+}
+
+nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
+    const std::lock_guard hold(lock_);
+    if (lost_) return sc::internal_error;
+    if (op.first_block + op.block_count > blocks_) return sc::lba_out_of_range;
+    if (whose > formatted_for_) {  // a new namespace finds an empty disk
+        formatted_for_ = whose;
+        tags_.clear();
+    }
+    switch (op.kind) {
+        case backend::io_kind::read: read(op, whose); break;
+        case backend::io_kind::write: write(op, whose); break;
+        case backend::io_kind::flush:
+        case backend::io_kind::verify:
+        case backend::io_kind::compare:
+        case backend::io_kind::deallocate:
+        case backend::io_kind::write_zeroes: book_.landed(name_, whose, 0, 0, now_); break;
+    }
+    return sc::success;
+}
+
+namespace {
+// Blocks of a scatter list, one after the other; pieces are multiples of a block.
+template <typename Visit>
+void each_block(const backend::io_op& op, Visit&& visit) {
+    std::uint64_t lba = op.first_block;
+    for (const iovec& piece : op.data)
+        for (std::size_t at = 0; at + block_bytes <= piece.iov_len; at += block_bytes)
+            visit(lba++, static_cast<std::byte*>(piece.iov_base) + at);
+}
+}  // namespace
+
+void disk::read(const backend::io_op& op, std::uint64_t whose) {
+    book_.landed(name_, whose, op.first_block, 0, now_);
+    each_block(op, [&](std::uint64_t lba, std::byte* to) {
+        const auto found = tags_.find(lba);
+        write_stamp(to, {.incarnation = formatted_for_,
+                         .lba = lba,
+                         .tag = found == tags_.end() ? 0 : found->second});
+    });
+}
+
+void disk::write(const backend::io_op& op, std::uint64_t whose) {
+    each_block(op, [&](std::uint64_t lba, const std::byte* from) {
+        const stamp s = read_stamp(from);
+        book_.landed(name_, whose, lba, s.tag, now_);
+        tags_[lba] = s.tag;
+    });
+}
+
+// --- channel --------------------------------------------------------------------------------------
+
+namespace {
+
+class sim_channel final : public backend::io_channel, private engine::poller {
+  public:
+    sim_channel(std::shared_ptr<disk> on, engine::reactor& r)
+        : disk_(std::move(on)), reactor_(r), random_(disk_->seed() * 977 + r.id().value()) {
+        reactor_.add(*this, engine::stage::reap);
+    }
+    ~sim_channel() override {
+        FULMAR_ASSERT(held_.empty());
+        reactor_.timers().cancel(wake_);
+        reactor_.remove(*this, engine::stage::reap);
+    }
+
+    void submit(backend::io_op& op) noexcept override {
+        const std::uint64_t whose = disk_->took(op);
+        const disk_manners m = disk_->manners();
+        if (m.answers_inline) return finish(op, disk_->carry_out(op, whose));
+        duration delay = m.delay_min;
+        if (m.delay_max > delay)
+            delay += duration(random_() % static_cast<std::uint64_t>((m.delay_max - delay).count()));
+        held_.push_back({&op, whose, reactor_.now() + delay, false});
+        wake_at(held_.back().due);
+    }
+    void abort(backend::io_op& op) noexcept override {
+        if (roll(disk_->manners().ignore_abort_chance)) return;
+        for (holding& h : held_)
+            if (h.op == &op) h.aborted = true;
+    }
+    [[nodiscard]] bool completes_inline() const noexcept override {
+        return disk_->manners().answers_inline;
+    }
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override {
+        return static_cast<std::uint32_t>(held_.size());
+    }
+
+  private:
+    struct holding {
+        backend::io_op* op;
+        std::uint64_t whose;
+        instant due;
+        bool aborted;
+    };
+
+    bool roll(double chance) {
+        return chance > 0 && std::uniform_real_distribution<>()(random_) < chance;
+    }
+    void wake_at(instant when) noexcept {
+        if (wake_.armed() && wake_.deadline() <= when) return;
+        reactor_.timers().arm(wake_, when);
+    }
+    void finish(backend::io_op& op, nvme::status status) noexcept {
+        disk_->let_go();
+        op.done(op, status);
+    }
+
+    bool poll() noexcept override {
+        if (held_.empty() || disk_->stalled()) return false;
+        std::vector<holding> ready;
+        const bool lost = disk_->lost();
+        std::erase_if(held_, [&](const holding& h) {
+            if (!lost && !h.aborted && h.due > reactor_.now()) return false;
+            ready.push_back(h);
+            return true;
+        });
+        std::shuffle(ready.begin(), ready.end(), random_);  // devices answer in any order
+        for (const holding& h : ready) {
+            if (h.aborted && !lost && roll(0.5)) {
+                finish(*h.op, sc::aborted_by_request);
+            } else if (roll(disk_->manners().error_chance)) {
+                const bool write = h.op->kind == backend::io_kind::write;
+                finish(*h.op, write ? sc::write_fault : sc::unrecovered_read_error);
+            } else {
+                finish(*h.op, disk_->carry_out(*h.op, h.whose));
+            }
+        }
+        for (const holding& h : held_) wake_at(h.due);
+        return !ready.empty();
+    }
+    bool has_work() noexcept override { return !held_.empty() && !disk_->stalled(); }
+
+    std::shared_ptr<disk> disk_;
+    engine::reactor& reactor_;
+    std::mt19937_64 random_;
+    std::vector<holding> held_;
+    engine::timer wake_{[](engine::timer&) noexcept {}};
+};
+
+}  // namespace
+
+// --- device ---------------------------------------------------------------------------------------
+
+sim_device::sim_device(std::shared_ptr<disk> state) : disk_(std::move(state)) {
+    identity_.serial = disk_->name();
+    identity_.claim = "sim:" + disk_->name();
+}
+
+backend::geometry sim_device::geometry() const noexcept {
+    backend::geometry g;
+    g.block_bytes = block_bytes;
+    g.block_count = disk_->blocks();
+    g.deallocate = true;
+    return g;
+}
+
+backend::device_state sim_device::state() const noexcept {
+    return disk_->lost() ? backend::device_state::lost : backend::device_state::ready;
+}
+
+result<std::unique_ptr<backend::io_channel>> sim_device::open_channel(engine::reactor& r) {
+    return std::make_unique<sim_channel>(disk_, r);
+}
+
+result<void> sim_device::resize(std::uint64_t new_block_count) {
+    if (new_block_count != 0) disk_->set_blocks(new_block_count);
+    return {};
+}
+
+result<void> sim_device::reopen() {
+    if (disk_->stalled()) return fail(errc::io_error, "the disk does not answer");
+    disk_->set_lost(false);
+    return {};
+}
+
+void sim_device::lose(const std::string& reason) {
+    disk_->set_lost(true);
+    if (listener_ != nullptr) listener_->on_device_lost(*this, reason);
+}
+
+}  // namespace fulmar::sim

@@ -1,0 +1,59 @@
+// The simulator's own arguments, beside GoogleTest's:
+//   --seed N      run the churn for that seed alone
+//   --seeds N     at most so many seeds per churn     (FULMAR_SIM_SEEDS)
+//   --seconds N   at most so long, all churns together (FULMAR_SIM_SECONDS)
+//   --soak        until something fails, from a seed of the clock's
+//   --trace       print what happens
+#include <fulmar/base/assert.hpp>
+#include <fulmar/base/log.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "settings.hpp"
+#include "world.hpp"
+
+namespace {
+
+using fulmar::sim::settings;
+
+std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 0); }
+
+void parse(int argc, char** argv) {
+    settings& s = settings::get();
+    if (const char* seeds = std::getenv("FULMAR_SIM_SEEDS")) s.seeds = number(seeds);
+    if (const char* seconds = std::getenv("FULMAR_SIM_SECONDS")) s.seconds = number(seconds);
+    for (int i = 1; i < argc; ++i) {
+        const char* next = i + 1 < argc ? argv[i + 1] : "0";
+        if (std::strcmp(argv[i], "--seed") == 0) s.only = number(next);
+        if (std::strcmp(argv[i], "--seeds") == 0) s.seeds = number(next);
+        if (std::strcmp(argv[i], "--seconds") == 0) s.seconds = number(next);
+        if (std::strcmp(argv[i], "--trace") == 0) fulmar::sim::trace::echo = true;
+        if (std::strcmp(argv[i], "--soak") != 0) continue;
+        s.seconds = s.seeds = ~std::uint64_t{0} / 4;
+        s.first = static_cast<std::uint64_t>(
+            std::chrono::system_clock::now().time_since_epoch().count());
+    }
+}
+
+void tell_seed() noexcept {
+    const fulmar::sim::world* w = fulmar::sim::running();
+    if (w == nullptr) return;
+    std::fprintf(stderr, "seed=%llu (sim --seed %llu)\n%s",
+                 static_cast<unsigned long long>(w->seed()),
+                 static_cast<unsigned long long>(w->seed()), w->trace_tail().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    ::testing::InitGoogleTest(&argc, argv);
+    parse(argc, argv);
+    spdlog::set_level(spdlog::level::off);
+    fulmar::set_assert_hook(&tell_seed);
+    return RUN_ALL_TESTS();
+}

@@ -1,0 +1,53 @@
+// A REST server over a fake core, and a client of it.
+#pragma once
+
+#include "support/fake_control.hpp"
+#include "support/http_client.hpp"
+
+#include <fulmar/admin/server.hpp>
+#include <fulmar/base/log.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace fulmar::admin::testing_support {
+
+using nlohmann::json;
+
+struct rest_fixture : testing::Test {
+    void SetUp() override {
+        spdlog::set_level(std::getenv("FULMAR_TEST_LOG") ? spdlog::level::debug : spdlog::level::off);
+        folder = testing::TempDir() + "/fulmar_rest_" + std::to_string(::getpid());
+        std::filesystem::remove_all(folder);
+        std::filesystem::create_directories(folder);
+        setup.options.admin.unix_socket = folder + "/admin.sock";
+    }
+    void TearDown() override {
+        server_.reset();
+        std::filesystem::remove_all(folder);
+        spdlog::set_level(spdlog::level::info);
+    }
+
+    void start() {
+        setup.port = &fake;
+        auto started = server::start(setup);
+        ASSERT_TRUE(started.has_value()) << started.error().text();
+        server_ = std::move(*started);
+    }
+    test::http_client connect() { return test::http_client::unix_socket(socket()); }
+    [[nodiscard]] std::string socket() const { return setup.options.admin.unix_socket; }
+
+    std::string folder;
+    server::setup setup;
+    test::control_thread control;
+    test::fake_control fake{control.reactor(), {}};
+    std::unique_ptr<server> server_;
+};
+
+}  // namespace fulmar::admin::testing_support

@@ -1,0 +1,161 @@
+#include "support/running_peer.hpp"
+
+#include <fulmar/host/controller.hpp>
+#include <fulmar/host/raw_session.hpp>
+#include <fulmar/nvme/copy_text.hpp>
+#include <fulmar/nvme/io_command.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace fulmar::host {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Controller, ConnectsEnablesAndIdentifies) {
+    const test::running_peer peer;
+    const auto c = peer.connect();
+    ASSERT_TRUE(c);
+    EXPECT_EQ(c->id(), 1);
+    EXPECT_EQ(nvme::field_text(c->identity().mn), "null peer");
+    EXPECT_EQ(c->in_capsule_bytes(), 8192u);
+    EXPECT_EQ(c->max_transfer_bytes(), 1u << 20);
+    const auto list = c->active_namespaces();
+    ASSERT_TRUE(list) << list.error().text();
+    EXPECT_EQ(*list, std::vector<std::uint32_t>{1});
+    const auto ns = c->identify_namespace(1);
+    ASSERT_TRUE(ns);
+    EXPECT_EQ(ns->nsze.value(), 1024u);
+    EXPECT_TRUE(c->keep_alive());
+    EXPECT_TRUE(c->admin().the_book().clean()) << c->admin().the_book().text();
+    EXPECT_TRUE(c->shutdown());
+    EXPECT_FALSE(c->admin().is_open());
+}
+
+TEST(Controller, OpensAsManyQueuesAsAsked) {
+    const test::running_peer peer;
+    const auto c = peer.connect();
+    ASSERT_TRUE(c);
+    const auto granted = c->request_io_queues(5);
+    ASSERT_TRUE(granted);
+    ASSERT_EQ(*granted, 5u);
+    for (std::uint16_t qid = 1; qid <= 5; ++qid) {
+        const auto q = c->open_io_queue(qid, 10'000);
+        ASSERT_TRUE(q) << q.error().text();
+        EXPECT_EQ((*q)->room(), c->capabilities().mqes)
+            << "no more than the controller's queues take";
+    }
+}
+
+TEST(Controller, TurnsAStatusIntoAReplyOrAnError) {
+    const test::running_peer peer;
+    const auto c = peer.connect();
+    ASSERT_TRUE(c);
+    command unknown;
+    unknown.sqe.opcode = 0xc5;
+    const auto got = c->execute(unknown);
+    ASSERT_TRUE(got);
+    EXPECT_TRUE(got->status().is(nvme::sc::invalid_opcode));
+    EXPECT_TRUE(got->status().dnr);
+    const auto log = c->get_log({.lid = 2, .length_bytes = 512});
+    ASSERT_FALSE(log);
+    EXPECT_EQ(log.error().code, errc::io_error);
+    EXPECT_NE(log.error().message.find("Get Log Page"), std::string::npos);
+}
+
+TEST(Controller, ClosesAQueueWhoseCommandIsNotAnswered) {
+    const test::running_peer peer;
+    auto options = peer.options();
+    options.timeout = 50ms;
+    const auto c = test::running_peer::connect(options);
+    ASSERT_TRUE(c);
+    command event;  // an AER is never answered by this peer
+    event.sqe.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::async_event_request);
+    const auto got = c->execute(event);
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, errc::timed_out);
+    EXPECT_FALSE(c->admin().is_open());
+    EXPECT_EQ(c->admin().the_book().commands_lost(), 1u);
+}
+
+TEST(Controller, SendsKeepAliveInTime) {
+    const test::running_peer peer;
+    auto options = peer.options();
+    options.keep_alive_ms = 200;
+    options.async_events = 2;
+    const auto c = test::running_peer::connect(options);
+    ASSERT_TRUE(c);
+    const std::uint64_t before = c->admin().the_book().commands_answered();
+    const deadline until(700ms);
+    while (!until.passed()) ASSERT_TRUE(c->poll());
+    EXPECT_GE(c->admin().the_book().commands_answered(), before + 3);
+    EXPECT_EQ(c->admin().outstanding(), 2u) << "the AERs";
+    EXPECT_TRUE(c->take_events().empty());
+}
+
+TEST(Controller, SaysWhyItCannotConnect) {
+    std::uint16_t port = 0;
+    {
+        const test::running_peer gone;
+        port = gone.options().target.port;
+    }
+    const auto c =
+        controller::connect({.target = {"127.0.0.1", port}, .subnqn = "x", .timeout = 500ms});
+    ASSERT_FALSE(c);
+    EXPECT_EQ(c.error().code, errc::unavailable);
+    EXPECT_FALSE(c.error().remedy.empty());
+    const auto name = controller::connect({.target = {"no such host.invalid", 1}, .subnqn = "x"});
+    ASSERT_FALSE(name);
+    EXPECT_EQ(name.error().code, errc::not_found);
+}
+
+TEST(RawSession, TalksByteByByte) {
+    const test::running_peer peer;
+    auto s = raw_session::open(peer.options().target);
+    ASSERT_TRUE(s) << s.error().text();
+    EXPECT_GE(s->ic_response().maxh2cdata.value(), 4096u);
+    const auto connected = s->connect_queue({.subnqn = "x", .hostnqn = "y"}, 17);
+    ASSERT_TRUE(connected) << connected.error().text();
+    EXPECT_TRUE(nvme::is_success(connected->status()));
+    nvme::sqe sqe{};
+    sqe.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::identify);
+    sqe.cid = 99;
+    nvme::encode_identify(sqe, {.cns = 1});
+    ASSERT_TRUE(s->send_split(make_capsule(sqe), 1));
+    const auto got = s->collect(99);
+    ASSERT_TRUE(got) << got.error().text();
+    EXPECT_EQ(got->data.size(), nvme::identify_bytes);
+    EXPECT_FALSE(got->by_success_flag);
+    EXPECT_EQ(got->pdus.size(), 2u);
+    EXPECT_EQ(s->await(10ms).kind, arrival_kind::timed_out);
+    s->half_close();
+    const auto rest = s->await_end();
+    ASSERT_TRUE(rest);
+    EXPECT_TRUE(rest->empty());
+}
+
+TEST(RawSession, ObeysR2ts) {
+    const test::running_peer peer({.memory_bytes = 4u << 20, .max_h2c_data_bytes = 4096});
+    auto s = raw_session::open(peer.options().target);
+    ASSERT_TRUE(s);
+    ASSERT_TRUE(s->connect_queue({.subnqn = "x", .hostnqn = "y", .qid = 1, .entries = 8}));
+    raw_bytes data(20'480);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i / 5);
+    nvme::sqe write{};
+    write.opcode = static_cast<std::uint8_t>(nvme::io_opcode::write);
+    write.cid = 5;
+    nvme::encode_block_range(write, {.slba = 3, .blocks = 5});
+    const auto wrote = s->run_write(write, data);
+    ASSERT_TRUE(wrote) << wrote.error().text();
+    EXPECT_TRUE(nvme::is_success(wrote->status()));
+    nvme::sqe read = write;
+    read.opcode = static_cast<std::uint8_t>(nvme::io_opcode::read);
+    const auto back = s->run(read);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->data, data);
+}
+
+}  // namespace
+}  // namespace fulmar::host
