@@ -79,7 +79,7 @@ TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
     const auto blocks = static_cast<std::uint32_t>(device->geometry().block_count);
     std::vector<std::byte> model(std::size_t{blocks} * block);
     std::mt19937 random(42);
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 1000; ++step) {
         const auto first = static_cast<std::uint32_t>(random() % blocks);
         const auto count = static_cast<std::uint32_t>(
             1 + random() % std::min(blocks - first, random() % 8 == 0 ? blocks : 40u));
@@ -191,7 +191,7 @@ TEST(RamDeviceShared, BlocksAreAtomic) {
         while (ready.load() != 4) std::this_thread::yield();
         std::mt19937 random(number);
         std::vector<std::byte> data(4 * block);
-        for (int i = 0; i < 3000 && !stop; ++i) {
+        for (int i = 0; i < 1500 && !stop; ++i) {
             const std::uint64_t first = random() % (blocks - 4);
             if (reader) {
                 io.read(first, 4, data);
