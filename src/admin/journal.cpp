@@ -174,8 +174,19 @@ void journal::impl::flush() noexcept {
     io_->submit(write_);
 }
 
+void journal::impl::retire(std::unique_ptr<impl> self) {
+    if (!self->write_.busy) return;
+    self->retired_ = true;
+    self->reactor_->timers().cancel(self->retry_timer_);
+    self->reactor_->timers().cancel(self->stop_timer_);
+    static_cast<void>(self.release());  // written() has it now
+}
+
 void journal::impl::written(engine::file_op& op, std::int64_t outcome) noexcept {
-    static_cast<write_op&>(op).owner.on_written(outcome);
+    impl& self = static_cast<write_op&>(op).owner;
+    if (!self.retired_) return self.on_written(outcome);
+    self.write_.busy = false;
+    delete &self;
 }
 
 void journal::impl::on_written(std::int64_t outcome) {
@@ -314,7 +325,7 @@ std::string journal_path(const journal::options& options) {
 }  // namespace
 
 journal::journal(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
-journal::~journal() = default;
+journal::~journal() { impl::retire(std::move(impl_)); }
 
 result<journal::opened> journal::open(options opts, const loaded_config& config) {
     if (opts.files == nullptr) opts.files = &system_disk();

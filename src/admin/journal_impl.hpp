@@ -35,6 +35,8 @@ class journal::impl {
     void append(const core::change& what, std::uint64_t revision, waiter* w);
     void rebase(std::string digest, told done);
     void stop(duration limit, std::function<void()> done);
+    /// Destroys it, as soon as the kernel has let go of what is being written.
+    static void retire(std::unique_ptr<impl> self);
 
     // Called on: any thread.
     [[nodiscard]] engine::reactor* reactor() const noexcept { return reactor_; }
@@ -140,6 +142,7 @@ class journal::impl {
     std::size_t folding_changes_ = 0;
     std::vector<std::string> folding_segments_;
 
+    bool retired_ = false;
     bool stopping_ = false;
     bool last_fold_tried_ = false;
     std::function<void()> stopped_;

@@ -1,13 +1,13 @@
 #include "daemon.hpp"
 
+#include "device_factory.hpp"
+
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/version.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
 #include <fulmar/transport/tcp.hpp>
 
 #include <csignal>
-
-#include "device_factory.hpp"
 
 namespace fulmar::app {
 
@@ -18,18 +18,23 @@ constexpr reactor_id control_id{0xffff};
 constexpr duration journal_stop_limit = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds admin_stop_limit{500};
 
-engine::reactor_pool::options pool_options(const admin::core_options& cores, const clock_source& clock) {
-    return {.count = cores.data,
-            .cpus = cores.cpus,
-            .busy_window = std::chrono::microseconds(cores.busy_poll_us),
-            .clock = &clock,
-            .hooks = {.on_start = [](engine::reactor&) noexcept { return mem::environment::register_thread(); },
-                      .on_stop = [](engine::reactor&) noexcept { mem::environment::unregister_thread(); }}};
+engine::reactor_pool::options pool_options(const admin::core_options& cores,
+                                           const clock_source& clock) {
+    return {
+        .count = cores.data,
+        .cpus = cores.cpus,
+        .busy_window = std::chrono::microseconds(cores.busy_poll_us),
+        .clock = &clock,
+        .hooks = {
+            .on_start =
+                [](engine::reactor&) noexcept { return mem::environment::register_thread(); },
+            .on_stop = [](engine::reactor&) noexcept { mem::environment::unregister_thread(); }}};
 }
 
 }  // namespace
 
-result<std::unique_ptr<daemon>> daemon::create(std::string config_path, admin::loaded_config config) {
+result<std::unique_ptr<daemon>> daemon::create(std::string config_path,
+                                               admin::loaded_config config) {
     std::unique_ptr<daemon> made(new daemon(std::move(config_path), std::move(config)));
     FULMAR_CHECK(made->build());
     return made;
@@ -40,19 +45,26 @@ result<void> daemon::build() {
     const std::size_t pool_bytes = options.memory.pool_mib * mib;
 
     // Memory first: EAL makes the calling thread its own, and every pool comes out of it.
-    FULMAR_TRY(memory_, mem::environment::bring_up({.memory_bytes = pool_bytes * options.cores.data,
-                                                    .hugepages = options.memory.hugepages != admin::hugepage_use::off}));
+    FULMAR_TRY(memory_, mem::environment::bring_up(
+                            {.memory_bytes = pool_bytes * options.cores.data,
+                             .hugepages = options.memory.hugepages != admin::hugepage_use::off}));
     if (options.memory.hugepages == admin::hugepage_use::on && !memory_->hugepages())
-        return fail(errc::no_memory, memory_->why(), "/memory/hugepages", "provide hugepages, or say \"auto\"");
+        return fail(errc::no_memory, memory_->why(), "/memory/hugepages",
+                    "provide hugepages, or say \"auto\"");
     log::info("memory: {}", memory_->why());
 
-    // Reactors: this thread's, which sleeps at once when there is nothing to do, and one for each data core.
-    FULMAR_TRY(control_, engine::reactor::create({.id = control_id, .busy_window = duration::zero(), .clock = &clock_}));
+    // Reactors: this thread's, which sleeps at once when there is nothing to do, and one for each
+    // data core.
+    FULMAR_TRY(control_,
+               engine::reactor::create(
+                   {.id = control_id, .busy_window = duration::zero(), .clock = &clock_}));
     FULMAR_TRY(pool_, engine::reactor_pool::create(pool_options(options.cores, clock_)));
     files_ = engine::make_uring_files();
 
     // What was acknowledged before a crash is in the journal: it comes on top of the file.
-    FULMAR_TRY(auto journal, admin::journal::open({.config_path = config_path_, .state_dir = options.state_dir}, config_));
+    FULMAR_TRY(auto journal,
+               admin::journal::open({.config_path = config_path_, .state_dir = options.state_dir},
+                                    config_));
     for (const std::string& note : journal.notes) log::warn("{}", note);
     journal_ = std::move(journal.log);
     config_.config.spec = std::move(journal.spec);
@@ -64,7 +76,8 @@ result<void> daemon::build() {
                                        .log = journal_.get(),
                                        .hugepages = memory_->hugepages()});
     for (const auto& r : pool_->reactors()) {
-        FULMAR_TRY(auto buffers, mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
+        FULMAR_TRY(auto buffers,
+                   mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
         target_->add_poll_group(*r, std::move(buffers));
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
@@ -94,8 +107,10 @@ int daemon::run() {
         return 1;
     }
     server_ = std::move(*server);
-    for (const std::string& address : server_->addresses()) log::info("administration at {}", address);
-    watchdog_->also_ask([this](std::function<void()> answered) { server_->ping(std::move(answered)); });
+    for (const std::string& address : server_->addresses())
+        log::info("administration at {}", address);
+    watchdog_->also_ask(
+        [this](std::function<void()> answered) { server_->ping(std::move(answered)); });
     target_->start(
         config_.config.spec, [](const error& e) { log::error("{}", e.text()); },
         [this] {
@@ -120,8 +135,10 @@ void daemon::stop() {
     if (stopping_) return;
     stopping_ = true;
     log::info("stopping");
-    watchdog_->stopping(std::chrono::milliseconds(target_->options().shutdown_timeout_ms) + journal_stop_limit);
-    target_->shut_down([this] { journal_->stop(journal_stop_limit, [this] { control_->stop(); }); });
+    watchdog_->stopping(std::chrono::milliseconds(target_->options().shutdown_timeout_ms) +
+                        journal_stop_limit);
+    target_->shut_down(
+        [this] { journal_->stop(journal_stop_limit, [this] { control_->stop(); }); });
 }
 
 daemon::~daemon() {

@@ -1,5 +1,9 @@
-// The composition root: what a running fulmard consists of, in the order in which it is built (and taken down backwards).
+// The composition root: what a running fulmard consists of, in the order in which it is built (and
+// taken down backwards).
 #pragma once
+
+#include "signals.hpp"
+#include "watchdog.hpp"
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
@@ -14,16 +18,14 @@
 
 #include <memory>
 
-#include "signals.hpp"
-#include "watchdog.hpp"
-
 namespace fulmar::app {
 
 /// Called on: main thread, which becomes the control reactor.
 class daemon {
   public:
     /// Builds everything up to the point where reactors may run.  Errors: whatever a part reports.
-    static result<std::unique_ptr<daemon>> create(std::string config_path, admin::loaded_config config);
+    static result<std::unique_ptr<daemon>> create(std::string config_path,
+                                                  admin::loaded_config config);
     ~daemon();
     daemon(const daemon&) = delete;
     daemon& operator=(const daemon&) = delete;

@@ -1,14 +1,14 @@
 // fulmard: read the options and the configuration, build the daemon, run it.
+#include "daemon.hpp"
+#include "options.hpp"
+#include "signals.hpp"
+
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/mem/environment.hpp>
 
 #include <cstdio>
 #include <string>
-
-#include "daemon.hpp"
-#include "options.hpp"
-#include "signals.hpp"
 
 using namespace fulmar;
 
@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
     const std::string& path = parsed.command->config_path;
     auto config = admin::load_config(path);
     if (!config) {
-        for (const std::string& line : config.error().lines(path)) std::fprintf(stderr, "%s\n", line.c_str());
+        for (const std::string& line : config.error().lines(path))
+            std::fprintf(stderr, "%s\n", line.c_str());
         return 1;
     }
     if (parsed.command->check_only) {
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
     else
         log::error("{}", built.error().text());
     log::shut_down();
-    if (mem::environment::retry_without_hugepages()) mem::environment::execute_again_without_hugepages(argv);
+    if (mem::environment::retry_without_hugepages())
+        mem::environment::execute_again_without_hugepages(argv);
     return exit_code;
 }

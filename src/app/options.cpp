@@ -1,8 +1,9 @@
 #include "options.hpp"
 
+#include <fulmar/base/version.hpp>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <fulmar/base/version.hpp>
 
 namespace fulmar::app {
 
@@ -23,8 +24,11 @@ parsed_command_line parse_command_line(int argc, char** argv) {
     app.set_version_flag("--version", fmt::format("fulmard {}", version), "print the version");
     std::string config;
     std::string check;
-    CLI::Option* run = app.add_option("-c,--config", config, "serve what this file says")->type_name("FILE");
-    app.add_option("--check-config", check, "check this file and exit")->type_name("FILE")->excludes(run);
+    CLI::Option* run =
+        app.add_option("-c,--config", config, "serve what this file says")->type_name("FILE");
+    app.add_option("--check-config", check, "check this file and exit")
+        ->type_name("FILE")
+        ->excludes(run);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -32,11 +36,13 @@ parsed_command_line parse_command_line(int argc, char** argv) {
         return {.command = std::nullopt, .exit_code = code == 0 ? 0 : 2};
     }
     if (config.empty() && check.empty()) {
-        fmt::print(stderr, "fulmard needs a configuration: fulmard --config FILE (--help explains)\n");
+        fmt::print(stderr,
+                   "fulmard needs a configuration: fulmard --config FILE (--help explains)\n");
         return {.command = std::nullopt, .exit_code = 2};
     }
     const bool check_only = config.empty();
-    return {.command = command_line{.config_path = check_only ? check : config, .check_only = check_only}};
+    return {.command =
+                command_line{.config_path = check_only ? check : config, .check_only = check_only}};
 }
 
 }  // namespace fulmar::app

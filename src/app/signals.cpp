@@ -25,7 +25,8 @@ void signals::block() noexcept {
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-result<std::unique_ptr<signals>> signals::watch(engine::reactor& control, std::function<void(int)> on_signal) {
+result<std::unique_ptr<signals>> signals::watch(engine::reactor& control,
+                                                std::function<void(int)> on_signal) {
     const sigset_t set = handled();
     unique_fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return fail_errno("cannot receive signals", errno);
@@ -41,7 +42,8 @@ signals::~signals() { control_.unwatch(watch_); }
 
 void signals::read_all() noexcept {
     signalfd_siginfo info{};
-    while (::read(fd_.get(), &info, sizeof info) == sizeof info) on_signal_(static_cast<int>(info.ssi_signo));
+    while (::read(fd_.get(), &info, sizeof info) == sizeof info)
+        on_signal_(static_cast<int>(info.ssi_signo));
 }
 
 }  // namespace fulmar::app

@@ -1,4 +1,5 @@
-// Signals as events of the control reactor. They are blocked in every thread, so that no system call is ever interrupted.
+// Signals as events of the control reactor. They are blocked in every thread, so that no system
+// call is ever interrupted.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -18,7 +19,8 @@ class signals {
     static void block() noexcept;
 
     /// Calls `on_signal(number)` on `control` for TERM, INT and HUP.
-    static result<std::unique_ptr<signals>> watch(engine::reactor& control, std::function<void(int)> on_signal);
+    static result<std::unique_ptr<signals>> watch(engine::reactor& control,
+                                                  std::function<void(int)> on_signal);
     ~signals();
     signals(const signals&) = delete;
     signals& operator=(const signals&) = delete;

@@ -1,6 +1,7 @@
 #include "watchdog.hpp"
 
 #include <fulmar/base/log.hpp>
+
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
@@ -12,7 +13,8 @@ constexpr duration default_interval = std::chrono::seconds(5);
 constexpr duration complaint_after = std::chrono::seconds(2);
 }  // namespace
 
-watchdog::ping::ping(watchdog& w, engine::reactor& r) noexcept : message(nullptr), owner(&w), where(&r) {}
+watchdog::ping::ping(watchdog& w, engine::reactor& r) noexcept
+    : message(nullptr), owner(&w), where(&r) {}
 
 watchdog::beat::beat(watchdog& w) noexcept
     : timer([](engine::timer& t) noexcept { static_cast<beat&>(t).owner->on_beat(); }), owner(&w) {}
@@ -21,7 +23,8 @@ watchdog::watchdog(engine::reactor& control, engine::reactor_pool& pool)
     : control_(control), beat_(*this), interval_(default_interval) {
     std::uint64_t period_us = 0;
     // Fed at a third of the period, so that one late beat is no alarm.
-    if (sd_watchdog_enabled(0, &period_us) > 0) interval_ = std::chrono::microseconds(period_us / 3);
+    if (sd_watchdog_enabled(0, &period_us) > 0)
+        interval_ = std::chrono::microseconds(period_us / 3);
     for (const auto& r : pool.reactors()) pings_.push_back(std::make_unique<ping>(*this, *r));
 }
 
@@ -50,8 +53,9 @@ void watchdog::on_beat() noexcept {
         all_answered = false;
         if (now - p->sent >= complaint_after && !p->complained) {
             p->complained = true;
-            log::error("reactor {} has not answered for {} ms", p->where->id().value(),
-                       std::chrono::duration_cast<std::chrono::milliseconds>(now - p->sent).count());
+            log::error(
+                "reactor {} has not answered for {} ms", p->where->id().value(),
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - p->sent).count());
         }
     }
     all_answered = all_answered && !asked_away_->load(std::memory_order_acquire);
@@ -73,7 +77,8 @@ void watchdog::on_beat() noexcept {
 void watchdog::ping::send() noexcept {
     set_handler([](engine::message& m) noexcept {
         auto& self = static_cast<ping&>(m);
-        self.set_handler([](engine::message& home) noexcept { static_cast<ping&>(home).away = false; });
+        self.set_handler(
+            [](engine::message& home) noexcept { static_cast<ping&>(home).away = false; });
         self.owner->control_.post(self);
     });
     where->post(*this);

@@ -14,8 +14,8 @@
 
 namespace fulmar::app {
 
-/// Without systemd (no NOTIFY_SOCKET, no WatchdogSec) it still pings, and logs a reactor that does not answer.
-/// Called on: control reactor, all methods.
+/// Without systemd (no NOTIFY_SOCKET, no WatchdogSec) it still pings, and logs a reactor that does
+/// not answer. Called on: control reactor, all methods.
 class watchdog {
   public:
     watchdog(engine::reactor& control, engine::reactor_pool& pool);

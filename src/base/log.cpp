@@ -14,8 +14,9 @@ bool initialise(std::string_view level) {
     constexpr std::size_t queue_lines = 8192;
     spdlog::init_thread_pool(queue_lines, 1);
     auto sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-    auto logger = std::make_shared<spdlog::async_logger>("fulmar", std::move(sink), spdlog::thread_pool(),
-                                                         spdlog::async_overflow_policy::overrun_oldest);
+    auto logger =
+        std::make_shared<spdlog::async_logger>("fulmar", std::move(sink), spdlog::thread_pool(),
+                                               spdlog::async_overflow_policy::overrun_oldest);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
     logger->set_level(parsed);
     logger->flush_on(spdlog::level::warn);

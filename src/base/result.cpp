@@ -38,14 +38,25 @@ namespace {
 
 errc from_errno(int errno_value) noexcept {
     switch (errno_value) {
-        case ENOENT: case ENODEV: case ENXIO: return errc::not_found;
-        case EEXIST: case EADDRINUSE: return errc::already_exists;
-        case EACCES: case EPERM: return errc::permission_denied;
-        case ENOMEM: case EMFILE: case ENFILE: case ENOSPC: return errc::no_memory;
-        case EINVAL: case EAFNOSUPPORT: case EADDRNOTAVAIL: return errc::invalid_argument;
-        case ENOSYS: case EOPNOTSUPP: return errc::not_supported;
+        case ENOENT:
+        case ENODEV:
+        case ENXIO: return errc::not_found;
+        case EEXIST:
+        case EADDRINUSE: return errc::already_exists;
+        case EACCES:
+        case EPERM: return errc::permission_denied;
+        case ENOMEM:
+        case EMFILE:
+        case ENFILE:
+        case ENOSPC: return errc::no_memory;
+        case EINVAL:
+        case EAFNOSUPPORT:
+        case EADDRNOTAVAIL: return errc::invalid_argument;
+        case ENOSYS:
+        case EOPNOTSUPP: return errc::not_supported;
         case ETIMEDOUT: return errc::timed_out;
-        case EAGAIN: case EBUSY: return errc::unavailable;
+        case EAGAIN:
+        case EBUSY: return errc::unavailable;
         default: return errc::io_error;
     }
 }

@@ -1,9 +1,10 @@
-// Abort: the command to end may sit on another reactor, so the question travels there and back. What waits is ended; what is
-// at a backend is nudged and answered in its own time (NVMe Base 2.0, section 5.1).
+// Abort: the command to end may sit on another reactor, so the question travels there and back.
+// What waits is ended; what is at a backend is nudged and answered in its own time (NVMe Base 2.0,
+// section 5.1).
+#include "io_steps.hpp"
+
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
-
-#include "io_steps.hpp"
 
 namespace fulmar::core {
 
@@ -35,8 +36,8 @@ void abort_op::send(engine::reactor& to, handler step) noexcept {
     to.post(*this);
 }
 
-// On the qpair's reactor. The qpair is there still: its slot was not detached when the question left, and its farewell to the
-// home reactor is answered behind the question.
+// On the qpair's reactor. The qpair is there still: its slot was not detached when the question
+// left, and its farewell to the home reactor is answered behind the question.
 void controller::on_abort_at_group(engine::message& m) noexcept {
     auto& op = static_cast<abort_op&>(m);
     op.queue->abort(op);

@@ -16,13 +16,16 @@ void admin_steps::start(request& r) noexcept {
     qpair& q = *r.owner;
     if (r.sqe.fused() != nvme::fuse::none) return q.finish(r, sc::invalid_field.no_retry());
     r.direction = nvme::direction_of(r.sqe.opcode);
-    if (r.direction == data_direction::bidirectional) return q.finish(r, sc::invalid_opcode.no_retry());
-    if (r.direction == data_direction::none || (r.sgl_bytes == 0 && nvme::is_success(r.sgl_status))) {
+    if (r.direction == data_direction::bidirectional)
+        return q.finish(r, sc::invalid_opcode.no_retry());
+    if (r.direction == data_direction::none ||
+        (r.sgl_bytes == 0 && nvme::is_success(r.sgl_status))) {
         r.advance(request_event::execute);
         return q.controller_->on_admin_command(r);
     }
     if (!nvme::is_success(r.sgl_status)) return q.finish(r, r.sgl_status.no_retry());
-    if (r.sgl_bytes > q.group().options().max_transfer_bytes) return q.finish(r, sc::invalid_field.no_retry());
+    if (r.sgl_bytes > q.group().options().max_transfer_bytes)
+        return q.finish(r, sc::invalid_field.no_retry());
     r.length = r.sgl_bytes;
     if (!r.in_capsule.empty()) {
         r.chain = std::move(r.in_capsule_chunk);
@@ -54,7 +57,8 @@ void admin_steps::data_arrived(request& r) noexcept {
 
 void controller::on_admin_command(request& r) noexcept {
     touch_keep_alive();
-    if (state_ != controller_state::enabled) return finish(r, sc::command_sequence_error.no_retry());
+    if (state_ != controller_state::enabled)
+        return finish(r, sc::command_sequence_error.no_retry());
     execute_admin(r);
 }
 
@@ -75,7 +79,8 @@ void controller::execute_admin(request& r) noexcept {
     }
 }
 
-void controller::answer_with(request& r, std::span<const std::byte> data, std::uint64_t offset) noexcept {
+void controller::answer_with(request& r, std::span<const std::byte> data,
+                             std::uint64_t offset) noexcept {
     std::size_t copied = 0;
     if (offset < data.size()) {
         copied = std::min<std::size_t>(r.length, data.size() - static_cast<std::size_t>(offset));

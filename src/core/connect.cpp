@@ -1,5 +1,6 @@
-// Connect: checked where it arrives, granted by the control reactor (which hands out controller ids and knows every
-// controller), and for an I/O queue by the controller's home. A Connect that meets a subsystem in transition waits, bounded.
+// Connect: checked where it arrives, granted by the control reactor (which hands out controller ids
+// and knows every controller), and for an I/O queue by the controller's home. A Connect that meets
+// a subsystem in transition waits, bounded.
 #include "connect_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -30,10 +31,15 @@ nvme::status refused(const nvme::invalid_parameter& which, std::uint32_t& dw0) n
 connect_op::connect_op(qpair& q) noexcept
     : message(&connect_steps::at_control), owner(&q), group(&q.group()), deadline(*this) {}
 
-connect_op::wait_timer::wait_timer(connect_op& op) noexcept : timer(&connect_steps::on_wait_over), owner(&op) {}
+connect_op::wait_timer::wait_timer(connect_op& op) noexcept
+    : timer(&connect_steps::on_wait_over), owner(&op) {}
 
-std::string_view connect_op::host_nqn() const noexcept { return nvme::read_nqn(data.hostnqn).value_or(""); }
-std::string_view connect_op::subsystem_nqn() const noexcept { return nvme::read_nqn(data.subnqn).value_or(""); }
+std::string_view connect_op::host_nqn() const noexcept {
+    return nvme::read_nqn(data.hostnqn).value_or("");
+}
+std::string_view connect_op::subsystem_nqn() const noexcept {
+    return nvme::read_nqn(data.subnqn).value_or("");
+}
 
 void connect_op::hop(engine::reactor& to, handler step) noexcept {
     set_handler(step);
@@ -41,13 +47,14 @@ void connect_op::hop(engine::reactor& to, handler step) noexcept {
     FULMAR_ASSERT(to.post(*this) == engine::post_result::posted);
 }
 
-// --- on the qpair's reactor ----------------------------------------------------------------------------------------------
+// --- on the qpair's reactor ----------------------------------------------------------------------
 
 void connect_steps::start(request& r) noexcept {
     qpair& q = *r.owner;
     if (q.state_ != qpair_state::fresh) return q.finish(r, sc::command_sequence_error.no_retry());
     if (!nvme::is_success(r.sgl_status)) return q.finish(r, r.sgl_status.no_retry());
-    if (r.sgl_bytes != sizeof(nvme::connect_data) || r.in_capsule.size() != sizeof(nvme::connect_data))
+    if (r.sgl_bytes != sizeof(nvme::connect_data) ||
+        r.in_capsule.size() != sizeof(nvme::connect_data))
         return q.finish(r, sc::data_sgl_length_invalid.no_retry());
     connect_op& op = q.connect_;
     op.command = nvme::view_as<nvme::connect_command>(r.sqe);
@@ -57,7 +64,8 @@ void connect_steps::start(request& r) noexcept {
     q.connect_request_ = &r;
     r.advance(request_event::execute);
     op.wait_until = {};
-    if (const nvme::status wrong = check(op, r); !nvme::is_success(wrong)) return refuse(op, wrong, op.dw0);
+    if (const nvme::status wrong = check(op, r); !nvme::is_success(wrong))
+        return refuse(op, wrong, op.dw0);
     resolve(op);
 }
 
@@ -72,7 +80,8 @@ nvme::status connect_steps::check(connect_op& op, request&) noexcept {
     if (qid > options.max_io_queues) return refused(parameter::qid, op.dw0);
     const std::uint16_t wanted = op.data.cntlid.value();
     if (qid == 0 && wanted != nvme::cntlid_dynamic) return refused(parameter::cntlid, op.dw0);
-    if (!nvme::read_nqn(op.data.hostnqn) || nvme::validate_nqn(op.host_nqn()) != nvme::nqn_check::ok)
+    if (!nvme::read_nqn(op.data.hostnqn) ||
+        nvme::validate_nqn(op.host_nqn()) != nvme::nqn_check::ok)
         return refused(parameter::hostnqn, op.dw0);
     if (!nvme::read_nqn(op.data.subnqn)) return refused(parameter::subnqn, op.dw0);
     bool any = false;
@@ -109,7 +118,8 @@ void connect_steps::resolve(connect_op& op) noexcept {
 void connect_steps::wait(connect_op& op, duration most) noexcept {
     poll_group& group = *op.group;
     const instant now = group.reactor().now();
-    if (op.wait_until == instant{}) op.wait_until = now + std::chrono::milliseconds(group.options().connect_wait_ms);
+    if (op.wait_until == instant{})
+        op.wait_until = now + std::chrono::milliseconds(group.options().connect_wait_ms);
     if (now >= op.wait_until) return refuse(op, sc::connect_controller_busy);
     if (!group.park(op)) return refuse(op, sc::connect_controller_busy);
     group.reactor().timers().arm(op.deadline, std::min(op.wait_until, now + most));
@@ -226,7 +236,8 @@ void connect_steps::returned(engine::message& m) noexcept {
         }
         op.status = sc::connect_controller_busy;
         refuse(op, op.status, 0);
-        return q.close(close_reason::host_disconnected);  // which takes it out of the controller again
+        return q.close(
+            close_reason::host_disconnected);  // which takes it out of the controller again
     }
     refuse(op, op.status, op.dw0);
     q.check_drained();
@@ -238,18 +249,22 @@ void connect_steps::detached(engine::message& m) noexcept {
     op.owner->detached();
 }
 
-// --- on the control reactor ------------------------------------------------------------------------------------------------
+// --- on the control reactor ----------------------------------------------------------------------
 
-void connect_steps::at_control(engine::message& m) noexcept { of(m).group->target().connect_arrived(of(m)); }
+void connect_steps::at_control(engine::message& m) noexcept {
+    of(m).group->target().connect_arrived(of(m));
+}
 
-// --- on the controller's home reactor -----------------------------------------------------------------------------------
+// --- on the controller's home reactor ------------------------------------------------------------
 
 void connect_steps::at_home(engine::message& m) noexcept {
     connect_op& op = of(m);
     controller& c = *op.found;
     const std::uint16_t qid = op.command.qid.value();
-    if (queue_slot* old = c.slot(qid); old != nullptr && (old->leaving || old->detached) && old->waiting == nullptr) {
-        old->waiting = &op;  // a host that reconnects faster than the old queue can leave; its own close is bounded
+    if (queue_slot* old = c.slot(qid);
+        old != nullptr && (old->leaving || old->detached) && old->waiting == nullptr) {
+        old->waiting = &op;  // a host that reconnects faster than the old queue can leave; its own
+                             // close is bounded
         return;
     }
     op.status = c.may_join(op, op.dw0);

@@ -9,10 +9,11 @@ namespace fulmar::core {
 struct connect_steps {
     // On the qpair's reactor.
     static void start(request& r) noexcept;
-    static void resolve(connect_op& op) noexcept;            ///< find the subsystem; go on, wait or refuse
+    static void resolve(connect_op& op) noexcept;  ///< find the subsystem; go on, wait or refuse
     static void end_wait(connect_op& op) noexcept;
-    static void admin_granted(engine::message& m) noexcept;  ///< an id was assigned: build the controller here
-    static void returned(engine::message& m) noexcept;       ///< refused, or joined a controller
+    static void admin_granted(
+        engine::message& m) noexcept;  ///< an id was assigned: build the controller here
+    static void returned(engine::message& m) noexcept;  ///< refused, or joined a controller
     static void detached(engine::message& m) noexcept;
     static void on_wait_over(engine::timer& t) noexcept;
 

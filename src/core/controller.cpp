@@ -1,12 +1,12 @@
-// The life of a controller on its home reactor: queues join and leave, the host falls silent, the association ends.
-#include <fulmar/core/controller.hpp>
+// The life of a controller on its home reactor: queues join and leave, the host falls silent, the
+// association ends.
+#include "connect_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
-
-#include "connect_steps.hpp"
 
 #include <new>
 
@@ -14,11 +14,12 @@ namespace fulmar::core {
 
 namespace sc = nvme::sc;
 
-// --- slots ----------------------------------------------------------------------------------------------------------------
+// --- slots ---------------------------------------------------------------------------------------
 
 queue_slot::disconnect_message::disconnect_message(queue_slot& s) noexcept
     : message([](engine::message& m) noexcept {
-          // On the qpair's reactor. The qpair is there still: it leaves only after its home has let it go.
+          // On the qpair's reactor. The qpair is there still: it leaves only after its home has let
+          // it go.
           auto& self = static_cast<disconnect_message&>(m);
           queue_slot& there = *self.slot;
           there.queue->close(self.reason);
@@ -99,7 +100,7 @@ void controller::disconnect_io_queues(close_reason why) noexcept {
         if (number != 0) disconnect_slot(*s, why);
 }
 
-// --- life -----------------------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
 controller::controller(poll_group& home, subsystem_group& subsystem, identity who)
     : home_(home),
@@ -139,7 +140,8 @@ nvme::status controller::may_join(const connect_op& op, std::uint32_t& dw0) cons
     if (op.host_nqn() != who_.host_nqn) return refuse(parameter::hostnqn);
     if (op.data.hostid != who_.host_id) return refuse(parameter::hostid);
     if (state_ != controller_state::enabled) return sc::command_sequence_error.no_retry();
-    const std::uint16_t granted = queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
+    const std::uint16_t granted =
+        queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
     if (qid == 0 || qid > granted) return refuse(parameter::qid);
     // Not an invalid parameter: the specification calls a queue that exists out of sequence.
     if (slots_.contains(qid)) return sc::command_sequence_error.no_retry();
@@ -156,8 +158,8 @@ void controller::disconnect(close_reason why) noexcept {
     check_queues_gone();
 }
 
-// The association is over and every queue has left. The id goes back to the control reactor; its message comes home as the
-// last one that anybody sends here.
+// The association is over and every queue has left. The id goes back to the control reactor; its
+// message comes home as the last one that anybody sends here.
 void controller::check_gone() noexcept {
     if (away_ != 0 || released_) return;
     released_ = true;
@@ -181,7 +183,8 @@ controller::release_message::release_message(controller& c) noexcept
       }),
       owner(&c) {}
 
-// Reaches the control reactor before the host's next Connect can: the answer to this one has not left yet.
+// Reaches the control reactor before the host's next Connect can: the answer to this one has not
+// left yet.
 controller::announce_message::announce_message(controller& c) noexcept
     : message([](engine::message& m) noexcept {
           controller& made = *static_cast<announce_message&>(m).owner;
@@ -206,28 +209,31 @@ void controller::finish(request& r, nvme::status status) noexcept {
     r.owner->finish(r, status);
 }
 
-// --- keep alive (NVMe Base 2.0, section 3.9) ---------------------------------------------------------------------------
+// --- keep alive (NVMe Base 2.0, section 3.9) -----------------------------------------------------
 
 void controller::touch_keep_alive() noexcept {
     last_seen_ = home_.reactor().now();
     if (keep_alive_ms_ == 0) return home_.reactor().timers().cancel(keep_alive_);
     if (!keep_alive_.armed() && state_ != controller_state::disconnecting)
-        home_.reactor().timers().arm(keep_alive_, last_seen_ + std::chrono::milliseconds(keep_alive_ms_));
+        home_.reactor().timers().arm(keep_alive_,
+                                     last_seen_ + std::chrono::milliseconds(keep_alive_ms_));
 }
 
-// The timer is not moved with every sign of life: it looks, when it fires, how long ago the last one was.
+// The timer is not moved with every sign of life: it looks, when it fires, how long ago the last
+// one was.
 void controller::on_keep_alive_due(engine::timer& t) noexcept {
     controller& c = *static_cast<keep_alive_timer&>(t).owner;
     engine::reactor& reactor = c.home_.reactor();
     if (c.keep_alive_ms_ == 0) return;
     const auto allowed = std::chrono::milliseconds(c.keep_alive_ms_);
-    // A home that did not run itself cannot tell whether the host was silent: it grants one more period.
+    // A home that did not run itself cannot tell whether the host was silent: it grants one more
+    // period.
     instant since = c.last_seen_;
     const engine::reactor::stall& stall = reactor.last_stall();
     if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
     if (since + allowed > reactor.now()) return reactor.timers().arm(t, since + allowed);
-    log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(), c.description().nqn,
-              c.keep_alive_ms_, c.id().value());
+    log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(),
+              c.description().nqn, c.keep_alive_ms_, c.id().value());
     c.disconnect(close_reason::keep_alive);
 }
 

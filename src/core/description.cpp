@@ -5,8 +5,9 @@
 namespace fulmar::core {
 
 const namespace_description* subsystem_description::find(nsid number) const noexcept {
-    const auto at = std::lower_bound(namespaces.begin(), namespaces.end(), number,
-                                     [](const namespace_description& n, nsid wanted) { return n.number() < wanted; });
+    const auto at = std::lower_bound(
+        namespaces.begin(), namespaces.end(), number,
+        [](const namespace_description& n, nsid wanted) { return n.number() < wanted; });
     return at != namespaces.end() && at->number() == number ? &*at : nullptr;
 }
 

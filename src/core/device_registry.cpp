@@ -1,6 +1,5 @@
-#include <fulmar/core/device_registry.hpp>
-
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/device_registry.hpp>
 #include <fulmar/core/subsystem.hpp>
 
 #include <fmt/format.h>
@@ -11,16 +10,18 @@ namespace fulmar::core {
 
 result<void> device_registry::create(const device_spec& spec) {
     if (devices_.size() >= limits::max_devices)
-        return fail(errc::limit_reached, fmt::format("there are {} devices already", limits::max_devices));
+        return fail(errc::limit_reached,
+                    fmt::format("there are {} devices already", limits::max_devices));
     if (devices_.contains(spec.name))
-        return fail(errc::already_exists, fmt::format("a device named {} exists", spec.name), "/name",
-                    "choose another name, or delete the other device first");
+        return fail(errc::already_exists, fmt::format("a device named {} exists", spec.name),
+                    "/name", "choose another name, or delete the other device first");
     FULMAR_TRY(auto opened, factory_(spec));
     const std::string& claim = opened->identity().claim;
     if (!claim.empty())
         for (const auto& [name, other] : devices_)
             if (other->device->identity().claim == claim)
-                return fail(errc::conflict, fmt::format("device {} already stands on {}", name, spec.path), "/path",
+                return fail(errc::conflict,
+                            fmt::format("device {} already stands on {}", name, spec.path), "/path",
                             "one file or drive backs one device");
     opened->set_listener(this);
     auto made = std::make_unique<entry>();
@@ -35,7 +36,9 @@ result<void> device_registry::remove(std::string_view name) {
     entry* e = find(name);
     if (e == nullptr) return fail(errc::not_found, fmt::format("there is no device {}", name));
     if (e->user != nullptr)
-        return fail(errc::conflict, fmt::format("device {} backs namespace {} of {}", name, e->user_nsid, e->user->spec().nqn),
+        return fail(errc::conflict,
+                    fmt::format("device {} backs namespace {} of {}", name, e->user_nsid,
+                                e->user->spec().nqn),
                     {}, "remove the namespace first");
     e->device->set_listener(nullptr);
     devices_.erase(std::string(name));
@@ -43,12 +46,16 @@ result<void> device_registry::remove(std::string_view name) {
     return {};
 }
 
-result<device_registry::entry*> device_registry::claim(std::string_view name, subsystem& user, std::uint32_t nsid) {
+result<device_registry::entry*> device_registry::claim(std::string_view name, subsystem& user,
+                                                       std::uint32_t nsid) {
     entry* e = find(name);
     if (e == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device {}", name), "/device", "create the device first");
+        return fail(errc::not_found, fmt::format("there is no device {}", name), "/device",
+                    "create the device first");
     if (e->user != nullptr)
-        return fail(errc::conflict, fmt::format("device {} backs namespace {} of {}", name, e->user_nsid, e->user->spec().nqn),
+        return fail(errc::conflict,
+                    fmt::format("device {} backs namespace {} of {}", name, e->user_nsid,
+                                e->user->spec().nqn),
                     "/device", "a device backs one namespace");
     e->user = &user;
     e->user_nsid = nsid;
@@ -104,7 +111,8 @@ void device_registry::on_device_lost(backend::device& which, const std::string& 
 
 void device_registry::on_device_resized(backend::device& which) noexcept {
     for (const auto& [name, e] : devices_)
-        if (e->device.get() == &which && e->user != nullptr) return e->user->device_resized(e->user_nsid);
+        if (e->device.get() == &which && e->user != nullptr)
+            return e->user->device_resized(e->user_nsid);
 }
 
 }  // namespace fulmar::core

@@ -1,4 +1,5 @@
-// "What may this host see?": travels from a discovery controller's home to the control reactor and back.
+// "What may this host see?": travels from a discovery controller's home to the control reactor and
+// back.
 #pragma once
 
 #include <fulmar/engine/message.hpp>
@@ -19,8 +20,8 @@ struct discovery_query final : engine::message {
     request* asker;
     std::string host_nqn;
     std::string discovery_nqn;
-    std::string local_address;     ///< that the host connected to
-    std::vector<std::byte> page;   ///< empty: no memory
+    std::string local_address;    ///< that the host connected to
+    std::vector<std::byte> page;  ///< empty: no memory
 
     static void returned(engine::message& m) noexcept;
 };

@@ -1,11 +1,11 @@
-// Fabrics commands: Connect goes its own way; the rest concerns the controller's registers or the queue itself.
+// Fabrics commands: Connect goes its own way; the rest concerns the controller's registers or the
+// queue itself.
+#include "connect_steps.hpp"
 #include "fabrics_steps.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/nvme/fabrics.hpp>
-
-#include "connect_steps.hpp"
 
 namespace fulmar::core {
 
@@ -57,25 +57,34 @@ void controller::property_get(request& r) noexcept {
     std::uint64_t value = 0;
     switch (command.ofst.value()) {
         case reg::cap:
-            value = nvme::capabilities{
-                .mqes = static_cast<std::uint16_t>(
-                    (is_discovery() ? limits::admin_queue_depth * 4 : home_.options().max_queue_depth) - 1),
-                .to = 30,  // 15 s: disabling waits for the I/O queues to leave
-                .crwms = true,
-            }.pack();
+            value =
+                nvme::capabilities{
+                    .mqes = static_cast<std::uint16_t>((is_discovery()
+                                                            ? limits::admin_queue_depth * 4
+                                                            : home_.options().max_queue_depth) -
+                                                       1),
+                    .to = 30,  // 15 s: disabling waits for the I/O queues to leave
+                    .crwms = true,
+                }
+                    .pack();
             break;
         case reg::vs: value = nvme::version_2_0; break;
         case reg::cc: value = configuration_; break;
         case reg::csts:
-            value = nvme::controller_status{
-                .rdy = state_ == controller_state::enabled || state_ == controller_state::resetting ||
-                       ((state_ == controller_state::shutting_down || state_ == controller_state::shut_down) &&
-                        nvme::controller_configuration::unpack(configuration_).en),
-                .cfs = fatal_,
-                .shst = state_ == controller_state::shut_down       ? nvme::shutdown_status::complete
-                        : state_ == controller_state::shutting_down ? nvme::shutdown_status::occurring
-                                                                    : nvme::shutdown_status::normal,
-            }.pack();
+            value =
+                nvme::controller_status{
+                    .rdy = state_ == controller_state::enabled ||
+                           state_ == controller_state::resetting ||
+                           ((state_ == controller_state::shutting_down ||
+                             state_ == controller_state::shut_down) &&
+                            nvme::controller_configuration::unpack(configuration_).en),
+                    .cfs = fatal_,
+                    .shst = state_ == controller_state::shut_down ? nvme::shutdown_status::complete
+                            : state_ == controller_state::shutting_down
+                                ? nvme::shutdown_status::occurring
+                                : nvme::shutdown_status::normal,
+                }
+                    .pack();
             break;
         case reg::crto: value = nvme::ready_timeouts{.crwmt = 30}.pack(); break;
         case reg::nssr:
@@ -90,10 +99,12 @@ void controller::property_get(request& r) noexcept {
 void controller::property_set(request& r) noexcept {
     const auto command = nvme::view_as<nvme::property_set_command>(r.sqe);
     const auto size = nvme::parse_property_size(command.attrib);
-    if (!size || *size != nvme::property_size::bytes_4) return finish(r, sc::invalid_field.no_retry());
+    if (!size || *size != nvme::property_size::bytes_4)
+        return finish(r, sc::invalid_field.no_retry());
     switch (command.ofst.value()) {
         case reg::cc: break;
-        case reg::csts: return finish(r, sc::success);  // NSSRO, the only writable bit, is never set
+        case reg::csts:
+            return finish(r, sc::success);  // NSSRO, the only writable bit, is never set
         default: return finish(r, sc::invalid_field.no_retry());
     }
     const auto value = static_cast<std::uint32_t>(command.value.value());
@@ -101,7 +112,8 @@ void controller::property_set(request& r) noexcept {
     const bool enabling = wanted.en && state_ == controller_state::disabled;
     const bool io_sizes_wrong = !is_discovery() && (wanted.iosqes != nvme::io_sq_entry_size_log2 ||
                                                     wanted.iocqes != nvme::io_cq_entry_size_log2);
-    if (enabling && (io_sizes_wrong || wanted.mps != 0 || wanted.ams != 0 || wanted.css != nvme::cc_css::nvm)) {
+    if (enabling &&
+        (io_sizes_wrong || wanted.mps != 0 || wanted.ams != 0 || wanted.css != nvme::cc_css::nvm)) {
         fatal_ = true;  // Base 2.0, section 3.5.3: the host sees CSTS.CFS, and a reset clears it
         configuration_ = value;
         return finish(r, sc::success);

@@ -1,17 +1,15 @@
-#include <fulmar/core/gate.hpp>
-
 #include <fulmar/base/assert.hpp>
+#include <fulmar/core/gate.hpp>
 
 namespace fulmar::core {
 
 admission gate::admit(std::uint32_t for_generation, std::uint64_t bytes) noexcept {
     if (for_generation != generation) return admission::stale;
     switch (position) {
-        case gate_position::open:
-            ++inside;
-            return admission::enter;
+        case gate_position::open: ++inside; return admission::enter;
         case gate_position::fenced:
-            if (parked >= limits::max_parked_requests || parked_bytes + bytes > limits::max_parked_bytes)
+            if (parked >= limits::max_parked_requests ||
+                parked_bytes + bytes > limits::max_parked_bytes)
                 return admission::overflow;
             ++parked;
             parked_bytes += bytes;

@@ -1,5 +1,6 @@
-// The first half of an I/O command: check, admit at the gate, find a buffer, submit. Admission comes before buffers, so
-// parked requests hoard none but for in-capsule data. Must never allocate, log or block.
+// The first half of an I/O command: check, admit at the gate, find a buffer, submit. Admission
+// comes before buffers, so parked requests hoard none but for in-capsule data. Must never allocate,
+// log or block.
 #include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -72,7 +73,8 @@ nvme::status decode_ranges(std::span<std::byte> data, const namespace_entry& ent
         nvme::dsm_range wire;
         std::memcpy(&wire, data.data() + at, sizeof wire);
         const backend::block_range range{.first = wire.slba.value(), .count = wire.blocks.value()};
-        if (!nvme::lba_range_fits(range.first, range.count, entry.block_count)) return sc::lba_out_of_range.no_retry();
+        if (!nvme::lba_range_fits(range.first, range.count, entry.block_count))
+            return sc::lba_out_of_range.no_retry();
         std::memcpy(data.data() + at, &range, sizeof range);
     }
     return sc::success;
@@ -82,7 +84,8 @@ static_assert(sizeof(nvme::dsm_range) == sizeof(backend::block_range));
 }  // namespace
 
 nvme::status io_steps::retry_later(const qpair& q, nvme::status status) noexcept {
-    return q.controller_ != nullptr && q.controller_->retry_delay_enabled() ? status.retry_after(1) : status;
+    return q.controller_ != nullptr && q.controller_->retry_delay_enabled() ? status.retry_after(1)
+                                                                            : status;
 }
 
 // A host that switched the volatile write cache off means FUA every time.
@@ -110,13 +113,17 @@ nvme::status io_steps::check(qpair& q, request& r) noexcept {
         if (needed > q.group().options().max_transfer_bytes) return sc::invalid_field.no_retry();
     } else if (*opcode == io_opcode::dataset_management) {
         r.direction = data_direction::host_to_controller;
-        needed = std::uint64_t{nvme::decode_dataset_management(r.sqe).ranges} * sizeof(nvme::dsm_range);
+        needed =
+            std::uint64_t{nvme::decode_dataset_management(r.sqe).ranges} * sizeof(nvme::dsm_range);
     }
     if (needed != 0) {
         if (!nvme::is_success(r.sgl_status)) return r.sgl_status.no_retry();
-        // Linux always sends room for all 256 ranges with a Dataset Management, however few it fills in.
-        const std::uint64_t most = *opcode == io_opcode::dataset_management ? full_range_list : needed;
-        if (r.sgl_bytes < needed || r.sgl_bytes > most) return sc::data_sgl_length_invalid.no_retry();
+        // Linux always sends room for all 256 ranges with a Dataset Management, however few it
+        // fills in.
+        const std::uint64_t most =
+            *opcode == io_opcode::dataset_management ? full_range_list : needed;
+        if (r.sgl_bytes < needed || r.sgl_bytes > most)
+            return sc::data_sgl_length_invalid.no_retry();
     }
     r.length = static_cast<std::uint32_t>(needed);
     return sc::success;
@@ -137,12 +144,11 @@ void io_steps::replay(request& r) noexcept {
 void io_steps::admit(request& r) noexcept {
     qpair& q = *r.owner;
     namespace_entry& entry = *r.entry;
-    if (const nvme::status ana = ana_answer(entry.ana); !nvme::is_success(ana)) return q.finish(r, ana);
+    if (const nvme::status ana = ana_answer(entry.ana); !nvme::is_success(ana))
+        return q.finish(r, ana);
     const std::uint64_t hoards = r.in_capsule.empty() ? 0 : limits::chunk_bytes;
     switch (entry.gate.admit(r.generation, hoards)) {
-        case admission::enter:
-            r.entered = true;
-            return enter(r);
+        case admission::enter: r.entered = true; return enter(r);
         case admission::park:
             r.advance(request_event::park);
             if (!r.in_capsule.empty()) {
@@ -171,13 +177,15 @@ void io_steps::enter(request& r) noexcept {
         if (!nvme::lba_range_fits(range.slba, range.blocks, entry.block_count))
             return complete(r, sc::lba_out_of_range.no_retry());
     }
-    if (entry.write_protected && opcode != io_opcode::read && opcode != io_opcode::compare && opcode != io_opcode::flush)
+    if (entry.write_protected && opcode != io_opcode::read && opcode != io_opcode::compare &&
+        opcode != io_opcode::flush)
         return complete(r, sc::namespace_write_protected.no_retry());
     if (opcode == io_opcode::dataset_management &&
-        ((nvme::decode_dataset_management(r.sqe).attributes & nvme::dsm_attribute::deallocate) == 0 ||
+        ((nvme::decode_dataset_management(r.sqe).attributes & nvme::dsm_attribute::deallocate) ==
+             0 ||
          !entry.geometry.deallocate)) {
-        // The other attributes are hints; a hint needs no backend. Data that has yet to be fetched is fetched all the same:
-        // the host has been promised nothing less.
+        // The other attributes are hints; a hint needs no backend. Data that has yet to be fetched
+        // is fetched all the same: the host has been promised nothing less.
         r.hint_only = true;
     }
     if (r.length == 0) return submit(r);
@@ -252,7 +260,8 @@ void io_steps::submit(request& r) noexcept {
             q.group().return_task(*task);
             return complete(r, wrong);
         }
-        task->ranges = {reinterpret_cast<const backend::block_range*>(wire.data()), wire.size() / sizeof(backend::block_range)};
+        task->ranges = {reinterpret_cast<const backend::block_range*>(wire.data()),
+                        wire.size() / sizeof(backend::block_range)};
     } else if (r.length != 0) {
         const std::span<iovec> room = task->room();
         task->data = room.first(task->chain.fill_iovecs(room, 0, r.length));
@@ -297,8 +306,10 @@ void io_steps::submit_inline(request& r) noexcept {
             r.chain.copy_out(0, wire);
         else
             std::memcpy(wire.data(), r.in_capsule.data(), wire.size());
-        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong)) return complete(r, wrong);
-        op.ranges = {reinterpret_cast<const backend::block_range*>(wire.data()), wire.size() / sizeof(backend::block_range)};
+        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong))
+            return complete(r, wrong);
+        op.ranges = {reinterpret_cast<const backend::block_range*>(wire.data()),
+                     wire.size() / sizeof(backend::block_range)};
     } else if (r.chain) {
         op.data = {vectors.data(), r.chain.fill_iovecs(vectors, 0, r.length)};
     } else if (!r.in_capsule.empty()) {

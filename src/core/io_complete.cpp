@@ -18,7 +18,8 @@ void io_steps::complete(request& r, nvme::status status) noexcept {
         auto& count = read ? q.counters_->reads : q.counters_->writes;
         bytes.store(bytes.load(std::memory_order_relaxed) + r.length, std::memory_order_relaxed);
         count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        q.group().count(read ? &group_counters::bytes_read : &group_counters::bytes_written, r.length);
+        q.group().count(read ? &group_counters::bytes_read : &group_counters::bytes_written,
+                        r.length);
     }
     r.entered = false;
     q.finish(r, status);
@@ -50,7 +51,8 @@ void io_steps::abandon(io_task& task, nvme::status answer) noexcept {
     task.owner = nullptr;
     task.chain.recharge(entry.subsystem->group->quarantine());
     r->task = nullptr;
-    r->direction = nvme::data_direction::none;  // whatever the device does now, nothing of it reaches the host
+    r->direction =
+        nvme::data_direction::none;  // whatever the device does now, nothing of it reaches the host
     ++entry.abandoned;
     entry.subsystem->group->count(&group_counters::abandoned);
     complete(*r, answer);

@@ -1,4 +1,5 @@
-// The way of an I/O command through core, step by step; io_command.cpp has the first half, io_complete.cpp the second.
+// The way of an I/O command through core, step by step; io_command.cpp has the first half,
+// io_complete.cpp the second.
 #pragma once
 
 #include <fulmar/core/poll_group.hpp>
@@ -33,7 +34,8 @@ struct io_steps {
 
   private:
     static nvme::status check(qpair& q, request& r) noexcept;
-    [[nodiscard]] static bool must_be_durable(const qpair& q, const nvme::block_range& range) noexcept;
+    [[nodiscard]] static bool must_be_durable(const qpair& q,
+                                              const nvme::block_range& range) noexcept;
     static void admit(request& r) noexcept;
     static void enter(request& r) noexcept;
     static void take_buffer(request& r) noexcept;

@@ -14,26 +14,36 @@ error not_there(const subsystem& s, std::uint32_t nsid) {
     return {errc::not_found, fmt::format("{} has no namespace {}", s.spec().nqn, nsid)};
 }
 
-error gone(const subsystem& s) { return {errc::not_found, fmt::format("there is no subsystem {}", s.spec().nqn)}; }
+error gone(const subsystem& s) {
+    return {errc::not_found, fmt::format("there is no subsystem {}", s.spec().nqn)};
+}
 
 error refused(std::string_view failure) {
-    return {errc::no_memory, fmt::format("a poll group failed: {}", failure), {}, "free memory or descriptors, then try again"};
+    return {errc::no_memory,
+            fmt::format("a poll group failed: {}", failure),
+            {},
+            "free memory or descriptors, then try again"};
 }
 
 }  // namespace
 
 std::unique_ptr<operation> make_operation(subsystem& s, change what, control_request* request) {
-    if (std::holds_alternative<create_subsystem>(what)) return std::make_unique<create_operation>(s, std::move(what), request);
-    if (std::holds_alternative<delete_subsystem>(what)) return std::make_unique<delete_operation>(s, std::move(what), request);
-    if (std::holds_alternative<pause_subsystem>(what)) return std::make_unique<pause_operation>(s, std::move(what), request);
-    if (std::holds_alternative<resume_subsystem>(what)) return std::make_unique<resume_operation>(s, std::move(what), request);
-    if (std::holds_alternative<add_namespace>(what)) return std::make_unique<add_namespace_operation>(s, std::move(what), request);
+    if (std::holds_alternative<create_subsystem>(what))
+        return std::make_unique<create_operation>(s, std::move(what), request);
+    if (std::holds_alternative<delete_subsystem>(what))
+        return std::make_unique<delete_operation>(s, std::move(what), request);
+    if (std::holds_alternative<pause_subsystem>(what))
+        return std::make_unique<pause_operation>(s, std::move(what), request);
+    if (std::holds_alternative<resume_subsystem>(what))
+        return std::make_unique<resume_operation>(s, std::move(what), request);
+    if (std::holds_alternative<add_namespace>(what))
+        return std::make_unique<add_namespace_operation>(s, std::move(what), request);
     if (std::holds_alternative<remove_namespace>(what))
         return std::make_unique<remove_namespace_operation>(s, std::move(what), request);
     return std::make_unique<update_operation>(s, std::move(what), request);
 }
 
-// --- create ---------------------------------------------------------------------------------------------------------------
+// --- create --------------------------------------------------------------------------------------
 
 bool create_operation::resume() {
     switch (stage_) {
@@ -66,7 +76,8 @@ bool create_operation::resume() {
             return false;
         case stage::undo_remove:
             subject.advance(subsystem_event::done);
-            while (!subject.namespaces().empty()) subject.drop_record(subject.namespaces().begin()->first);
+            while (!subject.namespaces().empty())
+                subject.drop_record(subject.namespaces().begin()->first);
             subject.mark_deleted();
             fail_with(why_);
             return true;
@@ -109,7 +120,7 @@ bool create_operation::undo(error why) {
     return false;
 }
 
-// --- delete ---------------------------------------------------------------------------------------------------------------
+// --- delete --------------------------------------------------------------------------------------
 
 bool delete_operation::resume() {
     switch (stage_) {
@@ -130,7 +141,8 @@ bool delete_operation::resume() {
             return false;
         case stage::removing:
             subject.advance(subsystem_event::done);
-            while (!subject.namespaces().empty()) subject.drop_record(subject.namespaces().begin()->first);
+            while (!subject.namespaces().empty())
+                subject.drop_record(subject.namespaces().begin()->first);
             subject.mark_deleted();
             answer(std::monostate{});
             return true;
@@ -138,7 +150,7 @@ bool delete_operation::resume() {
     return true;
 }
 
-// --- pause, resume --------------------------------------------------------------------------------------------------------
+// --- pause, resume -------------------------------------------------------------------------------
 
 bool pause_operation::resume() {
     switch (stage_) {
@@ -203,7 +215,7 @@ bool resume_operation::resume() {
     return true;
 }
 
-// --- namespaces -----------------------------------------------------------------------------------------------------------
+// --- namespaces ----------------------------------------------------------------------------------
 
 bool add_namespace_operation::resume() {
     switch (stage_) {
@@ -226,7 +238,8 @@ bool add_namespace_operation::resume() {
         }
         case stage::attaching: {
             namespace_record& n = *subject.find(nsid_);
-            if (!subject.last_failure().empty()) {  // some groups may have it: take it away everywhere
+            if (!subject.last_failure()
+                     .empty()) {  // some groups may have it: take it away everywhere
                 why_ = refused(subject.last_failure());
                 subject.advance(n, namespace_event::failed);
                 stage_ = stage::undoing;
@@ -270,12 +283,14 @@ bool remove_namespace_operation::resume() {
     return true;
 }
 
-lose_namespace_operation::lose_namespace_operation(subsystem& s, std::uint32_t nsid, std::uint32_t generation)
+lose_namespace_operation::lose_namespace_operation(subsystem& s, std::uint32_t nsid,
+                                                   std::uint32_t generation)
     : operation(s, remove_namespace{}, nullptr), nsid_(nsid), generation_(generation) {}
 
 bool lose_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
-    if (sent_ || n == nullptr || n->id.generation != generation_ || !has_edge(namespace_edges, n->state, namespace_event::lose))
+    if (sent_ || n == nullptr || n->id.generation != generation_ ||
+        !has_edge(namespace_edges, n->state, namespace_event::lose))
         return true;
     subject.advance(*n, namespace_event::lose);
     sent_ = true;
@@ -283,11 +298,14 @@ bool lose_namespace_operation::resume() {
     return false;
 }
 
-refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid, control_request* r)
+refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid,
+                                                         control_request* r)
     : operation(s, resize_device{}, r), nsid_(nsid) {}
-refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid, resize_device c, control_request* r)
+refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid,
+                                                         resize_device c, control_request* r)
     : operation(s, std::move(c), r), nsid_(nsid) {}
-refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid, reopen_device c, control_request* r)
+refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint32_t nsid,
+                                                         reopen_device c, control_request* r)
     : operation(s, std::move(c), r), nsid_(nsid) {}
 
 bool refresh_namespace_operation::resume() {
@@ -308,14 +326,17 @@ bool refresh_namespace_operation::resume() {
             return false;
         case stage::fencing: {
             if (n->state == namespace_state::fencing) subject.advance(*n, namespace_event::done);
-            if (const auto* resize = std::get_if<resize_device>(&what); resize != nullptr && !resize->name.empty()) {
+            if (const auto* resize = std::get_if<resize_device>(&what);
+                resize != nullptr && !resize->name.empty()) {
                 const std::uint64_t blocks = resize->size_bytes / n->geometry.block_bytes;
                 outcome_ = n->device->resize(blocks);
             } else if (std::holds_alternative<reopen_device>(what)) {
                 outcome_ = n->device->reopen();
             }
-            if (n->device->state() != backend::device_state::ready) {  // still lost: its gates stay closed
-                fail_with(outcome_ ? error{errc::io_error, "the device is still lost"} : outcome_.error());
+            if (n->device->state() !=
+                backend::device_state::ready) {  // still lost: its gates stay closed
+                fail_with(outcome_ ? error{errc::io_error, "the device is still lost"}
+                                   : outcome_.error());
                 return true;
             }
             n->geometry = n->device->geometry();
@@ -340,7 +361,7 @@ bool refresh_namespace_operation::resume() {
     return true;
 }
 
-// --- what a new description tells -----------------------------------------------------------------------------------------
+// --- what a new description tells ----------------------------------------------------------------
 
 result<void> update_operation::apply() {
     subsystem_spec& spec = subject.edit();
@@ -354,11 +375,13 @@ result<void> update_operation::apply() {
         if (std::find(spec.hosts.begin(), spec.hosts.end(), add->host) != spec.hosts.end())
             return fail(errc::already_exists, fmt::format("{} may connect already", add->host));
         if (spec.hosts.size() >= limits::max_hosts)
-            return fail(errc::limit_reached, fmt::format("a subsystem names at most {} hosts", limits::max_hosts));
+            return fail(errc::limit_reached,
+                        fmt::format("a subsystem names at most {} hosts", limits::max_hosts));
         spec.hosts.push_back(add->host);
     } else if (const auto* remove = std::get_if<remove_host>(&what)) {
         if (std::erase(spec.hosts, remove->host) == 0)
-            return fail(errc::not_found, fmt::format("{} is not in the list of {}", remove->host, spec.nqn));
+            return fail(errc::not_found,
+                        fmt::format("{} is not in the list of {}", remove->host, spec.nqn));
         if (!spec.allow_any_host) expelled_ = remove->host;
     } else if (const auto* any = std::get_if<set_allow_any_host>(&what)) {
         spec.allow_any_host = any->allow;
@@ -377,14 +400,16 @@ bool update_operation::resume() {
             return true;
         }
         sent_ = true;
-        const group_action action = expelled_.empty() ? group_action::update_view : group_action::expel_host;
+        const group_action action =
+            expelled_.empty() ? group_action::update_view : group_action::expel_host;
         subject.fan_out(action, nullptr, subject.make_view(), {}, ana_, expelled_);
         return false;
     }
     subject.owner().discovery_changed();
     if (const auto* c = std::get_if<set_ana_state>(&what)) {
         const namespace_record* n = subject.find(c->nsid);
-        answer(n != nullptr ? control_answer(subject.status(*n)) : control_answer(std::monostate{}));
+        answer(n != nullptr ? control_answer(subject.status(*n))
+                            : control_answer(std::monostate{}));
     } else if (std::holds_alternative<set_allow_any_host>(what)) {
         answer(subject.status());
     } else {

@@ -1,4 +1,5 @@
-// The operations on a subsystem, each a small machine of stages (style: multi-step control work is an object with a stage).
+// The operations on a subsystem, each a small machine of stages (style: multi-step control work is
+// an object with a stage).
 #pragma once
 
 #include <fulmar/core/subsystem.hpp>
@@ -12,8 +13,8 @@ namespace fulmar::core {
 /// The operation for `what`, or null when `what` does not concern a subsystem's state.
 std::unique_ptr<operation> make_operation(subsystem& s, change what, control_request* request);
 
-/// Poll groups learn of it, then each namespace is attached, then it opens. What cannot be attached is reported and left out
-/// at start; over REST it undoes the whole.
+/// Poll groups learn of it, then each namespace is attached, then it opens. What cannot be attached
+/// is reported and left out at start; over REST it undoes the whole.
 class create_operation final : public operation {
   public:
     using operation::operation;
@@ -107,12 +108,15 @@ class lose_namespace_operation final : public operation {
     bool sent_ = false;
 };
 
-/// Size or readiness of the device changed: fence, look again, open. With `resize`, the device is resized in between.
+/// Size or readiness of the device changed: fence, look again, open. With `resize`, the device is
+/// resized in between.
 class refresh_namespace_operation final : public operation {
   public:
     refresh_namespace_operation(subsystem& s, std::uint32_t nsid, control_request* request);
-    refresh_namespace_operation(subsystem& s, std::uint32_t nsid, resize_device resize, control_request* request);
-    refresh_namespace_operation(subsystem& s, std::uint32_t nsid, reopen_device reopen, control_request* request);
+    refresh_namespace_operation(subsystem& s, std::uint32_t nsid, resize_device resize,
+                                control_request* request);
+    refresh_namespace_operation(subsystem& s, std::uint32_t nsid, reopen_device reopen,
+                                control_request* request);
     bool resume() override;
 
   private:

@@ -1,15 +1,15 @@
-#include <fulmar/core/poll_group.hpp>
+#include "connect_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
-
-#include "connect_steps.hpp"
 
 #include <new>
 
 namespace fulmar::core {
 
-poll_group::poll_group(engine::reactor& reactor, core::target& target, std::unique_ptr<mem::buffer_pool> pool)
+poll_group::poll_group(engine::reactor& reactor, core::target& target,
+                       std::unique_ptr<mem::buffer_pool> pool)
     : reactor_(reactor), target_(target), options_(target.options()), pool_(std::move(pool)) {
     pool_->open(quarantine_, 0, false);
     const std::uint32_t blocks = pool_->total_chunks() / io_task::few + 1;
@@ -29,7 +29,8 @@ poll_group::~poll_group() {
     free_tasks_.clear();
 }
 
-// Buffers that came back this turn go to who waits for them, and transitions learn what has drained.
+// Buffers that came back this turn go to who waits for them, and transitions learn what has
+// drained.
 bool poll_group::poll() noexcept {
     bool worked = pool_->pump();
     counters_.free_chunks.store(pool_->free_chunks(), std::memory_order_relaxed);
@@ -43,7 +44,7 @@ bool poll_group::poll() noexcept {
     return worked;
 }
 
-// --- qpairs ---------------------------------------------------------------------------------------------------------------
+// --- qpairs --------------------------------------------------------------------------------------
 
 void poll_group::add(qpair& q) noexcept {
     static std::atomic<std::uint64_t> next_number{1};
@@ -55,7 +56,8 @@ void poll_group::add(qpair& q) noexcept {
 
 void poll_group::remove(qpair& q) noexcept {
     qpairs_.erase(qpairs_.iterator_to(q));
-    counters_.connections.store(counters_.connections.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    counters_.connections.store(counters_.connections.load(std::memory_order_relaxed) - 1,
+                                std::memory_order_relaxed);
     load.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -74,7 +76,7 @@ void poll_group::collect_connections(std::vector<connection_status>& into) const
     for (const qpair& q : qpairs_) into.push_back(q.status());
 }
 
-// --- Connects that wait ---------------------------------------------------------------------------------------------------
+// --- Connects that wait --------------------------------------------------------------------------
 
 bool poll_group::park(connect_op& op) noexcept {
     if (parked_connect_count_ >= limits::max_parked_connects * 4) return false;
@@ -91,7 +93,8 @@ void poll_group::unpark(connect_op& op) noexcept {
     --parked_connect_count_;
 }
 
-// Each looks again at the subsystem of its name, whichever generation that is by now; who must go on waiting parks again.
+// Each looks again at the subsystem of its name, whichever generation that is by now; who must go
+// on waiting parks again.
 void poll_group::retry_parked_connects(std::string_view nqn) noexcept {
     auto at = parked_connects_.begin();
     for (std::uint32_t left = parked_connect_count_; left != 0; --left) {
@@ -102,7 +105,7 @@ void poll_group::retry_parked_connects(std::string_view nqn) noexcept {
     }
 }
 
-// --- subsystem groups -----------------------------------------------------------------------------------------------------
+// --- subsystem groups ----------------------------------------------------------------------------
 
 subsystem_group* poll_group::find(subsystem_id id) noexcept {
     if (id.index >= subsystems_.size()) return nullptr;
@@ -155,7 +158,8 @@ void poll_group::add_subsystem(group_command& command) noexcept {
     const std::uint32_t index = command.subsystem.index;
     try {
         if (subsystems_.size() <= index) subsystems_.resize(index + 1);
-        // A leftover of a former generation is legal; it has nothing any more that could reach the newcomer.
+        // A leftover of a former generation is legal; it has nothing any more that could reach the
+        // newcomer.
         if (subsystems_[index] != nullptr) {
             count(&group_counters::stale);
             by_nqn_.erase(std::string_view(subsystems_[index]->view->nqn));
@@ -188,7 +192,7 @@ void poll_group::discovery_changed() noexcept {
             for (controller& c : s->controllers) c.discovery_changed();
 }
 
-// --- tasks ----------------------------------------------------------------------------------------------------------------
+// --- tasks ---------------------------------------------------------------------------------------
 
 bool poll_group::reserve_tasks(std::uint32_t more) noexcept {
     // Beyond one task per queue entry there is slack for those that a silent device holds.

@@ -1,14 +1,14 @@
-// The life of a queue pair on its poll group. Every request ends exactly once: answered, or given back when the connection
-// is closing. Must never touch the controller from here but through messages, unless this is its home.
-#include <fulmar/core/qpair.hpp>
-
-#include <fulmar/base/assert.hpp>
-#include <fulmar/core/poll_group.hpp>
-
+// The life of a queue pair on its poll group. Every request ends exactly once: answered, or given
+// back when the connection is closing. Must never touch the controller from here but through
+// messages, unless this is its home.
 #include "admin_steps.hpp"
 #include "connect_steps.hpp"
 #include "fabrics_steps.hpp"
 #include "io_steps.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/qpair.hpp>
 
 namespace fulmar::core {
 
@@ -53,7 +53,8 @@ void qpair::on_command(request& r) noexcept {
     const nvme::psdt pointer = r.sqe.data_pointer();
     if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
         return finish(r, sc::invalid_field.no_retry());
-    if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics)) return fabrics_steps::start(r);
+    if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics))
+        return fabrics_steps::start(r);
     if (state_ != qpair_state::live) return finish(r, sc::command_sequence_error.no_retry());
     if (is_io()) {
         group_->count(&group_counters::io_commands);
@@ -99,12 +100,15 @@ void qpair::close(close_reason why) noexcept {
     advance(qpair_event::close);
     stop();
     if (connect_.parked) connect_steps::end_wait(connect_);
-    if (!is_io() && controller_ != nullptr) controller_->disconnect(why);  // the admin queue's home is here
-    for_each_request([](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
+    if (!is_io() && controller_ != nullptr)
+        controller_->disconnect(why);  // the admin queue's home is here
+    for_each_request(
+        [](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
     check_drained();
 }
 
-// What waits for something that nobody will want any more ends now; what is at a backend comes home by itself.
+// What waits for something that nobody will want any more ends now; what is at a backend comes home
+// by itself.
 void qpair::end_waiting_request(request& r) noexcept {
     switch (r.state()) {
         case request_state::parked:

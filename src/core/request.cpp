@@ -1,8 +1,7 @@
-#include <fulmar/core/request.hpp>
+#include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
-
-#include "io_steps.hpp"
+#include <fulmar/core/request.hpp>
 
 namespace fulmar::core {
 
@@ -15,7 +14,8 @@ request::buffer_wait::buffer_wait(request& r) noexcept
       owner(&r) {}
 
 void request::advance(request_event on) noexcept {
-    static constexpr auto table = by_state_and_event<request_state::answering, request_event::sent>(request_edges);
+    static constexpr auto table =
+        by_state_and_event<request_state::answering, request_event::sent>(request_edges);
     const std::uint8_t to = table[static_cast<std::size_t>(state_)][static_cast<std::size_t>(on)];
     FULMAR_ASSERT(to != no_edge);
     state_ = static_cast<request_state>(to);

@@ -6,7 +6,8 @@
 #include <fulmar/core/request_states.hpp>
 #include <fulmar/core/subsystem_states.hpp>
 
-#define FULMAR_NAME(type, name) case type::name: return #name
+#define FULMAR_NAME(type, name) \
+    case type::name: return #name
 
 namespace fulmar::core {
 

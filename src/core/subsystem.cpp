@@ -1,12 +1,12 @@
-// The control reactor's side of a subsystem: operations one after the other, each a row of fan-outs to the poll groups.
-#include <fulmar/core/subsystem.hpp>
+// The control reactor's side of a subsystem: operations one after the other, each a row of fan-outs
+// to the poll groups.
+#include "operations.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/uuid.hpp>
-
-#include "operations.hpp"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,9 @@
 
 namespace fulmar::core {
 
-void operation::answer(control_answer with) { subject.owner().commit(what, std::exchange(request, nullptr), std::move(with)); }
+void operation::answer(control_answer with) {
+    subject.owner().commit(what, std::exchange(request, nullptr), std::move(with));
+}
 
 void operation::fail_with(error why) {
     subject.set_last_error(why.text());
@@ -39,7 +41,9 @@ subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool d
         command->control = &owner.control_reactor();
         command->owner = this;
         command->subsystem = id;
-        command->acknowledged = [](group_command& c) noexcept { static_cast<subsystem*>(c.owner)->on_ack(c); };
+        command->acknowledged = [](group_command& c) noexcept {
+            static_cast<subsystem*>(c.owner)->on_ack(c);
+        };
         commands_.push_back(std::move(command));
         auto escalation = std::make_unique<escalate_command>();
         escalation->group = group.get();
@@ -64,13 +68,15 @@ void subsystem::advance(namespace_record& n, namespace_event on) {
     n.since = target_.control_reactor().now();
 }
 
-// --- operations -----------------------------------------------------------------------------------------------------------
+// --- operations ----------------------------------------------------------------------------------
 
 void subsystem::enqueue(std::unique_ptr<operation> op) {
     if (waiting_.size() >= limits::pending_operations_per_subsystem) {
         if (op->request != nullptr)
-            op->request->finish(fail(errc::limit_reached, fmt::format("{} operations wait for {}", waiting_.size(), spec_.nqn),
-                                     {}, "let them finish"));
+            op->request->finish(
+                fail(errc::limit_reached,
+                     fmt::format("{} operations wait for {}", waiting_.size(), spec_.nqn), {},
+                     "let them finish"));
         return;
     }
     waiting_.push_back(std::move(op));
@@ -106,7 +112,8 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->send();
     }
     target_.control_reactor().timers().arm(
-        deadline_, target_.control_reactor().fresh_now() + std::chrono::milliseconds(target_.options().transition_timeout_ms));
+        deadline_, target_.control_reactor().fresh_now() +
+                       std::chrono::milliseconds(target_.options().transition_timeout_ms));
 }
 
 void subsystem::on_ack(group_command& command) noexcept {
@@ -123,7 +130,8 @@ void subsystem::on_ack(group_command& command) noexcept {
 void subsystem::on_deadline(engine::timer& t) noexcept {
     subsystem& s = *static_cast<deadline_timer&>(t).owner;
     s.last_error_ = fmt::format("{} did not finish within {} ms: outstanding I/O was failed",
-                                to_string(s.commands_.front()->action), s.target_.options().transition_timeout_ms);
+                                to_string(s.commands_.front()->action),
+                                s.target_.options().transition_timeout_ms);
     log::warn("{}: {}", s.spec_.nqn, s.last_error_);
     for (std::size_t i = 0; i < s.commands_.size(); ++i) {
         if (!s.commands_[i]->busy || s.escalations_[i]->queued()) continue;
@@ -139,10 +147,11 @@ void subsystem::device_lost(std::uint32_t nsid, const backend::device& which) {
 }
 
 void subsystem::device_resized(std::uint32_t nsid) {
-    if (find(nsid) != nullptr && !deleted_) enqueue(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
+    if (find(nsid) != nullptr && !deleted_)
+        enqueue(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
 }
 
-// --- namespaces -----------------------------------------------------------------------------------------------------------
+// --- namespaces ----------------------------------------------------------------------------------
 
 namespace_record* subsystem::find(std::uint32_t nsid) {
     const auto at = namespaces_.find(nsid);
@@ -151,23 +160,29 @@ namespace_record* subsystem::find(std::uint32_t nsid) {
 
 namespace {
 // Fills in what the caller left to us, and refuses what cannot be.
-result<void> complete_spec(namespace_spec& spec, const std::string& nqn, const std::map<std::uint32_t, namespace_record>& present) {
+result<void> complete_spec(namespace_spec& spec, const std::string& nqn,
+                           const std::map<std::uint32_t, namespace_record>& present) {
     if (spec.nsid == 0) {
         spec.nsid = 1;
         for (const auto& [taken, record] : present)
             if (taken == spec.nsid) ++spec.nsid;
     }
     if (spec.nsid > limits::max_namespaces)
-        return fail(errc::invalid_argument, fmt::format("nsid {} is above {}", spec.nsid, limits::max_namespaces), "/nsid",
+        return fail(errc::invalid_argument,
+                    fmt::format("nsid {} is above {}", spec.nsid, limits::max_namespaces), "/nsid",
                     "choose a smaller one, or leave it out");
     if (present.contains(spec.nsid))
-        return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn), "/nsid",
-                    "choose another one, or leave it out");
-    if (spec.uuid.empty()) spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view());
-    if (spec.nguid.empty()) spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
-    if (!nvme::parse_uuid(spec.uuid)) return fail(errc::invalid_argument, fmt::format("{} is not a UUID", spec.uuid), "/uuid");
+        return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn),
+                    "/nsid", "choose another one, or leave it out");
+    if (spec.uuid.empty())
+        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view());
+    if (spec.nguid.empty())
+        spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
+    if (!nvme::parse_uuid(spec.uuid))
+        return fail(errc::invalid_argument, fmt::format("{} is not a UUID", spec.uuid), "/uuid");
     if (!nvme::parse_nguid(spec.nguid))
-        return fail(errc::invalid_argument, fmt::format("{} is not an NGUID", spec.nguid), "/nguid", "32 hexadecimal digits");
+        return fail(errc::invalid_argument, fmt::format("{} is not an NGUID", spec.nguid), "/nguid",
+                    "32 hexadecimal digits");
     for (const auto& [nsid, record] : present)
         if (record.spec.uuid == spec.uuid)
             return fail(errc::conflict, fmt::format("namespace {} has that UUID", nsid), "/uuid");
@@ -177,7 +192,8 @@ result<void> complete_spec(namespace_spec& spec, const std::string& nqn, const s
 
 result<namespace_record*> subsystem::add_record(namespace_spec spec) {
     FULMAR_CHECK(complete_spec(spec, spec_.nqn, namespaces_));
-    FULMAR_TRY(device_registry::entry * claimed, target_.devices().claim(spec.device, *this, spec.nsid));
+    FULMAR_TRY(device_registry::entry * claimed,
+               target_.devices().claim(spec.device, *this, spec.nsid));
     namespace_record record;
     record.id = {.index = spec.nsid - 1, .generation = ++namespace_generations_[spec.nsid]};
     record.device = claimed->device.get();
@@ -221,15 +237,17 @@ subsystem_view subsystem::make_view() const {
     return view;
 }
 
-// --- controllers ----------------------------------------------------------------------------------------------------------
+// --- controllers ---------------------------------------------------------------------------------
 
-// In turn, so that a number is not handed out again while somebody may still remember its former owner.
+// In turn, so that a number is not handed out again while somebody may still remember its former
+// owner.
 cntlid subsystem::assign_controller_id(poll_group& home) {
     if (controllers_.size() >= limits::max_controllers) return {};
     const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
     for (std::uint32_t tried = 0; tried < span; ++tried) {
         const std::uint16_t candidate = next_cntlid_;
-        next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid : static_cast<std::uint16_t>(candidate + 1);
+        next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid
+                                                     : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
         controllers_.emplace(candidate, controller_place{.home = &home});
         return cntlid(candidate);
@@ -249,11 +267,12 @@ const subsystem::controller_place* subsystem::find_controller(cntlid number) con
     return at == controllers_.end() ? nullptr : &at->second;
 }
 
-// --- reports --------------------------------------------------------------------------------------------------------------
+// --- reports -------------------------------------------------------------------------------------
 
 namespace {
 std::uint64_t ms_between(instant from, instant to) {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count());
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count());
 }
 }  // namespace
 
@@ -266,9 +285,10 @@ subsystem_status subsystem::status() const {
     s.transition.last_error = last_error_;
     for (const auto& command : commands_)
         if (command->busy)
-            s.transition.waiting_for += fmt::format("{}poll group {}: {}, {} left", s.transition.waiting_for.empty() ? "" : "; ",
-                                                    command->group->reactor().id().value(), to_string(command->action),
-                                                    command->waiting_for.load(std::memory_order_relaxed));
+            s.transition.waiting_for += fmt::format(
+                "{}poll group {}: {}, {} left", s.transition.waiting_for.empty() ? "" : "; ",
+                command->group->reactor().id().value(), to_string(command->action),
+                command->waiting_for.load(std::memory_order_relaxed));
     s.slot = id_.index;
     s.generation = id_.generation;
     s.controllers = controllers_.size();

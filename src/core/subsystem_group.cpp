@@ -1,11 +1,10 @@
-// One subsystem on one poll group: gates open and close, what is parked is replayed or answered, transitions drain.
-// Must never free a parked request without an answer.
-#include <fulmar/core/subsystem_group.hpp>
+// One subsystem on one poll group: gates open and close, what is parked is replayed or answered,
+// transitions drain. Must never free a parked request without an answer.
+#include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
-
-#include "io_steps.hpp"
+#include <fulmar/core/subsystem_group.hpp>
 
 #include <bit>
 
@@ -71,11 +70,12 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
 subsystem_group::subsystem_group(poll_group& owner, subsystem_view description) noexcept
     : group(&owner), id(description->id), view(std::move(description)) {}
 
-// --- gates ----------------------------------------------------------------------------------------------------------------
+// --- gates ---------------------------------------------------------------------------------------
 
 void subsystem_group::open_gate(namespace_entry& entry) noexcept {
     entry.gate.position = gate_position::open;
-    // Replay in order of arrival. One whose turn it is may be parked again only if somebody fences inside the loop: count first.
+    // Replay in order of arrival. One whose turn it is may be parked again only if somebody fences
+    // inside the loop: count first.
     for (std::uint32_t left = entry.gate.parked; left != 0 && !entry.parked.empty(); --left) {
         request& r = entry.parked.front();
         entry.parked.pop_front();
@@ -110,7 +110,7 @@ void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer)
     }
 }
 
-// --- actions --------------------------------------------------------------------------------------------------------------
+// --- actions -------------------------------------------------------------------------------------
 
 bool subsystem_group::add_namespace(const namespace_description& what, backend::device& device) {
     auto channel = device.open_channel(group->reactor());
@@ -144,8 +144,10 @@ void subsystem_group::close_all() noexcept {
     state = view_state::closed;
     for (const auto& e : entries)
         if (e != nullptr) close_gate(*e, sc::namespace_not_ready);
-    for (auto at = controllers.begin(); at != controllers.end();) (at++)->disconnect(close_reason::operator_request);
-    for (auto at = qpairs.begin(); at != qpairs.end();) (at++)->close(close_reason::operator_request);
+    for (auto at = controllers.begin(); at != controllers.end();)
+        (at++)->disconnect(close_reason::operator_request);
+    for (auto at = qpairs.begin(); at != qpairs.end();)
+        (at++)->close(close_reason::operator_request);
 }
 
 void subsystem_group::attach(group_command& command) {
@@ -157,7 +159,8 @@ void subsystem_group::attach(group_command& command) {
         return;
     }
     replace_view(std::move(command.view));
-    find(number)->gate.position = state == view_state::fenced ? gate_position::fenced : gate_position::open;
+    find(number)->gate.position =
+        state == view_state::fenced ? gate_position::fenced : gate_position::open;
     tell_namespace_changed(number);
 }
 
@@ -175,13 +178,15 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::fence_subsystem:
             state = view_state::fenced;
             for (const auto& e : entries)
-                if (e != nullptr && e->gate.position == gate_position::open) e->gate.position = gate_position::fenced;
+                if (e != nullptr && e->gate.position == gate_position::open)
+                    e->gate.position = gate_position::fenced;
             return false;
         case group_action::close_subsystem: close_all(); return false;
         case group_action::attach_namespace: attach(command); return true;
         case group_action::fence_namespace:
             if (entry == nullptr) return true;
-            if (entry->gate.position == gate_position::open) entry->gate.position = gate_position::fenced;
+            if (entry->gate.position == gate_position::open)
+                entry->gate.position = gate_position::fenced;
             return false;
         case group_action::open_namespace:
             replace_view(std::move(command.view));
@@ -202,7 +207,8 @@ bool subsystem_group::begin(group_command& command) {
             return true;
         case group_action::update_view:
             replace_view(std::move(command.view));
-            for (const std::uint32_t number : command.changed_namespaces) tell_namespace_changed(number);
+            for (const std::uint32_t number : command.changed_namespaces)
+                tell_namespace_changed(number);
             if (command.changed_ana != 0)
                 for (controller& c : controllers) c.ana_changed();
             return true;
@@ -220,7 +226,7 @@ bool subsystem_group::begin(group_command& command) {
     return true;
 }
 
-// --- what a transition waits for ------------------------------------------------------------------------------------------
+// --- what a transition waits for -----------------------------------------------------------------
 
 std::uint32_t subsystem_group::still_waiting(const group_command& command) noexcept {
     std::uint32_t left = 0;
@@ -237,7 +243,8 @@ std::uint32_t subsystem_group::still_waiting(const group_command& command) noexc
         case group_action::detach_namespace: {
             const namespace_entry* entry = find(command.ns.index + 1);
             if (entry == nullptr || entry->id != command.ns) return 0;
-            return entry->gate.inside + (command.action == group_action::detach_namespace ? entry->abandoned : 0);
+            return entry->gate.inside +
+                   (command.action == group_action::detach_namespace ? entry->abandoned : 0);
         }
         case group_action::expel_host:
             for (const controller& c : controllers)

@@ -1,12 +1,12 @@
-// Composition, start and shutdown of the target; what changes and questions do is in target_change.cpp and target_report.cpp.
-#include <fulmar/core/target.hpp>
+// Composition, start and shutdown of the target; what changes and questions do is in
+// target_change.cpp and target_report.cpp.
+#include "connect_steps.hpp"
+#include "operations.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/target.hpp>
 #include <fulmar/nvme/nqn.hpp>
-
-#include "connect_steps.hpp"
-#include "operations.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,8 @@ target::target(engine::reactor& control, setup parts)
 
 target::~target() { control_.timers().cancel(shutdown_timer_); }
 
-poll_group& target::add_poll_group(engine::reactor& reactor, std::unique_ptr<mem::buffer_pool> pool) {
+poll_group& target::add_poll_group(engine::reactor& reactor,
+                                   std::unique_ptr<mem::buffer_pool> pool) {
     groups_.push_back(std::make_unique<poll_group>(reactor, *this, std::move(pool)));
     notices_.push_back(std::make_unique<discovery_notice>(*groups_.back()));
     return *groups_.back();
@@ -39,7 +40,9 @@ result<void> target::add_transport(std::unique_ptr<transport> t) {
 poll_group& target::least_loaded() noexcept {
     poll_group* best = groups_.front().get();
     for (const auto& group : groups_)
-        if (group->load.load(std::memory_order_relaxed) < best->load.load(std::memory_order_relaxed)) best = group.get();
+        if (group->load.load(std::memory_order_relaxed) <
+            best->load.load(std::memory_order_relaxed))
+            best = group.get();
     return *best;
 }
 
@@ -65,13 +68,16 @@ std::string derive_serial(std::string_view nqn) {
 
 result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
     if (!discovery && nvme::validate_nqn(spec.nqn) != nvme::nqn_check::ok)
-        return fail(errc::invalid_argument, fmt::format("{} is not an NQN: {}", spec.nqn, nvme::describe(nvme::validate_nqn(spec.nqn))),
+        return fail(errc::invalid_argument,
+                    fmt::format("{} is not an NQN: {}", spec.nqn,
+                                nvme::describe(nvme::validate_nqn(spec.nqn))),
                     "/nqn", "nqn.YYYY-MM.reverse.domain:name, at most 223 bytes");
     if (by_nqn_.contains(spec.nqn))
         return fail(errc::already_exists, fmt::format("subsystem {} exists", spec.nqn), "/nqn");
-    if (spec.min_cntlid == 0 || spec.min_cntlid > spec.max_cntlid || spec.max_cntlid > limits::max_cntlid)
-        return fail(errc::invalid_argument, "the controller id range is empty or reserved", "/min_cntlid",
-                    fmt::format("choose 1 ≤ min ≤ max ≤ {}", limits::max_cntlid));
+    if (spec.min_cntlid == 0 || spec.min_cntlid > spec.max_cntlid ||
+        spec.max_cntlid > limits::max_cntlid)
+        return fail(errc::invalid_argument, "the controller id range is empty or reserved",
+                    "/min_cntlid", fmt::format("choose 1 ≤ min ≤ max ≤ {}", limits::max_cntlid));
     if (spec.serial.empty()) spec.serial = derive_serial(spec.nqn);
     std::uint32_t index = 0;
     if (!free_slots_.empty()) {
@@ -79,7 +85,8 @@ result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
         free_slots_.pop_back();
     } else {
         if (slots_.size() >= limits::max_subsystems)
-            return fail(errc::limit_reached, fmt::format("there are {} subsystems already", slots_.size()));
+            return fail(errc::limit_reached,
+                        fmt::format("there are {} subsystems already", slots_.size()));
         index = static_cast<std::uint32_t>(slots_.size());
         slots_.emplace_back();
         generations_.push_back(0);
@@ -101,9 +108,12 @@ void target::subsystem_gone(subsystem& s) noexcept {
 
 result<void> target::open_listener(const listener_spec& spec) {
     if (listeners_.size() >= limits::max_listeners)
-        return tl::unexpected(error{errc::limit_reached, fmt::format("there are {} listeners already", listeners_.size())});
+        return tl::unexpected(error{
+            errc::limit_reached, fmt::format("there are {} listeners already", listeners_.size())});
     for (const listening& l : listeners_)
-        if (l.spec == spec) return tl::unexpected(error{errc::already_exists, fmt::format("{} is being listened to", spec.name())});
+        if (l.spec == spec)
+            return tl::unexpected(
+                error{errc::already_exists, fmt::format("{} is being listened to", spec.name())});
     for (const auto& t : transports_) {
         if (t->name() != spec.transport) continue;
         FULMAR_TRY(auto opened, t->listen(spec));
@@ -112,12 +122,14 @@ result<void> target::open_listener(const listener_spec& spec) {
         discovery_changed();
         return {};
     }
-    return fail(errc::not_supported, fmt::format("there is no transport {}", spec.transport), "/transport", "use \"tcp\"");
+    return fail(errc::not_supported, fmt::format("there is no transport {}", spec.transport),
+                "/transport", "use \"tcp\"");
 }
 
-// --- start ----------------------------------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
-void target::start(const target_spec& spec, std::function<void(const error&)> failed, std::function<void()> done) {
+void target::start(const target_spec& spec, std::function<void(const error&)> failed,
+                   std::function<void()> done) {
     start_spec_ = spec;
     start_failed_ = std::move(failed);
     start_done_ = std::move(done);
@@ -133,7 +145,8 @@ void target::start(const target_spec& spec, std::function<void(const error&)> fa
         return s;
     };
     all.emplace_back(discovery(std::string(nvme::discovery_nqn)), true);
-    if (!setup_.limits.discovery_nqn.empty()) all.emplace_back(discovery(setup_.limits.discovery_nqn), true);
+    if (!setup_.limits.discovery_nqn.empty())
+        all.emplace_back(discovery(setup_.limits.discovery_nqn), true);
     for (const subsystem_spec& s : spec.subsystems) all.emplace_back(s, false);
 
     starting_ = all.size();
@@ -166,7 +179,7 @@ void target::subsystem_started() noexcept {
     if (start_done_) std::exchange(start_done_, nullptr)();
 }
 
-// --- shutdown -------------------------------------------------------------------------------------------------------------
+// --- shutdown ------------------------------------------------------------------------------------
 
 void target::shut_down(std::function<void()> done) {
     if (stopping_) return;
@@ -174,9 +187,11 @@ void target::shut_down(std::function<void()> done) {
     stop_done_ = std::move(done);
     for (const listening& l : listeners_) stopped_listeners_.push_back(l.spec);
     listeners_.clear();
-    shutdown_deadline_ = control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
+    shutdown_deadline_ =
+        control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
     for (const auto& s : slots_)
-        if (s != nullptr && !s->deleted()) s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
+        if (s != nullptr && !s->deleted())
+            s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
     control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(5));
     check_shut_down();
 }
@@ -222,7 +237,7 @@ void target::on_shutdown_timer(engine::timer& t) noexcept {
     self.check_shut_down();
 }
 
-// --- Connects and controllers ---------------------------------------------------------------------------------------------
+// --- Connects and controllers --------------------------------------------------------------------
 
 void target::connect_arrived(connect_op& op) noexcept {
     subsystem* s = find(op.subsystem);
@@ -232,7 +247,8 @@ void target::connect_arrived(connect_op& op) noexcept {
     };
     if (s == nullptr || s->deleted() || stopping_) return back(nvme::sc::connect_controller_busy);
     if (s->state() != subsystem_state::active) {
-        op.wait = true;  // its poll group will park it until the subsystem is open there, or the wait is over
+        op.wait = true;  // its poll group will park it until the subsystem is open there, or the
+                         // wait is over
         return back(nvme::sc::connect_controller_busy);
     }
     if (op.command.qid.value() == 0) {

@@ -1,9 +1,8 @@
 // Changes: validated here, queued on their subsystem, recorded once they have happened.
-#include <fulmar/core/target.hpp>
+#include "operations.hpp"
 
 #include <fulmar/base/log.hpp>
-
-#include "operations.hpp"
+#include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
 
@@ -36,9 +35,7 @@ struct durable_answer final : change_log::waiter {
 
 }  // namespace
 
-void target::submit(control_request& request) noexcept {
-    request.arrive_at(control_, *this);
-}
+void target::submit(control_request& request) noexcept { request.arrive_at(control_, *this); }
 
 void control_request::arrive_at(engine::reactor& control, target& where) noexcept {
     destination_ = &where;
@@ -72,7 +69,8 @@ void target::commit(const change& what, control_request* request, control_answer
     auto* waiter = new (std::nothrow) durable_answer;
     if (waiter == nullptr) {
         setup_.log->append(what, revision_, nullptr);
-        return request->finish(fail(errc::no_memory, "the change was applied, but cannot be confirmed as durable"));
+        return request->finish(
+            fail(errc::no_memory, "the change was applied, but cannot be confirmed as durable"));
     }
     waiter->request = request;
     waiter->with = std::move(with);
@@ -84,76 +82,83 @@ void target::on_change(control_request& request) {
     const auto on_subsystem = [&](const std::string& nqn) {
         subsystem* s = find(nqn);
         if (s == nullptr || s->is_discovery() || s->deleted())
-            return request.finish(fail(errc::not_found, fmt::format("there is no subsystem {}", nqn)));
+            return request.finish(
+                fail(errc::not_found, fmt::format("there is no subsystem {}", nqn)));
         s->enqueue(make_operation(*s, what, &request));
     };
     const auto done = [&](result<void> outcome, control_answer with = std::monostate{}) {
         if (!outcome) return request.finish(tl::unexpected(outcome.error()));
         commit(what, &request, std::move(with));
     };
-    std::visit(
-        overloaded{
-            [&](create_device& c) {
-                auto made = devices_.create(c.spec);
-                if (!made) return done(made);
-                device_registry::entry* e = devices_.find(c.spec.name);
-                c.spec = e->spec;
-                done({}, devices_.status(*e));
-            },
-            [&](delete_device& c) { done(devices_.remove(c.name)); },
-            [&](resize_device& c) { change_device(c.name, what, request); },
-            [&](reopen_device& c) { change_device(c.name, what, request); },
-            [&](create_subsystem& c) {
-                auto made = make_subsystem(c.spec, false);
-                if (!made) return done(tl::unexpected(made.error()));
-                (*made)->enqueue(make_operation(**made, what, &request));
-            },
-            [&](delete_subsystem& c) { on_subsystem(c.nqn); },
-            [&](pause_subsystem& c) { on_subsystem(c.nqn); },
-            [&](resume_subsystem& c) { on_subsystem(c.nqn); },
-            [&](add_namespace& c) { on_subsystem(c.nqn); },
-            [&](remove_namespace& c) { on_subsystem(c.nqn); },
-            [&](set_ana_state& c) { on_subsystem(c.nqn); },
-            [&](add_host& c) { on_subsystem(c.nqn); },
-            [&](remove_host& c) { on_subsystem(c.nqn); },
-            [&](set_allow_any_host& c) { on_subsystem(c.nqn); },
-            [&](add_listener& c) {
-                auto opened = open_listener(c.spec);
-                if (!opened) return done(opened);
-                c.spec = listeners_.back().spec;
-                done({}, listeners_.back().accepts->status());
-            },
-            [&](remove_listener& c) { done(close_listener(c.name)); },
-            [&](add_referral& c) {
-                if (std::find(referrals_.begin(), referrals_.end(), c.spec) != referrals_.end())
-                    return done(fail(errc::already_exists, "the referral exists"));
-                referrals_.push_back(c.spec);
-                discovery_changed();
-                done({});
-            },
-            [&](remove_referral& c) {
-                if (std::erase(referrals_, c.spec) == 0) return done(fail(errc::not_found, "there is no such referral"));
-                discovery_changed();
-                done({});
-            }},
-        what);
+    std::visit(overloaded{[&](create_device& c) {
+                              auto made = devices_.create(c.spec);
+                              if (!made) return done(made);
+                              device_registry::entry* e = devices_.find(c.spec.name);
+                              c.spec = e->spec;
+                              done({}, devices_.status(*e));
+                          },
+                          [&](delete_device& c) { done(devices_.remove(c.name)); },
+                          [&](resize_device& c) { change_device(c.name, what, request); },
+                          [&](reopen_device& c) { change_device(c.name, what, request); },
+                          [&](create_subsystem& c) {
+                              auto made = make_subsystem(c.spec, false);
+                              if (!made) return done(tl::unexpected(made.error()));
+                              (*made)->enqueue(make_operation(**made, what, &request));
+                          },
+                          [&](delete_subsystem& c) { on_subsystem(c.nqn); },
+                          [&](pause_subsystem& c) { on_subsystem(c.nqn); },
+                          [&](resume_subsystem& c) { on_subsystem(c.nqn); },
+                          [&](add_namespace& c) { on_subsystem(c.nqn); },
+                          [&](remove_namespace& c) { on_subsystem(c.nqn); },
+                          [&](set_ana_state& c) { on_subsystem(c.nqn); },
+                          [&](add_host& c) { on_subsystem(c.nqn); },
+                          [&](remove_host& c) { on_subsystem(c.nqn); },
+                          [&](set_allow_any_host& c) { on_subsystem(c.nqn); },
+                          [&](add_listener& c) {
+                              auto opened = open_listener(c.spec);
+                              if (!opened) return done(opened);
+                              c.spec = listeners_.back().spec;
+                              done({}, listeners_.back().accepts->status());
+                          },
+                          [&](remove_listener& c) { done(close_listener(c.name)); },
+                          [&](add_referral& c) {
+                              if (std::find(referrals_.begin(), referrals_.end(), c.spec) !=
+                                  referrals_.end())
+                                  return done(fail(errc::already_exists, "the referral exists"));
+                              referrals_.push_back(c.spec);
+                              discovery_changed();
+                              done({});
+                          },
+                          [&](remove_referral& c) {
+                              if (std::erase(referrals_, c.spec) == 0)
+                                  return done(fail(errc::not_found, "there is no such referral"));
+                              discovery_changed();
+                              done({});
+                          }},
+               what);
 }
 
-// A device that backs a namespace is changed inside an operation on the namespace's subsystem, between fence and open.
+// A device that backs a namespace is changed inside an operation on the namespace's subsystem,
+// between fence and open.
 void target::change_device(const std::string& name, change& what, control_request& request) {
     device_registry::entry* e = devices_.find(name);
-    if (e == nullptr) return request.finish(fail(errc::not_found, fmt::format("there is no device {}", name)));
+    if (e == nullptr)
+        return request.finish(fail(errc::not_found, fmt::format("there is no device {}", name)));
     const auto* resize = std::get_if<resize_device>(&what);
     if (resize != nullptr && resize->size_bytes % e->device->geometry().block_bytes != 0)
-        return request.finish(fail(errc::invalid_argument, "the size is not a multiple of the block size", "/size"));
+        return request.finish(
+            fail(errc::invalid_argument, "the size is not a multiple of the block size", "/size"));
     if (e->user != nullptr) {
         if (resize != nullptr)
-            return e->user->enqueue(std::make_unique<refresh_namespace_operation>(*e->user, e->user_nsid, *resize, &request));
-        return e->user->enqueue(
-            std::make_unique<refresh_namespace_operation>(*e->user, e->user_nsid, std::get<reopen_device>(what), &request));
+            return e->user->enqueue(std::make_unique<refresh_namespace_operation>(
+                *e->user, e->user_nsid, *resize, &request));
+        return e->user->enqueue(std::make_unique<refresh_namespace_operation>(
+            *e->user, e->user_nsid, std::get<reopen_device>(what), &request));
     }
-    result<void> outcome = resize != nullptr ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes)
-                                             : e->device->reopen();
+    result<void> outcome =
+        resize != nullptr
+            ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes)
+            : e->device->reopen();
     if (!outcome) return request.finish(tl::unexpected(outcome.error()));
     device_resized(*e);
     commit(what, &request, devices_.status(*e));

@@ -1,4 +1,5 @@
-// Questions: answered from what the control reactor owns; connections are collected from the poll groups.
+// Questions: answered from what the control reactor owns; connections are collected from the poll
+// groups.
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -41,7 +42,9 @@ struct connection_survey final : engine::message {
     }
 };
 
-std::uint64_t load(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
+std::uint64_t load(const std::atomic<std::uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+}
 
 reactor_status describe_reactor(poll_group& group) {
     const engine::reactor_counters& c = group.reactor().counters();
@@ -62,8 +65,10 @@ reactor_status describe_reactor(poll_group& group) {
 void add_group_counters(counters_report& report, poll_group& group) {
     const group_counters& c = group.counters();
     const std::string reactor = fmt::format("{}", group.reactor().id().value());
-    const auto add = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value, bool monotonic = true) {
-        report.samples.push_back({name, help, monotonic, {{"reactor", reactor}}, static_cast<double>(load(value))});
+    const auto add = [&](const char* name, const char* help,
+                         const std::atomic<std::uint64_t>& value, bool monotonic = true) {
+        report.samples.push_back(
+            {name, help, monotonic, {{"reactor", reactor}}, static_cast<double>(load(value))});
     };
     add("fulmar_io_commands_total", "I/O commands received", c.io_commands);
     add("fulmar_admin_commands_total", "Admin commands received", c.admin_commands);
@@ -72,7 +77,8 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_command_errors_total", "Commands answered with an error", c.errors);
     add("fulmar_parked_requests_total", "Requests that waited at a fenced gate", c.parked);
     add("fulmar_replayed_requests_total", "Parked requests that went on", c.replayed);
-    add("fulmar_abandoned_operations_total", "Backend operations whose request was answered before they ended", c.abandoned);
+    add("fulmar_abandoned_operations_total",
+        "Backend operations whose request was answered before they ended", c.abandoned);
     add("fulmar_stale_messages_total", "Messages and requests for a former generation", c.stale);
     add("fulmar_buffer_waits_total", "Requests that waited for buffers", c.buffer_waits);
     add("fulmar_connections", "Connections present", c.connections, false);
@@ -113,10 +119,12 @@ target_spec target::current_spec() const {
     spec.devices = devices_.specs();
     std::vector<std::pair<std::uint32_t, subsystem_spec>> subsystems = stopped_subsystems_;
     for (const auto& s : slots_) {
-        const bool serves = s != nullptr && !s->is_discovery() && !s->deleted() && s->state() != subsystem_state::deactivating;
+        const bool serves = s != nullptr && !s->is_discovery() && !s->deleted() &&
+                            s->state() != subsystem_state::deactivating;
         if (serves) subsystems.emplace_back(s->id().index, s->status().spec);
     }
-    std::sort(subsystems.begin(), subsystems.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(subsystems.begin(), subsystems.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [slot, s] : subsystems) spec.subsystems.push_back(std::move(s));
     spec.referrals = referrals_;
     return spec;
@@ -138,12 +146,14 @@ result<control_answer> target::ask(const query& q) {
     if (std::holds_alternative<get_spec>(q)) return control_answer(current_spec());
     if (const auto* one = std::get_if<get_subsystem>(&q)) {
         const subsystem* s = find(one->nqn);
-        if (s == nullptr || s->is_discovery()) return fail(errc::not_found, fmt::format("there is no subsystem {}", one->nqn));
+        if (s == nullptr || s->is_discovery())
+            return fail(errc::not_found, fmt::format("there is no subsystem {}", one->nqn));
         return control_answer(s->status());
     }
     if (const auto* one = std::get_if<get_device>(&q)) {
         const device_registry::entry* e = devices_.find(one->name);
-        if (e == nullptr) return fail(errc::not_found, fmt::format("there is no device {}", one->name));
+        if (e == nullptr)
+            return fail(errc::not_found, fmt::format("there is no device {}", one->name));
         return control_answer(devices_.status(*e));
     }
     if (std::holds_alternative<list_devices>(q)) return control_answer(devices_.all());
@@ -155,8 +165,16 @@ result<control_answer> target::ask(const query& q) {
     if (std::holds_alternative<get_counters>(q)) {
         counters_report report;
         for (const auto& group : groups_) add_group_counters(report, *group);
-        report.samples.push_back({"fulmar_configuration_revision", "Changes applied since start", false, {}, static_cast<double>(revision_)});
-        report.samples.push_back({"fulmar_stale_acks_total", "Acks of a former transition, dropped", true, {}, static_cast<double>(stale_acks_)});
+        report.samples.push_back({"fulmar_configuration_revision",
+                                  "Changes applied since start",
+                                  false,
+                                  {},
+                                  static_cast<double>(revision_)});
+        report.samples.push_back({"fulmar_stale_acks_total",
+                                  "Acks of a former transition, dropped",
+                                  true,
+                                  {},
+                                  static_cast<double>(stale_acks_)});
         return control_answer(std::move(report));
     }
     std::vector<subsystem_status> all;

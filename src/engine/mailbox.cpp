@@ -1,5 +1,5 @@
-// Writers push on a stack; the reader takes the whole stack at once and turns it round. A stack that is only ever taken
-// whole has no ABA problem.
+// Writers push on a stack; the reader takes the whole stack at once and turns it round. A stack
+// that is only ever taken whole has no ABA problem.
 #include <fulmar/engine/mailbox.hpp>
 
 namespace fulmar::engine {

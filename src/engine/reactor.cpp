@@ -85,7 +85,8 @@ bool reactor::run_stages() noexcept {
         bump(counters_.timers_fired, fired);
         worked = true;
     }
-    // Descriptors that became ready join the pollers below. Under load a look now and then is enough.
+    // Descriptors that became ready join the pollers below. Under load a look now and then is
+    // enough.
     if (now_ - last_descriptors_ >= descriptor_interval) worked |= poll_descriptors();
     // 3. Reap, 4. receive, 5. submit, 6. flush; poller.hpp says why in this order.
     for (auto& list : pollers_) {
@@ -123,8 +124,9 @@ void reactor::run() noexcept {
     }
 }
 
-// The handshake: announce, then look once more, then block. A sender that pushed before the announcement is seen by the
-// look; one that pushes after it sees the announcement and writes the eventfd.
+// The handshake: announce, then look once more, then block. A sender that pushed before the
+// announcement is seen by the look; one that pushes after it sees the announcement and writes the
+// eventfd.
 void reactor::sleep() noexcept {
     if (!epoll_) return;
     sleeping_.store(true, std::memory_order_seq_cst);

@@ -16,7 +16,8 @@ result<void> pin_this_thread(int cpu) {
     CPU_SET(static_cast<unsigned>(cpu), &set);
     const int rc = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     if (rc != 0)
-        return fail_errno(fmt::format("cannot pin a data reactor to CPU {}", cpu), rc, "/cores/cpus",
+        return fail_errno(fmt::format("cannot pin a data reactor to CPU {}", cpu), rc,
+                          "/cores/cpus",
                           "name CPUs that this process may use, or leave the list out");
     return {};
 }
@@ -43,7 +44,8 @@ result<void> reactor_pool::start() {
         std::future<result<void>> outcome = started.get_future();
         threads_.emplace_back([this, i, &r, &started] {
             pthread_setname_np(pthread_self(), fmt::format("reactor-{}", i).c_str());
-            result<void> pinned = options_.cpus.empty() ? result<void>{} : pin_this_thread(options_.cpus[i]);
+            result<void> pinned =
+                options_.cpus.empty() ? result<void>{} : pin_this_thread(options_.cpus[i]);
             if (pinned && options_.hooks.on_start != nullptr && !options_.hooks.on_start(r))
                 pinned = fail(errc::not_supported, "a data reactor's thread cannot be registered");
             const bool usable = pinned.has_value();

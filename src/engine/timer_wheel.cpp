@@ -1,5 +1,5 @@
-// Level 0 holds the next 64 ms one slot per tick; each level above holds 64 times as much per slot. A slot of a higher
-// level is spread over the lower ones (cascade) when the time reaches it.
+// Level 0 holds the next 64 ms one slot per tick; each level above holds 64 times as much per slot.
+// A slot of a higher level is spread over the lower ones (cascade) when the time reaches it.
 #include <fulmar/engine/timer_wheel.hpp>
 
 #include <algorithm>
@@ -31,7 +31,9 @@ void timer_wheel::place(timer& t) noexcept {
     const std::uint64_t at = std::min(due, current_ + horizon - (horizon >> level_bits));
     const std::uint64_t differs = at ^ current_;
     const unsigned level =
-        differs == 0 ? 0u : std::min((static_cast<unsigned>(std::bit_width(differs)) - 1) / level_bits, levels - 1);
+        differs == 0 ? 0u
+                     : std::min((static_cast<unsigned>(std::bit_width(differs)) - 1) / level_bits,
+                                levels - 1);
     const auto slot = static_cast<unsigned>(at >> (level * level_bits)) % slots;
     t.level_ = static_cast<std::uint8_t>(level);
     t.slot_ = static_cast<std::uint8_t>(slot);
@@ -56,7 +58,8 @@ void timer_wheel::cancel(timer& t) noexcept {
     if (list.empty()) occupied_[t.level_] &= ~(std::uint64_t{1} << t.slot_);
 }
 
-// `current_` has just reached the start of a slot of `level`: spread that slot over the levels below.
+// `current_` has just reached the start of a slot of `level`: spread that slot over the levels
+// below.
 void timer_wheel::cascade(unsigned level) noexcept {
     const auto slot = static_cast<unsigned>(current_ >> (level * level_bits)) % slots;
     if (slot == 0 && level + 1 < levels) cascade(level + 1);
@@ -73,14 +76,16 @@ void timer_wheel::cascade(unsigned level) noexcept {
 
 std::uint32_t timer_wheel::advance(instant now) noexcept {
     // Rounded down, so a deadline inside the current millisecond waits for its end.
-    const std::uint64_t target = now <= start_ ? 0 : static_cast<std::uint64_t>((now - start_) / tick);
+    const std::uint64_t target =
+        now <= start_ ? 0 : static_cast<std::uint64_t>((now - start_) / tick);
     std::uint32_t fired = 0;
     while (current_ <= target) {
         const auto slot = static_cast<unsigned>(current_ % slots);
         due_.swap(wheel_[0][slot]);
         occupied_[0] &= ~(std::uint64_t{1} << slot);
         for (timer& t : due_) t.level_ = due_level;
-        step_to(current_ + 1);  // a handler that arms for "now" gets the next tick, so this loop ends
+        step_to(current_ +
+                1);  // a handler that arms for "now" gets the next tick, so this loop ends
         while (!due_.empty()) {
             timer& t = due_.front();
             due_.pop_front();
@@ -109,8 +114,10 @@ instant timer_wheel::next_wakeup() const noexcept {
         if (occupied_[level] == 0) continue;
         const unsigned shift = level * level_bits;
         const auto here = static_cast<unsigned>((current_ >> shift) % slots);
-        // Slots are counted from the current one; on the levels above 0 the current slot itself has been cascaded.
-        const auto ahead = static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(here))));
+        // Slots are counted from the current one; on the levels above 0 the current slot itself has
+        // been cascaded.
+        const auto ahead = static_cast<unsigned>(
+            std::countr_zero(std::rotr(occupied_[level], static_cast<int>(here))));
         const std::uint64_t at = ((current_ >> shift) + ahead) << shift;
         return start_ + tick * static_cast<std::int64_t>(std::max(at, current_));
     }

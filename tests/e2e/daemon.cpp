@@ -26,7 +26,9 @@ using clock = std::chrono::steady_clock;
 // ctest names the folder of the programs; by hand it is beside the tests'.
 std::string program(const std::string& name) {
     if (const char* folder = std::getenv("FULMAR_BIN_DIR")) return std::string(folder) + "/" + name;
-    return (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" / name).string();
+    return (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" /
+            name)
+        .string();
 }
 
 pid_t spawn(const std::vector<std::string>& arguments, int output) {
@@ -45,7 +47,9 @@ pid_t spawn(const std::vector<std::string>& arguments, int output) {
     return child;
 }
 
-int exit_code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+int exit_code_of(int status) {
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 // Polls for the child's end; -1 past the deadline.
 int wait_for(pid_t child, clock::time_point deadline) {
@@ -117,7 +121,8 @@ void daemon_process::write_config(const std::string& config) const {
 }
 
 void daemon_process::start() {
-    const int fd = open((folder_ + "/log").c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
+    const int fd =
+        open((folder_ + "/log").c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
     child_ = spawn({"fulmard", "--config", config_path()}, fd);
     close(fd);
 }

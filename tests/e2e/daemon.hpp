@@ -1,5 +1,8 @@
-// A real fulmard as a child process, on a configuration and a folder of its own; and the real `fulmar` against it.
+// A real fulmard as a child process, on a configuration and a folder of its own; and the real
+// `fulmar` against it.
 #pragma once
+
+#include "support/temp_dir.hpp"
 
 #include <sys/types.h>
 
@@ -7,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "support/temp_dir.hpp"
-
 namespace fulmar::e2e {
 
 struct finished {
-    int exit_code = -1;   ///< 128 + signal when a signal ended it
-    std::string output;   ///< stdout and stderr
+    int exit_code = -1;  ///< 128 + signal when a signal ended it
+    std::string output;  ///< stdout and stderr
 };
 
 /// Runs `arguments` (a program of the build's bin folder first) to its end, at most `limit_s`.

@@ -1,11 +1,12 @@
-// fulmard as an operator meets it: started, used, stopped, killed, started again, and told nonsense.
+// fulmard as an operator meets it: started, used, stopped, killed, started again, and told
+// nonsense.
+#include "daemon.hpp"
+
 #include <gtest/gtest.h>
 
 #include <csignal>
 #include <fstream>
 #include <thread>
-
-#include "daemon.hpp"
 
 namespace fulmar::e2e {
 namespace {
@@ -22,8 +23,10 @@ const std::string ram_and_file = R"({
                   "namespaces": [{"nsid": 1, "device": "ram0"}, {"nsid": 2, "device": "file0"}]}]
 })";
 
-finished verify(const daemon_process& d, const std::string& nsid, std::vector<std::string> more = {}) {
-    std::vector<std::string> all{"fulmar", "verify", "--port", d.port_text(), "--nsid", nsid, "--size", "16MiB"};
+finished verify(const daemon_process& d, const std::string& nsid,
+                std::vector<std::string> more = {}) {
+    std::vector<std::string> all{"fulmar", "verify", "--port", d.port_text(),
+                                 "--nsid", nsid,     "--size", "16MiB"};
     all.insert(all.end(), more.begin(), more.end());
     return run(all, 60);
 }
@@ -50,8 +53,9 @@ TEST(daemon, stops_in_order_under_load) {
     ASSERT_TRUE(d.wait_until_serving()) << d.log();
     finished load;
     std::thread host([&] {
-        load = run({"fulmar", "perf", "--port", d.port_text(), "--nsid", "2", "--mix", "50", "--connections", "4",
-                    "--queue-depth", "16", "--seconds", "20", "--quiet"}, 60);
+        load = run({"fulmar", "perf", "--port", d.port_text(), "--nsid", "2", "--mix", "50",
+                    "--connections", "4", "--queue-depth", "16", "--seconds", "20", "--quiet"},
+                   60);
     });
     // Under load means: the daemon has seen I/O. The file grows with the first writes.
     const std::string image = d.folder() + "/file0.img";
@@ -82,9 +86,11 @@ TEST(daemon, a_second_one_cannot_have_the_port_or_the_file) {
     ASSERT_TRUE(first.wait_until_serving()) << first.log();
     daemon_process second(R"({
       "admin": {"unix_socket": "admin.sock"},
-      "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": )"s + first.port_text() + R"(},
+      "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": )"s +
+                          first.port_text() + R"(},
                     {"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
-      "devices": [{"name": "file0", "type": "file", "path": ")" + first.folder() + R"(/file0.img"}],
+      "devices": [{"name": "file0", "type": "file", "path": ")" +
+                          first.folder() + R"(/file0.img"}],
       "subsystems": []})");
     second.start();
     ASSERT_TRUE(second.wait_until_serving()) << second.log();
@@ -96,7 +102,8 @@ TEST(daemon, a_second_one_cannot_have_the_port_or_the_file) {
 }
 
 TEST(daemon, a_wrong_file_is_explained_and_nothing_is_served) {
-    daemon_process d(R"({"listeners": [{"transport": "tcp", "address": "localhost", "port": @PORT@}], "devises": []})");
+    daemon_process d(
+        R"({"listeners": [{"transport": "tcp", "address": "localhost", "port": @PORT@}], "devises": []})");
     const finished checked = run({"fulmard", "--check-config", d.config_path()});
     EXPECT_EQ(checked.exit_code, 1);
     EXPECT_NE(checked.output.find("/devises"), std::string::npos) << checked.output;

@@ -20,12 +20,13 @@ std::vector<std::string> book::complaints() const {
     return complaints_;
 }
 
-// --- commands -------------------------------------------------------------------------------------
+// --- commands ------------------------------------------------------------------------------------
 
 void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uint64_t id) {
     const std::lock_guard hold(lock_);
     ++commands_;
-    const bool fresh = open_.emplace(std::pair(connection, cid), command{.id = id, .sent = at}).second;
+    const bool fresh =
+        open_.emplace(std::pair(connection, cid), command{.id = id, .sent = at}).second;
     if (!fresh) say(fmt::format("the test itself used CID {} twice on {}", cid, connection));
 }
 
@@ -37,14 +38,16 @@ void book::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
     const auto first = writes_.find(found->second.id);
     if (first == writes_.end()) return;
     auto each = first;
-    for (std::uint32_t left = first->second.blocks; left != 0; --left) (each++)->second.arrived = at;
+    for (std::uint32_t left = first->second.blocks; left != 0; --left)
+        (each++)->second.arrived = at;
 }
 
 std::uint64_t book::answered(std::uint64_t connection, std::uint16_t cid, moment) {
     const std::lock_guard hold(lock_);
     const auto found = open_.find({connection, cid});
     if (found == open_.end()) {
-        say(fmt::format("connection {}: CID {} was answered twice, or never asked", connection, cid));
+        say(fmt::format("connection {}: CID {} was answered twice, or never asked", connection,
+                        cid));
         return 0;
     }
     const std::uint64_t id = found->second.id;
@@ -63,7 +66,7 @@ std::size_t book::unanswered() const {
     return open_.size();
 }
 
-// --- namespaces -----------------------------------------------------------------------------------
+// --- namespaces ----------------------------------------------------------------------------------
 
 const incarnation* book::last_of(const std::string& disk) const {
     const auto found = disks_.find(disk);
@@ -115,7 +118,7 @@ bool book::is_free(const std::string& disk) const {
     return it == nullptr || it->gone != never;
 }
 
-// --- disks ----------------------------------------------------------------------------------------
+// --- disks ---------------------------------------------------------------------------------------
 
 std::uint64_t book::submitted(const std::string& disk, moment at) {
     const std::lock_guard hold(lock_);
@@ -125,8 +128,8 @@ std::uint64_t book::submitted(const std::string& disk, moment at) {
         return 0;
     }
     if (it->gone != never)
-        say(fmt::format("disk {} got I/O at {}, after its namespace {} of {} was removed at {}", disk,
-                        at, it->nsid, it->nqn, it->gone));
+        say(fmt::format("disk {} got I/O at {}, after its namespace {} of {} was removed at {}",
+                        disk, at, it->nsid, it->nqn, it->gone));
     return it->number;
 }
 
@@ -137,13 +140,15 @@ void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t l
     if (life == lives_.end()) return;
     const incarnation& it = life->second;
     if (it.gone != never && it.fenced)
-        say(fmt::format("disk {} was touched at {}, after a promise given at {}", disk, at, it.gone));
+        say(fmt::format("disk {} was touched at {}, after a promise given at {}", disk, at,
+                        it.gone));
     if (const incarnation* heir = last_of(disk); heir->number != number && heir->confirmed)
         say(fmt::format("disk {} was given to {}/{} with I/O of {}/{} still at it", disk, heir->nqn,
                         heir->nsid, it.nqn, it.nsid));
     if (tag == 0) return;
     const auto found = writes_.find(tag);
-    if (found == writes_.end()) return say(fmt::format("disk {} got a write that nobody sent", disk));
+    if (found == writes_.end())
+        return say(fmt::format("disk {} got a write that nobody sent", disk));
     write& w = found->second;
     if (w.lba != lba) say(fmt::format("a write for LBA {} landed on {}", w.lba, lba));
     if (w.nqn != it.nqn || w.nsid != it.nsid)
@@ -159,15 +164,19 @@ void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t l
     by_block_[{number, lba}].push_back(tag);
 }
 
-// --- data -----------------------------------------------------------------------------------------
+// --- data ----------------------------------------------------------------------------------------
 
 std::uint64_t book::new_write(const std::string& nqn, std::uint32_t nsid, std::uint64_t lba,
                               std::uint32_t blocks, const std::string& host, moment at) {
     const std::lock_guard hold(lock_);
     const std::uint64_t first = next_tag_;
     for (std::uint32_t i = 0; i < blocks; ++i)
-        writes_.emplace(next_tag_++, write{.nqn = nqn, .nsid = nsid, .lba = lba + i,
-                                           .blocks = i == 0 ? blocks : 0, .host = host, .sent = at});
+        writes_.emplace(next_tag_++, write{.nqn = nqn,
+                                           .nsid = nsid,
+                                           .lba = lba + i,
+                                           .blocks = i == 0 ? blocks : 0,
+                                           .host = host,
+                                           .sent = at});
     return first;
 }
 
@@ -190,8 +199,8 @@ void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std:
                          std::uint32_t nsid, std::uint64_t lba, const stamp& found, moment sent,
                          moment at) {
     const std::lock_guard hold(lock_);
-    const std::string who = fmt::format("connection {} CID {}, LBA {} of {}/{}", connection, cid, lba,
-                                        nqn, nsid);
+    const std::string who =
+        fmt::format("connection {} CID {}, LBA {} of {}/{}", connection, cid, lba, nqn, nsid);
     const auto life = lives_.find(found.incarnation);
     if (life == lives_.end()) return say(who + ": read from a disk without a namespace");
     const incarnation& it = life->second;
@@ -217,7 +226,7 @@ void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std:
     }
 }
 
-// --- hosts ----------------------------------------------------------------------------------------
+// --- hosts ---------------------------------------------------------------------------------------
 
 void book::host_removed(const std::string& nqn, const std::string& host) {
     const std::lock_guard hold(lock_);

@@ -1,5 +1,5 @@
-// The judge. Hosts, devices and operators tell it what they did and saw; it knows what must never be.
-// Every complaint is kept; a scenario fails when there is one.
+// The judge. Hosts, devices and operators tell it what they did and saw; it knows what must never
+// be. Every complaint is kept; a scenario fails when there is one.
 #pragma once
 
 #include <fulmar/nvme/status.hpp>
@@ -23,10 +23,10 @@ struct incarnation {
     std::uint64_t number = 0;
     std::string nqn;
     std::uint32_t nsid = 0;
-    moment asked = 0;        ///< an operator asked for it
-    moment gone = never;     ///< its removal was answered with a promise: nothing may be submitted …
-    bool fenced = false;     ///< … and nothing may land either
-    bool refused = false;    ///< it never came to be
+    moment asked = 0;     ///< an operator asked for it
+    moment gone = never;  ///< its removal was answered with a promise: nothing may be submitted …
+    bool fenced = false;  ///< … and nothing may land either
+    bool refused = false;  ///< it never came to be
     bool confirmed = false;
 };
 
@@ -34,7 +34,7 @@ struct incarnation {
 struct stamp {
     std::uint64_t incarnation = 0;  ///< whose disk it was read from
     std::uint64_t lba = 0;
-    std::uint64_t tag = 0;          ///< of the write that landed last; 0: none
+    std::uint64_t tag = 0;  ///< of the write that landed last; 0: none
 };
 
 /// Called on: any thread.
@@ -94,7 +94,7 @@ class book {
         std::string nqn;
         std::uint32_t nsid = 0;
         std::uint64_t lba = 0;
-        std::uint32_t blocks = 0;       ///< of the whole command, in its first entry
+        std::uint32_t blocks = 0;  ///< of the whole command, in its first entry
         std::string host;
         moment sent = 0;
         moment arrived = 0;

@@ -20,7 +20,7 @@ stamp read_stamp(const std::byte* block) {
 
 void write_stamp(std::byte* block, const stamp& s) { std::memcpy(block, &s, sizeof s); }
 
-// --- disk -----------------------------------------------------------------------------------------
+// --- disk ----------------------------------------------------------------------------------------
 
 std::uint64_t disk::blocks() const {
     const std::lock_guard hold(lock_);
@@ -126,7 +126,7 @@ void disk::write(const backend::io_op& op, std::uint64_t whose) {
     });
 }
 
-// --- channel --------------------------------------------------------------------------------------
+// --- channel -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -148,7 +148,8 @@ class sim_channel final : public backend::io_channel, private engine::poller {
         if (m.answers_inline) return finish(op, disk_->carry_out(op, whose));
         duration delay = m.delay_min;
         if (m.delay_max > delay)
-            delay += duration(random_() % static_cast<std::uint64_t>((m.delay_max - delay).count()));
+            delay +=
+                duration(random_() % static_cast<std::uint64_t>((m.delay_max - delay).count()));
         held_.push_back({&op, whose, reactor_.now() + delay, false});
         wake_at(held_.back().due);
     }
@@ -218,7 +219,7 @@ class sim_channel final : public backend::io_channel, private engine::poller {
 
 }  // namespace
 
-// --- device ---------------------------------------------------------------------------------------
+// --- device --------------------------------------------------------------------------------------
 
 sim_device::sim_device(std::shared_ptr<disk> state) : disk_(std::move(state)) {
     identity_.serial = disk_->name();

@@ -1,6 +1,8 @@
-// A device for the simulator: it remembers which write landed where, answers out of order, late, with
-// errors or not at all, ignores aborts, and vanishes; all by seed or on command.
+// A device for the simulator: it remembers which write landed where, answers out of order, late,
+// with errors or not at all, ignores aborts, and vanishes; all by seed or on command.
 #pragma once
+
+#include "book.hpp"
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/clock.hpp>
@@ -12,16 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "book.hpp"
-
 namespace fulmar::sim {
 
 struct disk_manners {
     duration delay_min{};
     duration delay_max{};
     double error_chance = 0;
-    double ignore_abort_chance = 0;   ///< otherwise an abort ends the operation soon
-    bool answers_inline = false;      ///< like a RAM disk
+    double ignore_abort_chance = 0;  ///< otherwise an abort ends the operation soon
+    bool answers_inline = false;     ///< like a RAM disk
 };
 
 /// What is left of a disk when its device object is gone, and how the test rules it.
@@ -88,7 +88,9 @@ class sim_device final : public backend::device {
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor& r) override;
     result<void> resize(std::uint64_t new_block_count) override;
     result<void> reopen() override;
-    void set_listener(backend::device_listener* listener) noexcept override { listener_ = listener; }
+    void set_listener(backend::device_listener* listener) noexcept override {
+        listener_ = listener;
+    }
 
     /// Called on: control reactor.
     void lose(const std::string& reason);

@@ -1,5 +1,8 @@
 #include "host.hpp"
 
+#include "disk.hpp"
+#include "world.hpp"
+
 #include <fulmar/nvme/copy_text.hpp>
 #include <fulmar/nvme/io_command.hpp>
 #include <fulmar/nvme/registers.hpp>
@@ -8,9 +11,6 @@
 
 #include <algorithm>
 #include <cstring>
-
-#include "disk.hpp"
-#include "world.hpp"
 
 namespace fulmar::sim {
 
@@ -24,7 +24,8 @@ queue::~queue() { cut(); }
 command_ref queue::submit(nvme::sqe sqe, std::span<const std::byte> data, bool in_capsule,
                           std::uint32_t answer_bytes, std::uint64_t tag, std::uint32_t blocks) {
     auto c = std::make_shared<command>();
-    while (open_.contains(next_cid_)) next_cid_ = static_cast<std::uint16_t>((next_cid_ + 1) % 0xfff0);
+    while (open_.contains(next_cid_))
+        next_cid_ = static_cast<std::uint16_t>((next_cid_ + 1) % 0xfff0);
     sqe.cid = next_cid_;
     const std::uint16_t cid = next_cid_;
     next_cid_ = static_cast<std::uint16_t>((next_cid_ + 1) % 0xfff0);
@@ -78,7 +79,8 @@ void queue::on_answer(transport::loopback_connection&, const nvme::cqe& answer,
 void queue::check_read(const command& c, std::uint16_t cid) {
     if (c.data.size() != std::size_t{c.blocks} * block_bytes)
         return world_.judge().complain(fmt::format("connection {} CID {}: {} bytes for {} blocks",
-                                                   connection_->number(), cid, c.data.size(), c.blocks));
+                                                   connection_->number(), cid, c.data.size(),
+                                                   c.blocks));
     const std::uint64_t first = nvme::decode_block_range(c.sqe).slba;
     for (std::uint32_t i = 0; i < c.blocks; ++i)
         world_.judge().read_answered(connection_->number(), cid, who_.subsystem, c.sqe.nsid.value(),
@@ -103,7 +105,7 @@ void queue::end_all() {
     }
 }
 
-// --- fabrics --------------------------------------------------------------------------------------
+// --- fabrics -------------------------------------------------------------------------------------
 
 command_ref queue::connect(std::uint16_t qid, std::uint16_t cntlid, std::uint32_t keep_alive_ms,
                            std::uint16_t entries) {
@@ -148,25 +150,26 @@ command_ref queue::property_get(std::uint32_t offset, bool wide) {
 }
 
 command_ref queue::enable() {
-    return property_set(nvme::register_offset::cc,
-                        nvme::controller_configuration{.en = true, .iosqes = 6, .iocqes = 4}.pack());
+    return property_set(
+        nvme::register_offset::cc,
+        nvme::controller_configuration{.en = true, .iosqes = 6, .iocqes = 4}.pack());
 }
 
 command_ref queue::disable() {
-    return property_set(nvme::register_offset::cc,
-                        nvme::controller_configuration{.en = false, .iosqes = 6, .iocqes = 4}.pack());
+    return property_set(
+        nvme::register_offset::cc,
+        nvme::controller_configuration{.en = false, .iosqes = 6, .iocqes = 4}.pack());
 }
 
 command_ref queue::shut_down() {
-    return property_set(nvme::register_offset::cc,
-                        nvme::controller_configuration{.en = true,
-                                                       .shn = nvme::shutdown_notification::normal,
-                                                       .iosqes = 6,
-                                                       .iocqes = 4}
-                            .pack());
+    return property_set(
+        nvme::register_offset::cc,
+        nvme::controller_configuration{
+            .en = true, .shn = nvme::shutdown_notification::normal, .iosqes = 6, .iocqes = 4}
+            .pack());
 }
 
-// --- admin and I/O --------------------------------------------------------------------------------
+// --- admin and I/O -------------------------------------------------------------------------------
 
 command_ref queue::admin(nvme::admin_opcode opcode, std::uint32_t nsid, std::uint32_t answer_bytes,
                          std::uint32_t cdw10, std::uint32_t cdw11) {
@@ -190,14 +193,14 @@ command_ref queue::read(std::uint32_t nsid, std::uint64_t lba, std::uint32_t blo
     return submit(sqe, {}, false, blocks * block_bytes, 0, blocks);
 }
 
-command_ref queue::write(std::uint32_t nsid, std::uint64_t lba, std::uint32_t blocks, bool in_capsule,
-                         bool fua) {
+command_ref queue::write(std::uint32_t nsid, std::uint64_t lba, std::uint32_t blocks,
+                         bool in_capsule, bool fua) {
     nvme::sqe sqe{};
     sqe.opcode = static_cast<std::uint8_t>(nvme::io_opcode::write);
     sqe.nsid = nsid;
     nvme::encode_block_range(sqe, {.slba = lba, .blocks = blocks, .fua = fua});
-    const std::uint64_t tag = world_.judge().new_write(who_.subsystem, nsid, lba, blocks, who_.host,
-                                                       world_.now_step());
+    const std::uint64_t tag =
+        world_.judge().new_write(who_.subsystem, nsid, lba, blocks, who_.host, world_.now_step());
     std::vector<std::byte> data(std::size_t{blocks} * block_bytes);
     for (std::uint32_t i = 0; i < blocks; ++i)
         write_stamp(data.data() + std::size_t{i} * block_bytes, {.lba = lba + i, .tag = tag + i});
@@ -209,7 +212,8 @@ command_ref queue::io(nvme::io_opcode opcode, std::uint32_t nsid, std::uint64_t 
     nvme::sqe sqe{};
     sqe.opcode = static_cast<std::uint8_t>(opcode);
     sqe.nsid = nsid;
-    if (opcode != nvme::io_opcode::flush) nvme::encode_block_range(sqe, {.slba = lba, .blocks = blocks});
+    if (opcode != nvme::io_opcode::flush)
+        nvme::encode_block_range(sqe, {.slba = lba, .blocks = blocks});
     return submit(sqe);
 }
 

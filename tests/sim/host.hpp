@@ -1,6 +1,8 @@
 // A host's queue over the loopback fabric: commands with their answers, told to the book.
 #pragma once
 
+#include "book.hpp"
+
 #include <fulmar/nvme/command.hpp>
 #include <fulmar/nvme/fabrics.hpp>
 #include <fulmar/transport/loopback.hpp>
@@ -12,8 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "book.hpp"
-
 namespace fulmar::sim {
 
 class world;
@@ -21,10 +21,10 @@ class world;
 /// One command on its way, and what came of it.
 struct command {
     nvme::sqe sqe{};
-    std::uint64_t tag = 0;         ///< of a write's first block
-    std::uint32_t blocks = 0;      ///< of a read, to be checked
+    std::uint64_t tag = 0;     ///< of a write's first block
+    std::uint32_t blocks = 0;  ///< of a read, to be checked
     moment sent = 0;
-    bool done = false;             ///< answered, or its connection closed
+    bool done = false;  ///< answered, or its connection closed
     bool answered = false;
     nvme::status status{};
     std::uint32_t dw0 = 0;
@@ -58,8 +58,9 @@ class queue final : private transport::loopback_host {
     command_ref disable();
     command_ref shut_down();
     // Admin.
-    command_ref admin(nvme::admin_opcode opcode, std::uint32_t nsid = 0, std::uint32_t answer_bytes = 0,
-                      std::uint32_t cdw10 = 0, std::uint32_t cdw11 = 0);
+    command_ref admin(nvme::admin_opcode opcode, std::uint32_t nsid = 0,
+                      std::uint32_t answer_bytes = 0, std::uint32_t cdw10 = 0,
+                      std::uint32_t cdw11 = 0);
     command_ref keep_alive() { return admin(nvme::admin_opcode::keep_alive); }
     command_ref async_event() { return admin(nvme::admin_opcode::async_event_request); }
     command_ref abort(std::uint16_t sqid, std::uint16_t cid);
@@ -72,7 +73,8 @@ class queue final : private transport::loopback_host {
 
     /// Anything else. Null `data` with `answer_bytes` reads.
     command_ref submit(nvme::sqe sqe, std::span<const std::byte> data = {}, bool in_capsule = false,
-                       std::uint32_t answer_bytes = 0, std::uint64_t tag = 0, std::uint32_t blocks = 0);
+                       std::uint32_t answer_bytes = 0, std::uint64_t tag = 0,
+                       std::uint32_t blocks = 0);
 
     void cut();
     [[nodiscard]] transport::loopback_connection& connection() { return *connection_; }
@@ -81,7 +83,9 @@ class queue final : private transport::loopback_host {
     [[nodiscard]] std::uint16_t qid() const { return qid_; }
     [[nodiscard]] std::uint16_t controller() const { return cntlid_; }
     [[nodiscard]] std::size_t outstanding() const { return open_.size(); }
-    [[nodiscard]] std::size_t room() const { return depth_ - 1 - std::min(depth_ - 1, open_.size()); }
+    [[nodiscard]] std::size_t room() const {
+        return depth_ - 1 - std::min(depth_ - 1, open_.size());
+    }
     [[nodiscard]] std::vector<std::uint16_t> outstanding_cids() const;
 
   private:

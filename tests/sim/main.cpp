@@ -4,6 +4,9 @@
 //   --seconds N   at most so long, all churns together (FULMAR_SIM_SECONDS)
 //   --soak        until something fails, from a seed of the clock's
 //   --trace       print what happens
+#include "settings.hpp"
+#include "world.hpp"
+
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 
@@ -13,9 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-
-#include "settings.hpp"
-#include "world.hpp"
 
 namespace {
 
@@ -35,8 +35,8 @@ void parse(int argc, char** argv) {
         if (std::strcmp(argv[i], "--trace") == 0) fulmar::sim::trace::echo = true;
         if (std::strcmp(argv[i], "--soak") != 0) continue;
         s.seconds = s.seeds = ~std::uint64_t{0} / 4;
-        s.first = static_cast<std::uint64_t>(
-            std::chrono::system_clock::now().time_since_epoch().count());
+        s.first =
+            static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
     }
 }
 

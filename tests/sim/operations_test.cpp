@@ -29,8 +29,9 @@ TEST(operations, compose_in_order) {
         w.ask(core::resume_subsystem{one}),
         w.ask(core::set_ana_state{one, 3, core::ana_state::non_optimized}),
     };
-    ASSERT_TRUE(w.run_until(
-        [&] { return std::all_of(all.begin(), all.end(), [](const auto& t) { return t->done(); }); }));
+    ASSERT_TRUE(w.run_until([&] {
+        return std::all_of(all.begin(), all.end(), [](const auto& t) { return t->done(); });
+    }));
     for (const auto& t : all) EXPECT_TRUE(t->ok()) << t->text << ": " << t->outcome.error().text();
     const auto read = io->read(3, 8191);
     ASSERT_TRUE(w.wait(read));

@@ -1,6 +1,8 @@
 // The words that scenarios are written in.
 #pragma once
 
+#include "world.hpp"
+
 #include <fulmar/nvme/registers.hpp>
 
 #include <gtest/gtest.h>
@@ -8,8 +10,6 @@
 #include <algorithm>
 #include <string>
 #include <vector>
-
-#include "world.hpp"
 
 namespace fulmar::sim {
 

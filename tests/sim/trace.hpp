@@ -20,9 +20,8 @@ class trace {
 
     template <typename... Args>
     void note(std::uint64_t now_us, fmt::format_string<Args...> form, Args&&... args) {
-        std::string line =
-            fmt::format("{:>9}.{:03} ", now_us / 1000, now_us % 1000) +
-            fmt::format(form, std::forward<Args>(args)...);
+        std::string line = fmt::format("{:>9}.{:03} ", now_us / 1000, now_us % 1000) +
+                           fmt::format(form, std::forward<Args>(args)...);
         for (const char c : line) mix(static_cast<unsigned char>(c));
         if (echo) fmt::print("{}\n", line);
         lines_.push_back(std::move(line));

@@ -1,8 +1,7 @@
 #include "world.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -23,28 +22,28 @@ struct world::watcher final : transport::loopback_observer {
     world& owner;
 };
 
-// --- birth ----------------------------------------------------------------------------------------
+// --- birth ---------------------------------------------------------------------------------------
 
 world::world(world_options options) : options_(std::move(options)), random_(options_.seed) {
     current_world = this;
     for (unsigned i = 0; i < options_.data_reactors + 2; ++i)
-        reactors_.push_back(engine::reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
-                                                     .busy_window = {},
-                                                     .clock = &clock_,
-                                                     .descriptors = false})
-                                .value());
+        reactors_.push_back(
+            engine::reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
+                                     .busy_window = {},
+                                     .clock = &clock_,
+                                     .descriptors = false})
+                .value());
     frozen_.resize(reactors_.size());
     watcher_ = std::make_unique<watcher>(*this);
     options_.fabric.seed = random_();
     options_.fabric.observer = watcher_.get();
     fabric_ = std::make_unique<transport::loopback_fabric>(*reactors_.back(), options_.fabric);
     target_ = std::make_unique<core::target>(
-        *reactors_.front(),
-        core::target::setup{.limits = options_.limits,
-                            .make_device = [this](const core::device_spec& spec)
-                                -> result<std::unique_ptr<backend::device>> {
-                                return make_device(spec);
-                            }});
+        *reactors_.front(), core::target::setup{.limits = options_.limits,
+                                                .make_device = [this](const core::device_spec& spec)
+                                                    -> result<std::unique_ptr<backend::device>> {
+                                                    return make_device(spec);
+                                                }});
     for (unsigned i = 0; i < options_.data_reactors; ++i)
         target_->add_poll_group(
             *reactors_[i + 1],
@@ -123,7 +122,7 @@ void world::lose(const std::string& name, const std::string& reason) {
     reactors_.front()->post(*std::make_unique<loss>(*devices_.at(name), reason).release());
 }
 
-// --- turns ----------------------------------------------------------------------------------------
+// --- turns ---------------------------------------------------------------------------------------
 
 bool world::turn(std::size_t i) {
     ++steps_;
@@ -171,7 +170,7 @@ void world::settle() {
     }
 }
 
-// --- hosts ----------------------------------------------------------------------------------------
+// --- hosts ---------------------------------------------------------------------------------------
 
 std::unique_ptr<queue> world::admin(const identity& who, std::uint32_t keep_alive_ms) {
     auto q = open(who);
@@ -201,7 +200,7 @@ std::unique_ptr<queue> world::io(const queue& admin, std::uint16_t qid,
     return q;
 }
 
-// --- operators ------------------------------------------------------------------------------------
+// --- operators -----------------------------------------------------------------------------------
 
 namespace {
 void on_reply(core::control_request& r) noexcept {
@@ -324,7 +323,7 @@ core::target_status world::target_status() {
     return t->ok() ? t->as<core::target_status>() : core::target_status{};
 }
 
-// --- rest -----------------------------------------------------------------------------------------
+// --- rest ----------------------------------------------------------------------------------------
 
 bool world::all_quiet() {
     for (const ticket_ref& t : asked_)

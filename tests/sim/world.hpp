@@ -1,6 +1,11 @@
-// A whole target under a seeded scheduler: control reactor, data reactors, hosts, disks and operators
-// on one thread and one clock. The same seed gives the same run, step for step.
+// A whole target under a seeded scheduler: control reactor, data reactors, hosts, disks and
+// operators on one thread and one clock. The same seed gives the same run, step for step.
 #pragma once
+
+#include "book.hpp"
+#include "disk.hpp"
+#include "host.hpp"
+#include "trace.hpp"
 
 #include <fulmar/base/clock.hpp>
 #include <fulmar/core/target.hpp>
@@ -17,11 +22,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "book.hpp"
-#include "disk.hpp"
-#include "host.hpp"
-#include "trace.hpp"
 
 namespace fulmar::sim {
 
@@ -85,7 +85,9 @@ class world {
 
     // What hosts do.
     [[nodiscard]] transport::loopback_fabric& fabric() { return *fabric_; }
-    std::unique_ptr<queue> open(identity who) { return std::make_unique<queue>(*this, std::move(who)); }
+    std::unique_ptr<queue> open(identity who) {
+        return std::make_unique<queue>(*this, std::move(who));
+    }
     bool wait(const command_ref& c, duration limit = std::chrono::seconds(60)) {
         return run_until([&] { return c->done; }, limit);
     }
@@ -112,14 +114,16 @@ class world {
     /// As the kernel would tell it: on the control reactor.
     void lose(const std::string& disk, const std::string& reason = "pulled");
 
-    /// Ends everything that the test has not ended: cuts, thaws, unstalls; deletes what is there; and
-    /// checks that nothing is left. Queues of the test should be gone.
+    /// Ends everything that the test has not ended: cuts, thaws, unstalls; deletes what is there;
+    /// and checks that nothing is left. Queues of the test should be gone.
     void rest();
 
     [[nodiscard]] book& judge() { return book_; }
     [[nodiscard]] core::target& target() { return *target_; }
     [[nodiscard]] std::mt19937_64& random() { return random_; }
-    [[nodiscard]] std::uint64_t pick(std::uint64_t below) { return below == 0 ? 0 : random_() % below; }
+    [[nodiscard]] std::uint64_t pick(std::uint64_t below) {
+        return below == 0 ? 0 : random_() % below;
+    }
     [[nodiscard]] bool chance(double p) { return std::uniform_real_distribution<>()(random_) < p; }
     [[nodiscard]] instant now() const { return clock_.now(); }
     [[nodiscard]] moment now_step() const { return steps_; }
@@ -132,7 +136,8 @@ class world {
 
     template <typename... Args>
     void note(fmt::format_string<Args...> form, Args&&... args) {
-        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now().time_since_epoch());
+        const auto us =
+            std::chrono::duration_cast<std::chrono::microseconds>(now().time_since_epoch());
         trace_.note(static_cast<std::uint64_t>(us.count()), form, std::forward<Args>(args)...);
     }
     [[nodiscard]] core::target_status target_status();

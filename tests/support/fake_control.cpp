@@ -13,7 +13,10 @@ control_thread::control_thread()
     : reactor_(engine::reactor::create({.id = {}, .busy_window = {}, .clock = &clock_}).value()),
       thread_([this] { reactor_->run(); }) {}
 
-control_thread::~control_thread() {
+control_thread::~control_thread() { stop(); }
+
+void control_thread::stop() {
+    if (!thread_.joinable()) return;
     reactor_->stop();
     thread_.join();
 }

@@ -29,6 +29,8 @@ class control_thread {
     engine::reactor& reactor() { return *reactor_; }
     /// Runs `job` on the reactor and waits for its end.
     void run(std::function<void()> job);
+    /// Ends the thread; the reactor stays.
+    void stop();
 
   private:
     monotonic_clock clock_;

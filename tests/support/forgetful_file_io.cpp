@@ -12,45 +12,27 @@ namespace fulmar::test {
 using engine::file_op;
 using engine::file_op_kind;
 
-int volatile_disk::open(const std::string& name, bool create) {
+int forgetful_storage::open(const std::string& name, bool create) {
     auto at = names_.find(name);
     if (at == names_.end()) {
         if (!create) return -1;
         at = names_.emplace(name, std::make_shared<inode>()).first;
-        name_history_.push_back(names_);
     }
     open_[next_fd_] = {at->second, at->second->lost_syncs};
     return next_fd_++;
 }
 
-int volatile_disk::open_again(int fd) {
+int forgetful_storage::open_again(int fd) {
     const std::shared_ptr<inode> file = open_.at(fd).file;
     open_[next_fd_] = {file, file->lost_syncs};
     return next_fd_++;
 }
 
-void volatile_disk::close(int fd) { open_.erase(fd); }
+void forgetful_storage::close(int fd) { open_.erase(fd); }
 
-bool volatile_disk::rename(const std::string& from, const std::string& to) {
-    const auto at = names_.find(from);
-    if (at == names_.end()) return false;
-    names_[to] = at->second;
-    names_.erase(from);
-    name_history_.push_back(names_);
-    return true;
-}
+std::uint64_t forgetful_storage::size(int fd) const { return open_.at(fd).file->cached.size(); }
 
-bool volatile_disk::remove(const std::string& name) {
-    if (names_.erase(name) == 0) return false;
-    name_history_.push_back(names_);
-    return true;
-}
-
-void volatile_disk::sync_names() { name_history_ = {names_}; }
-
-std::uint64_t volatile_disk::size(int fd) const { return open_.at(fd).file->cached.size(); }
-
-void volatile_disk::set_size(int fd, std::uint64_t bytes) {
+void forgetful_storage::set_size(int fd, std::uint64_t bytes) {
     inode& file = *open_.at(fd).file;
     file.cached.resize(bytes);
     file.durable.resize(bytes);
@@ -58,10 +40,12 @@ void volatile_disk::set_size(int fd, std::uint64_t bytes) {
                      file.dirty.end());
 }
 
-std::vector<std::byte> volatile_disk::contents(int fd) const { return open_.at(fd).file->cached; }
+std::vector<std::byte> forgetful_storage::contents(int fd) const {
+    return open_.at(fd).file->cached;
+}
 
-// A cut keeps a prefix of the changes to names, and of each file any subset of its dirty sectors.
-void volatile_disk::power_cut(std::uint32_t seed) {
+// A cut keeps of each file any subset of its dirty sectors.
+void forgetful_storage::power_cut(std::uint32_t seed) {
     std::mt19937 random(seed);
     for (const started& s : under_way_) {
         if (s.op->kind != file_op_kind::write) continue;
@@ -74,22 +58,14 @@ void volatile_disk::power_cut(std::uint32_t seed) {
             at += piece;
         }
     }
-    std::vector<std::shared_ptr<inode>> torn;
-    for (const name_table& table : name_history_)
-        for (const auto& [name, file] : table)
-            if (std::find(torn.begin(), torn.end(), file) == torn.end()) {
-                tear(*file, random);
-                torn.push_back(file);
-            }
-    names_ = name_history_[random() % name_history_.size()];
-    name_history_ = {names_};
+    for (const auto& [name, file] : names_) tear(*file, random);
     open_.clear();
     lost_.swap(under_way_);
     under_way_.clear();
     failures_.clear();
 }
 
-void volatile_disk::answer_lost() {
+void forgetful_storage::answer_lost() {
     for (; !lost_.empty(); lost_.pop_front()) {
         file_op& op = *lost_.front().op;
         op.where = file_op::place::idle;
@@ -97,7 +73,7 @@ void volatile_disk::answer_lost() {
     }
 }
 
-void volatile_disk::tear(inode& file, std::mt19937& random) {
+void forgetful_storage::tear(inode& file, std::mt19937& random) {
     // The size first: what lies behind the end is gone whether its sector arrived or not.
     const std::size_t size = random() % 2 == 0 ? file.cached.size() : file.durable.size();
     for (const auto& [sector, when] : file.dirty)
@@ -108,7 +84,7 @@ void volatile_disk::tear(inode& file, std::mt19937& random) {
     file.lost_syncs = 0;
 }
 
-void volatile_disk::harden(inode& file, std::uint64_t sector) {
+void forgetful_storage::harden(inode& file, std::uint64_t sector) {
     const std::size_t begin = sector * sector_bytes;
     const std::size_t end = std::min(begin + sector_bytes, file.cached.size());
     if (begin >= end) return;
@@ -118,25 +94,25 @@ void volatile_disk::harden(inode& file, std::uint64_t sector) {
               file.durable.begin() + static_cast<std::ptrdiff_t>(begin));
 }
 
-void volatile_disk::fail_next(file_op_kind kind, int error, std::uint32_t times) {
+void forgetful_storage::fail_next(file_op_kind kind, int error, std::uint32_t times) {
     failures_[kind] = {error, times};
 }
 
-void volatile_disk::shuffle(std::uint32_t seed) {
+void forgetful_storage::shuffle(std::uint32_t seed) {
     shuffled_ = seed != 0;
     order_.seed(seed);
 }
 
-void volatile_disk::begin(file_op& op) {
+void forgetful_storage::begin(file_op& op) {
     const auto at = open_.find(op.fd);
     under_way_.push_back({&op, at == open_.end() ? nullptr : at->second.file, clock_});
 }
 
-bool volatile_disk::take_back(file_op& op) {
+bool forgetful_storage::take_back(file_op& op) {
     return std::erase_if(under_way_, [&op](const started& s) { return s.op == &op; }) != 0;
 }
 
-bool volatile_disk::step(file_op*& op, std::int64_t& result) {
+bool forgetful_storage::step(file_op*& op, std::int64_t& result) {
     if (held_ || under_way_.empty()) return false;
     const std::size_t which = shuffled_ ? order_() % under_way_.size() : 0;
     const started s = under_way_[which];
@@ -146,7 +122,7 @@ bool volatile_disk::step(file_op*& op, std::int64_t& result) {
     return true;
 }
 
-std::int64_t volatile_disk::injected(const file_op& op) {
+std::int64_t forgetful_storage::injected(const file_op& op) {
     if (std::find(refused_.begin(), refused_.end(), op.kind) != refused_.end()) return -EOPNOTSUPP;
     const auto failure = failures_.find(op.kind);
     if (failure == failures_.end()) return 0;
@@ -155,7 +131,7 @@ std::int64_t volatile_disk::injected(const file_op& op) {
     return -error;
 }
 
-std::int64_t volatile_disk::perform(const started& s) {
+std::int64_t forgetful_storage::perform(const started& s) {
     const file_op& op = *s.op;
     if (s.file == nullptr) return -EBADF;
     inode& file = *s.file;
@@ -202,7 +178,7 @@ std::int64_t volatile_disk::perform(const started& s) {
 }
 
 // Only what was there when the sync began is promised.
-std::int64_t volatile_disk::sync(const started& s, open_file& through) {
+std::int64_t forgetful_storage::sync(const started& s, open_file& through) {
     inode& file = *s.file;
     if (through.seen_lost_syncs != file.lost_syncs) {
         through.seen_lost_syncs = file.lost_syncs;
@@ -220,8 +196,8 @@ std::int64_t volatile_disk::sync(const started& s, open_file& through) {
     return 0;
 }
 
-void volatile_disk::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes,
-                         bool durable) {
+void forgetful_storage::put(inode& file, std::uint64_t offset, std::span<const std::byte> bytes,
+                            bool durable) {
     if (bytes.empty()) return;
     ++clock_;
     const std::uint64_t end = offset + bytes.size();
@@ -238,7 +214,7 @@ void volatile_disk::put(inode& file, std::uint64_t offset, std::span<const std::
     }
 }
 
-std::vector<std::byte> volatile_disk::gather(const file_op& op) {
+std::vector<std::byte> forgetful_storage::gather(const file_op& op) {
     std::vector<std::byte> all;
     for (const iovec& v : op.vectors) {
         const auto* base = static_cast<const std::byte*>(v.iov_base);
@@ -247,7 +223,7 @@ std::vector<std::byte> volatile_disk::gather(const file_op& op) {
     return all;
 }
 
-forgetful_file_io::forgetful_file_io(volatile_disk& disk, engine::reactor* r)
+forgetful_file_io::forgetful_file_io(forgetful_storage& disk, engine::reactor* r)
     : disk_(disk), reactor_(r) {
     if (reactor_ != nullptr) reactor_->add(*this, engine::stage::reap);
 }

@@ -1,6 +1,6 @@
 // A disk in memory that forgets what was not synced when its power is cut, sector by sector, by a
-// seed: some un-synced sectors made it, some did not. It proves FUA, Flush and the journal. One
-// thread.
+// seed: some un-synced sectors made it, some did not. It proves FUA and Flush; the journal has
+// its own, with folders (forgetful_disk.hpp). One thread.
 #pragma once
 
 #include <fulmar/engine/file_io.hpp>
@@ -19,20 +19,15 @@
 namespace fulmar::test {
 
 /// Files and their names. Descriptors are numbers of its own, beyond those of the operating system.
-class volatile_disk {
+class forgetful_storage {
   public:
     static constexpr std::size_t sector_bytes = 512;
 
-    /// The file of that name; made when `create`. -1: there is none. What is made, renamed or
-    /// removed is durable after sync_names() (fsync of the folder).
+    /// The file of that name; made when `create`, durably. -1: there is none.
     int open(const std::string& name, bool create);
     /// Another open file on the same inode: it hears of failed syncs by itself, as in the kernel.
     int open_again(int fd);
     void close(int fd);
-    bool rename(const std::string& from, const std::string& to);
-    bool remove(const std::string& name);
-    void sync_names();
-    [[nodiscard]] bool exists(const std::string& name) const { return names_.contains(name); }
 
     [[nodiscard]] std::uint64_t size(int fd) const;
     /// Durable at once.
@@ -40,7 +35,7 @@ class volatile_disk {
     /// What a read would find now.
     [[nodiscard]] std::vector<std::byte> contents(int fd) const;
 
-    /// The power fails and comes back: names, sizes and sectors that were not durable are kept or
+    /// The power fails and comes back: sizes and sectors that were not durable are kept or
     /// lost by `seed`; operations under way are never answered, though their sectors may have
     /// arrived; all descriptors are closed.
     void power_cut(std::uint32_t seed);
@@ -84,7 +79,6 @@ class volatile_disk {
         std::shared_ptr<inode> file;
         std::uint64_t at;  // the clock when it was submitted
     };
-    using name_table = std::map<std::string, std::shared_ptr<inode>>;
 
     std::int64_t perform(const started& s);
     std::int64_t injected(const engine::file_op& op);
@@ -96,8 +90,7 @@ class volatile_disk {
 
     std::map<int, open_file> open_;
     int next_fd_ = 1'000'000;
-    name_table names_;
-    std::vector<name_table> name_history_{1};  // the durable one first, then after each change
+    std::map<std::string, std::shared_ptr<inode>> names_;
     std::deque<started> under_way_;
     std::deque<started> lost_;
     std::map<engine::file_op_kind, std::pair<int, std::uint32_t>> failures_;
@@ -114,7 +107,7 @@ class volatile_disk {
 class forgetful_file_io final : public engine::file_io, private engine::poller {
   public:
     /// With a reactor it is polled there; without one call poll() by hand.
-    explicit forgetful_file_io(volatile_disk& disk, engine::reactor* r = nullptr);
+    explicit forgetful_file_io(forgetful_storage& disk, engine::reactor* r = nullptr);
     ~forgetful_file_io() override;
     forgetful_file_io(const forgetful_file_io&) = delete;
     forgetful_file_io& operator=(const forgetful_file_io&) = delete;
@@ -128,18 +121,18 @@ class forgetful_file_io final : public engine::file_io, private engine::poller {
     bool has_work() noexcept override { return disk_.under_way() != 0; }
 
   private:
-    volatile_disk& disk_;
+    forgetful_storage& disk_;
     engine::reactor* reactor_;
 };
 
 /// One file_io for the one reactor of a test.
 class forgetful_files final : public engine::file_io_provider {
   public:
-    explicit forgetful_files(volatile_disk& disk) : disk_(disk) {}
+    explicit forgetful_files(forgetful_storage& disk) : disk_(disk) {}
     result<engine::file_io*> for_reactor(engine::reactor& r) override;
 
   private:
-    volatile_disk& disk_;
+    forgetful_storage& disk_;
     std::unique_ptr<forgetful_file_io> io_;
 };
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cstring>
 
 namespace fulmar::test {
@@ -58,6 +59,7 @@ void http_client::write(std::string_view bytes) {
 bool http_client::more() {
     std::array<char, 16384> block;
     const ssize_t got = ::recv(fd_.get(), block.data(), block.size(), 0);
+    if (got < 0 && errno == EINTR) return true;
     if (got <= 0) return false;
     buffer_.append(block.data(), static_cast<std::size_t>(got));
     return true;

@@ -1,4 +1,5 @@
-// The seam between NVMe-oF semantics and whatever stores the blocks. core knows nothing below this file.
+// The seam between NVMe-oF semantics and whatever stores the blocks. core knows nothing below this
+// file.
 #pragma once
 
 #include <fulmar/backend/io_op.hpp>
@@ -15,12 +16,12 @@ namespace fulmar::backend {
 
 /// What never changes while a device exists, but for `block_count` (resize).
 struct geometry {
-    std::uint32_t block_bytes = 512;   ///< 512 or 4096
+    std::uint32_t block_bytes = 512;  ///< 512 or 4096
     std::uint64_t block_count = 0;
-    bool volatile_write_cache = false; ///< true: only FUA and flush make data durable
+    bool volatile_write_cache = false;  ///< true: only FUA and flush make data durable
     bool deallocate = false;
     bool deallocated_reads_zero = false;
-    bool write_zeroes = true;          ///< false: core answers invalid opcode
+    bool write_zeroes = true;              ///< false: core answers invalid opcode
     std::uint32_t max_transfer_bytes = 0;  ///< 0: no bound of its own
     std::uint32_t optimal_io_blocks = 0;   ///< 0: unknown
 };
@@ -31,7 +32,8 @@ struct device_identity {
     std::array<std::uint8_t, 8> eui64{};
     std::string serial{};
     std::string model{};
-    std::string claim{};  ///< what the device occupies, for "one backing, one namespace": "file:DEV:INODE", "pci:0000:01:00.0"
+    std::string claim{};  ///< what the device occupies, for "one backing, one namespace":
+                          ///< "file:DEV:INODE", "pci:0000:01:00.0"
 };
 
 enum class device_state : std::uint8_t { ready, lost };
@@ -42,20 +44,23 @@ class io_channel {
   public:
     virtual ~io_channel() = default;
 
-    /// Takes `op`; see io_op for the contract. Never fails: errors are the op's status. Bounds (blocks within the
-    /// geometry, bytes matching) have been checked by the caller.
+    /// Takes `op`; see io_op for the contract. Never fails: errors are the op's status. Bounds
+    /// (blocks within the geometry, bytes matching) have been checked by the caller.
     virtual void submit(io_op& op) noexcept = 0;
 
     /// Tries to end `op` early; it completes through `done` as always, soon or in its own time.
     virtual void abort(io_op& op) noexcept { (void)op; }
 
-    /// True when submit() always completes before it returns: the caller may then pass memory that lives for the call only.
+    /// True when submit() always completes before it returns: the caller may then pass memory that
+    /// lives for the call only.
     [[nodiscard]] virtual bool completes_inline() const noexcept { return false; }
 
-    /// The data of a read in the device's own memory, valid until the caller's turn ends; null where there is no such thing
-    /// (then submit() a read). No other reactor changes it, but a write that is submitted later in the same turn does: take a
-    /// digest over it when it is sent, not before.
-    [[nodiscard]] virtual const std::byte* read_in_place(std::uint64_t first_block, std::uint32_t block_count) noexcept {
+    /// The data of a read in the device's own memory, valid until the caller's turn ends; null
+    /// where there is no such thing (then submit() a read). No other reactor changes it, but a
+    /// write that is submitted later in the same turn does: take a digest over it when it is sent,
+    /// not before.
+    [[nodiscard]] virtual const std::byte* read_in_place(std::uint64_t first_block,
+                                                         std::uint32_t block_count) noexcept {
         (void)first_block;
         (void)block_count;
         return nullptr;
@@ -70,7 +75,8 @@ class device;
 /// What a device tells its owner. Called on: control reactor.
 class device_listener {
   public:
-    /// The device cannot serve any more; operations complete with errors from now on. `reason` is for people.
+    /// The device cannot serve any more; operations complete with errors from now on. `reason` is
+    /// for people.
     virtual void on_device_lost(device& which, const std::string& reason) noexcept = 0;
     /// geometry().block_count changed.
     virtual void on_device_resized(device& which) noexcept = 0;
@@ -79,8 +85,8 @@ class device_listener {
     ~device_listener() = default;
 };
 
-/// Something that stores blocks. Created, opened, resized and destroyed on the control reactor; outlives its channels.
-/// Called on: control reactor, unless a method says otherwise.
+/// Something that stores blocks. Created, opened, resized and destroyed on the control reactor;
+/// outlives its channels. Called on: control reactor, unless a method says otherwise.
 class device {
   public:
     virtual ~device() = default;
@@ -91,19 +97,23 @@ class device {
     [[nodiscard]] virtual const device_identity& identity() const noexcept = 0;
     [[nodiscard]] virtual device_state state() const noexcept { return device_state::ready; }
 
-    /// Opens a channel whose completions run on `r`. Called on: `r` (or before its thread starts). The channel is destroyed
-    /// there too, when nothing is outstanding.
-    /// Errors: no_memory; not_supported.
+    /// Opens a channel whose completions run on `r`. Called on: `r` (or before its thread starts).
+    /// The channel is destroyed there too, when nothing is outstanding. Errors: no_memory;
+    /// not_supported.
     virtual result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) = 0;
 
     /// Looks again at the size of what is underneath, or sets it (`new_block_count` != 0).
     /// Errors: not_supported; invalid_argument; no_memory; io_error.
     virtual result<void> resize(std::uint64_t new_block_count) = 0;
 
-    /// Tries to serve again after a loss (a failed fdatasync, for one).  Errors: io_error; not_supported.
-    virtual result<void> reopen() { return fail(errc::not_supported, "this device cannot be reopened"); }
+    /// Tries to serve again after a loss (a failed fdatasync, for one).  Errors: io_error;
+    /// not_supported.
+    virtual result<void> reopen() {
+        return fail(errc::not_supported, "this device cannot be reopened");
+    }
 
-    /// What an operator should know though nothing is wrong: "O_DIRECT is not possible here: …". Empty: nothing.
+    /// What an operator should know though nothing is wrong: "O_DIRECT is not possible here: …".
+    /// Empty: nothing.
     [[nodiscard]] virtual std::string note() const { return {}; }
 
     /// One listener at a time; null removes it.

@@ -3,6 +3,7 @@
 
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/nvme/status.hpp>
+
 #include <sys/uio.h>
 
 #include <cstdint>
@@ -18,18 +19,20 @@ struct block_range {
     std::uint32_t count = 0;
 };
 
-/// The submitter owns the node and everything it points to, and leaves both alone until `done` runs. `done` runs exactly
-/// once for every submitted op, on the reactor of the channel; it may run inside submit(). After its first instruction the
-/// channel does not touch the op, and neither device nor kernel touches its memory (else the device keeps the op).
+/// The submitter owns the node and everything it points to, and leaves both alone until `done`
+/// runs. `done` runs exactly once for every submitted op, on the reactor of the channel; it may run
+/// inside submit(). After its first instruction the channel does not touch the op, and neither
+/// device nor kernel touches its memory (else the device keeps the op).
 struct io_op {
     using completion = void (*)(io_op&, nvme::status) noexcept;
 
     io_kind kind = io_kind::read;
-    bool fua = false;                          ///< write, write_zeroes: durable before completion
-    std::uint64_t first_block = 0;             ///< in logical blocks of the device
-    std::uint32_t block_count = 0;             ///< 1-based
-    std::span<const iovec> data{};             ///< read: filled; write, compare: source. Its bytes equal block_count blocks
-    std::span<const block_range> ranges{};     ///< deallocate
+    bool fua = false;               ///< write, write_zeroes: durable before completion
+    std::uint64_t first_block = 0;  ///< in logical blocks of the device
+    std::uint32_t block_count = 0;  ///< 1-based
+    std::span<const iovec>
+        data{};  ///< read: filled; write, compare: source. Its bytes equal block_count blocks
+    std::span<const block_range> ranges{};  ///< deallocate
     completion done = nullptr;
 
     // The channel's, while it holds the op.

@@ -1,4 +1,5 @@
-// Identifiers as types, so that an nsid is never an index and a leftover is never mistaken for its successor.
+// Identifiers as types, so that an nsid is never an index and a leftover is never mistaken for its
+// successor.
 #pragma once
 
 #include <compare>
@@ -22,13 +23,16 @@ class strong_id {
     Rep value_{};
 };
 
-using nsid = strong_id<struct nsid_tag, std::uint32_t>;             ///< 1-based; 0 and ffffffffh are special
-using cid = strong_id<struct cid_tag, std::uint16_t>;               ///< command identifier, the host's choice
-using qid = strong_id<struct qid_tag, std::uint16_t>;               ///< 0 is the admin queue
-using cntlid = strong_id<struct cntlid_tag, std::uint16_t>;         ///< controller id, unique in a subsystem
-using reactor_id = strong_id<struct reactor_id_tag, std::uint16_t>; ///< index into the reactor pool
+using nsid = strong_id<struct nsid_tag, std::uint32_t>;  ///< 1-based; 0 and ffffffffh are special
+using cid = strong_id<struct cid_tag, std::uint16_t>;    ///< command identifier, the host's choice
+using qid = strong_id<struct qid_tag, std::uint16_t>;    ///< 0 is the admin queue
+using cntlid =
+    strong_id<struct cntlid_tag, std::uint16_t>;  ///< controller id, unique in a subsystem
+using reactor_id =
+    strong_id<struct reactor_id_tag, std::uint16_t>;  ///< index into the reactor pool
 
-/// A place in a table plus the incarnation that lives there. A stale slot_id compares unequal to its successor.
+/// A place in a table plus the incarnation that lives there. A stale slot_id compares unequal to
+/// its successor.
 template <typename Tag>
 struct slot_id {
     std::uint32_t index = 0;

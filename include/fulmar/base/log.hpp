@@ -1,7 +1,9 @@
-// Logging for the control plane, and a limiter for whatever a peer can provoke. Never called per command.
+// Logging for the control plane, and a limiter for whatever a peer can provoke. Never called per
+// command.
 #pragma once
 
 #include <fulmar/base/clock.hpp>
+
 #include <spdlog/spdlog.h>
 
 #include <cstdint>
@@ -18,7 +20,8 @@ using spdlog::warn;
 /// Lines go to stdout; a full queue drops the oldest line rather than stall a reactor.
 bool initialise(std::string_view level);
 
-/// Writes out what is queued; nothing may be logged afterwards. Any thread, once, when the reactors have stopped.
+/// Writes out what is queued; nothing may be logged afterwards. Any thread, once, when the reactors
+/// have stopped.
 void shut_down();
 
 /// Lets at most `burst` lines through per `period`; counts what it held back. One thread.
@@ -27,7 +30,8 @@ class limiter {
     explicit limiter(std::uint32_t burst = 5, duration period = std::chrono::seconds(10)) noexcept
         : burst_(burst), period_(period) {}
 
-    /// True when a line may be written now. `held_back()` tells how many were not since the last one.
+    /// True when a line may be written now. `held_back()` tells how many were not since the last
+    /// one.
     bool allow(instant now) noexcept;
     [[nodiscard]] std::uint64_t held_back() const noexcept { return held_back_; }
 

@@ -1,5 +1,5 @@
-// A Connect on its way: from its qpair's reactor to the control reactor, to the controller's home, and back.
-// One per qpair, embedded in it. Each hop names the reactor that it runs on.
+// A Connect on its way: from its qpair's reactor to the control reactor, to the controller's home,
+// and back. One per qpair, embedded in it. Each hop names the reactor that it runs on.
 #pragma once
 
 #include <fulmar/base/clock.hpp>
@@ -29,19 +29,21 @@ class connect_op : public engine::message {
     qpair* owner;
     nvme::connect_command command{};
     nvme::connect_data data{};
-    subsystem_id subsystem{};           ///< as resolved on the qpair's reactor; stale ones are refused further on
-    poll_group* group = nullptr;        ///< the qpair's
-    poll_group* home = nullptr;         ///< the controller's
+    subsystem_id
+        subsystem{};  ///< as resolved on the qpair's reactor; stale ones are refused further on
+    poll_group* group = nullptr;  ///< the qpair's
+    poll_group* home = nullptr;   ///< the controller's
     controller* found = nullptr;
     cntlid assigned{};
     nvme::status status{};
     std::uint32_t dw0 = 0;
-    bool in_flight = false;             ///< away from the qpair's reactor
-    bool parked = false;                ///< waits on the qpair's reactor for its subsystem
-    bool registered = false;            ///< the home reactor counts the qpair in
-    bool wait = false;                  ///< the control reactor says: the subsystem is in transition, wait for it
-    instant wait_until{};               ///< when its waiting ends, however often it is interrupted; zero: not begun
-    queue_counters* counters = nullptr; ///< once registered
+    bool in_flight = false;   ///< away from the qpair's reactor
+    bool parked = false;      ///< waits on the qpair's reactor for its subsystem
+    bool registered = false;  ///< the home reactor counts the qpair in
+    bool wait = false;  ///< the control reactor says: the subsystem is in transition, wait for it
+    instant
+        wait_until{};  ///< when its waiting ends, however often it is interrupted; zero: not begun
+    queue_counters* counters = nullptr;  ///< once registered
     struct wait_timer : engine::timer {
         explicit wait_timer(connect_op& op) noexcept;
         connect_op* owner;

@@ -1,5 +1,6 @@
-// What the administration may ask of the core: typed commands, answered once each. The admin thread never touches a data
-// structure of the core; it fills a control_request, posts it to the control reactor, and reads the answer.
+// What the administration may ask of the core: typed commands, answered once each. The admin thread
+// never touches a data structure of the core; it fills a control_request, posts it to the control
+// reactor, and reads the answer.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -17,49 +18,101 @@ namespace fulmar::core {
 class target;
 
 // Changes. Each is applied as a whole or not at all, and recorded in the journal.
-struct create_device { device_spec spec; };
-struct delete_device { std::string name; };
-struct resize_device { std::string name; std::uint64_t size_bytes = 0; };  ///< 0: look again at what is underneath
-struct reopen_device { std::string name; };
-struct create_subsystem { subsystem_spec spec; };
-struct delete_subsystem { std::string nqn; };
-struct pause_subsystem { std::string nqn; };
-struct resume_subsystem { std::string nqn; };
-struct add_namespace { std::string nqn; namespace_spec spec; };
-struct remove_namespace { std::string nqn; std::uint32_t nsid = 0; };
-struct set_ana_state { std::string nqn; std::uint32_t nsid = 0; ana_state state = ana_state::optimized; };
-struct add_host { std::string nqn; std::string host; };
-struct remove_host { std::string nqn; std::string host; };
-struct set_allow_any_host { std::string nqn; bool allow = false; };
-struct add_listener { listener_spec spec; };
-struct remove_listener { std::string name; };
-struct add_referral { referral_spec spec; };
-struct remove_referral { referral_spec spec; };
+struct create_device {
+    device_spec spec;
+};
+struct delete_device {
+    std::string name;
+};
+struct resize_device {
+    std::string name;
+    std::uint64_t size_bytes = 0;
+};  ///< 0: look again at what is underneath
+struct reopen_device {
+    std::string name;
+};
+struct create_subsystem {
+    subsystem_spec spec;
+};
+struct delete_subsystem {
+    std::string nqn;
+};
+struct pause_subsystem {
+    std::string nqn;
+};
+struct resume_subsystem {
+    std::string nqn;
+};
+struct add_namespace {
+    std::string nqn;
+    namespace_spec spec;
+};
+struct remove_namespace {
+    std::string nqn;
+    std::uint32_t nsid = 0;
+};
+struct set_ana_state {
+    std::string nqn;
+    std::uint32_t nsid = 0;
+    ana_state state = ana_state::optimized;
+};
+struct add_host {
+    std::string nqn;
+    std::string host;
+};
+struct remove_host {
+    std::string nqn;
+    std::string host;
+};
+struct set_allow_any_host {
+    std::string nqn;
+    bool allow = false;
+};
+struct add_listener {
+    listener_spec spec;
+};
+struct remove_listener {
+    std::string name;
+};
+struct add_referral {
+    referral_spec spec;
+};
+struct remove_referral {
+    referral_spec spec;
+};
 
-using change = std::variant<create_device, delete_device, resize_device, reopen_device, create_subsystem,
-                            delete_subsystem, pause_subsystem, resume_subsystem, add_namespace,
-                            remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
-                            add_listener, remove_listener, add_referral, remove_referral>;
+using change =
+    std::variant<create_device, delete_device, resize_device, reopen_device, create_subsystem,
+                 delete_subsystem, pause_subsystem, resume_subsystem, add_namespace,
+                 remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
+                 add_listener, remove_listener, add_referral, remove_referral>;
 
 // Questions.
-struct get_target {};                               ///< → target_status: counts, build, reactors
-struct get_spec {};                                 ///< → target_spec: the whole configuration as it is now
-struct list_subsystems {};                          ///< → std::vector<subsystem_status>
-struct get_subsystem { std::string nqn; };          ///< → subsystem_status
-struct list_devices {};                             ///< → std::vector<device_status>
-struct get_device { std::string name; };            ///< → device_status
-struct list_listeners {};                           ///< → std::vector<listener_status>
-struct list_connections {};                         ///< → std::vector<connection_status>
-struct get_counters {};                             ///< → counters_report, for /metrics
+struct get_target {};       ///< → target_status: counts, build, reactors
+struct get_spec {};         ///< → target_spec: the whole configuration as it is now
+struct list_subsystems {};  ///< → std::vector<subsystem_status>
+struct get_subsystem {
+    std::string nqn;
+};                       ///< → subsystem_status
+struct list_devices {};  ///< → std::vector<device_status>
+struct get_device {
+    std::string name;
+};                           ///< → device_status
+struct list_listeners {};    ///< → std::vector<listener_status>
+struct list_connections {};  ///< → std::vector<connection_status>
+struct get_counters {};      ///< → counters_report, for /metrics
 
-using query = std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices, get_device,
-                           list_listeners, list_connections, get_counters>;
+using query = std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices,
+                           get_device, list_listeners, list_connections, get_counters>;
 
-/// What an answer holds; std::monostate for a change that has nothing to tell. add_namespace and create_* answer with the
-/// status of what they made, so that a caller learns the NSID, UUID and port that were chosen.
-using control_answer = std::variant<std::monostate, target_status, target_spec, subsystem_status, std::vector<subsystem_status>,
-                            namespace_status, device_status, std::vector<device_status>, listener_status,
-                            std::vector<listener_status>, std::vector<connection_status>, counters_report>;
+/// What an answer holds; std::monostate for a change that has nothing to tell. add_namespace and
+/// create_* answer with the status of what they made, so that a caller learns the NSID, UUID and
+/// port that were chosen.
+using control_answer =
+    std::variant<std::monostate, target_status, target_spec, subsystem_status,
+                 std::vector<subsystem_status>, namespace_status, device_status,
+                 std::vector<device_status>, listener_status, std::vector<listener_status>,
+                 std::vector<connection_status>, counters_report>;
 
 /// One command on its way. The admin side owns it and keeps it alive until `replied` has run.
 /// Called on: admin thread, until it is submitted; then control reactor, until it is finished.
@@ -67,13 +120,15 @@ class control_request : public engine::message {
   public:
     using reply = void (*)(control_request&) noexcept;
 
-    /// `on_reply` runs once, on the control reactor; it must only hand the request back to the admin thread.
+    /// `on_reply` runs once, on the control reactor; it must only hand the request back to the
+    /// admin thread.
     control_request(std::variant<change, query> command, bool durable, reply on_reply);
 
     std::variant<change, query> what;
-    bool durable = true;         ///< a change is answered only when the journal has it on stable storage
+    bool durable = true;  ///< a change is answered only when the journal has it on stable storage
     result<control_answer> outcome = control_answer{};
-    std::uint64_t revision = 0;  ///< of the configuration after the change (or when the question was answered): the ETag
+    std::uint64_t revision =
+        0;  ///< of the configuration after the change (or when the question was answered): the ETag
 
     /// The core's, on the control reactor.
     void finish(result<control_answer> with) noexcept;
@@ -94,8 +149,8 @@ class control_port {
     ~control_port() = default;
 };
 
-/// Where acknowledged changes go to survive a crash. Implemented by admin::journal, called by core::target.
-/// Called on: control reactor.
+/// Where acknowledged changes go to survive a crash. Implemented by admin::journal, called by
+/// core::target. Called on: control reactor.
 class change_log {
   public:
     /// Told once a change is on stable storage, or that it never will be.
@@ -108,8 +163,9 @@ class change_log {
     };
     virtual ~change_log() = default;
 
-    /// Records `what`, which has just been applied as revision `revision`, and tells `w` (may be null) when it is durable.
-    /// Order of calls = order on disk. Values that the core chose (NSID, UUID, port) are filled in.
+    /// Records `what`, which has just been applied as revision `revision`, and tells `w` (may be
+    /// null) when it is durable. Order of calls = order on disk. Values that the core chose (NSID,
+    /// UUID, port) are filled in.
     virtual void append(const change& what, std::uint64_t revision, waiter* w) noexcept = 0;
 };
 

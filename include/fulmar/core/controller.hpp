@@ -1,4 +1,5 @@
-// A controller: one host's association with one subsystem. It lives on the reactor of its admin queue, its home.
+// A controller: one host's association with one subsystem. It lives on the reactor of its admin
+// queue, its home.
 #pragma once
 
 #include <fulmar/base/clock.hpp>
@@ -46,10 +47,10 @@ struct queue_slot {
     qpair* queue;
     poll_group* group;
     queue_counters counters;
-    bool leaving = false;          ///< a disconnect was sent
+    bool leaving = false;  ///< a disconnect was sent
     bool message_away = false;
-    connect_op* waiting = nullptr; ///< the Connect of a successor that waits for this one to leave
-    bool detached = false;         ///< the qpair is gone; the slot waits for its message only
+    connect_op* waiting = nullptr;  ///< the Connect of a successor that waits for this one to leave
+    bool detached = false;          ///< the qpair is gone; the slot waits for its message only
     disconnect_message disconnect;
 };
 
@@ -58,7 +59,7 @@ struct queue_slot {
 struct abort_op : engine::message {
     abort_op() noexcept;
     controller* owner = nullptr;
-    request* asker = nullptr;      ///< null: free
+    request* asker = nullptr;  ///< null: free
     qpair* queue = nullptr;
     poll_group* group = nullptr;
     std::uint16_t cid = 0;
@@ -86,7 +87,8 @@ class controller {
     /// Registers a queue; the caller has checked that it may join.  False: no memory.
     bool attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept;
     void queue_detached(std::uint16_t number) noexcept;
-    /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in `dw0`).
+    /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in
+    /// `dw0`).
     [[nodiscard]] nvme::status may_join(const connect_op& op, std::uint32_t& dw0) const noexcept;
     [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
     /// Tells the control reactor where this controller lives.
@@ -106,15 +108,21 @@ class controller {
 
     [[nodiscard]] cntlid id() const noexcept { return who_.id; }
     [[nodiscard]] const std::string& host_nqn() const noexcept { return who_.host_nqn; }
-    [[nodiscard]] const std::array<std::uint8_t, 16>& host_id() const noexcept { return who_.host_id; }
+    [[nodiscard]] const std::array<std::uint8_t, 16>& host_id() const noexcept {
+        return who_.host_id;
+    }
     [[nodiscard]] controller_state state() const noexcept { return state_; }
     [[nodiscard]] const subsystem_description& description() const noexcept;
     [[nodiscard]] poll_group& home() noexcept { return home_; }
     [[nodiscard]] bool is_discovery() const noexcept;
     /// Host Behavior Support says that this host honours retry delays. Called on: any thread.
-    [[nodiscard]] bool retry_delay_enabled() const noexcept { return retry_delay_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool retry_delay_enabled() const noexcept {
+        return retry_delay_.load(std::memory_order_relaxed);
+    }
     /// Every write is to be as durable as one with FUA. Called on: any thread.
-    [[nodiscard]] bool write_through() const noexcept { return write_through_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool write_through() const noexcept {
+        return write_through_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] bool ana_events_enabled() const noexcept;
 
     list_hook subsystem_hook{};
@@ -144,7 +152,8 @@ class controller {
     // admin_command.cpp
     void execute_admin(request& r) noexcept;
     /// Copies `data` from `offset` on into the answer, zero-filled to the requested length.
-    void answer_with(request& r, std::span<const std::byte> data, std::uint64_t offset = 0) noexcept;
+    void answer_with(request& r, std::span<const std::byte> data,
+                     std::uint64_t offset = 0) noexcept;
     void keep_alive(request& r) noexcept;
     // identify.cpp
     void identify(request& r) noexcept;
@@ -176,7 +185,8 @@ class controller {
     friend struct discovery_query;
 
     struct keep_alive_timer : engine::timer {
-        explicit keep_alive_timer(controller& c) noexcept : timer(&controller::on_keep_alive_due), owner(&c) {}
+        explicit keep_alive_timer(controller& c) noexcept
+            : timer(&controller::on_keep_alive_due), owner(&c) {}
         controller* owner;
     };
     /// "This controller id lives here": to the control reactor, once.
@@ -184,7 +194,8 @@ class controller {
         explicit announce_message(controller& c) noexcept;
         controller* owner;
     };
-    /// Gives the controller id back; travels to the control reactor and back, then the controller is destroyed.
+    /// Gives the controller id back; travels to the control reactor and back, then the controller
+    /// is destroyed.
     struct release_message : engine::message {
         explicit release_message(controller& c) noexcept;
         controller* owner;
@@ -196,25 +207,25 @@ class controller {
     subsystem_id subsystem_id_;
     identity who_;
     controller_state state_ = controller_state::disabled;
-    std::uint32_t configuration_ = 0;       // CC as the host wrote it
-    bool fatal_ = false;                    // CSTS.CFS
+    std::uint32_t configuration_ = 0;  // CC as the host wrote it
+    bool fatal_ = false;               // CSTS.CFS
     close_reason reason_ = close_reason::host_disconnected;
     boost::unordered_flat_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
-    std::uint16_t queues_granted_ = 0;      // by Set Features; 0: not asked yet
-    std::uint32_t away_ = 0;                // messages of ours on other reactors, beyond the slots'
+    std::uint16_t queues_granted_ = 0;  // by Set Features; 0: not asked yet
+    std::uint32_t away_ = 0;            // messages of ours on other reactors, beyond the slots'
     bool released_ = false;
 
     // Features.
     std::uint32_t event_config_ = 0;
     std::uint32_t arbitration_ = 0;
     std::uint32_t power_management_ = 0;
-    std::uint32_t temperature_over_ = 0x0157;   // 343 K, the specification's example of a default
+    std::uint32_t temperature_over_ = 0x0157;  // 343 K, the specification's example of a default
     std::uint32_t temperature_under_ = 0;
     std::uint32_t write_atomicity_ = 0;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery_;  // by nsid
     nvme::host_behavior_support host_behavior_{};
     std::atomic<bool> retry_delay_{false};
-    std::atomic<bool> write_through_{false};    // the host has switched the volatile write cache off
+    std::atomic<bool> write_through_{false};  // the host has switched the volatile write cache off
 
     // Keep alive.
     keep_alive_timer keep_alive_;
@@ -225,10 +236,10 @@ class controller {
     std::array<request*, limits::max_async_events> waiting_events_{};
     std::uint32_t waiting_event_count_ = 0;
     struct pending_event {
-        bool raised = false;   // to be delivered
-        bool masked = false;   // delivered, and the log not read since
+        bool raised = false;  // to be delivered
+        bool masked = false;  // delivered, and the log not read since
     };
-    std::array<pending_event, 4> events_;     // namespace attributes, ANA, discovery, temperature
+    std::array<pending_event, 4> events_;  // namespace attributes, ANA, discovery, temperature
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
 

@@ -1,4 +1,5 @@
-// The states of a controller on its home reactor (NVMe Base 2.0, section 3.5; the register view is in controller.cpp).
+// The states of a controller on its home reactor (NVMe Base 2.0, section 3.5; the register view is
+// in controller.cpp).
 #pragma once
 
 #include <fulmar/core/state_table.hpp>
@@ -17,7 +18,14 @@ enum class controller_state : std::uint8_t {
     gone,           ///< nothing refers to it: it can be destroyed
 };
 
-enum class controller_event : std::uint8_t { enable, disable, shutdown, io_queues_gone, disconnect, queues_gone };
+enum class controller_event : std::uint8_t {
+    enable,
+    disable,
+    shutdown,
+    io_queues_gone,
+    disconnect,
+    queues_gone
+};
 
 using controller_edge = edge<controller_state, controller_event>;
 

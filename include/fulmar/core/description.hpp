@@ -1,4 +1,5 @@
-// What every poll group knows of a subsystem: an immutable copy, replaced as a whole when something changes.
+// What every poll group knows of a subsystem: an immutable copy, replaced as a whole when something
+// changes.
 #pragma once
 
 #include <fulmar/backend/device.hpp>
@@ -16,16 +17,18 @@ namespace fulmar::core {
 
 /// One namespace as hosts see it.
 struct namespace_description {
-    namespace_id id;                 ///< index = nsid - 1
+    namespace_id id;  ///< index = nsid - 1
     nvme::uuid uuid;
     nvme::nguid nguid;
-    backend::geometry geometry;      ///< the last good one when the device is lost
+    backend::geometry geometry;  ///< the last good one when the device is lost
     ana_state ana = ana_state::optimized;
-    bool ready = true;               ///< false: lost; Identify says so and I/O is answered
+    bool ready = true;  ///< false: lost; Identify says so and I/O is answered
     bool write_protected = false;
 
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
-    [[nodiscard]] std::uint32_t ana_group() const noexcept { return id.index + 1; }  ///< one group per namespace
+    [[nodiscard]] std::uint32_t ana_group() const noexcept {
+        return id.index + 1;
+    }  ///< one group per namespace
 };
 
 /// One subsystem as poll groups see it. Never changed once it is shared.
@@ -36,8 +39,8 @@ struct subsystem_description {
     std::string serial;
     std::string model;
     bool allow_any_host = false;
-    std::vector<std::string> hosts;             ///< sorted
-    std::vector<std::string> listeners;         ///< names, sorted; empty: every listener
+    std::vector<std::string> hosts;                 ///< sorted
+    std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid
     std::uint64_t ana_change_count = 0;
     std::uint32_t namespace_limit = limits::max_namespaces;  ///< NN, MNAN

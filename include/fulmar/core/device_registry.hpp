@@ -29,13 +29,13 @@ class device_registry final : private backend::device_listener {
     struct entry {
         device_spec spec;
         std::unique_ptr<backend::device> device;
-        subsystem* user = nullptr;     ///< null: free
+        subsystem* user = nullptr;  ///< null: free
         std::uint32_t user_nsid = 0;
         std::string lost_reason;
     };
 
-    /// Errors: already_exists (the name); conflict (what it stands on belongs to another device, which is named); the
-    /// factory's.
+    /// Errors: already_exists (the name); conflict (what it stands on belongs to another device,
+    /// which is named); the factory's.
     result<void> create(const device_spec& spec);
     /// Errors: not_found; conflict (in use, by whom).
     result<void> remove(std::string_view name);
@@ -56,7 +56,7 @@ class device_registry final : private backend::device_listener {
 
     device_factory factory_;
     boost::unordered_flat_map<std::string, std::unique_ptr<entry>> devices_;
-    std::vector<std::string> order_;   // of creation, for reports
+    std::vector<std::string> order_;  // of creation, for reports
 };
 
 }  // namespace fulmar::core

@@ -1,5 +1,5 @@
-// The gate: whether I/O of one namespace may pass, on one poll group. A copyable value without pointers, so that the model
-// explores the very code that the data path runs.
+// The gate: whether I/O of one namespace may pass, on one poll group. A copyable value without
+// pointers, so that the model explores the very code that the data path runs.
 #pragma once
 
 #include <fulmar/base/limits.hpp>
@@ -17,22 +17,23 @@ enum class gate_position : std::uint8_t {
 };
 
 enum class admission : std::uint8_t {
-    enter,    ///< pass; leave() when it is answered
-    park,     ///< keep it, in order; unpark() when it is taken out again
-    refuse,   ///< the gate is closed
-    overflow, ///< too much is parked already
-    stale,    ///< the request was meant for another generation
+    enter,     ///< pass; leave() when it is answered
+    park,      ///< keep it, in order; unpark() when it is taken out again
+    refuse,    ///< the gate is closed
+    overflow,  ///< too much is parked already
+    stale,     ///< the request was meant for another generation
 };
 
 /// Called on: owning reactor, all methods.
 struct gate {
     gate_position position = gate_position::closed;
-    std::uint32_t generation = 0;    ///< of the namespace that it guards
-    std::uint32_t inside = 0;        ///< entered and not left
+    std::uint32_t generation = 0;  ///< of the namespace that it guards
+    std::uint32_t inside = 0;      ///< entered and not left
     std::uint32_t parked = 0;
     std::uint64_t parked_bytes = 0;
 
-    /// Decides over a request for generation `for_generation` that would hoard `bytes` while parked, and counts it.
+    /// Decides over a request for generation `for_generation` that would hoard `bytes` while
+    /// parked, and counts it.
     admission admit(std::uint32_t for_generation, std::uint64_t bytes) noexcept;
     /// One that entered is answered; true when it was the last.
     bool leave() noexcept;

@@ -1,5 +1,6 @@
-// An operation at a backend on behalf of a request. It owns the memory that the device may touch, so that the request can be
-// answered and reused while a device that went silent still holds the task.
+// An operation at a backend on behalf of a request. It owns the memory that the device may touch,
+// so that the request can be answered and reused while a device that went silent still holds the
+// task.
 #pragma once
 
 #include <fulmar/backend/io_op.hpp>
@@ -27,10 +28,11 @@ struct vector_block {
 /// Called on: owning reactor. Lives in the poll group's pool.
 class io_task : public backend::io_op {
   public:
-    request* owner = nullptr;          ///< null: abandoned, nobody waits for the answer
+    request* owner = nullptr;  ///< null: abandoned, nobody waits for the answer
     namespace_entry* entry = nullptr;
-    mem::buffer_chain chain;           ///< given back to the request when the task ends
-    static constexpr std::uint32_t few = 10;   ///< chunks whose vectors fit here; more borrow a block from the poll group
+    mem::buffer_chain chain;  ///< given back to the request when the task ends
+    static constexpr std::uint32_t few =
+        10;  ///< chunks whose vectors fit here; more borrow a block from the poll group
     std::array<iovec, few> vectors;
     vector_block* many = nullptr;
     [[nodiscard]] std::span<iovec> room() noexcept {

@@ -1,4 +1,5 @@
-// The configuration as data: what the JSON file says, what REST changes, and what the journal records. Plain values.
+// The configuration as data: what the JSON file says, what REST changes, and what the journal
+// records. Plain values.
 #pragma once
 
 #include <fulmar/base/limits.hpp>
@@ -13,7 +14,7 @@ namespace fulmar::core {
 /// Where hosts connect to.
 struct listener_spec {
     std::string transport = "tcp";  ///< "tcp" ("rdma" comes later)
-    std::string address = {};            ///< numeric IPv4 or IPv6
+    std::string address = {};       ///< numeric IPv4 or IPv6
     std::uint16_t port = 4420;      ///< 0: any free port, reported once bound
 
     /// "tcp:127.0.0.1:4420", "tcp:[::1]:4420": its name in REST.
@@ -24,24 +25,31 @@ struct listener_spec {
 /// A backend.
 struct device_spec {
     std::string name = {};
-    std::string type = {};                   ///< "null" "ram" "file" ("fault" in test builds)
-    std::uint64_t size_bytes = 0;       ///< 0 with "file": the size that the file has
-    std::uint32_t block_bytes = 512;    ///< 512 or 4096
-    std::string path = {};                   ///< "file": a regular file (created when absent and size is given) or a block device
-    bool direct = true;                 ///< "file": O_DIRECT where possible
+    std::string type = {};            ///< "null" "ram" "file" ("fault" in test builds)
+    std::uint64_t size_bytes = 0;     ///< 0 with "file": the size that the file has
+    std::uint32_t block_bytes = 512;  ///< 512 or 4096
+    std::string path =
+        {};  ///< "file": a regular file (created when absent and size is given) or a block device
+    bool direct = true;  ///< "file": O_DIRECT where possible
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
 
-enum class ana_state : std::uint8_t { optimized = 1, non_optimized = 2, inaccessible = 3, persistent_loss = 4, change = 15 };
+enum class ana_state : std::uint8_t {
+    optimized = 1,
+    non_optimized = 2,
+    inaccessible = 3,
+    persistent_loss = 4,
+    change = 15
+};
 
 /// What hosts see of a namespace whose drive is gone (architecture section 4).
 enum class loss_policy : std::uint8_t { fail, hold };
 
 struct namespace_spec {
-    std::uint32_t nsid = 0;     ///< 0 in a request: the lowest free one
-    std::string device = {};         ///< name of a device_spec
-    std::string uuid = {};           ///< canonical text; empty in a request: derived from NQN and NSID
-    std::string nguid = {};          ///< 32 hex digits; empty in a request: derived from NQN and NSID
+    std::uint32_t nsid = 0;   ///< 0 in a request: the lowest free one
+    std::string device = {};  ///< name of a device_spec
+    std::string uuid = {};    ///< canonical text; empty in a request: derived from NQN and NSID
+    std::string nguid = {};   ///< 32 hex digits; empty in a request: derived from NQN and NSID
     ana_state ana = ana_state::optimized;
     loss_policy on_loss = loss_policy::fail;
     std::uint32_t park_ms = 10'000;
@@ -51,15 +59,15 @@ struct namespace_spec {
 
 struct subsystem_spec {
     std::string nqn = {};
-    std::string serial = {};                   ///< ≤ 20 ASCII; empty: derived from the NQN
-    std::string model = "Fulmar";         ///< ≤ 40 ASCII
+    std::string serial = {};       ///< ≤ 20 ASCII; empty: derived from the NQN
+    std::string model = "Fulmar";  ///< ≤ 40 ASCII
     bool allow_any_host = false;
-    std::vector<std::string> hosts = {};       ///< host NQNs
-    std::vector<std::string> listeners = {};   ///< names of listeners that offer it; empty: all
+    std::vector<std::string> hosts = {};      ///< host NQNs
+    std::vector<std::string> listeners = {};  ///< names of listeners that offer it; empty: all
     std::vector<namespace_spec> namespaces = {};
     std::uint16_t min_cntlid = limits::min_cntlid;
     std::uint16_t max_cntlid = limits::max_cntlid;
-    bool paused = false;                  ///< an operator's pause is part of the configuration
+    bool paused = false;  ///< an operator's pause is part of the configuration
     friend bool operator==(const subsystem_spec&, const subsystem_spec&) = default;
 };
 
@@ -82,20 +90,21 @@ struct target_spec {
 
 /// What is fixed at start (a change needs a restart; a reload that differs here says so).
 struct target_options {
-    std::string discovery_nqn = {};                  ///< a unique one beside the well-known; empty: none
+    std::string discovery_nqn = {};  ///< a unique one beside the well-known; empty: none
     std::uint64_t max_transfer_bytes = limits::default_max_transfer_bytes;
     std::uint64_t in_capsule_bytes = limits::default_in_capsule_bytes;
     std::uint32_t max_queue_depth = limits::default_queue_depth;
     std::uint16_t max_io_queues = limits::default_io_queues;
     std::uint32_t max_connections_per_listener = limits::default_connections_per_listener;
-    std::uint32_t transition_timeout_ms = 10'000;   ///< deadline of pause, resume, remove, delete
+    std::uint32_t transition_timeout_ms = 10'000;  ///< deadline of pause, resume, remove, delete
     std::uint32_t shutdown_timeout_ms = 10'000;
-    std::uint32_t connect_wait_ms = 5'000;          ///< how long a Connect waits for a subsystem in transition
-    std::uint32_t first_pdu_timeout_ms = 10'000;    ///< from accept to ICReq, and on to Connect
-    std::uint32_t send_stall_s = 30;                ///< a connection that accepts no byte with output pending
-    std::uint32_t data_stall_s = 30;                ///< a connection that owes data for an R2T and sends none
-    std::uint32_t retry_delay_ms = 200;             ///< CRDT1, told to hosts that enabled it
-    std::uint32_t ana_transition_s = 10;            ///< ANATT
+    std::uint32_t connect_wait_ms =
+        5'000;  ///< how long a Connect waits for a subsystem in transition
+    std::uint32_t first_pdu_timeout_ms = 10'000;  ///< from accept to ICReq, and on to Connect
+    std::uint32_t send_stall_s = 30;      ///< a connection that accepts no byte with output pending
+    std::uint32_t data_stall_s = 30;      ///< a connection that owes data for an R2T and sends none
+    std::uint32_t retry_delay_ms = 200;   ///< CRDT1, told to hosts that enabled it
+    std::uint32_t ana_transition_s = 10;  ///< ANATT
     friend bool operator==(const target_options&, const target_options&) = default;
 };
 

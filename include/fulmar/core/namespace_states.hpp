@@ -13,7 +13,8 @@ enum class namespace_state : std::uint8_t {
     ready,      ///< serving
     fencing,    ///< poll groups park new I/O and drain what is at the backend
     fenced,     ///< nothing is at the backend; new I/O is parked
-    lost,       ///< the device is gone; the namespace stays listed until it returns or an operator removes it
+    lost,       ///< the device is gone; the namespace stays listed until it returns or an operator
+                ///< removes it
     detaching,  ///< poll groups answer what is left and let go of the device
 };
 
@@ -41,7 +42,8 @@ inline constexpr auto namespace_edges = [] {
         namespace_edge{S::fenced, E::detach, S::detaching},
         namespace_edge{S::lost, E::attach, S::attaching},  // the device is back
         namespace_edge{S::lost, E::detach, S::detaching},
-        namespace_edge{S::detaching, E::done, S::absent},  // teardown has no failed: its deadline escalates
+        namespace_edge{S::detaching, E::done,
+                       S::absent},  // teardown has no failed: its deadline escalates
     };
 }();
 

@@ -1,4 +1,5 @@
-// Everything of the target that lives on one data reactor: qpairs, subsystem groups, controllers at home here, buffers.
+// Everything of the target that lives on one data reactor: qpairs, subsystem groups, controllers at
+// home here, buffers.
 #pragma once
 
 #include <fulmar/base/intrusive.hpp>
@@ -33,11 +34,12 @@ struct group_counters {
     std::atomic<std::uint64_t> parked{0};
     std::atomic<std::uint64_t> replayed{0};
     std::atomic<std::uint64_t> abandoned{0};
-    std::atomic<std::uint64_t> stale{0};        ///< messages and requests for a former generation, dropped or answered
+    std::atomic<std::uint64_t> stale{
+        0};  ///< messages and requests for a former generation, dropped or answered
     std::atomic<std::uint64_t> buffer_waits{0};
     std::atomic<std::uint64_t> connections{0};  ///< present
     std::atomic<std::uint64_t> connections_total{0};
-    std::atomic<std::uint64_t> free_chunks{0};         ///< of the pool
+    std::atomic<std::uint64_t> free_chunks{0};  ///< of the pool
     std::atomic<std::uint64_t> waiting_for_chunks{0};
 };
 
@@ -55,8 +57,8 @@ class poll_group final : private engine::poller {
     /// Called on: any thread.
     [[nodiscard]] const group_counters& counters() const noexcept { return counters_; }
 
-    /// Connections that the control reactor has sent here or is about to: what "least loaded" compares.
-    /// Called on: any thread.
+    /// Connections that the control reactor has sent here or is about to: what "least loaded"
+    /// compares. Called on: any thread.
     std::atomic<std::uint32_t> load{0};
 
     // For transports.
@@ -74,7 +76,8 @@ class poll_group final : private engine::poller {
         if (!s.unsettled_hook.is_linked()) unsettled_.push_back(s);
     }
 
-    /// A task with room for the vectors of `chunks`; null when the pool is dry (more tasks than queue entries are abandoned).
+    /// A task with room for the vectors of `chunks`; null when the pool is dry (more tasks than
+    /// queue entries are abandoned).
     [[nodiscard]] io_task* take_task(std::uint32_t chunks) noexcept;
     void return_task(io_task& task) noexcept;
     /// The account that abandoned buffers are charged to.
@@ -107,7 +110,9 @@ class poll_group final : private engine::poller {
   private:
     bool poll() noexcept override;
     void add_subsystem(group_command& command) noexcept;
-    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump() || !unsettled_.empty(); }
+    [[nodiscard]] bool has_work() noexcept override {
+        return pool_->needs_pump() || !unsettled_.empty();
+    }
 
     engine::reactor& reactor_;
     core::target& target_;
@@ -118,7 +123,8 @@ class poll_group final : private engine::poller {
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
     intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
-    boost::unordered_flat_map<std::string_view, subsystem_group*> by_nqn_;  // keys live in the descriptions
+    boost::unordered_flat_map<std::string_view, subsystem_group*>
+        by_nqn_;  // keys live in the descriptions
     intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;
     std::uint32_t parked_connect_count_ = 0;
     std::vector<std::unique_ptr<io_task[]>> task_slabs_;

@@ -5,8 +5,8 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/connect_op.hpp>
-#include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/qpair_states.hpp>
+#include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/request.hpp>
 #include <fulmar/core/status_report.hpp>
 #include <fulmar/engine/message.hpp>
@@ -45,10 +45,11 @@ class qpair {
 
     // For the transport.
 
-    /// A command has arrived, with its in-capsule data (if any) complete and its digests right. The request is core's until
-    /// answer().
+    /// A command has arrived, with its in-capsule data (if any) complete and its digests right. The
+    /// request is core's until answer().
     void on_command(request& r) noexcept;
-    /// The data that fetch_data() asked for is in the request's chain; `status` is success, or what went wrong on the way.
+    /// The data that fetch_data() asked for is in the request's chain; `status` is success, or what
+    /// went wrong on the way.
     void on_data(request& r, nvme::status status) noexcept;
     /// The answer has left, or never will: the request is the transport's again.
     void on_answered(request& r) noexcept;
@@ -79,10 +80,12 @@ class qpair {
 
     /// Fetch `r.length` bytes from the host into `r.chain`, then on_data().
     virtual void fetch_data(request& r) noexcept = 0;
-    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered() (not inside this call, unless stopped).
+    /// Send `r.status`, dw0, dw1, and the data when r.answers_with_data(), then on_answered() (not
+    /// inside this call, unless stopped).
     virtual void answer(request& r) noexcept = 0;
-    /// From now on nothing is received or sent. Every request in `answering` is given back through on_answered(), every one
-    /// in `awaiting_data` through on_data() with an error, inside this call; a later answer() is given back at once.
+    /// From now on nothing is received or sent. Every request in `answering` is given back through
+    /// on_answered(), every one in `awaiting_data` through on_data() with an error, inside this
+    /// call; a later answer() is given back at once.
     virtual void stop() noexcept = 0;
     /// Visits every request that is not idle. The visitor may end the one it is shown, no other.
     virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
@@ -90,7 +93,8 @@ class qpair {
     virtual bool grow(std::uint32_t depth) noexcept = 0;
     /// A Connect was accepted: number() says as which queue.
     virtual void connected() noexcept {}
-    /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the turn.
+    /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the
+    /// turn.
     virtual void retire() noexcept = 0;
     /// Fills in what only the transport knows: addresses, digests.
     virtual void describe(connection_status& into) const = 0;
@@ -106,7 +110,8 @@ class qpair {
     friend struct admin_steps;
 
     void advance(qpair_event on) noexcept;
-    /// Hands the answer to the transport, or ends the request at once when the connection is closing.
+    /// Hands the answer to the transport, or ends the request at once when the connection is
+    /// closing.
     void finish(request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
     void end_waiting_request(request& r) noexcept;
@@ -127,12 +132,12 @@ class qpair {
     std::uint16_t sq_head_ = 0;
     std::uint32_t sq_entries_ = 0;
     std::uint32_t outstanding_ = 0;
-    std::uint64_t number_ = 0;             // for people, never reused
-    controller* controller_ = nullptr;     // this queue's; lives on the home reactor
-    poll_group* home_ = nullptr;           // the controller's
+    std::uint64_t number_ = 0;          // for people, never reused
+    controller* controller_ = nullptr;  // this queue's; lives on the home reactor
+    poll_group* home_ = nullptr;        // the controller's
     subsystem_group* subsystem_ = nullptr;
-    queue_counters* counters_ = nullptr;   // in the controller; valid while attached
-    queue_counters own_counters_;          // until then
+    queue_counters* counters_ = nullptr;  // in the controller; valid while attached
+    queue_counters own_counters_;         // until then
     request* connect_request_ = nullptr;
     connect_op connect_;
     list_hook group_hook_;

@@ -17,7 +17,16 @@ enum class request_state : std::uint8_t {
     answering,        ///< the transport owns the answer
 };
 
-enum class request_event : std::uint8_t { arrive, park, replay, want_buffer, want_data, execute, answer, sent };
+enum class request_event : std::uint8_t {
+    arrive,
+    park,
+    replay,
+    want_buffer,
+    want_data,
+    execute,
+    answer,
+    sent
+};
 
 using request_edge = edge<request_state, request_event>;
 

@@ -1,4 +1,5 @@
-// A state machine is one constexpr table of edges. Everything else (the checks, docs/states.md, the model) reads it.
+// A state machine is one constexpr table of edges. Everything else (the checks, docs/states.md, the
+// model) reads it.
 #pragma once
 
 #include <array>
@@ -17,30 +18,33 @@ struct edge {
 
 /// Where `on` leads from `from`; nothing when the table has no such edge.
 template <typename State, typename Event, std::size_t N>
-[[nodiscard]] constexpr std::optional<State> next_state(const std::array<edge<State, Event>, N>& edges,
-                                                        State from, Event on) noexcept {
+[[nodiscard]] constexpr std::optional<State> next_state(
+    const std::array<edge<State, Event>, N>& edges, State from, Event on) noexcept {
     for (const edge<State, Event>& e : edges)
         if (e.from == from && e.on == on) return e.to;
     return std::nullopt;
 }
 
-/// The same table by state and event, for machines that take an edge per command. `last_state` and `last_event` are the
-/// largest enumerators; absent edges are `no_edge`.
+/// The same table by state and event, for machines that take an edge per command. `last_state` and
+/// `last_event` are the largest enumerators; absent edges are `no_edge`.
 inline constexpr std::uint8_t no_edge = 0xff;
 template <auto last_state, auto last_event, typename State, typename Event, std::size_t N>
-[[nodiscard]] constexpr auto by_state_and_event(const std::array<edge<State, Event>, N>& edges) noexcept {
+[[nodiscard]] constexpr auto by_state_and_event(
+    const std::array<edge<State, Event>, N>& edges) noexcept {
     constexpr auto states = static_cast<std::size_t>(last_state) + 1;
     constexpr auto events = static_cast<std::size_t>(last_event) + 1;
     std::array<std::array<std::uint8_t, events>, states> table{};
     for (auto& row : table) row.fill(no_edge);
     for (const edge<State, Event>& e : edges)
-        table[static_cast<std::size_t>(e.from)][static_cast<std::size_t>(e.on)] = static_cast<std::uint8_t>(e.to);
+        table[static_cast<std::size_t>(e.from)][static_cast<std::size_t>(e.on)] =
+            static_cast<std::uint8_t>(e.to);
     return table;
 }
 
 /// No two edges leave one state on one event.
 template <typename State, typename Event, std::size_t N>
-[[nodiscard]] constexpr bool is_deterministic(const std::array<edge<State, Event>, N>& edges) noexcept {
+[[nodiscard]] constexpr bool is_deterministic(
+    const std::array<edge<State, Event>, N>& edges) noexcept {
     for (std::size_t i = 0; i < N; ++i)
         for (std::size_t j = i + 1; j < N; ++j)
             if (edges[i].from == edges[j].from && edges[i].on == edges[j].on) return false;
@@ -49,7 +53,8 @@ template <typename State, typename Event, std::size_t N>
 
 /// Every state that occurs in the table can get to `goal`.
 template <typename State, typename Event, std::size_t N>
-[[nodiscard]] constexpr bool always_reaches(const std::array<edge<State, Event>, N>& edges, State goal) noexcept {
+[[nodiscard]] constexpr bool always_reaches(const std::array<edge<State, Event>, N>& edges,
+                                            State goal) noexcept {
     for (const edge<State, Event>& start : edges) {
         std::array<State, N + 1> seen{};  // breadth first; at most one new state per edge
         std::size_t count = 0, done = 0;
@@ -72,7 +77,8 @@ template <typename State, typename Event, std::size_t N>
 
 /// `state` has an edge for `on`.
 template <typename State, typename Event, std::size_t N>
-[[nodiscard]] constexpr bool has_edge(const std::array<edge<State, Event>, N>& edges, State state, Event on) noexcept {
+[[nodiscard]] constexpr bool has_edge(const std::array<edge<State, Event>, N>& edges, State state,
+                                      Event on) noexcept {
     return next_state(edges, state, on).has_value();
 }
 

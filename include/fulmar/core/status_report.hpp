@@ -12,10 +12,11 @@ namespace fulmar::core {
 
 /// What a transition in progress (or the last one) looks like from outside.
 struct transition_status {
-    std::string state;             ///< name of the state in the table: "active", "pausing", …
+    std::string state;  ///< name of the state in the table: "active", "pausing", …
     std::uint64_t in_state_ms = 0;
-    std::string waiting_for;       ///< empty at rest; otherwise "poll group 1: 3 requests outstanding on nsid 2"
-    std::string last_error;        ///< of the last transition that failed or escalated
+    std::string
+        waiting_for;  ///< empty at rest; otherwise "poll group 1: 3 requests outstanding on nsid 2"
+    std::string last_error;  ///< of the last transition that failed or escalated
 };
 
 struct namespace_status {
@@ -24,7 +25,7 @@ struct namespace_status {
     std::uint32_t generation = 0;
     std::uint64_t block_count = 0;
     std::uint32_t block_bytes = 0;
-    std::uint64_t outstanding = 0; ///< over all poll groups
+    std::uint64_t outstanding = 0;  ///< over all poll groups
     std::uint64_t parked = 0;
 };
 
@@ -40,17 +41,18 @@ struct subsystem_status {
 
 struct device_status {
     device_spec spec;
-    std::string state;         ///< "ready", "lost"
-    std::string reason;        ///< why it is lost
-    std::string used_by;       ///< "NQN/nsid", or empty
+    std::string state;    ///< "ready", "lost"
+    std::string reason;   ///< why it is lost
+    std::string used_by;  ///< "NQN/nsid", or empty
     std::uint64_t block_count = 0;
     std::string serial;
     std::string model;
-    std::string note;          ///< e.g. "O_DIRECT is not possible on this file system: using the page cache"
+    std::string
+        note;  ///< e.g. "O_DIRECT is not possible on this file system: using the page cache"
 };
 
 struct listener_status {
-    listener_spec spec;        ///< with the port that was bound
+    listener_spec spec;  ///< with the port that was bound
     std::uint64_t connections = 0;
     std::uint64_t accepted_total = 0;
     std::uint64_t rejected_total = 0;
@@ -59,7 +61,7 @@ struct listener_status {
 struct connection_status {
     std::uint64_t id = 0;
     std::string transport;
-    std::string peer;          ///< "127.0.0.1:53122"
+    std::string peer;  ///< "127.0.0.1:53122"
     std::string local;
     std::uint32_t reactor = 0;
     std::string state;
@@ -102,9 +104,9 @@ struct target_status {
 
 /// One sample of one metric.
 struct counter_sample {
-    std::string name;          ///< Prometheus name without labels: "fulmar_commands_total"
+    std::string name;  ///< Prometheus name without labels: "fulmar_commands_total"
     std::string help;
-    bool monotonic = true;     ///< counter, else gauge
+    bool monotonic = true;  ///< counter, else gauge
     std::vector<std::pair<std::string, std::string>> labels;
     double value = 0;
 };

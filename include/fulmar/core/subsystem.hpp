@@ -1,4 +1,5 @@
-// A subsystem as the control reactor owns it: its specification, its state, and the operations that wait their turn.
+// A subsystem as the control reactor owns it: its specification, its state, and the operations that
+// wait their turn.
 #pragma once
 
 #include <fulmar/base/clock.hpp>
@@ -33,18 +34,19 @@ struct namespace_record {
     namespace_id id;
     namespace_state state = namespace_state::absent;
     backend::device* device = nullptr;
-    backend::geometry geometry;        ///< the last good one
+    backend::geometry geometry;  ///< the last good one
     instant since{};
 };
 
-/// One operation on a subsystem, as an object with stages: resume() runs until something has to be waited for.
-/// Called on: control reactor.
+/// One operation on a subsystem, as an object with stages: resume() runs until something has to be
+/// waited for. Called on: control reactor.
 class operation {
   public:
     operation(subsystem& s, change wanted, control_request* asker)
         : subject(s), what(std::move(wanted)), request(asker) {}
     virtual ~operation() = default;
-    /// Goes on. True: finished (and answered); false: a fan-out is on its way, whose last ack resumes.
+    /// Goes on. True: finished (and answered); false: a fan-out is on its way, whose last ack
+    /// resumes.
     virtual bool resume() = 0;
 
     subsystem& subject;
@@ -70,9 +72,12 @@ class subsystem {
     [[nodiscard]] bool is_discovery() const noexcept { return discovery_; }
     [[nodiscard]] subsystem_status status() const;
     [[nodiscard]] namespace_status status(const namespace_record& n) const;
-    [[nodiscard]] const std::map<std::uint32_t, namespace_record>& namespaces() const noexcept { return namespaces_; }
+    [[nodiscard]] const std::map<std::uint32_t, namespace_record>& namespaces() const noexcept {
+        return namespaces_;
+    }
 
-    /// Queues `op`; operations run one after the other.  Errors: limit_reached (then `op` has been answered).
+    /// Queues `op`; operations run one after the other.  Errors: limit_reached (then `op` has been
+    /// answered).
     void enqueue(std::unique_ptr<operation> op);
     void device_lost(std::uint32_t nsid, const backend::device& which);
     void device_resized(std::uint32_t nsid);
@@ -81,9 +86,11 @@ class subsystem {
     // For operations.
     void advance(subsystem_event on);
     void advance(namespace_record& n, namespace_event on);
-    /// Sends `action` to every poll group; the current operation resumes after the last ack. `last_failure()` tells how it went.
-    void fan_out(group_action action, const namespace_record* ns = nullptr, subsystem_view view = nullptr,
-                 std::vector<std::uint32_t> changed = {}, bool changed_ana = false, std::string subject = {});
+    /// Sends `action` to every poll group; the current operation resumes after the last ack.
+    /// `last_failure()` tells how it went.
+    void fan_out(group_action action, const namespace_record* ns = nullptr,
+                 subsystem_view view = nullptr, std::vector<std::uint32_t> changed = {},
+                 bool changed_ana = false, std::string subject = {});
     [[nodiscard]] std::string_view last_failure() const noexcept { return failure_; }
     [[nodiscard]] subsystem_view make_view() const;
     result<namespace_record*> add_record(namespace_spec spec);
@@ -99,7 +106,7 @@ class subsystem {
     // Controllers.
     struct controller_place {
         poll_group* home = nullptr;
-        controller* where = nullptr;   ///< null until announced
+        controller* where = nullptr;  ///< null until announced
     };
     [[nodiscard]] cntlid assign_controller_id(poll_group& home);  ///< 0: none is free
     void place_controller(cntlid number, controller& where) noexcept;
@@ -126,7 +133,7 @@ class subsystem {
     std::deque<std::unique_ptr<operation>> waiting_;
 
     // The fan-out in progress.
-    std::vector<std::unique_ptr<group_command>> commands_;      // one per poll group
+    std::vector<std::unique_ptr<group_command>> commands_;  // one per poll group
     std::vector<std::unique_ptr<escalate_command>> escalations_;
     std::uint64_t transition_ = 0;
     std::size_t acks_missing_ = 0;
@@ -134,7 +141,8 @@ class subsystem {
     std::string subject_;
     std::string last_error_;
     struct deadline_timer : engine::timer {
-        explicit deadline_timer(subsystem& s) noexcept : timer(&subsystem::on_deadline), owner(&s) {}
+        explicit deadline_timer(subsystem& s) noexcept
+            : timer(&subsystem::on_deadline), owner(&s) {}
         subsystem* owner;
     };
     deadline_timer deadline_;

@@ -1,4 +1,5 @@
-// What one poll group knows of one subsystem: its namespaces with their gates and channels, and who is connected here.
+// What one poll group knows of one subsystem: its namespaces with their gates and channels, and who
+// is connected here.
 #pragma once
 
 #include <fulmar/backend/device.hpp>
@@ -27,7 +28,7 @@ struct namespace_entry {
     subsystem_group* subsystem = nullptr;
     core::gate gate;
     std::unique_ptr<backend::io_channel> channel;
-    nvme::status closed_status;            ///< what a closed gate answers
+    nvme::status closed_status;  ///< what a closed gate answers
     // Copied from the description for the data path.
     unsigned block_shift = 9;
     std::uint64_t block_count = 0;
@@ -36,8 +37,9 @@ struct namespace_entry {
     bool write_protected = false;
 
     intrusive_list<request, &request::list> parked;
-    intrusive_list<io_task, &io_task::entry_hook> tasks;  ///< at the backend, in order of submission
-    std::uint32_t abandoned = 0;           ///< tasks still at the backend whose request was given up
+    intrusive_list<io_task, &io_task::entry_hook>
+        tasks;                    ///< at the backend, in order of submission
+    std::uint32_t abandoned = 0;  ///< tasks still at the backend whose request was given up
 
     void refresh(const namespace_description& from) noexcept;
 };
@@ -53,10 +55,11 @@ struct subsystem_group {
     subsystem_id id;
     subsystem_view view;
     view_state state = view_state::closed;
-    std::vector<std::unique_ptr<namespace_entry>> entries;  ///< by nsid - 1; null where there is none
+    std::vector<std::unique_ptr<namespace_entry>>
+        entries;  ///< by nsid - 1; null where there is none
     intrusive_list<controller, &controller::subsystem_hook> controllers;
     intrusive_list<qpair, &qpair::subsystem_hook_> qpairs;
-    group_command* pending = nullptr;   ///< the command that waits for something to drain
+    group_command* pending = nullptr;  ///< the command that waits for something to drain
 
     [[nodiscard]] namespace_entry* find(std::uint32_t number) noexcept {
         return number - 1 < entries.size() ? entries[number - 1].get() : nullptr;
@@ -65,8 +68,9 @@ struct subsystem_group {
     // The group's side of each action; each returns true when it is done at once.
     bool add_namespace(const namespace_description& what, backend::device& device);
     bool begin(group_command& command);
-    /// Something happened that `pending` may wait for: look at it at the end of the turn (settle()). Not at once: this is
-    /// called from inside the very channels that settling may destroy.
+    /// Something happened that `pending` may wait for: look at it at the end of the turn
+    /// (settle()). Not at once: this is called from inside the very channels that settling may
+    /// destroy.
     void check_pending() noexcept;
     void settle() noexcept;
     void give_up_pending() noexcept;

@@ -8,13 +8,13 @@
 namespace fulmar::core {
 
 enum class subsystem_state : std::uint8_t {
-    inactive,     ///< no host can reach it; where every subsystem begins and ends
-    activating,   ///< poll groups are building their subsystem groups
-    active,       ///< serving
-    pausing,      ///< poll groups are fencing their namespaces and draining what is at the backends
-    paused,       ///< nothing is at the backends; I/O is parked
-    resuming,     ///< poll groups are opening their gates and replaying what is parked
-    deactivating, ///< poll groups are closing: everything parked is answered, connections end
+    inactive,    ///< no host can reach it; where every subsystem begins and ends
+    activating,  ///< poll groups are building their subsystem groups
+    active,      ///< serving
+    pausing,     ///< poll groups are fencing their namespaces and draining what is at the backends
+    paused,      ///< nothing is at the backends; I/O is parked
+    resuming,    ///< poll groups are opening their gates and replaying what is parked
+    deactivating,  ///< poll groups are closing: everything parked is answered, connections end
 };
 
 enum class subsystem_event : std::uint8_t { start, pause, resume, stop, done, failed };
@@ -36,7 +36,8 @@ inline constexpr auto subsystem_edges = [] {
         subsystem_edge{S::paused, E::stop, S::deactivating},
         subsystem_edge{S::resuming, E::done, S::active},
         subsystem_edge{S::resuming, E::failed, S::paused},
-        subsystem_edge{S::deactivating, E::done, S::inactive},  // teardown has no failed: its deadline escalates
+        subsystem_edge{S::deactivating, E::done,
+                       S::inactive},  // teardown has no failed: its deadline escalates
     };
 }();
 

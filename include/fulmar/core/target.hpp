@@ -1,4 +1,5 @@
-// The target: everything that the control reactor owns. Subsystems, namespaces, devices, listeners, and the changes to them.
+// The target: everything that the control reactor owns. Subsystems, namespaces, devices, listeners,
+// and the changes to them.
 #pragma once
 
 #include <fulmar/backend/device.hpp>
@@ -33,8 +34,8 @@ class target final : public control_port {
     struct setup {
         target_options limits;
         device_factory make_device;
-        change_log* log = nullptr;      ///< null: nothing is recorded, every change counts as durable
-        bool hugepages = false;         ///< for reports only
+        change_log* log = nullptr;  ///< null: nothing is recorded, every change counts as durable
+        bool hugepages = false;     ///< for reports only
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -47,11 +48,13 @@ class target final : public control_port {
     poll_group& add_poll_group(engine::reactor& reactor, std::unique_ptr<mem::buffer_pool> pool);
     result<void> add_transport(std::unique_ptr<transport> t);
 
-    /// Applies the configuration as it was at start. `done` runs once, when everything in it serves or has failed; each
-    /// failure is reported to `failed` before.
-    void start(const target_spec& spec, std::function<void(const error&)> failed, std::function<void()> done);
+    /// Applies the configuration as it was at start. `done` runs once, when everything in it serves
+    /// or has failed; each failure is reported to `failed` before.
+    void start(const target_spec& spec, std::function<void(const error&)> failed,
+               std::function<void()> done);
 
-    /// Stops accepting, ends every connection, closes every subsystem; `done` runs once, within the shutdown time-out.
+    /// Stops accepting, ends every connection, closes every subsystem; `done` runs once, within the
+    /// shutdown time-out.
     void shut_down(std::function<void()> done);
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
@@ -61,7 +64,9 @@ class target final : public control_port {
     // For transports.
     /// The poll group for the next connection.
     [[nodiscard]] poll_group& least_loaded() noexcept;
-    [[nodiscard]] std::span<const std::unique_ptr<poll_group>> groups() const noexcept { return groups_; }
+    [[nodiscard]] std::span<const std::unique_ptr<poll_group>> groups() const noexcept {
+        return groups_;
+    }
     /// Called on: any thread.
     [[nodiscard]] const target_options& options() const noexcept { return setup_.limits; }
     /// Called on: any thread.
@@ -80,7 +85,8 @@ class target final : public control_port {
     void discovery_changed() noexcept;
     void subsystem_gone(subsystem& s) noexcept;
     void subsystem_started() noexcept;
-    /// The target is stopping and `s` is about to be taken down: what it was stays part of the configuration.
+    /// The target is stopping and `s` is about to be taken down: what it was stays part of the
+    /// configuration.
     void keep_for_restart(subsystem& s);
     /// Something that nobody asked for over REST did not work out: start, device loss.
     void operation_failed(const error& why) noexcept;
@@ -118,8 +124,8 @@ class target final : public control_port {
     std::vector<std::unique_ptr<transport>> transports_;
     std::vector<std::unique_ptr<transport_group>> transport_groups_;
     device_registry devices_;
-    std::vector<std::unique_ptr<subsystem>> slots_;         // by slot index; null: free
-    std::vector<std::uint32_t> generations_;                // of the last incarnation, by slot index
+    std::vector<std::unique_ptr<subsystem>> slots_;  // by slot index; null: free
+    std::vector<std::uint32_t> generations_;         // of the last incarnation, by slot index
     std::vector<std::uint32_t> free_slots_;
     boost::unordered_flat_map<std::string, subsystem*> by_nqn_;
     struct listening {
@@ -135,7 +141,7 @@ class target final : public control_port {
 
     // Starting and stopping.
     bool stopping_ = false;
-    std::size_t starting_ = 0;          // subsystems that are not up yet
+    std::size_t starting_ = 0;  // subsystems that are not up yet
     target_spec start_spec_;
     std::function<void(const error&)> start_failed_;
     std::function<void()> start_done_;
@@ -143,7 +149,8 @@ class target final : public control_port {
     std::vector<listener_spec> stopped_listeners_;
     std::vector<std::pair<std::uint32_t, subsystem_spec>> stopped_subsystems_;  // with their slots
     struct shutdown_timer : engine::timer {
-        explicit shutdown_timer(target& t) noexcept : timer(&target::on_shutdown_timer), owner(&t) {}
+        explicit shutdown_timer(target& t) noexcept
+            : timer(&target::on_shutdown_timer), owner(&t) {}
         target* owner;
     };
     shutdown_timer shutdown_timer_;

@@ -5,8 +5,8 @@
 
 namespace fulmar::engine {
 
-/// Embedded in its owner, and handed to reactor::watch(). `ready` runs on that reactor with the EPOLL* bits seen.
-/// Called on: owning reactor.
+/// Embedded in its owner, and handed to reactor::watch(). `ready` runs on that reactor with the
+/// EPOLL* bits seen. Called on: owning reactor.
 class descriptor_watch {
   public:
     using handler = void (*)(descriptor_watch&, std::uint32_t events) noexcept;

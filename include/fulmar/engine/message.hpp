@@ -1,4 +1,5 @@
-// A message between reactors: a node embedded in its sender, so that posting needs no memory and cannot fail.
+// A message between reactors: a node embedded in its sender, so that posting needs no memory and
+// cannot fail.
 #pragma once
 
 #include <atomic>
@@ -13,9 +14,9 @@ enum class post_result : std::uint8_t {
     already,  ///< the node was still queued: the handler has yet to run, for both posts together
 };
 
-/// Derive, and static_cast back in the handler. The handler runs on the reactor that the node was posted to; from its
-/// first instruction on the node may be posted again or destroyed.
-/// Called on: any thread.
+/// Derive, and static_cast back in the handler. The handler runs on the reactor that the node was
+/// posted to; from its first instruction on the node may be posted again or destroyed. Called on:
+/// any thread.
 class message {
   public:
     using handler = void (*)(message&) noexcept;

@@ -1,4 +1,5 @@
-// What a reactor turns over: a piece of work that is polled, and that can say when sleeping is safe.
+// What a reactor turns over: a piece of work that is polled, and that can say when sleeping is
+// safe.
 #pragma once
 
 #include <fulmar/base/intrusive.hpp>
@@ -7,8 +8,9 @@
 
 namespace fulmar::engine {
 
-/// The order inside a turn. Reap before receive: completions free the buffers and slots that receive will want.
-/// Submit after receive: one doorbell for the batch. Flush last: one send per connection and turn.
+/// The order inside a turn. Reap before receive: completions free the buffers and slots that
+/// receive will want. Submit after receive: one doorbell for the batch. Flush last: one send per
+/// connection and turn.
 enum class stage : std::uint8_t { reap, receive, submit, flush };
 inline constexpr unsigned stage_count = 4;
 
@@ -18,11 +20,13 @@ class poller {
     /// Does what is there to do, bounded; returns true when anything was done.
     virtual bool poll() noexcept = 0;
 
-    /// True when poll() would find work; asked after try_sleep() by the sleep handshake. No side effects.
+    /// True when poll() would find work; asked after try_sleep() by the sleep handshake. No side
+    /// effects.
     [[nodiscard]] virtual bool has_work() noexcept { return false; }
 
-    /// Asked before the reactor blocks: arms whatever will end the wait (an interrupt, an eventfd) and returns true,
-    /// or returns false when the poller cannot be woken right now and must go on being polled.
+    /// Asked before the reactor blocks: arms whatever will end the wait (an interrupt, an eventfd)
+    /// and returns true, or returns false when the poller cannot be woken right now and must go on
+    /// being polled.
     virtual bool try_sleep() noexcept { return true; }
 
     /// The wait is over; undoes try_sleep().

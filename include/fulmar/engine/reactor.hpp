@@ -31,15 +31,15 @@ struct reactor_counters {
     std::atomic<std::uint64_t> longest_turn_ns{0};
 };
 
-/// Polls while there is work, and for `busy_window` after it; then blocks in one wait that any watched descriptor,
-/// message or timer ends.
+/// Polls while there is work, and for `busy_window` after it; then blocks in one wait that any
+/// watched descriptor, message or timer ends.
 class reactor {
   public:
     struct options {
         reactor_id id{};
         duration busy_window = std::chrono::microseconds(100);
         const clock_source* clock = nullptr;  ///< outlives the reactor
-        bool descriptors = true;              ///< false in the simulator: no epoll set, never blocks
+        bool descriptors = true;  ///< false in the simulator: no epoll set, never blocks
     };
 
     /// Errors: no_memory when the kernel refuses descriptors.
@@ -72,14 +72,17 @@ class reactor {
     void add(poller& p, stage s) noexcept;
     void remove(poller& p, stage s) noexcept;
 
-    /// Waits for `events` (EPOLLIN, EPOLLET, …) on `fd`.  Errors: no_memory, or what the kernel says of `fd`.
+    /// Waits for `events` (EPOLLIN, EPOLLET, …) on `fd`.  Errors: no_memory, or what the kernel
+    /// says of `fd`.
     result<void> watch(descriptor_watch& w, int fd, std::uint32_t events) noexcept;
     void unwatch(descriptor_watch& w) noexcept;
 
-    /// Looks at the watched descriptors without blocking, now and not at the next interval; returns true when any was ready.
+    /// Looks at the watched descriptors without blocking, now and not at the next interval; returns
+    /// true when any was ready.
     bool poll_descriptors() noexcept;
 
-    /// The last time that the reactor should have run and did not (a stopped process, a starved CPU, one very long turn).
+    /// The last time that the reactor should have run and did not (a stopped process, a starved
+    /// CPU, one very long turn).
     struct stall {
         instant end{};
         duration length{};

@@ -12,8 +12,8 @@
 
 namespace fulmar::engine {
 
-/// Data reactors and their threads. Reactors exist from create() on; threads run between start() and stop().
-/// Called on: control reactor, all methods.
+/// Data reactors and their threads. Reactors exist from create() on; threads run between start()
+/// and stop(). Called on: control reactor, all methods.
 class reactor_pool {
   public:
     /// Run on each reactor's thread as its first and last act (DPDK registration). May be null.
@@ -23,7 +23,8 @@ class reactor_pool {
     };
     struct options {
         std::uint32_t count = 1;
-        std::vector<int> cpus;  ///< one per reactor, or empty: not pinned; a CPU that does not exist is an error
+        std::vector<int>
+            cpus;  ///< one per reactor, or empty: not pinned; a CPU that does not exist is an error
         duration busy_window = std::chrono::microseconds(100);
         const clock_source* clock = nullptr;
         thread_hooks hooks;
@@ -34,7 +35,9 @@ class reactor_pool {
     reactor_pool(const reactor_pool&) = delete;
     reactor_pool& operator=(const reactor_pool&) = delete;
 
-    [[nodiscard]] std::span<const std::unique_ptr<reactor>> reactors() const noexcept { return reactors_; }
+    [[nodiscard]] std::span<const std::unique_ptr<reactor>> reactors() const noexcept {
+        return reactors_;
+    }
 
     /// Errors: not_supported when a thread cannot be pinned or its hook fails; then none runs.
     result<void> start();

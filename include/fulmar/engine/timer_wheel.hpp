@@ -1,4 +1,5 @@
-// Timers of one reactor: a hierarchical wheel with ticks of a millisecond. Arming and cancelling take constant time.
+// Timers of one reactor: a hierarchical wheel with ticks of a millisecond. Arming and cancelling
+// take constant time.
 #pragma once
 
 #include <fulmar/base/clock.hpp>
@@ -30,8 +31,8 @@ class timer {
     std::uint8_t slot_ = 0;
 };
 
-/// Fires each armed timer once, never before its deadline and at most one tick (1 ms) plus a turn after it.
-/// Called on: owning reactor.
+/// Fires each armed timer once, never before its deadline and at most one tick (1 ms) plus a turn
+/// after it. Called on: owning reactor.
 class timer_wheel {
   public:
     explicit timer_wheel(instant start) noexcept;
@@ -39,7 +40,8 @@ class timer_wheel {
     timer_wheel(const timer_wheel&) = delete;
     timer_wheel& operator=(const timer_wheel&) = delete;
 
-    /// Arms `t`, or moves its deadline when it is armed. A deadline in the past fires at the next advance().
+    /// Arms `t`, or moves its deadline when it is armed. A deadline in the past fires at the next
+    /// advance().
     void arm(timer& t, instant deadline) noexcept;
     /// Does nothing when `t` is not armed.
     void cancel(timer& t) noexcept;
@@ -53,7 +55,8 @@ class timer_wheel {
   private:
     static constexpr unsigned level_bits = 6;
     static constexpr unsigned slots = 1u << level_bits;
-    static constexpr unsigned levels = 5;  // 2^30 ms: twelve days; later deadlines are re-armed on the way
+    static constexpr unsigned levels =
+        5;  // 2^30 ms: twelve days; later deadlines are re-armed on the way
     static constexpr std::uint8_t due_level = 0xff;  // level_ of a timer in due_
     using slot_list = intrusive_list<timer, &timer::hook_>;
 

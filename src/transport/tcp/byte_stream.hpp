@@ -1,4 +1,5 @@
-// The seam under NVMe/TCP: something that moves bytes in order. Kernel sockets today; TLS can come in between.
+// The seam under NVMe/TCP: something that moves bytes in order. Kernel sockets today; TLS can come
+// in between.
 #pragma once
 
 #include <sys/uio.h>

@@ -31,11 +31,13 @@ read_pdu wants(std::size_t bytes) noexcept {
 }
 
 bool from_host(pdu_type type) noexcept {
-    return type == pdu_type::ic_req || type == pdu_type::capsule_cmd || type == pdu_type::h2c_data ||
-           type == pdu_type::h2c_term_req;
+    return type == pdu_type::ic_req || type == pdu_type::capsule_cmd ||
+           type == pdu_type::h2c_data || type == pdu_type::h2c_term_req;
 }
 
-bool may_carry_data(pdu_type type) noexcept { return type == pdu_type::capsule_cmd || type == pdu_type::h2c_data; }
+bool may_carry_data(pdu_type type) noexcept {
+    return type == pdu_type::capsule_cmd || type == pdu_type::h2c_data;
+}
 
 std::uint32_t stored_digest(std::span<const std::byte> at) noexcept {
     nvme::le32 value;
@@ -43,8 +45,10 @@ std::uint32_t stored_digest(std::span<const std::byte> at) noexcept {
     return value.value();
 }
 
-// What the fixed header must look like for its type; `data_bytes` is filled in for PDUs that carry some.
-read_pdu check_lengths(const tcp::common_header& ch, pdu_type type, const reader_rules& rules) noexcept {
+// What the fixed header must look like for its type; `data_bytes` is filled in for PDUs that carry
+// some.
+read_pdu check_lengths(const tcp::common_header& ch, pdu_type type,
+                       const reader_rules& rules) noexcept {
     read_pdu r;
     r.type = type;
     const std::uint32_t length = ch.plen.value();
@@ -55,14 +59,17 @@ read_pdu check_lengths(const tcp::common_header& ch, pdu_type type, const reader
         return r;
     }
     const bool wants_header_digest = rules.header_digest && type != pdu_type::ic_req;
-    if (((ch.flags & tcp::pdu_flags::hdgstf) != 0) != wants_header_digest) return bad_field(offsetof(tcp::common_header, flags));
+    if (((ch.flags & tcp::pdu_flags::hdgstf) != 0) != wants_header_digest)
+        return bad_field(offsetof(tcp::common_header, flags));
     const std::uint32_t header_end = ch.hlen + (wants_header_digest ? tcp::digest_bytes : 0);
     if (!may_carry_data(type) || length == header_end) {
-        if (length != header_end || type == pdu_type::h2c_data) return bad_field(offsetof(tcp::common_header, plen));
+        if (length != header_end || type == pdu_type::h2c_data)
+            return bad_field(offsetof(tcp::common_header, plen));
         r.what = outcome::whole;
         return r;
     }
-    if (((ch.flags & tcp::pdu_flags::ddgstf) != 0) != rules.data_digest) return bad_field(offsetof(tcp::common_header, flags));
+    if (((ch.flags & tcp::pdu_flags::ddgstf) != 0) != rules.data_digest)
+        return bad_field(offsetof(tcp::common_header, flags));
     // CPDA is 0 in our ICResp: data starts at any multiple of four behind the header.
     if (ch.pdo < header_end || ch.pdo % 4 != 0 || ch.pdo > tcp::header_bytes_max)
         return bad_field(offsetof(tcp::common_header, pdo));
@@ -87,20 +94,25 @@ read_pdu read_next(std::span<const std::byte> bytes, const reader_rules& rules) 
     if (!type || !from_host(*type)) return bad_field(offsetof(tcp::common_header, type));
     if ((*type == pdu_type::ic_req) == rules.initialised && *type != pdu_type::h2c_term_req)
         return bad(tcp::fatal_error::pdu_sequence_error);
-    if (common->hlen != tcp::header_bytes(*type)) return bad_field(offsetof(tcp::common_header, hlen));
-    if ((common->flags & ~tcp::allowed_flags(*type)) != 0) return bad_field(offsetof(tcp::common_header, flags));
+    if (common->hlen != tcp::header_bytes(*type))
+        return bad_field(offsetof(tcp::common_header, hlen));
+    if ((common->flags & ~tcp::allowed_flags(*type)) != 0)
+        return bad_field(offsetof(tcp::common_header, flags));
     read_pdu r = check_lengths(*common, *type, rules);
     if (r.what == outcome::bad) return r;
 
     const bool header_digest = (common->flags & tcp::pdu_flags::hdgstf) != 0;
     const std::size_t header_end = common->hlen + (header_digest ? tcp::digest_bytes : 0u);
     const bool capsule = *type == pdu_type::capsule_cmd;
-    const std::size_t needed = *type == pdu_type::h2c_data ? std::size_t{common->pdo} : std::size_t{common->plen.value()};
-    // A header digest is checked as early as it can be: the length that says how much to wait for may be wrong.
+    const std::size_t needed =
+        *type == pdu_type::h2c_data ? std::size_t{common->pdo} : std::size_t{common->plen.value()};
+    // A header digest is checked as early as it can be: the length that says how much to wait for
+    // may be wrong.
     if (bytes.size() < header_end) return wants(header_end);
     if (header_digest) {
         const std::uint32_t stored = stored_digest(bytes.subspan(common->hlen));
-        if (stored != nvme::crc32c_of(bytes.first(common->hlen))) return bad(tcp::fatal_error::header_digest_error, stored);
+        if (stored != nvme::crc32c_of(bytes.first(common->hlen)))
+            return bad(tcp::fatal_error::header_digest_error, stored);
     }
     if (bytes.size() < needed) return wants(needed);
     r.header = bytes.first(common->hlen);
@@ -108,7 +120,8 @@ read_pdu read_next(std::span<const std::byte> bytes, const reader_rules& rules) 
     if (capsule && r.data_bytes != 0) {
         r.data = bytes.subspan(common->pdo, r.data_bytes);
         if (r.has_data_digest)
-            r.data_digest_wrong = stored_digest(bytes.subspan(common->pdo + r.data_bytes)) != nvme::crc32c_of(r.data);
+            r.data_digest_wrong =
+                stored_digest(bytes.subspan(common->pdo + r.data_bytes)) != nvme::crc32c_of(r.data);
     }
     return r;
 }

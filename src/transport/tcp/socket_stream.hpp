@@ -1,9 +1,9 @@
 // A connected kernel socket as a byte stream.
 #pragma once
 
-#include <fulmar/base/unique_fd.hpp>
-
 #include "byte_stream.hpp"
+
+#include <fulmar/base/unique_fd.hpp>
 
 namespace fulmar::transport::tcp {
 

@@ -77,7 +77,8 @@ bool tcp_group::receive_all() noexcept {
         }
         ++q.misses;
         const bool silent = q.misses >= misses_allowed && now - q.last_received() >= active_window;
-        if ((silent || active_count_ > most_active || !q.usable()) && q.active_hook.is_linked()) deactivate(q);
+        if ((silent || active_count_ > most_active || !q.usable()) && q.active_hook.is_linked())
+            deactivate(q);
     }
     return worked;
 }
@@ -110,12 +111,14 @@ bool tcp_group::flush_all() noexcept {
 void tcp_group::retire(tcp_qpair& q) noexcept {
     all_.erase(all_.iterator_to(q));
     if (q.active_hook.is_linked()) deactivate(q);
-    if (q.flush_hook.is_linked()) flush_.erase(flush_.iterator_to(q));  // also out of a list that is being flushed
+    if (q.flush_hook.is_linked())
+        flush_.erase(flush_.iterator_to(q));  // also out of a list that is being flushed
     retired_.push_back(q);
 }
 
 void tcp_group::needs_deadlines() noexcept {
-    if (!deadlines_.armed()) reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
+    if (!deadlines_.armed())
+        reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
 }
 
 void tcp_group::on_deadlines(engine::timer& t) noexcept {

@@ -1,6 +1,8 @@
 // The connections of one reactor, and when each is received from and sent to.
 #pragma once
 
+#include "tcp_qpair.hpp"
+
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/transport.hpp>
 #include <fulmar/engine/poller.hpp>
@@ -13,8 +15,6 @@
 #include <memory>
 #include <span>
 
-#include "tcp_qpair.hpp"
-
 namespace fulmar::transport::tcp {
 
 /// A connection on its way from the control reactor to its group.
@@ -24,9 +24,9 @@ struct arrival final : engine::message {
     connection_origin origin;
 };
 
-/// Few active connections are tried directly, every turn; the rest wait for readiness events (edge-triggered). A connection
-/// is active while bytes keep coming.
-/// Called on: owning reactor, all methods.
+/// Few active connections are tried directly, every turn; the rest wait for readiness events
+/// (edge-triggered). A connection is active while bytes keep coming. Called on: owning reactor, all
+/// methods.
 class tcp_group final : public core::transport_group {
   public:
     explicit tcp_group(core::poll_group& group);
@@ -44,9 +44,12 @@ class tcp_group final : public core::transport_group {
 
     /// Scratch for one call: where bytes are received before they find their place.
     static constexpr std::size_t scratch_bytes = limits::receive_buffer_bytes;
-    [[nodiscard]] std::span<std::byte> scratch() noexcept { return {scratch_.get(), scratch_bytes + kept_room}; }
+    [[nodiscard]] std::span<std::byte> scratch() noexcept {
+        return {scratch_.get(), scratch_bytes + kept_room};
+    }
     [[nodiscard]] std::span<iovec> vectors() noexcept { return vectors_; }
-    static constexpr std::size_t kept_room = limits::max_in_capsule_bytes + 512;  ///< in front of it: the rest of a PDU
+    static constexpr std::size_t kept_room =
+        limits::max_in_capsule_bytes + 512;  ///< in front of it: the rest of a PDU
 
   private:
     struct receive_poller final : engine::poller {
@@ -58,7 +61,9 @@ class tcp_group final : public core::transport_group {
     struct flush_poller final : engine::poller {
         explicit flush_poller(tcp_group& g) noexcept : owner(g) {}
         bool poll() noexcept override { return owner.flush_all(); }
-        bool has_work() noexcept override { return !owner.flush_.empty() || !owner.retired_.empty(); }
+        bool has_work() noexcept override {
+            return !owner.flush_.empty() || !owner.retired_.empty();
+        }
         tcp_group& owner;
     };
     bool receive_all() noexcept;
@@ -67,9 +72,11 @@ class tcp_group final : public core::transport_group {
     void deactivate(tcp_qpair& q) noexcept;
     static void on_deadlines(engine::timer& t) noexcept;
 
-    static constexpr std::uint32_t most_active = 128;        ///< beyond, a miss ends a connection's turn at once
-    static constexpr std::uint32_t misses_allowed = 32;      ///< and so does this many misses, when …
-    static constexpr duration active_window = std::chrono::milliseconds(1);  ///< … nothing came for so long
+    static constexpr std::uint32_t most_active =
+        128;  ///< beyond, a miss ends a connection's turn at once
+    static constexpr std::uint32_t misses_allowed = 32;  ///< and so does this many misses, when …
+    static constexpr duration active_window =
+        std::chrono::milliseconds(1);  ///< … nothing came for so long
 
     core::poll_group& group_;
     receive_poller receiver_;
@@ -82,7 +89,8 @@ class tcp_group final : public core::transport_group {
     intrusive_list<tcp_qpair, &tcp_qpair::flush_hook> flush_;
     intrusive_list<tcp_qpair, &tcp_qpair::group_hook> retired_;
     struct deadline_timer : engine::timer {
-        explicit deadline_timer(tcp_group& g) noexcept : timer(&tcp_group::on_deadlines), owner(&g) {}
+        explicit deadline_timer(tcp_group& g) noexcept
+            : timer(&tcp_group::on_deadlines), owner(&g) {}
         tcp_group* owner;
     };
     deadline_timer deadlines_;

@@ -1,5 +1,7 @@
 #include "tcp_listener.hpp"
 
+#include "socket_stream.hpp"
+
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -10,8 +12,6 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
-
-#include "socket_stream.hpp"
 
 namespace fulmar::transport::tcp {
 
@@ -36,14 +36,16 @@ fulmar::result<address> parse(const core::listener_spec& spec) {
         v6->sin6_port = htons(spec.port);
         a.length = sizeof *v6;
     } else {
-        return fail(errc::invalid_argument, fmt::format("{} is not a numeric IPv4 or IPv6 address", spec.address), "/address",
-                    "write for example 127.0.0.1, 0.0.0.0 or ::1");
+        return fail(errc::invalid_argument,
+                    fmt::format("{} is not a numeric IPv4 or IPv6 address", spec.address),
+                    "/address", "write for example 127.0.0.1, 0.0.0.0 or ::1");
     }
     return a;
 }
 
 std::uint16_t port_of(const address& a) noexcept {
-    if (a.storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&a.storage)->sin6_port);
+    if (a.storage.ss_family == AF_INET6)
+        return ntohs(reinterpret_cast<const sockaddr_in6*>(&a.storage)->sin6_port);
     return ntohs(reinterpret_cast<const sockaddr_in*>(&a.storage)->sin_port);
 }
 
@@ -59,33 +61,41 @@ std::string text_of(const address& a) {
     return fmt::format("{}:{}", text.data(), port_of(a));
 }
 
-void set(int fd, int level, int option, int value) noexcept { ::setsockopt(fd, level, option, &value, sizeof value); }
+void set(int fd, int level, int option, int value) noexcept {
+    ::setsockopt(fd, level, option, &value, sizeof value);
+}
 
 }  // namespace
 
-fulmar::result<std::unique_ptr<core::listener>> tcp_listener::open(const core::listener_spec& spec, core::target& target,
-                                                           const std::vector<tcp_group*>& groups) {
+fulmar::result<std::unique_ptr<core::listener>> tcp_listener::open(
+    const core::listener_spec& spec, core::target& target, const std::vector<tcp_group*>& groups) {
     FULMAR_TRY(address at, parse(spec));
-    unique_fd fd(::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    unique_fd fd(
+        ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!fd) return fail_errno("cannot create a socket", errno, spec.name());
     set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (at.storage.ss_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (::bind(fd.get(), at.get(), at.length) != 0)
-        return fail_errno(fmt::format("cannot listen at {} port {}", spec.address, spec.port), errno, spec.name(),
-                          errno == EADDRINUSE ? "another program has the port: stop it, or choose another port" : "");
+        return fail_errno(
+            fmt::format("cannot listen at {} port {}", spec.address, spec.port), errno, spec.name(),
+            errno == EADDRINUSE ? "another program has the port: stop it, or choose another port"
+                                : "");
     constexpr int backlog = 1024;
     if (::listen(fd.get(), backlog) != 0) return fail_errno("cannot listen", errno, spec.name());
     address bound;
     bound.length = sizeof bound.storage;
-    if (::getsockname(fd.get(), bound.get(), &bound.length) != 0) return fail_errno("cannot read the bound address", errno);
+    if (::getsockname(fd.get(), bound.get(), &bound.length) != 0)
+        return fail_errno("cannot read the bound address", errno);
     core::listener_spec actual = spec;
     actual.port = port_of(bound);
-    std::unique_ptr<tcp_listener> made(new tcp_listener(std::move(actual), std::move(fd), target, groups));
+    std::unique_ptr<tcp_listener> made(
+        new tcp_listener(std::move(actual), std::move(fd), target, groups));
     FULMAR_CHECK(target.control_reactor().watch(made->watch_, made->fd_.get(), EPOLLIN));
     return made;
 }
 
-tcp_listener::tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target, const std::vector<tcp_group*>& groups)
+tcp_listener::tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target,
+                           const std::vector<tcp_group*>& groups)
     : spec_(std::move(spec)),
       fd_(std::move(fd)),
       target_(target),
@@ -110,7 +120,9 @@ core::listener_status tcp_listener::status() const {
     return s;
 }
 
-void tcp_listener::on_ready(engine::descriptor_watch& w, std::uint32_t) noexcept { static_cast<watch&>(w).owner->accept_some(); }
+void tcp_listener::on_ready(engine::descriptor_watch& w, std::uint32_t) noexcept {
+    static_cast<watch&>(w).owner->accept_some();
+}
 
 void tcp_listener::on_pause_over(engine::timer& t) noexcept {
     tcp_listener& self = *static_cast<pause&>(t).owner;
@@ -127,7 +139,8 @@ void tcp_listener::accept_some() noexcept {
                 if (complaints_.allow(target_.control_reactor().now()))
                     log::warn("{}: cannot accept: {}", spec_.name(), std::strerror(errno));
                 target_.control_reactor().unwatch(watch_);
-                target_.control_reactor().timers().arm(pause_, target_.control_reactor().now() + std::chrono::milliseconds(100));
+                target_.control_reactor().timers().arm(
+                    pause_, target_.control_reactor().now() + std::chrono::milliseconds(100));
             }
             return;
         }
@@ -140,13 +153,16 @@ void tcp_listener::accept_some() noexcept {
 }
 
 void tcp_listener::hand_over(unique_fd fd, std::string peer) noexcept {
-    const bool too_many = account_->connections.load(std::memory_order_relaxed) >= target_.options().max_connections_per_listener;
-    const bool storm = account_->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes;
+    const bool too_many = account_->connections.load(std::memory_order_relaxed) >=
+                          target_.options().max_connections_per_listener;
+    const bool storm =
+        account_->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes;
     if (too_many || storm) {
         account_->rejected.fetch_add(1, std::memory_order_relaxed);
         if (complaints_.allow(target_.control_reactor().now()))
             log::warn("{}: refused {}: {}", spec_.name(), peer,
-                      too_many ? "max_connections_per_listener is reached" : "too many connections have not sent a Connect yet");
+                      too_many ? "max_connections_per_listener is reached"
+                               : "too many connections have not sent a Connect yet");
         return;
     }
     set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
@@ -158,8 +174,11 @@ void tcp_listener::hand_over(unique_fd fd, std::string peer) noexcept {
     core::poll_group& least = target_.least_loaded();
     for (tcp_group* g : groups_) {
         if (&g->group() != &least) continue;
-        auto* m = new (std::nothrow) arrival(
-            *g, {.stream = std::make_unique<socket_stream>(std::move(fd)), .peer = std::move(peer), .local = std::move(local), .account = account_});
+        auto* m = new (std::nothrow)
+            arrival(*g, {.stream = std::make_unique<socket_stream>(std::move(fd)),
+                         .peer = std::move(peer),
+                         .local = std::move(local),
+                         .account = account_});
         if (m == nullptr) return;
         least.load.fetch_add(1, std::memory_order_relaxed);
         account_->connections.fetch_add(1, std::memory_order_relaxed);

@@ -1,6 +1,9 @@
 // Accepts NVMe/TCP connections at one address and hands each to the least loaded poll group.
 #pragma once
 
+#include "listener_account.hpp"
+#include "tcp_group.hpp"
+
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/core/target.hpp>
@@ -11,21 +14,20 @@
 #include <memory>
 #include <vector>
 
-#include "listener_account.hpp"
-#include "tcp_group.hpp"
-
 namespace fulmar::transport::tcp {
 
 /// Called on: control reactor, all methods.
 class tcp_listener final : public core::listener {
   public:
-    static fulmar::result<std::unique_ptr<core::listener>> open(const core::listener_spec& spec, core::target& target,
-                                                        const std::vector<tcp_group*>& groups);
+    static fulmar::result<std::unique_ptr<core::listener>> open(
+        const core::listener_spec& spec, core::target& target,
+        const std::vector<tcp_group*>& groups);
     ~tcp_listener() override;
     [[nodiscard]] core::listener_status status() const override;
 
   private:
-    tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target, const std::vector<tcp_group*>& groups);
+    tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target,
+                 const std::vector<tcp_group*>& groups);
     static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
     static void on_pause_over(engine::timer& t) noexcept;
     void accept_some() noexcept;
@@ -39,7 +41,8 @@ class tcp_listener final : public core::listener {
     const std::vector<tcp_group*>& groups_;  // the transport's; outlives its listeners
     std::shared_ptr<listener_account> account_;
     struct watch final : engine::descriptor_watch {
-        explicit watch(tcp_listener& l) noexcept : descriptor_watch(&tcp_listener::on_ready), owner(&l) {}
+        explicit watch(tcp_listener& l) noexcept
+            : descriptor_watch(&tcp_listener::on_ready), owner(&l) {}
         tcp_listener* owner;
     };
     watch watch_;

@@ -1,26 +1,32 @@
 // The life of an NVMe/TCP connection: its requests, its deadlines, its end.
 #include "tcp_qpair.hpp"
 
+#include "tcp_group.hpp"
+
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
+
 #include <sys/epoll.h>
 
 #include <new>
-
-#include "tcp_group.hpp"
 
 namespace fulmar::transport::tcp {
 
 namespace sc = nvme::sc;
 
 namespace {
-// What every admin queue takes, and every Connect, whatever IOCCSZ says (NVMe/TCP 1.0, section 3.3).
+// What every admin queue takes, and every Connect, whatever IOCCSZ says (NVMe/TCP 1.0,
+// section 3.3).
 constexpr std::uint32_t admin_in_capsule_bytes = 8192;
 static_assert(admin_in_capsule_bytes <= limits::max_in_capsule_bytes);
 }  // namespace
 
 tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
-    : qpair(group.group()), tcp_(group), origin_(std::move(origin)), watch_(*this), chunk_wait_(*this) {
+    : qpair(group.group()),
+      tcp_(group),
+      origin_(std::move(origin)),
+      watch_(*this),
+      chunk_wait_(*this) {
     const core::target_options& options = group.group().options();
     rules_.in_capsule_bytes = admin_in_capsule_bytes;
     rules_.h2c_data_bytes = static_cast<std::uint32_t>(options.max_transfer_bytes);
@@ -30,7 +36,8 @@ tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
         free_.push_back(first_requests_[i]);
     }
     opened_ = last_received_ = last_sent_ = group.reactor().now();
-    group.group().pool().open(credit(), mem::buffer_pool::chunks_for(options.max_transfer_bytes), true);
+    group.group().pool().open(credit(), mem::buffer_pool::chunks_for(options.max_transfer_bytes),
+                              true);
 }
 
 tcp_qpair::~tcp_qpair() {
@@ -40,10 +47,11 @@ tcp_qpair::~tcp_qpair() {
 }
 
 fulmar::result<void> tcp_qpair::begin() {
-    return tcp_.reactor().watch(watch_, origin_.stream->descriptor(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return tcp_.reactor().watch(watch_, origin_.stream->descriptor(),
+                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
-// --- requests -------------------------------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 bool tcp_qpair::grow(std::uint32_t depth) noexcept {
     requests_.reset(new (std::nothrow) tcp_request[depth]);
@@ -58,7 +66,8 @@ bool tcp_qpair::grow(std::uint32_t depth) noexcept {
 }
 
 void tcp_qpair::connected() noexcept {
-    if (is_io()) rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
+    if (is_io())
+        rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
 }
 
 tcp_request* tcp_qpair::find(std::uint16_t tag) noexcept {
@@ -89,7 +98,7 @@ void tcp_qpair::for_each_request(void (*visit)(core::request&, void*), void* con
         if (requests_[i].in_use) visit(requests_[i], context);
 }
 
-// --- the end --------------------------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void tcp_qpair::stop() noexcept {
     stopped_ = true;
@@ -117,9 +126,7 @@ void tcp_qpair::stop() noexcept {
     origin_.stream.reset();
 }
 
-void tcp_qpair::retire() noexcept {
-    tcp_.retire(*this);
-}
+void tcp_qpair::retire() noexcept { tcp_.retire(*this); }
 
 void tcp_qpair::release_account() noexcept {
     origin_.account->connections.fetch_sub(1, std::memory_order_relaxed);
@@ -134,7 +141,7 @@ void tcp_qpair::describe(core::connection_status& into) const {
     into.data_digest = rules_.data_digest;
 }
 
-// --- deadlines ------------------------------------------------------------------------------------------------------------
+// --- deadlines -----------------------------------------------------------------------------------
 
 bool tcp_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
@@ -153,7 +160,8 @@ bool tcp_qpair::check_deadlines(instant now) noexcept {
         close(core::close_reason::stalled);
         return false;
     }
-    if (awaiting_data_ != 0 && !blocked_ && now - last_received_ >= std::chrono::seconds(options.data_stall_s)) {
+    if (awaiting_data_ != 0 && !blocked_ &&
+        now - last_received_ >= std::chrono::seconds(options.data_stall_s)) {
         close(core::close_reason::stalled);
         return false;
     }

@@ -1,5 +1,11 @@
-// One NVMe/TCP connection: bytes in, requests to core, answers out. tcp_receive.cpp has the way in, tcp_send.cpp the way out.
+// One NVMe/TCP connection: bytes in, requests to core, answers out. tcp_receive.cpp has the way in,
+// tcp_send.cpp the way out.
 #pragma once
+
+#include "byte_stream.hpp"
+#include "listener_account.hpp"
+#include "pdu_reader.hpp"
+#include "tcp_request.hpp"
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/qpair.hpp>
@@ -12,11 +18,6 @@
 #include <memory>
 #include <span>
 #include <string>
-
-#include "byte_stream.hpp"
-#include "listener_account.hpp"
-#include "pdu_reader.hpp"
-#include "tcp_request.hpp"
 
 namespace fulmar::transport::tcp {
 
@@ -43,13 +44,16 @@ class tcp_qpair final : public core::qpair {
     bool receive() noexcept;
     /// One send call with everything that is due; true when anything left.
     bool flush() noexcept;
-    /// Deadlines of this connection: ends it when one has passed. True while there is something to look after.
+    /// Deadlines of this connection: ends it when one has passed. True while there is something to
+    /// look after.
     bool check_deadlines(instant now) noexcept;
 
     /// Its last act: the listener counts it out.
     void release_account() noexcept;
     /// Bytes may be waiting that no readiness event will announce.
-    [[nodiscard]] bool wants_receive() const noexcept { return may_have_more_ && !stopped_ && !blocked_ && !closes_after_control_; }
+    [[nodiscard]] bool wants_receive() const noexcept {
+        return may_have_more_ && !stopped_ && !blocked_ && !closes_after_control_;
+    }
     [[nodiscard]] instant last_received() const noexcept { return last_received_; }
 
     list_hook group_hook{};    ///< all connections of the group
@@ -66,7 +70,9 @@ class tcp_qpair final : public core::qpair {
     void connected() noexcept override;
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
-    [[nodiscard]] std::string_view listener_name() const noexcept override { return origin_.account->name; }
+    [[nodiscard]] std::string_view listener_name() const noexcept override {
+        return origin_.account->name;
+    }
 
   private:
     // tcp_receive.cpp
@@ -84,7 +90,8 @@ class tcp_qpair final : public core::qpair {
     void resume_parsing() noexcept;
     static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
     static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
-    void fatal(nvme::tcp::fatal_error error, std::uint32_t information, std::span<const std::byte> header) noexcept;
+    void fatal(nvme::tcp::fatal_error error, std::uint32_t information,
+               std::span<const std::byte> header) noexcept;
 
     // tcp_send.cpp
     void prepare_answer(tcp_request& r) noexcept;
@@ -96,7 +103,9 @@ class tcp_qpair final : public core::qpair {
     void consume(std::size_t sent) noexcept;
     void output_sent(tcp_request& r) noexcept;
     void keep_unsent_data() noexcept;
-    [[nodiscard]] bool has_output() const noexcept { return control_bytes_ != 0 || !output_.empty(); }
+    [[nodiscard]] bool has_output() const noexcept {
+        return control_bytes_ != 0 || !output_.empty();
+    }
     void request_flush() noexcept;
 
     [[nodiscard]] tcp_request* find(std::uint16_t tag) noexcept;
@@ -120,22 +129,23 @@ class tcp_qpair final : public core::qpair {
 
     // In.
     reader_rules rules_;
-    std::unique_ptr<std::byte[]> kept_;     // bytes of a PDU that has not arrived whole
+    std::unique_ptr<std::byte[]> kept_;  // bytes of a PDU that has not arrived whole
     std::size_t kept_capacity_ = 0;
     std::size_t kept_bytes_ = 0;
-    std::size_t wanted_ = 0;                // bytes before parsing makes sense again
-    tcp_request* data_request_ = nullptr;   // the H2CData that is arriving
+    std::size_t wanted_ = 0;               // bytes before parsing makes sense again
+    tcp_request* data_request_ = nullptr;  // the H2CData that is arriving
     std::uint32_t data_left_ = 0;
     bool data_last_ = false;
     bool digest_due_ = false;
     nvme::crc32c data_crc_;
     struct chunk_wait final : mem::buffer_waiter {
-        explicit chunk_wait(tcp_qpair& q) noexcept : buffer_waiter(&tcp_qpair::on_chunk_granted), owner(&q) {}
+        explicit chunk_wait(tcp_qpair& q) noexcept
+            : buffer_waiter(&tcp_qpair::on_chunk_granted), owner(&q) {}
         tcp_qpair* owner;
     };
     chunk_wait chunk_wait_;
-    mem::buffer_chain spare_;               // for the in-capsule data that comes next
-    bool blocked_ = false;                  // waits for `spare_`
+    mem::buffer_chain spare_;  // for the in-capsule data that comes next
+    bool blocked_ = false;     // waits for `spare_`
     bool may_have_more_ = false;
     instant last_received_{};
 
@@ -143,15 +153,15 @@ class tcp_qpair final : public core::qpair {
     std::uint8_t host_pda_ = 0;
     std::uint32_t max_r2t_ = 1;
     intrusive_list<tcp_request, &tcp_request::output_hook> output_;
-    std::size_t output_offset_ = 0;         // bytes of the first item that have left
-    std::array<std::byte, 160> control_;    // ICResp or a terminate request, ahead of everything else
+    std::size_t output_offset_ = 0;       // bytes of the first item that have left
+    std::array<std::byte, 160> control_;  // ICResp or a terminate request, ahead of everything else
     std::size_t control_bytes_ = 0;
     std::size_t control_offset_ = 0;
     bool closes_after_control_ = false;
     instant last_sent_{};
 
     instant opened_{};
-    std::uint32_t awaiting_data_ = 0;       // requests that wait for the host's data
+    std::uint32_t awaiting_data_ = 0;  // requests that wait for the host's data
     bool handshake_counted_ = true;
     bool stopped_ = false;
     log::limiter complaints_;

@@ -1,15 +1,16 @@
-// The way in. One receive call a turn: the data that a host was asked for goes straight into its request's buffer, whatever
-// follows into the group's scratch, from where PDUs are handed on. A PDU that has not arrived whole is kept until it has.
+// The way in. One receive call a turn: the data that a host was asked for goes straight into its
+// request's buffer, whatever follows into the group's scratch, from where PDUs are handed on. A PDU
+// that has not arrived whole is kept until it has.
+#include "tcp_group.hpp"
 #include "tcp_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
+
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
-
-#include "tcp_group.hpp"
 
 namespace fulmar::transport::tcp {
 
@@ -35,7 +36,8 @@ bool tcp_qpair::receive() noexcept {
     std::size_t count = 0;
     if (data_left_ != 0 && kept_bytes_ == 0) {
         direct = data_left_;
-        count = data_request_->chain.fill_iovecs(vectors.first(limits::max_chunks_per_request), data_request_->received, direct);
+        count = data_request_->chain.fill_iovecs(vectors.first(limits::max_chunks_per_request),
+                                                 data_request_->received, direct);
     }
     vectors[count++] = {room.data(), room.size()};
     const byte_stream::result got = origin_.stream->receive(vectors.first(count));
@@ -78,7 +80,8 @@ void tcp_qpair::take_in(std::span<const std::byte> bytes) noexcept {
     if (!stopped_ && !closes_after_control_ && used < bytes.size()) keep(bytes.subspan(used));
 }
 
-// What is left of a turn's bytes. Usually part of one capsule; more when memory for in-capsule data has run out.
+// What is left of a turn's bytes. Usually part of one capsule; more when memory for in-capsule data
+// has run out.
 void tcp_qpair::keep(std::span<const std::byte> rest) noexcept {
     if (rest.size() > kept_capacity_) {
         const std::size_t capacity = std::max(rest.size(), tcp_group::kept_room);
@@ -98,7 +101,8 @@ std::size_t tcp_qpair::parse(std::span<const std::byte> bytes) noexcept {
     switch (next.what) {
         case read_pdu::outcome::more: wanted_ = next.bytes; return 0;
         case read_pdu::outcome::bad:
-            fatal(next.error, next.error_information, bytes.first(std::min<std::size_t>(bytes.size(), pdu::header_bytes_max)));
+            fatal(next.error, next.error_information,
+                  bytes.first(std::min<std::size_t>(bytes.size(), pdu::header_bytes_max)));
             return bytes.size();
         case read_pdu::outcome::whole: return handle(next) ? next.bytes : 0;
     }
@@ -138,7 +142,8 @@ void tcp_qpair::on_ic_req(std::span<const std::byte> header) noexcept {
     response.ch = pdu::make_header(pdu::pdu_type::ic_resp, 0, false, false, 0);
     response.pfv = pdu::pdu_format_version;
     response.cpda = 0;
-    response.dgst = static_cast<std::uint8_t>(request->dgst & (pdu::digest_flags::header | pdu::digest_flags::data));
+    response.dgst = static_cast<std::uint8_t>(
+        request->dgst & (pdu::digest_flags::header | pdu::digest_flags::data));
     response.maxh2cdata = rules_.h2c_data_bytes;
     std::memcpy(control_.data(), &response, sizeof response);
     control_bytes_ = sizeof response;
@@ -146,15 +151,18 @@ void tcp_qpair::on_ic_req(std::span<const std::byte> header) noexcept {
     request_flush();
 }
 
-// What the data pointer means on this transport (NVMe/TCP 1.0, section 3.5; Base 2.0, section 4.1.2).
+// What the data pointer means on this transport (NVMe/TCP 1.0, section 3.5; Base 2.0,
+// section 4.1.2).
 void tcp_qpair::interpret_sgl(tcp_request& r, std::size_t in_capsule_bytes) noexcept {
     const nvme::sgl_descriptor& sgl = r.sqe.sgl1;
     r.sgl_status = sc::success;
     r.sgl_bytes = sgl.length.value();
     switch (sgl.identifier) {
         case nvme::sgl_in_capsule:
-            if (sgl.address.value() != 0) r.sgl_status = sc::sgl_offset_invalid;
-            else if (sgl.length.value() != in_capsule_bytes) r.sgl_status = sc::data_sgl_length_invalid;
+            if (sgl.address.value() != 0)
+                r.sgl_status = sc::sgl_offset_invalid;
+            else if (sgl.length.value() != in_capsule_bytes)
+                r.sgl_status = sc::data_sgl_length_invalid;
             return;
         case nvme::sgl_transport:
             if (in_capsule_bytes != 0) r.sgl_status = sc::data_sgl_length_invalid;
@@ -209,20 +217,24 @@ void tcp_qpair::resume_parsing() noexcept {
     tcp_.activate(*this);
 }
 
-// --- data that was asked for ----------------------------------------------------------------------------------------------
+// --- data that was asked for ---------------------------------------------------------------------
 
 void tcp_qpair::on_h2c_data(const read_pdu& next) noexcept {
     const auto header = nvme::read_wire<pdu::h2c_data>(next.header);
     if (!header) return;
     tcp_request* r = find(header->ttag.value());
     if (r == nullptr || !r->in_use || r->state() != core::request_state::awaiting_data)
-        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, ttag), next.header);
+        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, ttag),
+                     next.header);
     if (header->cccid.value() != r->cid())
-        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, cccid), next.header);
+        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, cccid),
+                     next.header);
     if (header->datal.value() != next.data_bytes)
-        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, datal), next.header);
+        return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, datal),
+                     next.header);
     if (header->datao.value() != r->received || next.data_bytes > r->asked - r->received)
-        return fatal(pdu::fatal_error::data_transfer_out_of_range, offsetof(pdu::h2c_data, datao), next.header);
+        return fatal(pdu::fatal_error::data_transfer_out_of_range, offsetof(pdu::h2c_data, datao),
+                     next.header);
     data_request_ = r;
     data_left_ = next.data_bytes;
     digest_due_ = next.has_data_digest;
@@ -263,7 +275,8 @@ void tcp_qpair::data_pdu_complete() noexcept {
         return;
     }
     --awaiting_data_;
-    // A wrong digest ends this command and nothing else: nothing is written, and the host may try again.
+    // A wrong digest ends this command and nothing else: nothing is written, and the host may try
+    // again.
     on_data(r, r.data_broken ? sc::transient_transport_error : sc::success);
 }
 

@@ -17,23 +17,24 @@ enum class output_kind : std::uint8_t { none, answer, ready_to_transfer };
 
 /// Called on: owning reactor.
 struct tcp_request final : core::request {
-    static constexpr std::size_t header_room = sizeof(nvme::tcp::c2h_data) + nvme::tcp::digest_bytes;
+    static constexpr std::size_t header_room =
+        sizeof(nvme::tcp::c2h_data) + nvme::tcp::digest_bytes;
 
-    std::uint16_t tag = 0;             ///< TTAG: its place in the connection's table
+    std::uint16_t tag = 0;  ///< TTAG: its place in the connection's table
     bool in_use = false;
 
     // Data from the host.
-    std::uint32_t asked = 0;           ///< bytes that R2Ts have asked for
+    std::uint32_t asked = 0;  ///< bytes that R2Ts have asked for
     std::uint32_t received = 0;
-    bool data_broken = false;          ///< a data digest was wrong
+    bool data_broken = false;  ///< a data digest was wrong
 
     // Output: up to four pieces in this order. Lengths of 0 are left out.
     output_kind output = output_kind::none;
-    std::uint8_t first_bytes = 0;      ///< C2HData or R2T header, with digest
-    std::uint8_t padding = 0;          ///< up to where the host wants its data
-    std::uint8_t response_bytes = 0;   ///< CapsuleResp, with digest
+    std::uint8_t first_bytes = 0;     ///< C2HData or R2T header, with digest
+    std::uint8_t padding = 0;         ///< up to where the host wants its data
+    std::uint8_t response_bytes = 0;  ///< CapsuleResp, with digest
     bool digest_after_data = false;
-    std::uint32_t output_bytes = 0;    ///< of all pieces
+    std::uint32_t output_bytes = 0;  ///< of all pieces
     std::array<std::byte, header_room> first;
     std::array<std::byte, header_room> response;
     std::array<std::byte, nvme::tcp::digest_bytes> data_digest;

@@ -1,13 +1,13 @@
-// The way out. Answers and R2Ts queue up during a turn and leave in one send call per connection; a read's data leaves from
-// where the device has it, and is copied only when the socket would not take all of it.
+// The way out. Answers and R2Ts queue up during a turn and leave in one send call per connection; a
+// read's data leaves from where the device has it, and is copied only when the socket would not
+// take all of it.
+#include "tcp_group.hpp"
 #include "tcp_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
 
 #include <algorithm>
 #include <cstring>
-
-#include "tcp_group.hpp"
 
 namespace fulmar::transport::tcp {
 
@@ -54,8 +54,10 @@ void tcp_qpair::prepare_answer(tcp_request& r) noexcept {
     r.output_bytes = 0;
     if (with_data) {
         pdu::c2h_data header{};
-        const auto flags = static_cast<std::uint8_t>(pdu::pdu_flags::last_pdu | (success_flag ? pdu::pdu_flags::success : 0));
-        header.ch = pdu::make_header(pdu::pdu_type::c2h_data, r.length, rules_.header_digest, rules_.data_digest, host_pda_, flags);
+        const auto flags = static_cast<std::uint8_t>(pdu::pdu_flags::last_pdu |
+                                                     (success_flag ? pdu::pdu_flags::success : 0));
+        header.ch = pdu::make_header(pdu::pdu_type::c2h_data, r.length, rules_.header_digest,
+                                     rules_.data_digest, host_pda_, flags);
         header.cccid = r.cid();
         header.datao = 0u;
         header.datal = r.length;
@@ -69,7 +71,8 @@ void tcp_qpair::prepare_answer(tcp_request& r) noexcept {
                 std::array<iovec, limits::max_chunks_per_request> vectors;
                 const std::uint32_t count = r.chain.fill_iovecs(vectors, 0, r.length);
                 for (std::uint32_t i = 0; i < count; ++i)
-                    crc.update({static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len});
+                    crc.update(
+                        {static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len});
             }
             nvme::le32 stored;
             stored = crc.value();
@@ -80,7 +83,8 @@ void tcp_qpair::prepare_answer(tcp_request& r) noexcept {
     }
     if (!success_flag) {
         pdu::capsule_resp response{};
-        response.ch = pdu::make_header(pdu::pdu_type::capsule_resp, 0, rules_.header_digest, false, 0);
+        response.ch =
+            pdu::make_header(pdu::pdu_type::capsule_resp, 0, rules_.header_digest, false, 0);
         response.rccqe.dw0 = r.dw0;
         response.rccqe.dw1 = r.dw1;
         response.rccqe.sqhd = sq_head();
@@ -103,7 +107,8 @@ void tcp_qpair::fetch_data(core::request& request) noexcept {
     prepare_r2t(r);
 }
 
-// Asks for the rest of the data; in pieces, several of them on the way, when the host takes more than one R2T.
+// Asks for the rest of the data; in pieces, several of them on the way, when the host takes more
+// than one R2T.
 void tcp_qpair::prepare_r2t(tcp_request& r) noexcept {
     if (r.output_hook.is_linked()) return;
     const std::uint32_t left = r.length - r.asked;
@@ -138,11 +143,13 @@ bool tcp_qpair::visit_pieces(tcp_request& r, Visit&& visit) noexcept {
             std::array<iovec, limits::max_chunks_per_request> vectors;
             const std::uint32_t count = r.chain.fill_iovecs(vectors, 0, r.length);
             for (std::uint32_t i = 0; i < count; ++i)
-                if (!visit(static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len)) return false;
+                if (!visit(static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len))
+                    return false;
         }
         if (r.digest_after_data && !visit(r.data_digest.data(), r.data_digest.size())) return false;
     }
-    if (r.response_bytes != 0 && !visit(r.response.data(), std::size_t{r.response_bytes})) return false;
+    if (r.response_bytes != 0 && !visit(r.response.data(), std::size_t{r.response_bytes}))
+        return false;
     return true;
 }
 
@@ -188,7 +195,8 @@ bool tcp_qpair::flush() noexcept {
     if (stopped_ || !has_output()) return sent.bytes != 0;
     keep_unsent_data();
     tcp_.needs_deadlines();
-    if (sent.bytes == offered) request_flush();  // there was more than one call could carry; else EPOLLOUT tells
+    if (sent.bytes == offered)
+        request_flush();  // there was more than one call could carry; else EPOLLOUT tells
     return sent.bytes != 0;
 }
 
@@ -217,7 +225,8 @@ void tcp_qpair::output_sent(tcp_request& r) noexcept {
     prepare_r2t(r);  // the next piece, when the host takes several at a time
 }
 
-// The turn ends: what still refers to a device's own memory gets a copy in the buffer that was taken for it.
+// The turn ends: what still refers to a device's own memory gets a copy in the buffer that was
+// taken for it.
 void tcp_qpair::keep_unsent_data() noexcept {
     for (tcp_request& r : output_) {
         if (r.in_place == nullptr) continue;
@@ -226,11 +235,12 @@ void tcp_qpair::keep_unsent_data() noexcept {
     }
 }
 
-void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information, std::span<const std::byte> header) noexcept {
+void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information,
+                      std::span<const std::byte> header) noexcept {
     if (stopped_ || closes_after_control_) return;
     if (complaints_.allow(tcp_.reactor().now()))
-        log::info("{} broke the NVMe/TCP protocol (FES {}, FEI {}): its connection ends", origin_.peer,
-                  static_cast<unsigned>(error), information);
+        log::info("{} broke the NVMe/TCP protocol (FES {}, FEI {}): its connection ends",
+                  origin_.peer, static_cast<unsigned>(error), information);
     const std::size_t echoed = std::min<std::size_t>(header.size(), pdu::term_req_data_bytes_max);
     pdu::term_req term{};
     term.ch = pdu::make_header(pdu::pdu_type::c2h_term_req, 0, false, false, 0);
@@ -238,7 +248,8 @@ void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information, std::sp
     term.fes = static_cast<std::uint16_t>(error);
     term.fei = information;
     // Between two PDUs only: one that has begun to leave is lost with the connection anyway.
-    if (output_offset_ != 0 || control_bytes_ != 0) return close(core::close_reason::protocol_error);
+    if (output_offset_ != 0 || control_bytes_ != 0)
+        return close(core::close_reason::protocol_error);
     std::memcpy(control_.data(), &term, sizeof term);
     std::memcpy(control_.data() + sizeof term, header.data(), echoed);
     control_bytes_ = sizeof term + echoed;

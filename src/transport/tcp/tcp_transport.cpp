@@ -1,10 +1,10 @@
 // NVMe/TCP as the target sees it: listeners on the control reactor, one group on each data reactor.
+#include "tcp_group.hpp"
+#include "tcp_listener.hpp"
+
 #include <fulmar/transport/tcp.hpp>
 
 #include <vector>
-
-#include "tcp_group.hpp"
-#include "tcp_listener.hpp"
 
 namespace fulmar::transport {
 
@@ -33,6 +33,8 @@ class tcp_transport final : public core::transport {
 
 }  // namespace
 
-std::unique_ptr<core::transport> make_tcp_transport(core::target& target) { return std::make_unique<tcp_transport>(target); }
+std::unique_ptr<core::transport> make_tcp_transport(core::target& target) {
+    return std::make_unique<tcp_transport>(target);
+}
 
 }  // namespace fulmar::transport

@@ -22,7 +22,8 @@ using nlohmann::json;
 
 struct rest_fixture : testing::Test {
     void SetUp() override {
-        spdlog::set_level(spdlog::level::off);
+        spdlog::set_level(std::getenv("FULMAR_TEST_LOG") ? spdlog::level::debug
+                                                         : spdlog::level::off);
         folder = testing::TempDir() + "/fulmar_rest_" + std::to_string(::getpid());
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);

@@ -26,11 +26,10 @@ constexpr std::uint32_t blocks = 256;
 /// A file on a forgetful disk, with or without something like O_DIRECT.
 class forgetful_backing final : public backing_file {
   public:
-    forgetful_backing(test::volatile_disk& disk, bool direct)
+    forgetful_backing(test::forgetful_storage& disk, bool direct)
         : disk_(disk), cached_(disk.open("namespace", true)) {
         direct_ = direct ? disk.open_again(cached_) : cached_;
         if (disk.size(cached_) < blocks * block) disk.set_size(cached_, blocks * block);
-        disk.sync_names();
     }
     int fd() const noexcept override { return direct_; }
     int unaligned_fd() const noexcept override { return cached_; }
@@ -48,7 +47,7 @@ class forgetful_backing final : public backing_file {
     result<void> reopen() override { return {}; }
 
   private:
-    test::volatile_disk& disk_;
+    test::forgetful_storage& disk_;
     int cached_;
     int direct_;
     std::string claim_ = "file:0:1", note_;
@@ -85,7 +84,7 @@ class Durability : public ::testing::TestWithParam<bool> {
         std::vector<std::byte> data(count * block, static_cast<std::byte>(value));
         return io().write(first, count, data, fua);
     }
-    test::volatile_disk disk;
+    test::forgetful_storage disk;
     hand_reactor reactor{false};
     test::test_listener listener;
     std::unique_ptr<test::forgetful_files> files;
@@ -301,27 +300,6 @@ TEST_P(Durability, ZeroesByWhateverTheFileSystemCan) {
 
 INSTANTIATE_TEST_SUITE_P(Through, Durability, ::testing::Bool(),
                          [](const auto& p) -> std::string { return p.param ? "direct" : "cache"; });
-
-// --- The disk itself ---
-
-TEST(ForgetfulDisk, NamesNeedTheirFolderSynced) {
-    bool lost = false, kept = false;
-    for (std::uint32_t seed = 0; seed < 20; ++seed) {
-        test::volatile_disk disk;
-        disk.open("old", true);
-        disk.sync_names();
-        disk.open("new", true);
-        disk.rename("new", "old");
-        disk.power_cut(seed);
-        EXPECT_TRUE(disk.exists("old"));
-        (disk.exists("new") ? kept : lost) = true;
-        disk.rename("old", "final");
-        disk.sync_names();
-        disk.power_cut(seed + 1);
-        EXPECT_TRUE(disk.exists("final"));
-    }
-    EXPECT_TRUE(lost && kept);
-}
 
 }  // namespace
 }  // namespace fulmar::backend

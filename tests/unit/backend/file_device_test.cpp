@@ -14,6 +14,7 @@
 #include <support/temp_dir.hpp>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -357,6 +358,37 @@ TEST_F(FileDevice, ServesFilesInMemory) {
     EXPECT_EQ(io().read(0, 8, back), sc::success);
     EXPECT_TRUE(all_zero(back.part(0, 2048)));
     EXPECT_TRUE(same(back.part(2048, 2048), data.part(2048, 2048)));
+    close();
+}
+
+/// A file system of 1 MiB, where our rights allow one.
+struct small_file_system {
+    explicit small_file_system(const std::string& at) {
+        std::filesystem::create_directory(at);
+        if (::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=1m") == 0) path = at;
+    }
+    ~small_file_system() {
+        if (!path.empty()) ::umount2(path.c_str(), MNT_DETACH);
+    }
+    std::string path;
+};
+
+TEST_F(FileDevice, AFullDiskIsNotALoss) {
+    const small_file_system small(dir / "small");
+    if (small.path.empty()) GTEST_SKIP() << "no file system can be mounted here";
+    open({.path = small.path + "/file", .size_bytes = 4 << 20});
+    buffer data(1 << 20, 4);
+    EXPECT_EQ(io().write(0, 1024, data.part(0, 512 * 1024), true), sc::success);
+    nvme::status last = sc::success;
+    for (std::uint32_t at = 1024; at < 8192 && last == sc::success; at += 1024)
+        last = io().write(at, 1024, data.part(0, 512 * 1024));
+    EXPECT_EQ(last, sc::capacity_exceeded.no_retry());
+    EXPECT_EQ(io().write(6144, 1024, data.part(0, 512 * 1024), true),
+              sc::capacity_exceeded.no_retry());
+    EXPECT_EQ(device->state(), device_state::ready);
+    EXPECT_EQ(io().flush(), sc::success);
+    EXPECT_EQ(io().deallocate({{0, 1024}}), sc::success);
+    EXPECT_EQ(io().write(6144, 512, data.part(0, 256 * 1024), true), sc::success);
     close();
 }
 
