@@ -2,10 +2,6 @@
 #include "commands.hpp"
 #include "exit.hpp"
 
-#if __has_include("rest_commands.hpp")
-#include "rest_commands.hpp"
-#endif
-
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
@@ -37,9 +33,6 @@ int main(int argc, char** argv) {
     for (const auto add :
          {add_discover, add_connect_check, add_identify, add_read, add_write, add_verify, add_perf})
         add(app);
-#if __has_include("rest_commands.hpp")
-    add_rest_commands(app);
-#endif
     try {
         app.parse(argc, argv);
     } catch (const CLI::RuntimeError& e) {  // leave()
