@@ -48,8 +48,8 @@ class io_channel {
     /// (blocks within the geometry, bytes matching) have been checked by the caller.
     virtual void submit(io_op& op) noexcept = 0;
 
-    /// Tries to end `op` early; it completes through `done` as always: inside this call, soon, or in its own time. No other
-    /// operation completes inside this call.
+    /// Tries to end `op` early; it completes through `done` as always: inside this call, soon, or
+    /// in its own time. No other operation completes inside this call.
     virtual void abort(io_op& op) noexcept { (void)op; }
 
     /// True when submit() always completes before it returns: the caller may then pass memory that

@@ -224,7 +224,9 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
                 break;
             }
             default:
-                if (random() % 4 == 0) ASSERT_EQ(io().flush(), sc::success);
+                if (random() % 4 == 0) {
+                    ASSERT_EQ(io().flush(), sc::success);
+                }
                 ASSERT_EQ(io().verify(first, count), sc::success);
         }
     }
