@@ -26,8 +26,8 @@ std::string render(const char* title, const char* about, const Edges& edges, con
                            to_string(e.on));
     out += "```\n\n| from | on | to |\n|---|---|---|\n";
     for (const auto& e : edges)
-        out += fmt::format("| {} | {} | {} |\n", to_string(e.from), to_string(e.on),
-                           to_string(e.to));
+        out +=
+            fmt::format("| {} | {} | {} |\n", to_string(e.from), to_string(e.on), to_string(e.to));
     return out + "\n";
 }
 
@@ -52,9 +52,9 @@ std::string render_all() {
          {gate_position::closed, gate_position::open, gate_position::fenced}) {
         gate g{.position = p, .generation = 1};
         const admission a = g.admit(1, 0);
-        const char* fate = a == admission::enter  ? "enters, and is counted until it is answered"
-                           : a == admission::park ? "is parked, bounded in count and bytes, in order"
-                                                  : "is answered with the gate's status";
+        std::string fate = "is answered with the gate's status";
+        if (a == admission::enter) fate = "enters, and is counted until it is answered";
+        if (a == admission::park) fate = "is parked, bounded in count and bytes, in order";
         out += fmt::format("| {} | {} |\n", to_string(p), fate);
     }
     return out;
