@@ -25,6 +25,9 @@ struct call;
 struct inbox {
     std::atomic<call*> newest{nullptr};
     unique_fd wakeup{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+
+    /// In the place of the newest call once nobody takes answers any more.
+    [[nodiscard]] call* closed() noexcept { return reinterpret_cast<call*>(this); }
 };
 
 struct call final : core::control_request {
@@ -39,10 +42,16 @@ struct call final : core::control_request {
         auto& self = static_cast<call&>(request);
         // The admin thread may have the call as soon as it is in the stack.
         const std::shared_ptr<inbox> to = self.home;
-        self.below = to->newest.load(std::memory_order_relaxed);
-        while (!to->newest.compare_exchange_weak(self.below, &self, std::memory_order_release,
-                                                 std::memory_order_relaxed)) {}
-        if (self.below != nullptr) return;  // the one below has woken the thread
+        call* newest = to->newest.load(std::memory_order_relaxed);
+        do {
+            if (newest == to->closed()) {  // too late for anybody
+                delete &self;
+                return;
+            }
+            self.below = newest;
+        } while (!to->newest.compare_exchange_weak(newest, &self, std::memory_order_release,
+                                                   std::memory_order_relaxed));
+        if (newest != nullptr) return;  // the one below has woken the thread
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t ignored = ::write(to->wakeup.get(), &one, sizeof one);
     }
@@ -81,6 +90,11 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         wakeup_.close(ignored);
         sweep_.cancel();
         for (call* one : calls_) one->next = nullptr;
+        call* answered = inbox_->newest.exchange(inbox_->closed(), std::memory_order_acq_rel);
+        while (answered != nullptr && answered != inbox_->closed()) {
+            const std::unique_ptr<call> done(std::exchange(answered, answered->below));
+            calls_.erase(done->place);
+        }
     }
 
     [[nodiscard]] std::size_t outstanding() const noexcept { return calls_.size(); }
@@ -98,6 +112,7 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
     void take_answers() {
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t ignored = ::read(inbox_->wakeup.get(), &count, sizeof count);
+        if (inbox_->newest.load(std::memory_order_relaxed) == inbox_->closed()) return;
         call* stack = inbox_->newest.exchange(nullptr, std::memory_order_acquire);
         call* in_order = nullptr;
         while (stack != nullptr) {
