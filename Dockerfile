@@ -21,11 +21,11 @@ RUN /setup/dev setup runtime && rm -rf /setup /var/lib/apt/lists/*
 RUN useradd --system --user-group --home-dir /var/lib/fulmar --create-home fulmar \
     && install -d -o fulmar -g fulmar /etc/fulmar /run/fulmar
 COPY --from=build /out /
-COPY --chown=fulmar:fulmar config/container.json /etc/fulmar/fulmard.json
+COPY config/container.json /usr/share/fulmar/container.json
+COPY config/container-start /usr/bin/container-start
 USER fulmar
 WORKDIR /var/lib/fulmar
 VOLUME /var/lib/fulmar
 # NVMe/TCP I/O and discovery.
 EXPOSE 4420 8009
-ENTRYPOINT ["/usr/bin/fulmard"]
-CMD ["--config", "/etc/fulmar/fulmard.json"]
+ENTRYPOINT ["/usr/bin/container-start"]

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e", "fuzz", "vm"]
 NATIVE = ["unit", "model", "sim", "conformance", "e2e"]
 # The thread sanitizer watches what crosses threads; the other kinds add minutes and no news.
-TSAN_KINDS = ["unit", "sim"]
+TSAN_KINDS = ["unit", "sim", "e2e"]
 PRESETS = ["release", "asan", "tsan"]
 BUDGET_MINUTES = 75
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
@@ -45,6 +45,7 @@ class Report:
         self.failures = []
         self.skips = []
         self.absent = []
+        self.shown = collections.defaultdict(list)  # what cases have recorded about themselves
 
     def fail(self, row, what):
         row.failed += 1
@@ -64,6 +65,11 @@ class Report:
             print(f"SKIP {text}" + (f" ({times} cases)" if times > 1 else ""))
         for text in self.failures:
             print(f"FAIL {text}")
+        for (kind, build, name), values in self.shown.items():
+            if all(value.isdigit() for value in values):
+                print(f"shown {kind} ({build}): {sum(map(int, values)):,} {name}")
+            else:
+                print(f"shown {kind} ({build}): {len(values)} {name}: {', '.join(values)}")
         for kind in self.absent:
             print(f"none {kind}: this tree has no such tests yet")
         print(f"\n{'kind':<13} {'build':<9} {'passed':>7} {'failed':>7} {'skipped':>8}  minutes")
@@ -165,6 +171,8 @@ def count_cases(report, row, name, path):
             report.skip(row, f"{title}: {reason or 'no reason given'}")
         elif case.get("result") == "completed":
             row.passed += 1
+            for record in case.iter("property"):
+                report.shown[row.kind, row.build, record.get("name")].append(record.get("value"))
 
 
 def run_native(report, row, soak):

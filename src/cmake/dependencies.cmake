@@ -65,7 +65,7 @@ target_link_libraries(dep_boost INTERFACE Boost::headers)
 # base/intrusive.hpp maps them.
 target_compile_definitions(dep_boost INTERFACE BOOST_ASIO_NO_DEPRECATED)
 
-if(FULMAR_TESTS)
+if(FULMAR_TESTS OR FULMAR_FUZZ)
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)
     message(STATUS "GoogleTest is not installed: no tests in this build (./dev setup test)")

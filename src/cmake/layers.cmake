@@ -33,7 +33,7 @@ fulmar_layer(base     base
 fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
-fulmar_layer(vfio     vfio     LAYERS base mem)
+fulmar_layer(vfio     vfio     LAYERS base)
 fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio LIBRARIES dep_uring)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
 fulmar_layer(core     core     LAYERS base nvme engine mem backend)
@@ -44,8 +44,8 @@ fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem c
 fulmar_layer(transport_loopback transport/loopback LAYERS base nvme engine mem core)
 fulmar_layer(admin    admin    LAYERS base nvme engine mem core
              LIBRARIES OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json dep_prometheus)
-fulmar_layer(host     host     LAYERS base nvme)
-fulmar_layer(cli      cli      LAYERS base nvme host
+fulmar_layer(host     host     LAYERS base nvme LIBRARIES dep_verbs)
+fulmar_layer(cli      cli      LAYERS base nvme vfio host
              LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
 fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
                                       transport_tcp transport_rdma transport_loopback admin

@@ -4,6 +4,7 @@
 #
 #   tests/unit/<layer>/**/*_test.cpp   -> unit_<layer>   links that layer and those below
 #   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
+#   tests/stress/**/*_test.cpp         -> stress         of kind e2e
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
 #   tests/bench/<name>.cpp             -> bin/fulmar-<name>  with tests/bench/<name>/*.cpp; its
 #                                                        `// bench-links:` line names the layers
@@ -53,7 +54,7 @@ function(fulmar_test_executable name kind folder timeout)
   set_property(GLOBAL APPEND PROPERTY FULMAR_TESTS_${kind} ${name})
 endfunction()
 
-if(FULMAR_TESTS)
+if(FULMAR_TESTS OR FULMAR_FUZZ)
   file(GLOB_RECURSE support CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/*.cpp")
   if(support)
     add_library(test_support STATIC ${support})
@@ -76,7 +77,7 @@ if(FULMAR_TESTS)
   if(FULMAR_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
     set(factor 3)
   endif()
-  foreach(pair IN ITEMS unit=120 model=240 sim=600 conformance=300 e2e=300)
+  foreach(pair IN ITEMS unit=120 model=600 sim=600 conformance=300 e2e=300)
     string(REPLACE "=" ";" pair "${pair}")
     list(GET pair 0 kind)
     list(GET pair 1 seconds)
@@ -101,6 +102,14 @@ if(FULMAR_TESTS)
                            ${FULMAR_TIMEOUT_${kind}} LIBRARIES ${FULMAR_LIBRARIES})
   endforeach()
 
+  # End to end as well, but a program of its own: the thread sanitizer watches it, too.
+  fulmar_test_executable(stress e2e "${FULMAR_TEST_DIR}/stress" ${FULMAR_TIMEOUT_e2e}
+                         LIBRARIES ${FULMAR_LIBRARIES})
+  if(TARGET stress)
+    target_sources(stress PRIVATE "${FULMAR_TEST_DIR}/e2e/daemon.cpp")
+    add_dependencies(stress fulmard)
+  endif()
+
   file(GLOB lint CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/lint/tidy.py")
   if(lint)
     add_test(NAME lint COMMAND python3 ${lint} --build ${CMAKE_BINARY_DIR}
@@ -122,10 +131,10 @@ if(FULMAR_TESTS)
     endif()
   endforeach()
 
-  # What the thread sanitizer watches: the engine, the backends, the core and the simulator; nothing
-  # else is built for it.
+  # What the thread sanitizer watches: the engine, the backends, the core, the simulator, and the
+  # whole daemon under stress; no other test is built for it.
   add_custom_target(tsan_tests)
-  foreach(name IN ITEMS unit_engine unit_backend unit_core sim)
+  foreach(name IN ITEMS unit_engine unit_backend unit_core sim stress)
     if(TARGET ${name})
       add_dependencies(tsan_tests ${name})
     endif()

@@ -122,7 +122,7 @@ def build_image():
 
 def try_image(stage, entry):
     """As the image's user: does the daemon accept its configuration, does the tool load?"""
-    for words in ([*entry, "--check-config", "/etc/fulmar/fulmard.json"], ["fulmar", "--help"]):
+    for words in ([*entry, "--check-config"], ["fulmar", "--help"]):
         command = shlex.join(words)
         print(f"== as {stage.user}: {command}", flush=True)
         if inside(stage.root, command, stage.user, stage.folder) != 0:
