@@ -50,6 +50,7 @@ errc from_errno(int errno_value) noexcept {
         case ENFILE:
         case ENOSPC: return errc::no_memory;
         case EINVAL:
+        case EFBIG:
         case EAFNOSUPPORT:
         case EADDRNOTAVAIL: return errc::invalid_argument;
         case ENOSYS:

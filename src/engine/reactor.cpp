@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace fulmar::engine {
 
@@ -20,8 +21,9 @@ void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
 
 reactor* reactor::current() noexcept { return current_reactor; }
 
-reactor::reactor(const options& opts) noexcept
+reactor::reactor(const options& opts)
     : options_(opts),
+      flight_(opts.id),
       now_(opts.clock->now()),
       last_work_(now_),
       last_descriptors_(now_),
@@ -70,7 +72,8 @@ void reactor::add(poller& p, stage s) noexcept { pollers_[static_cast<unsigned>(
 
 void reactor::remove(poller& p, stage s) noexcept {
     auto& list = pollers_[static_cast<unsigned>(s)];
-    list.erase(list.iterator_to(p));
+    const auto after = list.erase(list.iterator_to(p));
+    if (next_ == &p) next_ = after == list.end() ? nullptr : &*after;
 }
 
 bool reactor::run_stages() noexcept {
@@ -88,10 +91,13 @@ bool reactor::run_stages() noexcept {
     // Descriptors that became ready join the pollers below. Under load a look now and then is
     // enough.
     if (now_ - last_descriptors_ >= descriptor_interval) worked |= poll_descriptors();
-    // 3. Reap, 4. receive, 5. submit, 6. flush; poller.hpp says why in this order.
+    // 3. Reap, 4. receive, 5. submit, 6. flush, 7. settle; poller.hpp says why in this order.
     for (auto& list : pollers_) {
-        for (auto it = list.begin(); it != list.end();) {
-            poller& p = *it++;  // a poller may remove itself
+        next_ = list.empty() ? nullptr : &list.front();
+        while (next_ != nullptr) {  // a poller may remove itself, and others: remove() moves next_
+            poller& p = *next_;
+            const auto after = std::next(list.iterator_to(p));
+            next_ = after == list.end() ? nullptr : &*after;
             worked |= p.poll();
         }
     }

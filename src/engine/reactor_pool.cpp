@@ -22,10 +22,24 @@ result<void> pin_this_thread(int cpu) {
     return {};
 }
 
+/// A CPU of its own for each of `count` threads, from those that the caller may use; none when
+/// there are fewer: two that poll on one CPU would only take turns.
+std::vector<int> cpus_for(std::uint32_t count) {
+    std::vector<int> out;
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return out;
+    for (int cpu = 0; cpu < CPU_SETSIZE && out.size() < count; ++cpu)
+        if (CPU_ISSET(static_cast<unsigned>(cpu), &allowed)) out.push_back(cpu);
+    if (out.size() < count) out.clear();
+    return out;
+}
+
 }  // namespace
 
 result<std::unique_ptr<reactor_pool>> reactor_pool::create(const options& opts) {
     std::unique_ptr<reactor_pool> pool(new reactor_pool(opts));
+    if (opts.cpus.empty()) pool->options_.cpus = cpus_for(opts.count);
     for (std::uint32_t i = 0; i < opts.count; ++i) {
         FULMAR_TRY(auto r, reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
                                             .busy_window = opts.busy_window,

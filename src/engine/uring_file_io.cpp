@@ -30,16 +30,23 @@ constexpr std::array<unsigned, 3> setups{
     0,
 };
 
-result<void> set_up(io_uring& ring, std::uint32_t depth, unsigned forbidden) {
+result<void> set_up(io_uring& ring, const uring_options& options) {
     int rc = -EINVAL;
     for (const unsigned flags : setups) {
-        if ((flags & forbidden) != 0) continue;
+        if ((flags & options.forbidden_flags) != 0) continue;
         io_uring_params params{};
-        params.flags = flags;
-        rc = io_uring_queue_init_params(depth, &ring, &params);
+        params.flags = flags | IORING_SETUP_CQSIZE;
+        params.cq_entries = std::max(options.most, 2 * options.depth);
+        rc = io_uring_queue_init_params(options.depth, &ring, &params);
         if (rc != -EINVAL) break;
     }
-    if (rc == 0) return {};
+    if (rc == 0) {
+        // What blocks (fallocate, fsync) takes a kernel thread. By default there are four for each
+        // CPU: a few files on storage that hangs would hold up all the others. Bounded work only.
+        std::array<unsigned, 2> workers{limits::file_workers_per_reactor, 0};
+        io_uring_register_iowq_max_workers(&ring, workers.data());  // 5.15; before: the default
+        return {};
+    }
     if (rc == -ENOMEM)
         return fail_errno("cannot set up io_uring", ENOMEM, {},
                           "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in the unit)");
@@ -62,6 +69,12 @@ class uring_files final : public file_io_provider {
         return place.get();
     }
 
+    bool at_rest() const noexcept override {
+        return std::all_of(by_reactor_.begin(), by_reactor_.end(), [](const auto& each) {
+            return each.second == nullptr || each.second->outstanding() == 0;
+        });
+    }
+
   private:
     uring_options options_;
     std::mutex mutex_;  // reactors ask for their rings at about the same time, and then never again
@@ -76,15 +89,15 @@ std::unique_ptr<file_io_provider> make_uring_files(const uring_options& options)
 
 result<void> probe_uring() {
     io_uring ring{};
-    FULMAR_CHECK(set_up(ring, 2, 0));
+    FULMAR_CHECK(set_up(ring, {.depth = 2, .most = 4}));
     io_uring_queue_exit(&ring);
     return {};
 }
 
 result<std::unique_ptr<uring_file_io>> uring_file_io::create(reactor& r,
                                                              const uring_options& options) {
-    std::unique_ptr<uring_file_io> io(new uring_file_io(r, options.depth));
-    FULMAR_CHECK(set_up(io->ring_, options.depth, options.forbidden_flags));
+    std::unique_ptr<uring_file_io> io(new uring_file_io(r, options.most));
+    FULMAR_CHECK(set_up(io->ring_, options));
     if (auto hung = io->hang_bell(); !hung) {
         io_uring_queue_exit(&io->ring_);
         return tl::unexpected(std::move(hung).error());
@@ -161,13 +174,13 @@ void uring_file_io::cancel(file_op& op) noexcept {
 
 bool uring_file_io::can_flush() const noexcept {
     if (broken_ != 0) return queued_count_ != 0;
-    return (queued_count_ != 0 && at_kernel_ < depth_) || io_uring_sq_ready(&ring_) != 0;
+    return (queued_count_ != 0 && at_kernel_ < most_) || io_uring_sq_ready(&ring_) != 0;
 }
 
 // Ring entries for as many operations as there is room for, then one system call.
 bool uring_file_io::flush() noexcept {
     if (broken_ != 0) return fail_queued();
-    while (queued_count_ != 0 && at_kernel_ < depth_) {
+    while (queued_count_ != 0 && at_kernel_ < most_) {
         io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
         if (sqe == nullptr) break;  // it has cancellations in it too
         file_op& op = queued_.front();

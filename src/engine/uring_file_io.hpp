@@ -64,7 +64,7 @@ class uring_file_io final : public file_io {
         uring_file_io& owner;
     };
 
-    uring_file_io(reactor& r, std::uint32_t depth) noexcept : reactor_(r), depth_(depth) {}
+    uring_file_io(reactor& r, std::uint32_t most) noexcept : reactor_(r), most_(most) {}
     result<void> hang_bell() noexcept;
     void silence() noexcept;
     bool reap() noexcept;
@@ -77,7 +77,7 @@ class uring_file_io final : public file_io {
     [[nodiscard]] bool can_flush() const noexcept;
 
     reactor& reactor_;
-    std::uint32_t depth_;
+    std::uint32_t most_;
     io_uring ring_{};
     op_list queued_;  // not in the ring yet
     std::uint32_t queued_count_ = 0;

@@ -22,15 +22,17 @@ namespace fulmar::mem {
 namespace {
 
 constexpr const char* no_hugepages_variable = "FULMAR_NO_HUGEPAGES";
+constexpr const char* fault_variable = "FULMAR_FAULT_HUGEPAGES";
 
 constinit std::atomic<bool> eal_is_up{false};
 bool tried = false;
 bool failed_with_hugepages = false;
 
-bool hugepages_forbidden() noexcept {
-    const char* value = std::getenv(no_hugepages_variable);
+bool is_set(const char* variable) noexcept {
+    const char* value = std::getenv(variable);
     return value != nullptr && *value != '\0' && std::string_view(value) != "0";
 }
+bool hugepages_forbidden() noexcept { return is_set(no_hugepages_variable); }
 
 std::vector<int> cpus_of_this_thread() {
     std::vector<int> cpus;
@@ -73,6 +75,9 @@ std::vector<std::string> eal_arguments(const environment::options& opts, bool hu
 }
 
 result<void> initialise_eal(const environment::options& opts, bool hugepages) {
+    if (hugepages && is_set(fault_variable))
+        return fail(errc::no_memory,
+                    fmt::format("DPDK's memory cannot be set up: {} is set", fault_variable));
     std::vector<std::string> text = eal_arguments(opts, hugepages);
     std::vector<char*> argv;
     for (std::string& argument : text) argv.push_back(argument.data());
@@ -95,7 +100,8 @@ result<environment*> environment::bring_up(const options& opts) {
     if (!opts.hugepages)
         answer.why = "hugepages are switched off";
     else if (!hugepages_forbidden())
-        answer = probe_hugepages(heap_mib(opts.memory_bytes) << 20);
+        answer = is_set(fault_variable) ? hugepage_answer{true, "as a test wishes"}
+                                        : probe_hugepages(heap_mib(opts.memory_bytes) << 20);
     if (auto up = initialise_eal(opts, answer.usable); !up) {
         failed_with_hugepages = answer.usable;
         return tl::unexpected(std::move(up).error());

@@ -3,6 +3,7 @@
 // the name says otherwise.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,6 +16,11 @@ inline constexpr std::uint32_t max_data_reactors = 64;
 inline constexpr std::uint32_t messages_per_turn =
     1024;  ///< the rest of a mailbox waits for the next turn
 inline constexpr std::uint32_t epoll_events_per_turn = 256;
+inline constexpr std::uint32_t flight_entries = 4096;  ///< of each reactor's flight recorder
+inline constexpr std::uint32_t file_operations_per_reactor =
+    8192;  ///< at the kernel at once: many times what one file device has, which may hang
+inline constexpr unsigned file_workers_per_reactor =
+    512;  ///< kernel threads for file operations that block, at most
 
 // Buffers.
 inline constexpr std::size_t chunk_bytes = 16 * 1024;  ///< unit of the buffer pools
@@ -26,6 +32,9 @@ inline constexpr std::size_t receive_buffer_bytes =
 // Transfers.
 inline constexpr std::size_t default_max_transfer_bytes = 1024 * 1024;
 inline constexpr std::size_t max_transfer_bytes = 1024 * 1024;
+/// Below, Linux hosts find the ANA log too long for one command, and do without ANA; and MDTS has
+/// no word for 4 KiB.
+inline constexpr std::size_t least_max_transfer_bytes = 64 * 1024;
 inline constexpr std::size_t default_in_capsule_bytes = 8 * 1024;
 inline constexpr std::size_t max_in_capsule_bytes = chunk_bytes;
 inline constexpr std::uint32_t max_chunks_per_request = max_transfer_bytes / chunk_bytes;
@@ -53,16 +62,48 @@ inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and ab
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
 inline constexpr std::uint32_t max_listeners = 64;
 inline constexpr std::uint32_t max_devices = 8192;
+inline constexpr std::chrono::milliseconds storage_patience{
+    3'000};  ///< the control reactor's, with storage that hangs; two of them fit in the watchdog's
 inline constexpr std::uint32_t max_connections = 16384;
 inline constexpr std::uint32_t default_connections_per_listener = 4096;
 inline constexpr std::uint32_t max_pending_handshakes =
     256;  ///< connections without a first PDU, per listener
+inline constexpr std::size_t max_farewells =
+    64;  ///< ended TCP connections that still wait for their peer, per reactor
+inline constexpr std::chrono::milliseconds farewell{1000};  ///< how long at most
 inline constexpr std::uint32_t pending_operations_per_subsystem = 4096;
+
+/// What a connection may cost in resident memory before its Connect has named a host: a peer can
+/// have as many of them as the listener allows half-open. What it leases while it has unparsed
+/// bytes comes on top, and goes back.
+inline constexpr std::size_t resident_before_connect_bytes = 32 * 1024;
+
+// Drives of this machine.
+inline constexpr std::uint32_t drive_history = 16;         ///< events that are told with a drive
+inline constexpr std::uint32_t max_drive_histories = 256;  ///< places on the bus that have one
+inline constexpr std::uint32_t max_drive_jobs =
+    16;  ///< blocking calls about drives (sysfs) at once: a bus that hangs keeps them
+inline constexpr std::chrono::milliseconds drive_patience{
+    20'000};  ///< until the administration is told that such a call, or a drain, still runs
+inline constexpr std::chrono::milliseconds drain_limit{
+    10'000};  ///< then what is outstanding at a drive that is drained is answered without it
+inline constexpr std::uint32_t kept_events = 1024;  ///< for GET /v1/events
+inline constexpr std::uint32_t max_event_waiters = 64;
+inline constexpr std::uint32_t max_event_wait_s = 30;
 
 // Parking (architecture: bounded in count and in bytes).
 inline constexpr std::uint32_t max_parked_requests = 4096;  ///< per namespace and poll group
 inline constexpr std::size_t max_parked_bytes = 8 * 1024 * 1024;
 inline constexpr std::uint32_t max_parked_connects = 64;  ///< per subsystem and poll group
+/// Of all subsystems of a poll group: so many storms fit beside each other.
+inline constexpr std::uint32_t max_parked_connects_in_all = 16 * max_parked_connects;
+
+// Discovery.
+/// A discovery controller without a keep-alive time ends after this long without a command (Base
+/// 2.0, section 3.1.2.3.2).
+inline constexpr std::chrono::minutes discovery_silence{2};
+/// Pages of the discovery log that the control reactor keeps for who asks the same again.
+inline constexpr std::uint32_t kept_discovery_pages = 16;
 
 // Names.
 inline constexpr std::size_t max_nqn_bytes = 223;
@@ -75,5 +116,6 @@ static_assert(min_pool_bytes >= 2 * (max_transfer_bytes + max_in_capsule_bytes),
               "the smallest pool serves two connections at full size");
 static_assert(receive_buffer_bytes >= 4 * max_in_capsule_bytes);
 static_assert(max_parked_requests >= max_queue_depth);
+static_assert(drive_patience > drain_limit, "a drain is told of its own end");
 
 }  // namespace fulmar::limits

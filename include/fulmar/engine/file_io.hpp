@@ -76,6 +76,9 @@ class file_io_provider {
     /// The file_io of `r`, made at the first call; it lives as long as the provider.  Called on:
     /// `r`. Errors: not_supported (io_uring is switched off); no_memory.
     virtual result<file_io*> for_reactor(reactor& r) = 0;
+    /// True when nothing is outstanding anywhere: only then may it be destroyed. Storage that hangs
+    /// may never let go.  Called on: any thread, once the reactors' threads have ended.
+    [[nodiscard]] virtual bool at_rest() const noexcept = 0;
 };
 
 }  // namespace fulmar::engine

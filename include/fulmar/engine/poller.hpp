@@ -9,10 +9,11 @@
 namespace fulmar::engine {
 
 /// The order inside a turn. Reap before receive: completions free the buffers and slots that
-/// receive will want. Submit after receive: one doorbell for the batch. Flush last: one send per
-/// connection and turn.
-enum class stage : std::uint8_t { reap, receive, submit, flush };
-inline constexpr unsigned stage_count = 4;
+/// receive will want. Submit after receive: one doorbell for the batch. Flush then: one send per
+/// connection and turn. Settle last: whatever a device has lent for the turn is out of every send
+/// queue by then, so that it may be told to go.
+enum class stage : std::uint8_t { reap, receive, submit, flush, settle };
+inline constexpr unsigned stage_count = 5;
 
 /// Called on: owning reactor, all methods.
 class poller {

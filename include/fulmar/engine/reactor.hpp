@@ -7,6 +7,7 @@
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/flight_recorder.hpp>
 #include <fulmar/engine/mailbox.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
@@ -50,6 +51,8 @@ class reactor {
 
     [[nodiscard]] reactor_id id() const noexcept { return options_.id; }
     [[nodiscard]] const reactor_counters& counters() const noexcept { return counters_; }
+    /// Called on: any thread, for reading.
+    [[nodiscard]] const flight_recorder& flight() const noexcept { return flight_; }
 
     /// Sends `m` here and wakes the reactor when it sleeps.  Called on: any thread.
     post_result post(message& m) noexcept;
@@ -68,7 +71,10 @@ class reactor {
     [[nodiscard]] instant now() const noexcept { return now_; }
     [[nodiscard]] instant fresh_now() const noexcept { return options_.clock->now(); }
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
+    /// Something for the flight recorder.
+    void note(const flight_note& what) noexcept { flight_.note(now_, what); }
 
+    /// Both may be called from inside poll(), for any poller.
     void add(poller& p, stage s) noexcept;
     void remove(poller& p, stage s) noexcept;
 
@@ -95,7 +101,7 @@ class reactor {
     static reactor* current() noexcept;
 
   private:
-    explicit reactor(const options& opts) noexcept;
+    explicit reactor(const options& opts);
     bool run_stages() noexcept;
     bool dispatch_descriptors(int timeout_ms) noexcept;
     void sleep() noexcept;
@@ -107,6 +113,7 @@ class reactor {
 
     options options_;
     reactor_counters counters_;
+    flight_recorder flight_;
     mailbox mailbox_;
     std::atomic<bool> sleeping_{false};
     std::atomic<bool> stopping_{false};
@@ -116,6 +123,7 @@ class reactor {
     instant last_descriptors_;
     timer_wheel timers_;
     std::array<intrusive_list<poller, &poller::hook_>, stage_count> pollers_;
+    poller* next_ = nullptr;  // in the stage that is being polled
     unique_fd epoll_;
     unique_fd wakeup_;
     descriptor_watch wakeup_watch_;

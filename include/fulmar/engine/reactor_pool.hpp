@@ -23,8 +23,9 @@ class reactor_pool {
     };
     struct options {
         std::uint32_t count = 1;
-        std::vector<int>
-            cpus;  ///< one per reactor, or empty: not pinned; a CPU that does not exist is an error
+        /// One per reactor; one that does not exist is an error. Empty: the first CPUs that the
+        /// caller may use, one each, or unpinned when there are fewer CPUs than reactors.
+        std::vector<int> cpus;
         duration busy_window = std::chrono::microseconds(100);
         const clock_source* clock = nullptr;
         thread_hooks hooks;
@@ -38,6 +39,8 @@ class reactor_pool {
     [[nodiscard]] std::span<const std::unique_ptr<reactor>> reactors() const noexcept {
         return reactors_;
     }
+    /// The CPU of each reactor; empty: the scheduler chooses.
+    [[nodiscard]] std::span<const int> cpus() const noexcept { return options_.cpus; }
 
     /// Errors: not_supported when a thread cannot be pinned or its hook fails; then none runs.
     result<void> start();

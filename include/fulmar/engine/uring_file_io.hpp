@@ -1,6 +1,7 @@
 // File operations on io_uring: one ring per reactor, created on its thread.
 #pragma once
 
+#include <fulmar/base/limits.hpp>
 #include <fulmar/engine/file_io.hpp>
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 namespace fulmar::engine {
 
 struct uring_options {
-    std::uint32_t depth = 256;     ///< operations at the kernel at once; a power of two
+    std::uint32_t depth = 256;  ///< operations per submission; a power of two
+    std::uint32_t most = limits::file_operations_per_reactor;  ///< at the kernel; a power of two
     unsigned forbidden_flags = 0;  ///< setup flags to do without (tests of older kernels)
 };
 

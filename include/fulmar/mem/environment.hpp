@@ -32,7 +32,8 @@ class environment {
 
     /// Called on: control thread, once, before any other thread that matters: the calling thread
     /// becomes EAL's only lcore. Errors: bad_state (a second time); no_memory or internal. After
-    /// one, see retry_without_hugepages().
+    /// one, see retry_without_hugepages(). With FULMAR_FAULT_HUGEPAGES=1, for tests alone,
+    /// hugepages are found and EAL then fails with them.
     static result<environment*> bring_up(const options& opts);
 
     /// True when bring_up() failed with hugepages: EAL cannot be tried twice in a process, but the

@@ -7,9 +7,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace fulmar::engine {
 namespace {
@@ -92,6 +95,41 @@ TEST(Reactor, APollerMayRemoveItself) {
     r->run_once();
     EXPECT_EQ(a.polls, 1);
     EXPECT_EQ(b.polls, 1);
+}
+
+// As when a transition drains and destroys a channel that is polled in the same stage.
+TEST(Reactor, APollerMayRemoveWhoComesAfterIt) {
+    manual_clock clock;
+    auto r = make(clock, false);
+    struct counter final : poller {
+        bool poll() noexcept override {
+            ++polls;
+            return true;
+        }
+        int polls = 0;
+    } last;
+    auto next = std::make_unique<counter>();
+    struct remover final : poller {
+        remover(reactor& o, std::unique_ptr<counter>& v) : owner(o), victim(v) {}
+        bool poll() noexcept override {
+            if (victim == nullptr) return false;
+            owner.remove(*victim, stage::submit);
+            victim.reset();
+            return true;
+        }
+        reactor& owner;
+        std::unique_ptr<counter>& victim;
+    } first(*r, next);
+    r->add(first, stage::submit);
+    r->add(*next, stage::submit);
+    r->add(last, stage::submit);
+    r->run_once();
+    EXPECT_EQ(next, nullptr);
+    EXPECT_EQ(last.polls, 1);
+    r->run_once();
+    EXPECT_EQ(last.polls, 2);
+    r->remove(first, stage::submit);
+    r->remove(last, stage::submit);
 }
 
 TEST(Reactor, MessagesTimersAndDescriptorsEndItsSleep) {
@@ -220,6 +258,51 @@ TEST(ReactorPool, StartsPinsAndStops) {
     EXPECT_EQ(w.id, 1);
     pool->stop();
     EXPECT_EQ(stopped, 2);
+}
+
+TEST(ReactorPool, PinsEachReactorToACpuOfItsOwnByItself) {
+    const monotonic_clock clock;
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    const auto cpus = static_cast<std::uint32_t>(CPU_COUNT(&allowed));
+    struct where final : message {
+        where()
+            : message([](message& m) noexcept {
+                  auto& self = static_cast<where&>(m);
+                  CPU_ZERO(&self.mask);
+                  sched_getaffinity(0, sizeof self.mask, &self.mask);
+                  self.done = true;
+              }) {}
+        cpu_set_t mask{};
+        std::atomic<bool> done{false};
+    };
+    // As many reactors as CPUs, and one more than that.
+    for (const std::uint32_t count : {std::min(cpus, 4u), cpus + 1}) {
+        auto pool =
+            reactor_pool::create(
+                {.count = count, .cpus = {}, .busy_window = 10us, .clock = &clock, .hooks = {}})
+                .value();
+        ASSERT_TRUE(pool->start());
+        std::vector<where> asked(count);
+        for (std::uint32_t i = 0; i < count; ++i) pool->reactors()[i]->post(asked[i]);
+        EXPECT_TRUE(eventually([&] {
+            return std::all_of(asked.begin(), asked.end(),
+                               [](const where& w) { return w.done.load(); });
+        }));
+        pool->stop();
+        EXPECT_EQ(pool->cpus().size(), count <= cpus ? count : 0u);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            if (count > cpus) {
+                EXPECT_TRUE(CPU_EQUAL(&asked[i].mask, &allowed));
+                continue;
+            }
+            EXPECT_EQ(CPU_COUNT(&asked[i].mask), 1);
+            EXPECT_TRUE(CPU_ISSET(static_cast<unsigned>(pool->cpus()[i]), &asked[i].mask));
+            for (std::uint32_t other = 0; other < i; ++other)
+                EXPECT_FALSE(CPU_EQUAL(&asked[i].mask, &asked[other].mask));
+        }
+    }
 }
 
 TEST(ReactorPool, ACpuThatDoesNotExistIsAnError) {

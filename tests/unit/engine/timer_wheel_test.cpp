@@ -118,7 +118,7 @@ TEST_F(TimerWheel, SaysWhenToLookAgain) {
 // A sleeper that only wakes at next_wakeup() misses nothing.
 TEST_F(TimerWheel, SleepingByItsAdviceIsNeverLate) {
     for (const duration after :
-         {3ms + 0ns, 64ms + 0ns, 70ms + 0ns, 4s + 123us + 0ns, 1h + 1ns, 24h * 20 + 5ms + 0ns}) {
+         {3ms + 0ns, 64ms + 0ns, 70ms + 0ns, 4s + 123us + 0ns, 1h + 1ns, 24h * 13 + 5ms + 0ns}) {
         test_timer t;
         t.now = &now;
         const instant deadline = now + after;

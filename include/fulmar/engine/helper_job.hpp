@@ -1,0 +1,52 @@
+// A blocking job (a kernel call that may take its time) on a short-lived thread of its own. Nobody
+// ever waits for it: it comes home as a message, or is left alone.
+#pragma once
+
+#include <fulmar/base/clock.hpp>
+#include <fulmar/base/result.hpp>
+#include <fulmar/engine/message.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace fulmar::engine {
+
+class reactor;
+
+/// Derive, keep it at one place while it runs. work() runs on the thread; then come_home() runs on
+/// the reactor, unless abandon() was called before: then left_alone() runs, on either, and must
+/// delete the job.
+class helper_job : public message {
+  public:
+    /// Errors: no_memory when no thread can be had; then nothing runs.  Called on: `home`, or its
+    /// thread.
+    result<void> start(reactor& home) noexcept;
+    /// The owner goes, or the reactor ends: nothing comes home any more. Must be running().
+    /// Called on: `home`.
+    void abandon() noexcept;
+    /// From start() to come_home().  Called on: `home`.
+    [[nodiscard]] bool running() const noexcept { return running_; }
+
+    /// Waits for jobs that are left alone, all of the process; false past `limit`.  Called on: main
+    /// thread, when it ends.
+    static bool wait_for_all(duration limit) noexcept;
+
+  protected:
+    helper_job() noexcept;
+    ~helper_job() = default;
+    virtual void work() noexcept = 0;
+    virtual void come_home() noexcept = 0;
+    virtual void left_alone() noexcept = 0;
+
+    /// From work(): posts `m` to the home reactor; false when the job has been abandoned.
+    bool post_home(message& m) noexcept;
+
+  private:
+    enum class stage : std::uint8_t { wanted, posting, abandoned };
+    reactor* home_ = nullptr;
+    std::atomic<stage> stage_{stage::wanted};
+    bool running_ = false;
+    bool left_ = false;
+};
+
+}  // namespace fulmar::engine
