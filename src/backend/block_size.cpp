@@ -8,12 +8,12 @@ result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_by
     if (block_bytes != 512 && block_bytes != 4096)
         return fail(errc::invalid_argument,
                     fmt::format("a block size of {} bytes is not supported", block_bytes),
-                    "block_bytes", "use 512 or 4096");
+                    "/block_size", "use 512 or 4096");
     if (size_bytes == 0 || size_bytes % block_bytes != 0 || size_bytes > INT64_MAX)
         return fail(errc::invalid_argument,
                     fmt::format("{} bytes are not a whole number of {}-byte blocks", size_bytes,
                                 block_bytes),
-                    "size_bytes", "use a multiple of the block size above 0");
+                    "/size", "use a multiple of the block size above 0");
     return size_bytes / block_bytes;
 }
 

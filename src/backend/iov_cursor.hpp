@@ -1,6 +1,8 @@
 // A place in a scatter list. Any thread; never outlives the list.
 #pragma once
 
+#include "streaming_copy.hpp"
+
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -19,6 +21,13 @@ class iov_cursor {
     void copy_to(std::byte* to, std::size_t bytes) noexcept {
         visit(bytes, [&to](std::byte* at, std::size_t n) noexcept {
             std::memcpy(to, at, n);
+            to += n;
+            return true;
+        });
+    }
+    void stream_to(std::byte* to, std::size_t bytes) noexcept {
+        visit(bytes, [&to](std::byte* at, std::size_t n) noexcept {
+            streaming_copy(to, at, n);
             to += n;
             return true;
         });

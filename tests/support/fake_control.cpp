@@ -85,6 +85,11 @@ void fake_control::hold(bool on) {
     if (!on) control_.post(*kick_);
 }
 
+std::size_t fake_control::waiting() const {
+    const std::lock_guard guard(lock_);
+    return queue_.size();
+}
+
 core::target_spec fake_control::spec() const {
     const std::lock_guard guard(lock_);
     return model_->spec();
@@ -153,10 +158,14 @@ result<core::control_answer> fake_control::change(core::change& what) {
         return core::control_answer(status_of(*model_->device(c->name)));
     if (const auto* c = std::get_if<core::reopen_device>(&what))
         return core::control_answer(status_of(*model_->device(c->name)));
+    if (const auto* c = std::get_if<core::detach_device>(&what))
+        return core::control_answer(status_of(*model_->device(c->name)));
+    if (const auto* c = std::get_if<core::attach_device>(&what))
+        return core::control_answer(status_of(*model_->device(c->name)));
     if (const auto* c = std::get_if<core::add_namespace>(&what))
         return core::control_answer(status_of(c->spec));
     if (const auto* c = std::get_if<core::add_listener>(&what))
-        return core::control_answer(core::listener_status{c->spec, 0, 0, 0});
+        return core::control_answer(core::listener_status{.spec = c->spec});
     return core::control_answer(std::monostate{});
 }
 
@@ -195,7 +204,7 @@ result<core::control_answer> fake_control::ask(const core::query& what) {
     }
     if (std::holds_alternative<core::list_listeners>(what)) {
         std::vector<core::listener_status> all;
-        for (const auto& one : spec.listeners) all.push_back({one, 0, 0, 0});
+        for (const auto& one : spec.listeners) all.push_back({.spec = one});
         return core::control_answer(std::move(all));
     }
     if (std::holds_alternative<core::list_connections>(what)) {
@@ -205,6 +214,21 @@ result<core::control_answer> fake_control::ask(const core::query& what) {
         one.peer = "127.0.0.1:50000";
         one.state = "ready";
         return core::control_answer(std::vector{one});
+    }
+    if (const auto* q = std::get_if<core::end_connection>(&what)) {
+        if (q->id != 1)
+            return fail(errc::not_found, fmt::format("there is no connection {}", q->id));
+        return core::control_answer(std::monostate{});
+    }
+    if (std::holds_alternative<core::get_recorder>(what)) {
+        core::flight_report_entry one;
+        one.sequence = 1;
+        one.what = "gate";
+        one.detail = "fenced";
+        one.generation = one.nsid = one.namespace_generation = 1;
+        one.object = one.value = 1;
+        one.line = "     0.000001 r0 gate fenced\n";
+        return core::control_answer(core::flight_report{.uptime_ns = 1, .entries = {one}});
     }
     core::counters_report report;
     for (const char* reactor : {"0", "1"})

@@ -49,6 +49,8 @@ class fake_control final : public core::control_port {
 
     /// While true, requests wait.  Called on: any thread.
     void hold(bool on);
+    /// Requests that wait.  Called on: any thread.
+    [[nodiscard]] std::size_t waiting() const;
     /// Changes for which this tells an error fail with it.  Before any request.
     std::function<std::optional<error>(const core::change&)> refuse;
     /// The configuration.  Called on: any thread.

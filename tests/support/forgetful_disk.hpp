@@ -18,7 +18,7 @@
 
 namespace fulmar::test {
 
-class forgetful_disk final : public admin::disk, public engine::file_io {
+class forgetful_disk : public admin::disk, public engine::file_io {
   public:
     explicit forgetful_disk(std::uint64_t seed) : random_(seed) {}
 

@@ -130,6 +130,7 @@ class forgetful_files final : public engine::file_io_provider {
   public:
     explicit forgetful_files(forgetful_storage& disk) : disk_(disk) {}
     result<engine::file_io*> for_reactor(engine::reactor& r) override;
+    bool at_rest() const noexcept override { return io_ == nullptr || io_->outstanding() == 0; }
 
   private:
     forgetful_storage& disk_;

@@ -1,4 +1,4 @@
-// Judges documents by a JSON schema, through python3-jsonschema.
+// Judges documents by a JSON schema; a script does the work.
 #pragma once
 
 #include <nlohmann/json.hpp>

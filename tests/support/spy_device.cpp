@@ -94,7 +94,7 @@ class spy_channel final : public backend::io_channel, private engine::poller {
         {
             const std::lock_guard lock(owner_.mutex_);
             const auto stays = [this](const backend::io_op* op) {
-                return owner_.holding_ && op->cookie == 0;
+                return owner_.holding_ && (owner_.deaf_ || op->cookie == 0);
             };
             const auto end = std::stable_partition(held_.begin(), held_.end(), stays);
             gone.assign(end, held_.end());
@@ -134,9 +134,10 @@ void spy::answer(backend::io_kind kind, std::optional<nvme::status> with) {
     if (with) answers_.emplace_back(kind, *with);
 }
 
-void spy::hold(bool on) {
+void spy::hold(bool on, bool deaf) {
     const std::lock_guard lock(mutex_);
     holding_ = on;
+    deaf_ = deaf;
 }
 
 std::size_t spy::held() const {

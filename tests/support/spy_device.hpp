@@ -31,8 +31,9 @@ class spy {
     std::vector<spied_op> take();
     /// Every operation of `kind` is answered so, and does nothing; nullopt: no more.
     void answer(backend::io_kind kind, std::optional<nvme::status> with);
-    /// From now on operations stay at the device; false: all go, and none stays.
-    void hold(bool on);
+    /// From now on operations stay at the device, the aborted ones too when it is `deaf`; false:
+    /// all go, and none stays.
+    void hold(bool on, bool deaf = false);
     [[nodiscard]] std::size_t held() const;
     /// The device is gone, and says so.  Called on: control reactor (running_target::on_control()).
     void lose(const std::string& reason);
@@ -48,6 +49,7 @@ class spy {
     std::vector<spied_op> seen_;
     std::vector<std::pair<backend::io_kind, nvme::status>> answers_;
     bool holding_ = false;
+    bool deaf_ = false;
     class spy_device* device_ = nullptr;
     std::size_t held_ = 0;
 };

@@ -79,6 +79,8 @@ class device_listener {
     /// The device cannot serve any more; operations complete with errors from now on. `reason` is
     /// for people.
     virtual void on_device_lost(device& which, const std::string& reason) noexcept = 0;
+    /// It serves again, of itself: its drive came back, or came for the first time.
+    virtual void on_device_returned(device& which) noexcept { static_cast<void>(which); }
     /// geometry().block_count changed.
     virtual void on_device_resized(device& which) noexcept = 0;
 
@@ -111,6 +113,17 @@ class device {
     /// not_supported.
     virtual result<void> reopen() {
         return fail(errc::not_supported, "this device cannot be reopened");
+    }
+
+    /// An operator's wish: gives up what is underneath, in order, and does not take it again until
+    /// attach(). `drain`: operations that are outstanding there end first. Returns before that has
+    /// happened.  Errors: not_supported.
+    virtual result<void> detach(bool drain) {
+        static_cast<void>(drain);
+        return fail(errc::not_supported, "only a drive can be detached");
+    }
+    virtual result<void> attach() {
+        return fail(errc::not_supported, "only a drive can be attached");
     }
 
     /// What an operator should know though nothing is wrong: "O_DIRECT is not possible here: …".

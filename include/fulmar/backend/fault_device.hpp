@@ -19,6 +19,8 @@ struct fault_options {
     std::uint32_t block_bytes = 512;
     bool volatile_write_cache =
         false;  ///< what geometry() says; nothing is ever lost but by a rule
+    /// A file with commands (see command()), one a line, looked at every 10 ms for what was added.
+    std::string script = {};
 };
 
 enum class fault_action : std::uint8_t {
@@ -89,7 +91,9 @@ class fault_device : public device {
     [[nodiscard]] virtual std::uint64_t held() const noexcept = 0;
 };
 
-/// Called on: control reactor.  Errors: invalid_argument; no_memory.
-result<std::unique_ptr<fault_device>> make_fault_device(const fault_options& options);
+/// Called on: control reactor.  Errors: invalid_argument; no_memory. With a script, `control` runs
+/// it.
+result<std::unique_ptr<fault_device>> make_fault_device(const fault_options& options,
+                                                        engine::reactor* control = nullptr);
 
 }  // namespace fulmar::backend

@@ -13,6 +13,10 @@ namespace fulmar::backend {
 
 enum class io_kind : std::uint8_t { read, write, flush, write_zeroes, deallocate, compare, verify };
 
+/// Answers an operation that a device has because it is lost, or was lost before: what the host is
+/// told then is not the device's to choose.
+inline constexpr nvme::status device_gone = nvme::sc::internal_path_error;
+
 /// A range of a deallocate, in logical blocks.
 struct block_range {
     std::uint64_t first = 0;

@@ -6,12 +6,20 @@
 
 #include <fulmar/backend/fault_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
+#include <fulmar/base/log.hpp>
+#include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <list>
+#include <string>
+#include <string_view>
 
 namespace fulmar::backend {
 
@@ -30,11 +38,52 @@ struct fault_orders {
     std::atomic<std::uint64_t> submitted{0}, answered{0}, held{0};
 };
 
+/// Follows a file to which a test appends commands.
+class fault_script final : private engine::timer {
+  public:
+    fault_script(fault_device& whom, engine::reactor& control, std::string path)
+        : timer([](engine::timer& t) noexcept { static_cast<fault_script&>(t).look(); }),
+          device_(whom),
+          reactor_(control),
+          path_(std::move(path)) {
+        arm();
+    }
+    ~fault_script() { reactor_.timers().cancel(*this); }
+    fault_script(const fault_script&) = delete;
+    fault_script& operator=(const fault_script&) = delete;
+
+  private:
+    void arm() noexcept {
+        reactor_.timers().arm(*this, reactor_.now() + std::chrono::milliseconds(10));
+    }
+    void look() noexcept {
+        const unique_fd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+        std::array<char, 512> text{};  // a line is shorter
+        while (file) {
+            const ssize_t got = ::pread(file.get(), text.data(), text.size(), read_);
+            const std::string_view some(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+            const std::size_t end = some.find('\n');
+            if (end == std::string_view::npos) break;  // not written to its end yet
+            read_ += static_cast<off_t>(end + 1);
+            if (const auto done = device_.command(std::string(some.substr(0, end))); !done)
+                log::error("{}: {}", path_, done.error().text());
+        }
+        arm();
+    }
+    fault_device& device_;
+    engine::reactor& reactor_;
+    std::string path_;
+    off_t read_ = 0;
+};
+
 class controlled_device final : public fault_device {
   public:
-    controlled_device(std::unique_ptr<device> store, bool vwc)
-        : store_(std::move(store)), vwc_(vwc) {
+    controlled_device(std::unique_ptr<device> store, const fault_options& options,
+                      engine::reactor* control)
+        : store_(std::move(store)), vwc_(options.volatile_write_cache) {
         identity_.model = "Fulmar fault";
+        if (control != nullptr && !options.script.empty())
+            script_ = std::make_unique<fault_script>(*this, *control, options.script);
     }
     const char* type() const noexcept override { return "fault"; }
     backend::geometry geometry() const noexcept override {
@@ -93,6 +142,7 @@ class controlled_device final : public fault_device {
     bool vwc_;
     device_identity identity_;
     device_listener* listener_ = nullptr;
+    std::unique_ptr<fault_script> script_;
 };
 
 class fault_channel final : public io_channel, private engine::poller {
@@ -273,10 +323,11 @@ result<std::unique_ptr<io_channel>> controlled_device::open_channel(engine::reac
 
 }  // namespace
 
-result<std::unique_ptr<fault_device>> make_fault_device(const fault_options& options) {
+result<std::unique_ptr<fault_device>> make_fault_device(const fault_options& options,
+                                                        engine::reactor* control) {
     FULMAR_TRY(auto store, make_ram_device({.size_bytes = options.size_bytes,
                                             .block_bytes = options.block_bytes}));
-    return std::make_unique<controlled_device>(std::move(store), options.volatile_write_cache);
+    return std::make_unique<controlled_device>(std::move(store), options, control);
 }
 
 }  // namespace fulmar::backend

@@ -1,5 +1,5 @@
 // Which file backs which device of this process. The kernel's locks keep other processes out, but
-// their errors cannot tell an operator who was first. Control reactor.
+// their errors cannot tell an operator who was first. Any thread.
 #pragma once
 
 #include <fulmar/base/result.hpp>

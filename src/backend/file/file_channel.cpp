@@ -41,17 +41,17 @@ result<std::unique_ptr<io_channel>> file_channel::create(file_device& owner,
                                                          engine::file_io& files) {
     FULMAR_TRY(auto scratch,
                plain_memory().allocate(scratch_bytes));  // costs nothing until it is used
-    const int sync_fd = owner.file().open_for_sync();
-    if (sync_fd < 0) return fulmar::fail_errno("cannot open the file once more", -sync_fd);
-    return std::unique_ptr<io_channel>(new file_channel(owner, files, std::move(scratch), sync_fd));
+    std::unique_ptr<file_channel> made(new file_channel(owner, files, std::move(scratch)));
+    made->sync_fd_ = owner.file().open_for_sync();
+    if (made->sync_fd_ < 0)
+        return fulmar::fail_errno("cannot open the file once more", -made->sync_fd_);
+    return std::unique_ptr<io_channel>(std::move(made));
 }
 
-file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch,
-                           int sync_fd)
+file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch)
     : device_(owner),
       files_(files),
       scratch_(std::move(scratch)),
-      sync_fd_(sync_fd),
       sync_incarnation_(owner.incarnation()),
       slots_(std::make_unique<slot[]>(slot_count)) {
     sync_.channel = this;
@@ -201,7 +201,7 @@ void file_channel::synced(std::int64_t result) noexcept {
     if (result < 0) {
         const int error = static_cast<int>(-result);
         if (error != ECANCELED && error != EINTR)
-            device_.lose(means_gone(error) ? loss_cause::gone : loss_cause::sync_failed);
+            device_.lose(means_gone(error) ? file_loss_cause::gone : file_loss_cause::sync_failed);
     }
     // Another channel may have learned meanwhile that data is lost.
     const bool good = result >= 0 && !device_.lost();
@@ -341,9 +341,9 @@ void file_channel::fail(slot& s, std::int64_t result) noexcept {
     const bool harmless = error == ECANCELED || error == EINTR || error == EINVAL ||
                           error == ENOSPC || error == EDQUOT;
     if (means_gone(error))
-        device_.lose(loss_cause::gone);
+        device_.lose(file_loss_cause::gone);
     else if (s.durable && !harmless)
-        device_.lose(loss_cause::sync_failed);
+        device_.lose(file_loss_cause::sync_failed);
     finish(s, status_of(error, s.op->kind));
 }
 

@@ -48,7 +48,7 @@ class file_channel final : public io_channel {
     };
     using step = void (file_channel::*)(slot&, std::int64_t) noexcept;
 
-    file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch, int sync_fd);
+    file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch);
     void start(io_op& op) noexcept;
     void issue(slot& s, engine::file_op_kind kind, std::uint64_t offset, std::uint64_t length,
                step next) noexcept;

@@ -3,20 +3,22 @@
 #include "block_size.hpp"
 #include "file_channel.hpp"
 #include "path_file.hpp"
+#include "patient_file.hpp"
 
 #include <fulmar/backend/file_device.hpp>
+#include <fulmar/base/limits.hpp>
 
 namespace fulmar::backend {
 
 namespace {
 
-std::string describe(loss_cause cause) {
+std::string describe(file_loss_cause cause) {
     switch (cause) {
-        case loss_cause::none: break;
-        case loss_cause::sync_failed:
+        case file_loss_cause::none: break;
+        case file_loss_cause::sync_failed:
             return "the kernel could not make written data durable, and would report the next "
                    "attempt as a success";
-        case loss_cause::gone: return "the device behind the file is gone";
+        case file_loss_cause::gone: return "the device behind the file is gone";
     }
     return "unknown";
 }
@@ -82,8 +84,8 @@ result<std::unique_ptr<io_channel>> file_device::open_channel(engine::reactor& r
     return file_channel::create(*this, *files);
 }
 
-void file_device::lose(loss_cause cause) noexcept {
-    loss_cause expected = loss_cause::none;
+void file_device::lose(file_loss_cause cause) noexcept {
+    file_loss_cause expected = file_loss_cause::none;
     if (lost_.compare_exchange_strong(expected, cause, std::memory_order_acq_rel))
         control_.post(*notice_);
 }
@@ -123,7 +125,7 @@ result<void> file_device::reopen() {
         return fail(errc::conflict, "the file is smaller than it was", "/path",
                     "restore it, or resize the device first");
     incarnation_.fetch_add(1, std::memory_order_acq_rel);
-    lost_.store(loss_cause::none, std::memory_order_release);
+    lost_.store(file_loss_cause::none, std::memory_order_release);
     return {};
 }
 
@@ -131,7 +133,11 @@ result<std::unique_ptr<device>> make_file_device(const file_options& options,
                                                  engine::reactor& control,
                                                  engine::file_io_provider& files) {
     if (options.size_bytes != 0) FULMAR_CHECK(blocks_in(options.size_bytes, options.block_bytes));
-    FULMAR_TRY(auto file, path_file::open(options));
+    FULMAR_TRY(auto file, patient_file::open(
+                              [options]() -> result<std::unique_ptr<backing_file>> {
+                                  return path_file::open(options);
+                              },
+                              limits::storage_patience));
     std::uint64_t bytes = options.size_bytes;
     if (bytes == 0) {
         FULMAR_TRY(bytes, file->size());

@@ -15,7 +15,7 @@
 namespace fulmar::backend {
 
 /// Why a file device is lost.
-enum class loss_cause : std::uint8_t {
+enum class file_loss_cause : std::uint8_t {
     none,
     sync_failed,  ///< data that was acknowledged may not be on the disk, and the kernel will not
                   ///< say so again
@@ -57,9 +57,9 @@ class file_device final : public device {
         return blocks_.load(std::memory_order_acquire);
     }
     [[nodiscard]] bool lost() const noexcept {
-        return lost_.load(std::memory_order_acquire) != loss_cause::none;
+        return lost_.load(std::memory_order_acquire) != file_loss_cause::none;
     }
-    void lose(loss_cause cause) noexcept;
+    void lose(file_loss_cause cause) noexcept;
     [[nodiscard]] zero_method zeroing() const noexcept {
         return zeroing_.load(std::memory_order_relaxed);
     }
@@ -73,7 +73,7 @@ class file_device final : public device {
     std::atomic<std::uint64_t> blocks_;
     unsigned shift_;
     std::atomic<std::uint32_t> incarnation_{0};
-    std::atomic<loss_cause> lost_{loss_cause::none};
+    std::atomic<file_loss_cause> lost_{file_loss_cause::none};
     std::atomic<zero_method> zeroing_{zero_method::range};
     engine::reactor& control_;
     engine::file_io_provider& files_;

@@ -77,19 +77,22 @@ result<void> path_file::open_or_create() {
     // Looked at before it is opened: opening a pipe or a character device may do something.
     if (::stat(options_.path.c_str(), &stat_) != 0) {
         if (errno != ENOENT)
-            return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
+            return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path",
+                              "the daemon's user must be able to enter its folder");
         FULMAR_CHECK(create());
     } else if (!S_ISREG(stat_.st_mode) && !S_ISBLK(stat_.st_mode)) {
         return fail(errc::invalid_argument,
                     fmt::format("{} is neither a regular file nor a block device", options_.path),
-                    "/path");
+                    "/path", "name a regular file, or a block device such as /dev/vdb");
     } else {
         buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CLOEXEC));
         if (!buffered_)
-            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
+            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path",
+                              "the daemon's user must be able to read and write it");
     }
     if (::fstat(buffered_.get(), &stat_) != 0)
-        return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path");
+        return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path",
+                          "the daemon's user must be able to enter its folder");
     is_block_ = S_ISBLK(stat_.st_mode);
     claim_ = is_block_ ? fmt::format("block:{}:{}", major(stat_.st_rdev), minor(stat_.st_rdev))
                        : fmt::format("file:{}:{}", stat_.st_dev, stat_.st_ino);
@@ -99,10 +102,11 @@ result<void> path_file::open_or_create() {
 result<void> path_file::create() {
     if (options_.size_bytes == 0)
         return fail(errc::not_found, fmt::format("{} does not exist", options_.path), "/path",
-                    "give size_bytes to create it");
+                    "give a size to create it, or mount what it is on");
     buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!buffered_)
-        return fail_errno(fmt::format("cannot create {}", options_.path), errno, "/path");
+        return fail_errno(fmt::format("cannot create {}", options_.path), errno, "/path",
+                          "its folder must exist and belong to the daemon's user");
     created_ = true;
     return {};
 }
@@ -120,10 +124,11 @@ result<void> path_file::lock() {
     unique_fd fresh(::open(options_.path.c_str(), flags));
     if (!fresh) {
         if (errno != EBUSY)
-            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
+            return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path",
+                              "the daemon's user must be able to read and write it");
         return fail(errc::conflict,
                     fmt::format("{} is mounted or in use by another program", options_.path),
-                    "/path");
+                    "/path", "unmount it, or end that program; `lsof` names it");
     }
     if (!is_block_ && ::flock(fresh.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
@@ -196,19 +201,31 @@ result<std::uint64_t> path_file::size() {
     return static_cast<std::uint64_t>(now.st_size);
 }
 
+tl::unexpected<error> path_file::size_refused(int why, std::uint64_t bytes) const {
+    std::string what = fmt::format("cannot make {} {} bytes large", options_.path, bytes);
+    if (why == EFBIG || why == EINVAL)
+        return fail_errno(std::move(what), EFBIG, "/size",
+                          "choose a size that its file system can have");
+    if (why == ENOSPC || why == EDQUOT)
+        return fail_errno(std::move(what), ENOSPC, "/size",
+                          "free space on its file system, or choose a smaller size");
+    return fail_errno(std::move(what), why, "/size",
+                      "`fulmar device list` and the daemon's log say more");
+}
+
 result<void> path_file::set_size(std::uint64_t old_bytes, std::uint64_t new_bytes) {
     if (is_block_) {
         FULMAR_TRY(const std::uint64_t present, size());
         if (new_bytes <= present) return {};
         return fail(errc::invalid_argument,
-                    fmt::format("{} has {} bytes only", options_.path, present), "/size_bytes",
+                    fmt::format("{} has {} bytes only", options_.path, present), "/size",
                     "make the block device larger first");
     }
     // Of a file that is larger than the device the rest is not ours to cut off.
     FULMAR_TRY(const std::uint64_t present, size());
     if (present > old_bytes && new_bytes <= present) return {};
     if (::ftruncate(buffered_.get(), static_cast<off_t>(new_bytes)) != 0)
-        return fail_errno(fmt::format("cannot resize {}", options_.path), errno);
+        return size_refused(errno, new_bytes);
     if (::fsync(buffered_.get()) != 0)
         return fail_errno(fmt::format("cannot make the size of {} durable", options_.path), errno);
     if (created_) sync_folder_of(options_.path);
@@ -217,7 +234,9 @@ result<void> path_file::set_size(std::uint64_t old_bytes, std::uint64_t new_byte
 
 result<void> path_file::reopen() {
     unique_fd fresh(::open(options_.path.c_str(), O_RDWR | O_CLOEXEC));
-    if (!fresh) return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path");
+    if (!fresh)
+        return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path",
+                          "the daemon's user must be able to read and write it");
     if (!is_same(fresh.get()))
         return fail(errc::conflict, fmt::format("{} is another file than it was", options_.path),
                     "/path", "create a new device for it");

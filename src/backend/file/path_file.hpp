@@ -38,6 +38,7 @@ class path_file final : public backing_file {
     result<void> reopen() override;
 
   private:
+    [[nodiscard]] tl::unexpected<error> size_refused(int why, std::uint64_t bytes) const;
     explicit path_file(file_options options) : options_(std::move(options)) {}
     result<void> open_or_create();
     result<void> create();

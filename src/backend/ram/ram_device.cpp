@@ -2,6 +2,7 @@
 // reactors at once.
 #include "block_size.hpp"
 #include "iov_cursor.hpp"
+#include "memory_limit.hpp"
 #include "ram_store.hpp"
 #include "stripe_locks.hpp"
 
@@ -15,6 +16,9 @@ namespace fulmar::backend {
 namespace sc = nvme::sc;
 
 namespace {
+
+// Writes from here on are too large to be read back from the cache soon.
+constexpr std::uint64_t streamed_bytes = 64 * 1024;
 
 class ram_device final : public device {
   public:
@@ -88,8 +92,9 @@ class ram_channel final : public io_channel {
                 });
                 return sc::success;
             case io_kind::write:
-                in_regions(offset, bytes,
-                           [&data](std::byte* at, std::size_t n) noexcept { data.copy_to(at, n); });
+                in_regions(offset, bytes, [&](std::byte* at, std::size_t n) noexcept {
+                    bytes >= streamed_bytes ? data.stream_to(at, n) : data.copy_to(at, n);
+                });
                 return sc::success;
             case io_kind::compare: {
                 bool same = true;
@@ -153,8 +158,10 @@ result<void> ram_device::resize(std::uint64_t new_block_count) {
     if (new_block_count == 0 || new_block_count == old) return {};
     const unsigned shift = shift_of(block_bytes_);
     if (new_block_count > UINT64_MAX >> shift)
-        return fail(errc::invalid_argument, "that many blocks cannot be", "size_bytes");
+        return fail(errc::invalid_argument, "that many blocks cannot be", "/size",
+                    "choose a smaller size");
     if (new_block_count > old) {
+        FULMAR_CHECK(check_memory(new_block_count << shift, read_memory_limit()));
         FULMAR_CHECK(store_.grow(old << shift, new_block_count << shift));
         blocks_.store(new_block_count, std::memory_order_release);
     } else {
@@ -169,6 +176,7 @@ result<void> ram_device::resize(std::uint64_t new_block_count) {
 
 result<std::unique_ptr<device>> make_ram_device(const ram_options& options) {
     FULMAR_TRY(const std::uint64_t blocks, blocks_in(options.size_bytes, options.block_bytes));
+    FULMAR_CHECK(check_memory(options.size_bytes, read_memory_limit()));
     FULMAR_TRY(ram_store store, ram_store::create(options.size_bytes));
     return std::make_unique<ram_device>(std::move(store), blocks, options.block_bytes);
 }

@@ -59,7 +59,7 @@ result<void> ram_store::grow(std::uint64_t old_bytes, std::uint64_t bytes) noexc
     if (page_up(bytes) > reserved_)
         return fail(errc::no_memory,
                     fmt::format("a ram device can grow to {} MiB at most", reserved_ >> 20),
-                    "size_bytes", "create a new device of that size");
+                    "/size", "create a new device of that size");
     if (::mprotect(base_, page_up(bytes), PROT_READ | PROT_WRITE) != 0)
         return fail_errno(fmt::format("cannot get {} MiB of memory", bytes >> 20), errno);
     if (wants_huge_pages(bytes)) ::madvise(base_, page_up(bytes), MADV_HUGEPAGE);  // a wish

@@ -1,4 +1,7 @@
 // null and ram.
+#include "memory_limit.hpp"
+#include "support/temp_dir.hpp"
+
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 
@@ -7,6 +10,8 @@
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -214,6 +219,42 @@ TEST(RamDeviceShared, BlocksAreAtomic) {
     }
     EXPECT_EQ(torn, 0u);
     EXPECT_GT(reads, 0u);
+}
+
+TEST(MemoryLimit, IsTheMachinesOrTheControlGroups) {
+    const test::temp_dir root;
+    const auto write = [&](const std::string& path, const std::string& text) {
+        const std::filesystem::path file = root.path() / path;
+        std::filesystem::create_directories(file.parent_path());
+        std::ofstream(file) << text;
+    };
+    const auto limit = [&] { return read_memory_limit(root.path().string()); };
+    EXPECT_EQ(limit().total_bytes, UINT64_MAX);
+    write("proc/meminfo", "MemTotal:  1048576 kB\nMemFree: 1 kB\nMemAvailable:  524288 kB\n");
+    write("proc/self/cgroup", "0::/a/b\n");
+    EXPECT_EQ(limit().total_bytes, 1u << 30);
+    EXPECT_EQ(limit().available_bytes, 1u << 29);
+    write("sys/fs/cgroup/a/b/memory.max", "max\n");
+    EXPECT_EQ(limit().total_bytes, 1u << 30);
+    write("sys/fs/cgroup/a/b/memory.max", "268435456\n");
+    EXPECT_EQ(limit().total_bytes, 1u << 28);
+    EXPECT_EQ(limit().available_bytes, 1u << 28);
+    EXPECT_EQ(limit().of, "this control group");
+    write("proc/self/cgroup", "7:memory:/\n0::/\n");  // the older hierarchy
+    write("sys/fs/cgroup/memory/memory.limit_in_bytes", "134217728\n");
+    EXPECT_EQ(limit().total_bytes, 1u << 27);
+}
+
+TEST(MemoryLimit, ADeviceThatCanNeverBeFilledIsRefused) {
+    EXPECT_TRUE(check_memory(100, {.total_bytes = 100, .available_bytes = 10}));
+    const result<void> refused = check_memory(101, {.total_bytes = 100, .available_bytes = 10});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::no_memory);
+    EXPECT_EQ(refused.error().where, "/size");
+    EXPECT_FALSE(refused.error().remedy.empty());
+    const auto real = make_ram_device({.size_bytes = std::uint64_t{1} << 59, .block_bytes = 512});
+    ASSERT_FALSE(real);
+    EXPECT_EQ(real.error().where, "/size");
 }
 
 }  // namespace

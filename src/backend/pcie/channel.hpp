@@ -1,0 +1,156 @@
+// One reactor's way into a drive: cuts operations into commands, rings once a turn, reaps. Owning
+// reactor only. Must never allocate per operation, nor read a register.
+#pragma once
+
+#include "drive_link.hpp"
+#include "queue_pair.hpp"
+
+#include <fulmar/backend/device.hpp>
+#include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/vfio/interrupt_mask.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fulmar::backend::pcie {
+
+class channel;
+
+/// One reactor's queue at a drive, shared by the channels of the drive's namespaces; lives as long
+/// as the drive's owner. Called on: that reactor, unless a member says otherwise.
+class channel_place {
+  public:
+    static constexpr std::uint32_t reaps_per_turn = 128;
+    static constexpr duration sweep_interval = std::chrono::milliseconds(100);
+    /// After its Abort a command has this long, or the drive is reset.
+    static constexpr duration abort_grace = std::chrono::seconds(1);
+
+    explicit channel_place(engine::reactor& reactor) noexcept;
+    channel_place(const channel_place&) = delete;
+    channel_place& operator=(const channel_place&) = delete;
+
+    [[nodiscard]] engine::reactor& reactor() const noexcept { return reactor_; }  ///< any thread
+    progress_counters progress;                                                   ///< any thread
+
+    void bring(queue_pair& fresh, const drive_view& fresh_view, int fd,
+               vfio::interrupt_mask mask) noexcept;
+    /// The drive can touch no memory any more: everything that was there is answered.
+    void take_away() noexcept;
+
+    // For channels.
+    void join(channel& user);
+    void leave(channel& user) noexcept;
+    [[nodiscard]] queue_pair* queue() const noexcept { return queue_; }
+    [[nodiscard]] const drive_view& view() const noexcept { return *view_; }
+    /// Something goes to the drive: from now on somebody looks how long it takes.
+    void watch_over() noexcept {
+        if (!sweep_.armed()) arm_sweep();
+    }
+    void abort_all_of(const void* owner) noexcept;
+
+  private:
+    struct reaper final : engine::poller {
+        explicit reaper(channel_place& p) noexcept : owner(&p) {}
+        bool poll() noexcept override { return owner->reap(); }
+        bool has_work() noexcept override;
+        bool try_sleep() noexcept override { return owner->arm_interrupt(); }
+        void wake() noexcept override { owner->disarm_interrupt(); }
+        channel_place* owner;
+    };
+    struct bell final : engine::poller {
+        explicit bell(channel_place& p) noexcept : owner(&p) {}
+        bool poll() noexcept override;
+        bool has_work() noexcept override;
+        channel_place* owner;
+    };
+    struct sweep_timer final : engine::timer {
+        explicit sweep_timer(channel_place& p) noexcept
+            : timer([](engine::timer& t) noexcept { static_cast<sweep_timer&>(t).owner->sweep(); }),
+              owner(&p) {}
+        channel_place* owner;
+    };
+
+    bool reap() noexcept;
+    void pump() noexcept;
+    void listen() noexcept;
+    [[nodiscard]] bool arm_interrupt() noexcept;
+    void disarm_interrupt() noexcept;
+    void publish() noexcept;
+    void arm_sweep() noexcept;
+    void sweep() noexcept;
+    void send_aborts() noexcept;
+
+    engine::reactor& reactor_;
+    queue_pair* queue_ = nullptr;  // null: no drive
+    const drive_view* view_ = nullptr;
+    int interrupt_fd_ = -1;
+    vfio::interrupt_mask mask_;
+    bool armed_ = false;
+    std::vector<channel*> users_;
+    std::size_t next_user_ = 0;  // whose turn it is to fill the queue
+    reaper reaper_;
+    bell bell_;
+    sweep_timer sweep_;
+    engine::descriptor_watch interrupt_;
+};
+
+/// Called on: owning reactor, all methods.
+class channel final : public io_channel {
+  public:
+    static constexpr std::uint32_t job_count = 512;
+
+    channel(channel_place& place, const namespace_view& of);
+    ~channel() override;
+    channel(const channel&) = delete;
+    channel& operator=(const channel&) = delete;
+
+    void submit(io_op& op) noexcept override;
+    void abort(io_op& op) noexcept override;
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override { return outstanding_; }
+
+    // For channel_place.
+    void detached() noexcept;
+    void pump() noexcept;
+    [[nodiscard]] bool wants_room() const noexcept {
+        return !waiting_.empty() || !unfinished_.empty();
+    }
+    static void command_ended(void* owner, nvme::status status) noexcept;
+
+  private:
+    /// An operation at the drive, in one or more commands.
+    struct job {
+        channel* owner = nullptr;
+        io_op* op = nullptr;
+        std::uint32_t issued = 0;    // blocks for which commands are under way or done
+        std::uint32_t total = 0;     // blocks; 0 for what has none
+        std::uint32_t commands = 0;  // at the drive
+        nvme::status failure{};      // of the first command that failed
+        list_hook hook{};            // in unfinished_
+        job* next_free = nullptr;
+    };
+    using op_list = intrusive_list<io_op, &io_op::hook>;
+    using job_list = intrusive_list<job, &job::hook>;
+    [[nodiscard]] bool start(io_op& op) noexcept;
+    [[nodiscard]] bool issue(job& j) noexcept;
+    [[nodiscard]] bool issue_command(job& j, std::uint32_t slot) noexcept;
+    [[nodiscard]] bool point_to_data(nvme::sqe& command, const io_op& op, std::uint64_t skip,
+                                     std::uint64_t bytes, std::uint32_t slot) noexcept;
+    void command_done(job& j, nvme::status status) noexcept;
+    void end_if_done(job& j) noexcept;
+    void give_up(job& j, nvme::status failure) noexcept;
+    void fail_waiting() noexcept;
+
+    channel_place& place_;
+    const namespace_view& namespace_;
+    std::unique_ptr<job[]> jobs_;
+    job* free_ = nullptr;
+    op_list waiting_;      // no job, or no slot for a first command
+    job_list unfinished_;  // begun, with commands still to come
+    std::uint32_t outstanding_ = 0;
+};
+
+}  // namespace fulmar::backend::pcie

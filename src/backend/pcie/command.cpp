@@ -1,0 +1,87 @@
+#include "command.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fulmar::backend::pcie {
+
+namespace sc = nvme::sc;
+
+namespace {
+
+constexpr std::uint32_t most_blocks = 65536;  // 16 bits, 0-based
+
+nvme::io_opcode opcode_of(io_kind kind) noexcept {
+    switch (kind) {
+        case io_kind::read: return nvme::io_opcode::read;
+        case io_kind::write: return nvme::io_opcode::write;
+        case io_kind::flush: return nvme::io_opcode::flush;
+        case io_kind::write_zeroes: return nvme::io_opcode::write_zeroes;
+        case io_kind::deallocate: return nvme::io_opcode::dataset_management;
+        case io_kind::compare: return nvme::io_opcode::compare;
+        case io_kind::verify: return nvme::io_opcode::verify;
+    }
+    return nvme::io_opcode::flush;
+}
+
+}  // namespace
+
+nvme::status can_do(io_kind kind, const drive_description& drive) noexcept {
+    std::uint16_t needed = 0;
+    switch (kind) {
+        case io_kind::read:
+        case io_kind::write:
+        case io_kind::flush: return sc::success;
+        case io_kind::write_zeroes: needed = nvme::oncs::write_zeroes; break;
+        case io_kind::deallocate: needed = nvme::oncs::dataset_management; break;
+        case io_kind::compare: needed = nvme::oncs::compare; break;
+        case io_kind::verify: needed = nvme::oncs::verify; break;
+    }
+    return (drive.oncs & needed) != 0 ? sc::success : sc::invalid_opcode.no_retry();
+}
+
+std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
+                                 std::uint32_t block_bytes) noexcept {
+    if (!moves_data(kind)) return most_blocks;
+    return std::min(most_blocks, drive.max_transfer_bytes / block_bytes);
+}
+
+nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
+                 std::uint32_t nsid) noexcept {
+    nvme::sqe command{};
+    command.opcode = static_cast<std::uint8_t>(opcode_of(op.kind));
+    command.nsid = nsid;
+    if (op.kind == io_kind::flush || op.kind == io_kind::deallocate) return command;
+    const bool writes = op.kind == io_kind::write || op.kind == io_kind::write_zeroes;
+    nvme::encode_block_range(
+        command, {.slba = op.first_block + skip, .blocks = blocks, .fua = writes && op.fua});
+    return command;
+}
+
+std::uint32_t encode_ranges(std::span<const block_range> ranges,
+                            std::span<std::byte> page) noexcept {
+    std::uint32_t count = 0;
+    for (const block_range& range : ranges) {
+        if (range.count == 0) continue;
+        nvme::dsm_range wire{};
+        wire.blocks = range.count;
+        wire.slba = range.first;
+        std::memcpy(page.data() + count * sizeof wire, &wire, sizeof wire);
+        ++count;
+    }
+    return count;
+}
+
+nvme::status translate(nvme::status from_drive) noexcept {
+    if (nvme::is_success(from_drive)) return sc::success;
+    // Of a queue that Fulmar deleted, of a command that it ended, and of paths that the host does
+    // not know.
+    if (from_drive.sct == nvme::status_type::path || from_drive.is(sc::aborted_sq_deletion) ||
+        from_drive.is(sc::aborted_by_request))
+        return sc::internal_error;
+    from_drive.more = false;  // it speaks of the drive's error log
+    from_drive.crd = 0;       // and of the drive's delays
+    return from_drive;
+}
+
+}  // namespace fulmar::backend::pcie

@@ -1,0 +1,37 @@
+// From operations to NVMe commands and from the drive's statuses to ours. Pure.
+#pragma once
+
+#include "controller.hpp"
+
+#include <fulmar/backend/io_op.hpp>
+#include <fulmar/nvme/command.hpp>
+#include <fulmar/nvme/io_command.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace fulmar::backend::pcie {
+
+/// What the drive cannot do is answered without asking it; success: it can.
+[[nodiscard]] nvme::status can_do(io_kind kind, const drive_description& drive) noexcept;
+
+/// How many blocks of one operation a single command takes.
+[[nodiscard]] std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
+                                               std::uint32_t block_bytes) noexcept;
+
+/// The command for `blocks` blocks of `op`, `skip` blocks after its first; without data pointer.
+[[nodiscard]] nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
+                               std::uint32_t nsid) noexcept;
+
+/// Puts the ranges of a deallocate into `page`, the empty ones left out; their number.
+[[nodiscard]] std::uint32_t encode_ranges(std::span<const block_range> ranges,
+                                          std::span<std::byte> page) noexcept;
+
+/// What a host may be told: the drive's own paths, queues and error log are none of its business.
+[[nodiscard]] nvme::status translate(nvme::status from_drive) noexcept;
+
+[[nodiscard]] constexpr bool moves_data(io_kind kind) noexcept {
+    return kind == io_kind::read || kind == io_kind::write || kind == io_kind::compare;
+}
+
+}  // namespace fulmar::backend::pcie

@@ -1,0 +1,46 @@
+// What the channels of a drive share with its owner on the control reactor.
+#pragma once
+
+#include "controller.hpp"
+#include "dma_table.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace fulmar::backend::pcie {
+
+/// What a drive is like in its present incarnation; fixed while any queue of it is in use.
+struct drive_view {
+    drive_description description;
+    dma_table memory;
+    duration command_timeout{};  ///< then a command is aborted
+};
+
+/// One namespace of a drive as the channels see it. Called on: any thread.
+struct namespace_view {
+    /// True: operations fail at once. Set before anything is taken down; cleared only when every
+    /// reactor has its queue and what follows is right.
+    std::atomic<bool> lost{true};
+    std::atomic<std::uint64_t> block_count{0};
+    // Written while `lost` and no reactor has a queue, or there has been no user yet.
+    std::uint32_t nsid = 0;
+    std::uint32_t block_bytes = 0;
+};
+
+/// What one reactor did with one queue, for whoever watches over progress. Written by the reactor
+/// alone.
+struct progress_counters {
+    std::atomic<std::uint64_t> completed{0};
+    std::atomic<std::uint32_t> at_drive{0};
+    std::atomic<std::uint64_t> faults{0};  ///< completions that fit no command
+    std::atomic<std::uint64_t> doorbells{0};
+    /// A command outlived its Abort.
+    std::atomic<bool> stuck{false};
+    /// Commands to be aborted, as abort_flag | cid: set by the reactor where there is 0, and reset
+    /// by whoever has asked the drive.
+    static constexpr std::uint32_t abort_flag = 1u << 16;
+    std::array<std::atomic<std::uint32_t>, 4> aborts{};
+};
+
+}  // namespace fulmar::backend::pcie

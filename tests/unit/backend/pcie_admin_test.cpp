@@ -1,0 +1,375 @@
+// What a drive that serves is asked and says: aborts, events, logs, namespaces, interrupts.
+#include "pcie_fixture.hpp"
+
+#include <fulmar/nvme/async_event.hpp>
+
+using namespace fulmar;
+using backend::drive_state;
+using backend::io_kind;
+using backend::loss_cause;
+using std::chrono::milliseconds;
+using test::crowd;
+using test::fake_drive;
+
+namespace {
+
+struct pcie_admin_test : test::pcie_fixture {
+    test::test_op op;
+    void read_into(std::span<std::byte> memory) {
+        op.kind = io_kind::read;
+        op.block_count = static_cast<std::uint32_t>(memory.size() / 512);
+        op.set_data(memory);
+        channel->submit(op);
+    }
+    bool event_asked() {
+        return reactor.run_until([&] { return card.event_requests() == 4; });
+    }
+};
+
+// --- aborts --------------------------------------------------------------------------------------
+
+TEST_F(pcie_admin_test, a_command_that_is_late_is_aborted_and_nothing_else_suffers) {
+    open();
+    card.swallow(1);
+    read_into(piece(0, 4096));
+    std::uint32_t others = 0;
+    ASSERT_TRUE(reactor.run_until([&] {
+        EXPECT_TRUE(nvme::is_success(io().read(8, 8, piece(8192, 4096))));
+        ++others;
+        return op.finished();
+    }));
+    EXPECT_EQ(op.answers, 1);
+    EXPECT_EQ(op.status, nvme::sc::internal_error) << "no host asked for an Abort";
+    EXPECT_EQ(card.aborts(), 1u);
+    EXPECT_EQ(device->status().aborts, 1u);
+    EXPECT_GT(others, 0u);
+    EXPECT_EQ(listener.losses, 0);
+}
+
+TEST_F(pcie_admin_test, a_command_that_outlives_its_abort_has_the_drive_reset) {
+    open();
+    card.ignore_aborts(true);
+    card.swallow(1);
+    read_into(piece(0, 4096));
+    ASSERT_TRUE(reactor.run_until([&] {
+        // Others are completed all the time: it is the one command that counts.
+        if (listener.losses == 0) static_cast<void>(io().read(8, 8, piece(8192, 4096)));
+        return listener.losses == 1;
+    }));
+    EXPECT_EQ(device->status().last_loss, loss_cause::timed_out);
+    EXPECT_EQ(card.aborts(), 1u) << "first it was asked";
+    ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
+    EXPECT_EQ(op.answers, 1);
+    EXPECT_EQ(op.status, backend::device_gone);
+    EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+}
+
+TEST_F(pcie_admin_test, what_a_host_aborts_is_aborted_at_the_drive) {
+    open();
+    card.hold(true);
+    crowd all;
+    all.submit(*channel, piece(0, test::buffer_bytes), 20);
+    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 20; }));
+    // More than are aborted at once.
+    for (std::size_t i = 0; i < 10; ++i) channel->abort(*all.ops[i]);
+    ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 10; }, milliseconds(1400)));
+    for (std::size_t i = 0; i < 10; ++i)
+        EXPECT_TRUE(all.ops[i]->status.is(nvme::sc::aborted_by_request));
+    EXPECT_EQ(card.held(), 10u);
+    card.hold(false);
+    ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 20; }));
+    EXPECT_TRUE(all.each_once());
+    EXPECT_EQ(listener.losses, 0);
+}
+
+// --- events and logs -----------------------------------------------------------------------------
+
+TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
+    open();
+    ASSERT_TRUE(reactor.run_until([&] { return device->status().health.has_value(); }));
+    EXPECT_EQ(device->status().health->critical_warning, 0);
+    EXPECT_EQ(device->note(), "");
+    ASSERT_TRUE(event_asked());
+    nvme::smart_log page{};
+    page.critical_warning = nvme::critical_warning::spare;
+    page.temperature_kelvin = 300;
+    page.available_spare_percent = 3;
+    page.spare_threshold_percent = 10;
+    page.media_errors.low = 7;
+    card.set_smart(page);
+    card.raise(nvme::event::spare);
+    ASSERT_TRUE(reactor.run_until([&] { return device->status().health->critical_warning != 0; }));
+    EXPECT_EQ(device->status().events, 1u);
+    EXPECT_EQ(device->status().health->media_errors, 7u);
+    EXPECT_NE(device->note().find("little spare is left"), std::string::npos) << device->note();
+    EXPECT_TRUE(event_asked()) << "for the next one";
+}
+
+TEST_F(pcie_admin_test, its_error_log_is_read_when_it_says_so) {
+    open();
+    ASSERT_TRUE(event_asked());
+    nvme::error_log_entry entry{};
+    entry.error_count = 42;
+    entry.sqid = 1;
+    entry.lba = 77;
+    entry.nsid = 1;
+    entry.status_field = nvme::sc::unrecovered_read_error.to_field(false);
+    card.add_error(entry);
+    card.raise(nvme::event::persistent_internal_error);
+    ASSERT_TRUE(reactor.run_until([&] { return !device->status().errors.empty(); }));
+    const backend::drive_error seen = device->status().errors.front();
+    EXPECT_EQ(seen.number, 42u);
+    EXPECT_EQ(seen.lba, 77u);
+    EXPECT_TRUE(seen.status.is(nvme::sc::unrecovered_read_error));
+    EXPECT_EQ(device->status().errors.size(), 1u) << "empty entries are none";
+}
+
+TEST_F(pcie_admin_test, a_drive_that_only_sends_events_keeps_nobody_from_anything) {
+    open();
+    ASSERT_TRUE(event_asked());
+    for (int i = 0; i < 1000; ++i) card.raise(nvme::event::temperature);
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    EXPECT_LT(device->status().events, 100u);
+    EXPECT_EQ(listener.losses, 0);
+}
+
+// --- namespaces ----------------------------------------------------------------------------------
+
+TEST_F(pcie_admin_test, a_namespace_that_is_resized_is_resized) {
+    open();
+    ASSERT_TRUE(event_asked());
+    card.resize_namespace(1, 4096);
+    card.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return listener.resizes == 1; }));
+    EXPECT_EQ(device->geometry().block_count, 4096u);
+    EXPECT_TRUE(io().read(4096, 8, piece(0, 4096)).is(nvme::sc::lba_out_of_range));
+    EXPECT_EQ(listener.losses, 0);
+    EXPECT_EQ(card.openings(), 1u);
+}
+
+TEST_F(pcie_admin_test, a_namespace_that_is_deleted_is_lost_and_comes_back_without_a_reset) {
+    open();
+    ASSERT_TRUE(event_asked());
+    card.resize_namespace(1, 0);
+    card.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return listener.losses == 1; }));
+    EXPECT_EQ(device->state(), backend::device_state::lost);
+    EXPECT_NE(device->note().find("no namespace 1"), std::string::npos) << device->note();
+    EXPECT_EQ(io().read(0, 8, piece(0, 4096)), backend::device_gone);
+    ASSERT_TRUE(event_asked());
+    card.resize_namespace(1, 8192);
+    card.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
+    EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    EXPECT_EQ(card.openings(), 1u);
+}
+
+TEST_F(pcie_admin_test, the_next_namespace_never_stands_in_for_the_first_when_that_is_deleted) {
+    restart({.namespaces = 2});  // neither has an id of its own
+    const int returns = listener.returns;
+    card.resize_namespace(1, 0);
+    card.request_removal();
+    ASSERT_TRUE(becomes(drive_state::absent));
+    device->arrived();
+    ASSERT_TRUE(reactor.run_until([&] {
+        return device->status().last_loss == loss_cause::other_drive &&
+               device->status().state == drive_state::absent;
+    }));
+    EXPECT_EQ(listener.returns, returns);
+    EXPECT_NE(device->note().find("not the one that was there"), std::string::npos)
+        << device->note();
+}
+
+struct two_namespaces_test : pcie_admin_test {
+    test::counting_listener other_listener;
+    std::unique_ptr<backend::pcie_device> other;
+    std::unique_ptr<backend::io_channel> other_channel;
+
+    void SetUp() override {
+        card.plug(fake_drive::options{.namespaces = 2});
+        options.drive_nsid = 1;
+        make();
+        open();
+        auto second = options;
+        second.name = "drive1b";
+        second.drive_nsid = 2;
+        other = backend::make_pcie_device(second, environment).value();
+        other->set_listener(&other_listener);
+        ASSERT_TRUE(reactor.run_until([&] { return other_listener.returns == 1; }));
+        other_channel = other->open_channel(*reactor).value();
+    }
+    void TearDown() override {
+        other_channel.reset();
+        other.reset();
+        pcie_admin_test::TearDown();
+    }
+};
+
+TEST_F(two_namespaces_test, share_one_drive_and_its_queues) {
+    EXPECT_EQ(card.openings(), 1u);
+    EXPECT_EQ(other->geometry().block_count, 4096u);
+    EXPECT_NE(device->identity().claim, other->identity().claim);
+    const auto one = filled(0, 4096, 1);
+    const auto two = filled(8192, 4096, 2);
+    test::io_runner second(reactor, *other_channel);
+    ASSERT_TRUE(nvme::is_success(io().write(0, 8, one)));
+    ASSERT_TRUE(nvme::is_success(second.write(0, 8, two)));
+    ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(16384, 4096))));
+    EXPECT_TRUE(std::ranges::equal(piece(16384, 4096), one));
+    ASSERT_TRUE(nvme::is_success(second.read(0, 8, piece(16384, 4096))));
+    EXPECT_TRUE(std::ranges::equal(piece(16384, 4096), two));
+}
+
+TEST_F(two_namespaces_test, neither_keeps_the_other_from_the_queue) {
+    crowd many;
+    card.hold(true);
+    many.submit(*channel, piece(0, test::buffer_bytes), 1500);
+    crowd few;
+    few.submit(*other_channel, piece(0, test::buffer_bytes), 10);
+    card.hold(false);
+    ASSERT_TRUE(reactor.run_until([&] { return few.answered() == 10; }));
+    EXPECT_LT(many.answered(), 1500u) << "it waited for all of the other's";
+    ASSERT_TRUE(reactor.run_until([&] { return many.answered() == 1500; }));
+    EXPECT_TRUE(many.each_once() && few.each_once());
+}
+
+TEST_F(two_namespaces_test, a_loss_answers_all_of_them_and_both_come_back) {
+    card.hold(true);
+    crowd here;
+    crowd there;
+    here.submit(*channel, piece(0, test::buffer_bytes), 200);
+    there.submit(*other_channel, piece(0, test::buffer_bytes), 200);
+    card.request_removal();
+    ASSERT_TRUE(becomes(drive_state::absent));
+    for (const crowd* all : {&here, &there}) {
+        EXPECT_EQ(all->answered(), 200u);
+        EXPECT_TRUE(all->each_once());
+        for (const auto& o : all->ops) EXPECT_EQ(o->status, backend::device_gone);
+    }
+    EXPECT_EQ(listener.losses, 1);
+    EXPECT_EQ(other_listener.losses, 1);
+    card.hold(false);
+    device->arrived();
+    ASSERT_TRUE(
+        reactor.run_until([&] { return listener.returns == 2 && other_listener.returns == 2; }));
+    EXPECT_EQ(card.openings(), 2u);
+}
+
+TEST_F(two_namespaces_test, one_that_is_deleted_leaves_the_other_alone) {
+    ASSERT_TRUE(event_asked());
+    card.resize_namespace(2, 0);
+    card.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return other_listener.losses == 1; }));
+    EXPECT_EQ(listener.losses, 0);
+    EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    // And a bring-up that does not find it is one for the other all the same.
+    card.request_removal();
+    ASSERT_TRUE(becomes(drive_state::absent));
+    device->arrived();
+    ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
+    EXPECT_EQ(other->state(), backend::device_state::lost);
+}
+
+TEST_F(two_namespaces_test, a_third_device_on_the_same_namespace_is_refused) {
+    auto again = options;
+    again.drive_nsid = 2;
+    const auto refused = backend::make_pcie_device(again, environment);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::conflict);
+    again.drive_nsid = 0;  // its first, which is the other's
+    auto alias = backend::make_pcie_device(again, environment).value();
+    reactor.run_until([&] { return alias->note().find("stands on") != std::string::npos; });
+    EXPECT_NE(alias->note().find("another device stands on namespace 1"), std::string::npos)
+        << alias->note();
+    EXPECT_EQ(alias->state(), backend::device_state::lost);
+}
+
+TEST_F(two_namespaces_test, the_drive_stays_for_the_one_that_is_left) {
+    channel.reset();
+    device.reset();
+    test::io_runner second(reactor, *other_channel);
+    EXPECT_TRUE(nvme::is_success(second.read(0, 8, piece(0, 4096))));
+    EXPECT_TRUE(card.is_open());
+    other_channel.reset();
+    other.reset();
+    ASSERT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+}
+
+// --- interrupts ----------------------------------------------------------------------------------
+
+TEST_F(pcie_admin_test, there_are_no_interrupts_while_somebody_polls) {
+    open();
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    EXPECT_EQ(card.interrupts(1), 0u);
+}
+
+TEST_F(pcie_admin_test, a_reactor_that_sleeps_is_woken_by_each_completion) {
+    open();
+    struct chain final : test::test_op {
+        backend::io_channel* channel = nullptr;
+        engine::reactor* reactor = nullptr;
+        int left = 200;
+    } next;
+    next.channel = channel.get();
+    next.reactor = &*reactor;
+    next.kind = io_kind::read;
+    next.block_count = 8;
+    next.set_data(piece(0, 4096));
+    next.done = [](backend::io_op& o, nvme::status status) noexcept {
+        auto& self = static_cast<chain&>(o);
+        EXPECT_TRUE(nvme::is_success(status));
+        if (--self.left == 0) return self.reactor->stop();
+        self.channel->submit(self);
+    };
+    const auto began = std::chrono::steady_clock::now();
+    channel->submit(next);
+    reactor->run();  // it sleeps whenever it finds nothing
+    EXPECT_EQ(next.left, 0);
+    EXPECT_GE(card.interrupts(1), 100u);
+    // Were a wake-up lost, a timer would end each wait, after 100 ms.
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+}
+
+// --- hostile completions -------------------------------------------------------------------------
+
+TEST_F(pcie_admin_test, a_status_that_does_not_exist_is_an_error_and_nothing_more) {
+    open();
+    card.misbehave(fake_drive::mischief::garbage_status);
+    const nvme::status told = io().read(0, 8, piece(0, 4096));
+    EXPECT_FALSE(nvme::is_success(told));
+    EXPECT_FALSE(told.more);
+    EXPECT_EQ(told.crd, 0);
+    card.misbehave(fake_drive::mischief::none);
+    EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    EXPECT_EQ(listener.losses, 0);
+}
+
+TEST_F(pcie_admin_test, completions_in_the_wrong_phase_end_in_a_reset_with_everything_answered) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a drive that lies about the phase races with its host on purpose";
+#endif
+    open();
+    card.misbehave(fake_drive::mischief::wrong_phase);
+    crowd all;
+    all.submit(*channel, piece(0, test::buffer_bytes), 100);
+    ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 100; }));
+    EXPECT_TRUE(all.each_once());
+    card.misbehave(fake_drive::mischief::none);
+    crowd more;
+    more.submit(*channel, piece(0, test::buffer_bytes), 100);
+    ASSERT_TRUE(reactor.run_until([&] { return more.answered() == 100; }));
+    EXPECT_TRUE(more.each_once());
+    ASSERT_TRUE(
+        reactor.run_until([&] { return nvme::is_success(io().read(0, 8, piece(0, 4096))); }));
+}
+
+TEST_F(pcie_admin_test, faults_are_counted) {
+    open();
+    card.misbehave(fake_drive::mischief::wild_cid);
+    ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
+    card.misbehave(fake_drive::mischief::none);
+    ASSERT_TRUE(reactor.run_until([&] { return device->status().faults == 1; }));
+    EXPECT_EQ(listener.losses, 0);
+}
+
+}  // namespace
