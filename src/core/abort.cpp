@@ -65,6 +65,8 @@ void qpair::abort(abort_op& op) noexcept {
                     wanted.aborted = true;
                     r.entry->parked.erase(r.entry->parked.iterator_to(r));
                     r.entry->gate.unpark(r.parked_bytes);
+                    r.entry->show();
+                    r.owner->note("unparked", "aborted", r.cid());
                     return r.owner->finish(r, sc::aborted_by_request.no_retry());
                 case request_state::awaiting_buffer:
                     wanted.aborted = true;

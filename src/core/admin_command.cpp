@@ -1,6 +1,7 @@
 // Admin commands: the way of their data, and who executes which (NVMe Base 2.0, section 5).
 #include "admin_steps.hpp"
 
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 
@@ -65,6 +66,8 @@ void controller::on_admin_command(request& r) noexcept {
 void controller::execute_admin(request& r) noexcept {
     const auto opcode = nvme::parse_admin_opcode(r.sqe.opcode);
     if (!opcode) return finish(r, sc::invalid_opcode.no_retry());
+    if (mutated(mutation::fences_stop_admin_commands) && subsystem_->state == view_state::fenced)
+        return finish(r, sc::namespace_not_ready);
     switch (*opcode) {
         case admin_opcode::identify: return identify(r);
         case admin_opcode::get_log_page: return get_log_page(r);

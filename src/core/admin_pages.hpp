@@ -25,6 +25,7 @@ struct identify_context {
     const subsystem_description& subsystem;
     const target_options& options;
     cntlid controller;
+    bool keyed_data = false;  ///< over a transport that moves data by key (RDMA)
 };
 
 [[nodiscard]] nvme::identify_controller make_identify_controller(
@@ -141,6 +142,7 @@ struct smart_facts {
     std::uint64_t writes = 0;
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;
+    std::uint64_t media_errors = 0;
     std::uint64_t error_entries = 0;
     std::uint64_t age_hours = 0;
     bool too_hot_or_cold = false;  ///< the temperature has left what feature 04h allows

@@ -111,10 +111,14 @@ void controller::namespace_changed(std::uint32_t number) noexcept {
 
 void controller::ana_changed() noexcept { raise(nvme::event::ana_changed); }
 
-void controller::discovery_changed() noexcept { raise(nvme::event::discovery_log_changed); }
+void controller::discovery_changed() noexcept {
+    discovery_page_ = nullptr;
+    raise(nvme::event::discovery_log_changed);
+}
 
 bool controller::ana_events_enabled() const noexcept {
-    return (event_config_ & nvme::async_event_config::ana_change) != 0;
+    const std::uint32_t enabled = event_config_.load(std::memory_order_relaxed);
+    return (enabled & nvme::async_event_config::ana_change) != 0;
 }
 
 }  // namespace fulmar::core

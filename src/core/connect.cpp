@@ -2,6 +2,7 @@
 // and knows every controller), and for an I/O queue by the controller's home. A Connect that meets
 // a subsystem in transition waits, bounded.
 #include "connect_steps.hpp"
+#include "nqn_key.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 
 namespace fulmar::core {
@@ -19,6 +21,8 @@ namespace parameter = nvme::connect_parameter;
 namespace {
 constexpr duration whole_wait = std::chrono::hours(1);  // the Connect's own bound is shorter
 constexpr duration recheck_interval = std::chrono::milliseconds(5);
+constexpr duration duplicate_grace =
+    std::chrono::milliseconds(500);  // the end of the former connection may not be known yet
 
 connect_op& of(engine::message& m) noexcept { return static_cast<connect_op&>(m); }
 
@@ -41,9 +45,13 @@ std::string_view connect_op::subsystem_nqn() const noexcept {
     return nvme::read_nqn(data.subnqn).value_or("");
 }
 
+void connect_op::depart(engine::reactor& to, handler step) noexcept {
+    in_flight = true;
+    hop(to, step);
+}
+
 void connect_op::hop(engine::reactor& to, handler step) noexcept {
     set_handler(step);
-    in_flight = true;
     FULMAR_ASSERT(to.post(*this) == engine::post_result::posted);
 }
 
@@ -64,6 +72,7 @@ void connect_steps::start(request& r) noexcept {
     q.connect_request_ = &r;
     r.advance(request_event::execute);
     op.wait_until = {};
+    op.at_home_since = {};
     if (const nvme::status wrong = check(op, r); !nvme::is_success(wrong))
         return refuse(op, wrong, op.dw0);
     resolve(op);
@@ -111,7 +120,7 @@ void connect_steps::resolve(connect_op& op) noexcept {
     }
     if (sub->state != view_state::open) return wait(op, whole_wait);
     op.subsystem = sub->id;
-    op.hop(group.target().control_reactor(), &connect_steps::at_control);
+    op.depart(group.target().control_reactor(), &connect_steps::at_control);
 }
 
 // Parks the Connect until its subsystem opens here; looks again by itself after `most`.
@@ -121,7 +130,10 @@ void connect_steps::wait(connect_op& op, duration most) noexcept {
     if (op.wait_until == instant{})
         op.wait_until = now + std::chrono::milliseconds(group.options().connect_wait_ms);
     if (now >= op.wait_until) return refuse(op, sc::connect_controller_busy);
-    if (!group.park(op)) return refuse(op, sc::connect_controller_busy);
+    if (!group.park(op)) {  // in time it may wait; the host tries again
+        op.owner->note("connect", "too-many-wait", op.command.qid.value());
+        return refuse(op, sc::connect_controller_busy);
+    }
     group.reactor().timers().arm(op.deadline, std::min(op.wait_until, now + most));
 }
 
@@ -134,6 +146,10 @@ void connect_steps::end_wait(connect_op& op) noexcept {
 
 void connect_steps::on_wait_over(engine::timer& t) noexcept {
     connect_op& op = *static_cast<connect_op::wait_timer&>(t).owner;
+    if (queue_slot* old = std::exchange(op.behind, nullptr)) {  // at the home reactor
+        old->waiting = nullptr;
+        return at_home(op);
+    }
     op.group->unpark(op);
     if (op.group->reactor().now() >= op.wait_until) return refuse(op, sc::connect_controller_busy);
     resolve(op);
@@ -145,6 +161,7 @@ void connect_steps::refuse(connect_op& op, nvme::status status, std::uint32_t dw
     q.connect_request_ = nullptr;
     if (q.state_ == qpair_state::connecting) q.advance(qpair_event::refused);
     q.qid_ = 0;
+    q.note("connect", "refused", status.to_field());
     r.dw0 = dw0;
     q.finish(r, status);
 }
@@ -169,6 +186,8 @@ void connect_steps::accept(connect_op& op) noexcept {
     request& r = *q.connect_request_;
     q.connect_request_ = nullptr;
     q.qid_ = op.command.qid.value();
+    q.host_key_ = nqn_key(op.host_nqn());
+    q.note("connect", "accepted", q.qid_);
     r.dw0 = nvme::connect_result(op.assigned.value(), false);
     if (q.state_ == qpair_state::connecting) {
         q.advance(qpair_event::accepted);
@@ -176,6 +195,21 @@ void connect_steps::accept(connect_op& op) noexcept {
     }
     q.finish(r, sc::success);
 }
+
+namespace {
+// Nothing when there is no memory for one.
+controller* make_controller(connect_op& op, subsystem_group& sub) noexcept try {
+    auto made = std::make_unique<controller>(
+        *op.group, sub,
+        controller::identity{.id = op.assigned,
+                             .host_nqn = std::string(op.host_nqn()),
+                             .host_id = op.data.hostid,
+                             .keep_alive_ms = op.command.kato_ms.value()});
+    return made->attach(*op.owner, *op.group, 0) ? made.release() : nullptr;
+} catch (const std::bad_alloc&) {
+    return nullptr;
+}
+}  // namespace
 
 // The control reactor has assigned a controller id: the controller is built here, its home.
 void connect_steps::admin_granted(engine::message& m) noexcept {
@@ -187,22 +221,14 @@ void connect_steps::admin_granted(engine::message& m) noexcept {
     nvme::status failed = sc::connect_controller_busy;
     controller* made = nullptr;
     if (sub == nullptr || sub->state == view_state::closed) {
-        group.count(&group_counters::stale);
+        group.note_stale("stale-connect", op.subsystem, q.connection_number());
     } else if (q.usable() && adopt_size(op)) {
-        made = new (std::nothrow) controller(group, *sub,
-                                             {.id = op.assigned,
-                                              .host_nqn = std::string(op.host_nqn()),
-                                              .host_id = op.data.hostid,
-                                              .keep_alive_ms = op.command.kato_ms.value()});
-        if (made != nullptr && !made->attach(q, group, 0)) {
-            delete made;
-            made = nullptr;
-        }
+        made = make_controller(op, *sub);
         failed = sc::internal_error;
     }
     if (made == nullptr) {  // give the id back, then answer
         op.status = failed;
-        return op.hop(group.target().control_reactor(), &target::connect_withdrawn);
+        return op.depart(group.target().control_reactor(), &target::connect_withdrawn);
     }
     q.controller_ = made;
     q.home_ = &group;
@@ -243,6 +269,12 @@ void connect_steps::returned(engine::message& m) noexcept {
     q.check_drained();
 }
 
+void connect_steps::leaving_noted(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    op.in_flight = false;
+    op.owner->check_drained();
+}
+
 void connect_steps::detached(engine::message& m) noexcept {
     connect_op& op = of(m);
     op.in_flight = false;
@@ -257,17 +289,40 @@ void connect_steps::at_control(engine::message& m) noexcept {
 
 // --- on the controller's home reactor ------------------------------------------------------------
 
+// A host that reconnects faster than its old queue can leave waits, bounded; and so does one whose
+// old connection seems to be there still, for a moment: the end of a connection and its successor's
+// Connect come different ways.
+bool connect_steps::wait_behind(connect_op& op, queue_slot& old) noexcept {
+    engine::reactor& here = op.found->home().reactor();
+    const instant now = here.now();
+    if (op.wait_until == instant{})
+        op.wait_until = now + std::chrono::milliseconds(op.group->options().connect_wait_ms);
+    if (op.at_home_since == instant{}) op.at_home_since = now;
+    const bool going = old.leaving || old.detached;
+    const instant until =
+        going ? op.wait_until : std::min(op.wait_until, op.at_home_since + duplicate_grace);
+    if (old.waiting != nullptr || now >= until) return false;
+    old.waiting = &op;
+    op.behind = &old;
+    here.timers().arm(op.deadline, until);
+    return true;
+}
+
 void connect_steps::at_home(engine::message& m) noexcept {
     connect_op& op = of(m);
     controller& c = *op.found;
     const std::uint16_t qid = op.command.qid.value();
-    if (queue_slot* old = c.slot(qid);
-        old != nullptr && (old->leaving || old->detached) && old->waiting == nullptr) {
-        old->waiting = &op;  // a host that reconnects faster than the old queue can leave; its own
-                             // close is bounded
-        return;
-    }
+    op.behind = nullptr;
+    c.home().reactor().timers().cancel(op.deadline);
+    const bool open = c.state() == controller_state::enabled;
+    queue_slot* old = c.slot(qid);
+    if (open && old != nullptr && wait_behind(op, *old)) return;
     op.status = c.may_join(op, op.dw0);
+    if (open && old != nullptr &&
+        old->leaving) {  // it may try again: the old one is still on its way out
+        op.status = sc::connect_controller_busy;
+        op.dw0 = 0;
+    }
     if (nvme::is_success(op.status)) {
         op.registered = c.attach(*op.owner, *op.group, qid);
         if (op.registered)
@@ -277,6 +332,14 @@ void connect_steps::at_home(engine::message& m) noexcept {
     }
     op.assigned = c.id();
     op.hop(op.group->reactor(), &connect_steps::returned);
+}
+
+void connect_steps::leaving_at_home(engine::message& m) noexcept {
+    connect_op& op = of(m);
+    if (queue_slot* s = op.owner->controller_->slot(op.command.qid.value());
+        s != nullptr && s->queue == op.owner)
+        s->leaving = true;
+    op.hop(op.group->reactor(), &connect_steps::leaving_noted);
 }
 
 void connect_steps::detach_at_home(engine::message& m) noexcept {

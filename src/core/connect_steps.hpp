@@ -14,6 +14,7 @@ struct connect_steps {
     static void admin_granted(
         engine::message& m) noexcept;  ///< an id was assigned: build the controller here
     static void returned(engine::message& m) noexcept;  ///< refused, or joined a controller
+    static void leaving_noted(engine::message& m) noexcept;
     static void detached(engine::message& m) noexcept;
     static void on_wait_over(engine::timer& t) noexcept;
 
@@ -22,11 +23,14 @@ struct connect_steps {
 
     // On the controller's home reactor.
     static void at_home(engine::message& m) noexcept;
+    static void leaving_at_home(
+        engine::message& m) noexcept;  ///< the queue is closing: a successor may wait for it
     static void detach_at_home(engine::message& m) noexcept;
 
   private:
     static nvme::status check(connect_op& op, request& r) noexcept;
     static void wait(connect_op& op, duration most) noexcept;
+    static bool wait_behind(connect_op& op, queue_slot& old) noexcept;
     static void refuse(connect_op& op, nvme::status status, std::uint32_t dw0 = 0) noexcept;
     static void accept(connect_op& op) noexcept;
     static bool adopt_size(connect_op& op) noexcept;

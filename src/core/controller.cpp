@@ -1,6 +1,7 @@
 // The life of a controller on its home reactor: queues join and leave, the host falls silent, the
 // association ends.
 #include "connect_steps.hpp"
+#include "discovery_query.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -114,7 +115,6 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       release_(*this),
       created_(home.reactor().now()) {
     changed_namespaces_.reserve(limits::max_namespaces);
-    errors_.reserve(error_log_entries);
     for (abort_op& op : aborts_) op.owner = this;
     touch_keep_alive();
 }
@@ -125,6 +125,10 @@ void controller::advance(controller_event on) noexcept {
     const auto to = next_state(controller_edges, state_, on);
     FULMAR_ASSERT(to.has_value());
     state_ = *to;
+    home_.reactor().note({.what = "controller-state",
+                          .detail = to_string(state_).data(),
+                          .subsystem = subsystem_id_,
+                          .object = who_.id.value()});
 }
 
 const subsystem_description& controller::description() const noexcept { return *subsystem_->view; }
@@ -195,28 +199,26 @@ controller::announce_message::announce_message(controller& c) noexcept
 void controller::announce() noexcept { home_.target().control_reactor().post(announce_); }
 
 void controller::finish(request& r, nvme::status status) noexcept {
-    if (!nvme::is_success(status)) {
-        nvme::error_log_entry entry{};
-        entry.error_count = ++error_count_;
-        entry.sqid = std::uint16_t{0};
-        entry.cid = r.cid();
-        entry.status_field = status.to_field();
-        entry.parameter_error_location = nvme::error_location_unknown;
-        entry.nsid = r.sqe.nsid.value();
-        if (errors_.size() == error_log_entries) errors_.pop_back();
-        errors_.insert(errors_.begin(), entry);  // newest first; capacity was reserved
-    }
+    if (!nvme::is_success(status))
+        errors_.add({.sqid = 0, .cid = r.cid(), .status = status, .nsid = r.sqe.nsid.value()});
     r.owner->finish(r, status);
 }
 
 // --- keep alive (NVMe Base 2.0, section 3.9) -----------------------------------------------------
 
+// A discovery controller whose host asked for no persistent connection is there for one look at the
+// log: it has a fixed time (Base 2.0, section 3.1.2.3.2).
+std::chrono::milliseconds controller::allowed_silence() const noexcept {
+    if (keep_alive_ms_ == 0 && is_discovery()) return limits::discovery_silence;
+    return std::chrono::milliseconds(keep_alive_ms_);
+}
+
 void controller::touch_keep_alive() noexcept {
     last_seen_ = home_.reactor().now();
-    if (keep_alive_ms_ == 0) return home_.reactor().timers().cancel(keep_alive_);
+    const auto allowed = allowed_silence();
+    if (allowed.count() == 0) return home_.reactor().timers().cancel(keep_alive_);
     if (!keep_alive_.armed() && state_ != controller_state::disconnecting)
-        home_.reactor().timers().arm(keep_alive_,
-                                     last_seen_ + std::chrono::milliseconds(keep_alive_ms_));
+        home_.reactor().timers().arm(keep_alive_, last_seen_ + allowed);
 }
 
 // The timer is not moved with every sign of life: it looks, when it fires, how long ago the last
@@ -224,16 +226,17 @@ void controller::touch_keep_alive() noexcept {
 void controller::on_keep_alive_due(engine::timer& t) noexcept {
     controller& c = *static_cast<keep_alive_timer&>(t).owner;
     engine::reactor& reactor = c.home_.reactor();
-    if (c.keep_alive_ms_ == 0) return;
-    const auto allowed = std::chrono::milliseconds(c.keep_alive_ms_);
+    const auto allowed = c.allowed_silence();
+    if (allowed.count() == 0) return;
     // A home that did not run itself cannot tell whether the host was silent: it grants one more
     // period.
     instant since = c.last_seen_;
     const engine::reactor::stall& stall = reactor.last_stall();
     if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
     if (since + allowed > reactor.now()) return reactor.timers().arm(t, since + allowed);
-    log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(),
-              c.description().nqn, c.keep_alive_ms_, c.id().value());
+    if (c.home_.may_complain())
+        log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(),
+                  c.description().nqn, allowed.count(), c.id().value());
     c.disconnect(close_reason::keep_alive);
 }
 

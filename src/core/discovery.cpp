@@ -31,6 +31,12 @@ bool is_ipv6(std::string_view address) noexcept {
     return address.find(':') != std::string_view::npos;
 }
 
+// Of a wildcard, only the address that the asker came in by is known, and only in its own family.
+bool known_address(std::string_view address, std::string_view local_address) noexcept {
+    return !is_wildcard(address) || local_address.empty() ||
+           is_ipv6(address) == is_ipv6(local_address);
+}
+
 // Address and transport of one entry; the asker's own local address stands in for a wildcard.
 nvme::discovery_log_entry make_entry(std::string_view transport, std::string_view address,
                                      std::uint16_t port, std::string_view local_address) {
@@ -46,12 +52,23 @@ nvme::discovery_log_entry make_entry(std::string_view transport, std::string_vie
     e.asqsz = nvme::admin_queue_entries_min;
     nvme::copy_space_padded(e.trsvcid, std::to_string(port));
     nvme::copy_space_padded(e.traddr, address);
+    if (transport == "rdma") {
+        nvme::rdma_tsas how{};
+        how.qptype = nvme::rdma_qptype::reliable_connected;
+        how.prtype = nvme::rdma_prtype::none;
+        how.cms = nvme::rdma_cms::rdma_cm;
+        e.set_tsas(how);
+    }
     return e;
 }
 
 }  // namespace
 
-std::vector<std::byte> target::discovery_page(const discovery_query& q) const {
+std::vector<std::byte> target::make_discovery_page(std::string_view host_nqn,
+                                                   std::string_view local_address) const {
+    const std::string_view own_nqn = setup_.limits.discovery_nqn.empty()
+                                         ? nvme::discovery_nqn
+                                         : std::string_view(setup_.limits.discovery_nqn);
     std::vector<std::byte> entries;
     std::uint64_t count = 0;
     const auto add = [&](nvme::discovery_log_entry e, nvme::subsystem_type type,
@@ -65,9 +82,9 @@ std::vector<std::byte> target::discovery_page(const discovery_query& q) const {
     constexpr std::uint16_t persistent =
         nvme::eflags::explicit_persistent_connection | nvme::eflags::duplicate_returned_information;
     for (const listening& l : listeners_) {
-        const auto entry =
-            make_entry(l.spec.transport, l.spec.address, l.spec.port, q.local_address);
-        add(entry, nvme::subsystem_type::current_discovery, q.discovery_nqn, persistent);
+        if (!known_address(l.spec.address, local_address)) continue;
+        const auto entry = make_entry(l.spec.transport, l.spec.address, l.spec.port, local_address);
+        add(entry, nvme::subsystem_type::current_discovery, own_nqn, persistent);
         for (const auto& s : slots_) {
             if (s == nullptr || s->is_discovery() || s->state() == subsystem_state::deactivating ||
                 s->state() == subsystem_state::inactive ||
@@ -76,7 +93,7 @@ std::vector<std::byte> target::discovery_page(const discovery_query& q) const {
             const subsystem_spec& spec = s->spec();
             const bool allowed =
                 spec.allow_any_host ||
-                std::find(spec.hosts.begin(), spec.hosts.end(), q.host_nqn) != spec.hosts.end();
+                std::find(spec.hosts.begin(), spec.hosts.end(), host_nqn) != spec.hosts.end();
             const bool offered =
                 spec.listeners.empty() || std::find(spec.listeners.begin(), spec.listeners.end(),
                                                     l.spec.name()) != spec.listeners.end();
@@ -88,7 +105,7 @@ std::vector<std::byte> target::discovery_page(const discovery_query& q) const {
             nvme::discovery_nqn, 0);
 
     nvme::discovery_log_header header{};
-    header.genctr = discovery_generation_;
+    header.genctr = discovery_generation();
     header.numrec = count;
     header.recfmt = std::uint16_t{0};
     std::vector<std::byte> page;
@@ -98,8 +115,34 @@ std::vector<std::byte> target::discovery_page(const discovery_query& q) const {
     return page;
 }
 
+void target::forget_old_pages() {
+    if (kept_generation_ == discovery_generation()) return;
+    kept_pages_.clear();
+    named_hosts_.clear();
+    for (const auto& s : slots_)
+        if (s != nullptr) named_hosts_.insert(s->spec().hosts.begin(), s->spec().hosts.end());
+    kept_generation_ = discovery_generation();
+}
+
+// Hosts that nobody names see the same: however many of them ask, that is one page.
+discovery_view target::find_discovery_page(const discovery_query& q) {
+    forget_old_pages();
+    const std::string_view host =
+        named_hosts_.contains(q.host_nqn) ? std::string_view(q.host_nqn) : std::string_view{};
+    for (const kept_page& k : kept_pages_)
+        if (k.host_nqn == host && k.local_address == q.local_address) return k.page;
+    auto made = std::make_shared<discovery_page>();
+    made->generation = kept_generation_;
+    made->bytes = make_discovery_page(host, q.local_address);
+    ++pages_made_;
+    if (kept_pages_.size() >= limits::kept_discovery_pages) kept_pages_.erase(kept_pages_.begin());
+    kept_pages_.push_back(
+        {.host_nqn = std::string(host), .local_address = q.local_address, .page = made});
+    return made;
+}
+
 void target::discovery_changed() noexcept {
-    ++discovery_generation_;
+    discovery_generation_.fetch_add(1, std::memory_order_release);
     for (const auto& notice : notices_)
         notice->group->reactor().post(*notice);  // one that is still on its way will do
 }
@@ -110,54 +153,84 @@ target::discovery_notice::discovery_notice(poll_group& g) noexcept
       }),
       group(&g) {}
 
-discovery_query::discovery_query(controller& c, request& r)
+discovery_query::discovery_query(controller& c)
     : message([](engine::message& m) noexcept {
           auto& self = static_cast<discovery_query&>(m);
-          target& where = self.owner->home().target();
           try {
-              self.page = where.discovery_page(self);
+              self.page = self.owner->home().target().find_discovery_page(self);
           } catch (const std::bad_alloc&) {
-              self.page.clear();
+              self.page = nullptr;
           }
           self.set_handler(&discovery_query::returned);
           self.owner->home().reactor().post(self);
       }),
-      owner(&c),
-      asker(&r) {}
+      owner(&c) {}
 
+// Who asked before the question left has an answer that is new enough. Who asked since, and may
+// have heard of a change since, waits for one more question, but for that one only.
 void discovery_query::returned(engine::message& m) noexcept {
-    std::unique_ptr<discovery_query> self(static_cast<discovery_query*>(&m));
+    const std::unique_ptr<discovery_query> self(static_cast<discovery_query*>(&m));
     controller& c = *self->owner;
-    request& r = *self->asker;
-    const nvme::get_log_page command = nvme::decode_get_log_page(r.sqe);
     --c.away_;
-    if (self->page.empty()) {
-        c.finish(r, sc::internal_error);
-    } else if (command.offset_bytes > self->page.size()) {
-        c.finish(r, sc::invalid_field.no_retry());
-    } else {
-        if (!command.rae) c.log_read(nvme::lid::discovery);
-        c.answer_with(r, self->page, command.offset_bytes);
-    }
+    c.asking_ = false;
+    c.discovery_page_ = self->page;
+    const bool current = c.discovery_page_is_current();
+    c.answer_discovery_askers(current || self->page == nullptr ? c.discovery_askers_.size()
+                                                               : self->asked);
+    if (!c.discovery_askers_.empty()) c.ask_for_discovery_page();
     c.check_queues_gone();
 }
 
+bool controller::discovery_page_is_current() const noexcept {
+    return discovery_page_ != nullptr &&
+           discovery_page_->generation == home_.target().discovery_generation();
+}
+
+// One question at a time is on its way, however many commands wait for it: what a host can make the
+// control reactor do is bounded.
 void controller::discovery_log(request& r) noexcept {
+    if (discovery_page_is_current()) return answer_discovery(r);
     try {
-        auto question = std::make_unique<discovery_query>(*this, r);
+        discovery_askers_.push_back(&r);  // as many as the admin queue has entries, at most
+    } catch (const std::bad_alloc&) {
+        return finish(r, sc::internal_error);
+    }
+    if (!asking_) ask_for_discovery_page();
+}
+
+void controller::ask_for_discovery_page() noexcept {
+    try {
+        auto question = std::make_unique<discovery_query>(*this);
         question->host_nqn = who_.host_nqn;
-        question->discovery_nqn = description().nqn;
+        question->asked = discovery_askers_.size();
         connection_status where;
-        r.owner->describe(where);
+        discovery_askers_.front()->owner->describe(where);
         question->local_address = where.local.substr(0, where.local.rfind(':'));
         if (question->local_address.starts_with('['))
             question->local_address =
                 question->local_address.substr(1, question->local_address.size() - 2);
+        asking_ = true;
         ++away_;
         home_.target().control_reactor().post(*question.release());
     } catch (const std::bad_alloc&) {
-        finish(r, sc::internal_error);
+        discovery_page_ = nullptr;
+        answer_discovery_askers(discovery_askers_.size());
     }
+}
+
+void controller::answer_discovery_askers(std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i) answer_discovery(*discovery_askers_[i]);
+    discovery_askers_.erase(discovery_askers_.begin(),
+                            discovery_askers_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void controller::answer_discovery(request& r) noexcept {
+    if (discovery_page_ == nullptr) return finish(r, sc::internal_error);  // no memory
+    const nvme::get_log_page command = nvme::decode_get_log_page(r.sqe);
+    if (command.offset_bytes > discovery_page_->bytes.size())
+        return finish(r, sc::invalid_field.no_retry());
+    if (!command.rae) log_read(nvme::lid::discovery);
+    answer_with(r, discovery_page_->bytes, command.offset_bytes);
 }
 
 }  // namespace fulmar::core

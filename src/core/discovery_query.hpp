@@ -2,26 +2,25 @@
 // back.
 #pragma once
 
+#include <fulmar/core/discovery_page.hpp>
 #include <fulmar/engine/message.hpp>
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
 namespace fulmar::core {
 
 class controller;
-class request;
 
+/// Called on: the reactor that holds the message.
 struct discovery_query final : engine::message {
-    discovery_query(controller& c, request& r);
+    explicit discovery_query(controller& c);
 
     controller* owner;
-    request* asker;
+    std::size_t asked = 0;  ///< commands that it was sent for
     std::string host_nqn;
-    std::string discovery_nqn;
-    std::string local_address;    ///< that the host connected to
-    std::vector<std::byte> page;  ///< empty: no memory
+    std::string local_address;  ///< that the host connected to
+    discovery_view page;        ///< null: no memory
 
     static void returned(engine::message& m) noexcept;
 };

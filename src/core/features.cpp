@@ -230,7 +230,7 @@ nvme::status feature_steps::get(const controller& c, request& r, const feature_r
         }
         case fid::write_atomicity: r.dw0 = current ? c.write_atomicity_ : 0; return sc::success;
         case fid::async_event_configuration:
-            r.dw0 = current ? c.event_config_ : 0;
+            r.dw0 = current ? c.event_config_.load() : 0;
             return sc::success;
         case fid::keep_alive_timer:
             r.dw0 = current ? c.keep_alive_ms_ : c.who_.keep_alive_ms;

@@ -11,8 +11,10 @@ namespace sc = nvme::sc;
 
 void controller::identify(request& r) noexcept {
     identify_page page{};
-    const identify_context about{
-        .subsystem = description(), .options = home_.options(), .controller = who_.id};
+    const identify_context about{.subsystem = description(),
+                                 .options = home_.options(),
+                                 .controller = who_.id,
+                                 .keyed_data = r.owner->moves_data_by_key()};
     const nvme::status status = fill_identify(about, r.sqe, page);
     if (!nvme::is_success(status)) return finish(r, status);
     if (r.length != page.size()) return finish(r, sc::data_sgl_length_invalid.no_retry());

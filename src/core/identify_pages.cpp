@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint32_t page_bytes = 4096;  // CAP.MPSMIN = 0
 constexpr std::uint32_t capsule_unit_bytes = 16;
+constexpr std::uint8_t keyed_descriptors = 16;  // that a command may have in its capsule
 
 // The largest power of two of pages that fits. 0 would mean "no limit", so one page cannot be said.
 std::uint8_t mdts_of(std::uint64_t max_transfer_bytes) noexcept {
@@ -51,11 +52,15 @@ void fill_common(nvme::identify_controller& page, const identify_context& about)
     page.ctratt = nvme::ctratt::host_id_128;
     page.aerl = limits::max_async_events - 1;
     page.kas = std::uint16_t{1};  // 100 ms, the finest that can be said: the timer is exact
-    page.sgls = nvme::sgls::supported | nvme::sgls::transport |
+    page.sgls = nvme::sgls::supported |
+                (about.keyed_data ? nvme::sgls::keyed : nvme::sgls::transport) |
                 (about.options.in_capsule_bytes != 0 ? nvme::sgls::offset_in_address : 0u);
 }
 
-void fill_discovery(nvme::identify_controller& page) noexcept {
+void fill_discovery(nvme::identify_controller& page, const identify_context& about) noexcept {
+    // One service under two names: its own is the one to remember, whichever the host came by.
+    if (!about.options.discovery_nqn.empty())
+        nvme::copy_nul_padded(page.subnqn, about.options.discovery_nqn);
     page.cntrltype = static_cast<std::uint8_t>(nvme::controller_type::discovery);
     page.dctype = static_cast<std::uint8_t>(nvme::discovery_controller_type::direct);
     page.oaes = nvme::oaes::discovery_log_change;
@@ -106,7 +111,7 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
                                              capsule_unit_bytes);
     page.iorcsz = std::uint32_t{sizeof(nvme::cqe) / capsule_unit_bytes};
     page.fcatt = nvme::fcatt::dynamic_controllers;
-    page.msdbd = 1;
+    page.msdbd = about.keyed_data ? keyed_descriptors : 1;
     page.ofcs = nvme::ofcs::disconnect;
 }
 
@@ -167,7 +172,7 @@ nvme::identify_controller make_identify_controller(const identify_context& about
     nvme::identify_controller page{};
     fill_common(page, about);
     if (about.subsystem.discovery)
-        fill_discovery(page);
+        fill_discovery(page, about);
     else
         fill_io(page, about);
     return page;

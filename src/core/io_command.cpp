@@ -4,8 +4,10 @@
 #include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/nvme/io_command.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -26,10 +28,6 @@ constexpr std::uint64_t full_range_list = limits::max_dsm_ranges * sizeof(nvme::
 
 bool moves_blocks(io_opcode opcode) noexcept {
     return opcode == io_opcode::read || opcode == io_opcode::write || opcode == io_opcode::compare;
-}
-
-bool names_a_range(io_opcode opcode) noexcept {
-    return moves_blocks(opcode) || opcode == io_opcode::write_zeroes || opcode == io_opcode::verify;
 }
 
 bool is_supported(io_opcode opcode, const backend::geometry& device) noexcept {
@@ -90,6 +88,7 @@ nvme::status io_steps::retry_later(const qpair& q, nvme::status status) noexcept
 
 // A host that switched the volatile write cache off means FUA every time.
 bool io_steps::must_be_durable(const qpair& q, const nvme::block_range& range) noexcept {
+    if (mutated(mutation::fua_is_dropped)) return false;
     return range.fua || (q.controller_ != nullptr && q.controller_->write_through());
 }
 
@@ -135,6 +134,16 @@ void io_steps::start(request& r) noexcept {
     admit(r);
 }
 
+// Only for what waits or goes astray, never for every command.
+void io_steps::note(const request& r, const char* what) noexcept {
+    const namespace_entry& entry = *r.entry;
+    entry.group->reactor().note({.what = what,
+                                 .subsystem = entry.owner,
+                                 .ns = entry.id,
+                                 .object = r.owner->connection_number(),
+                                 .value = r.cid()});
+}
+
 void io_steps::replay(request& r) noexcept {
     r.advance(request_event::replay);
     r.in_capsule = {};
@@ -144,11 +153,19 @@ void io_steps::replay(request& r) noexcept {
 void io_steps::admit(request& r) noexcept {
     qpair& q = *r.owner;
     namespace_entry& entry = *r.entry;
-    if (const nvme::status ana = ana_answer(entry.ana); !nvme::is_success(ana))
-        return q.finish(r, ana);
+    if (const nvme::status ana = ana_answer(entry.ana); !nvme::is_success(ana)) {
+        // Who does not follow the ANA log would make nothing of it: its I/O waits at the gate.
+        const bool waits =
+            entry.held() && (q.controller_ == nullptr || !q.controller_->ana_events_enabled());
+        if (!waits) return q.finish(r, ana);
+    }
     const std::uint64_t hoards = r.in_capsule.empty() ? 0 : limits::chunk_bytes;
     switch (entry.gate.admit(r.generation, hoards)) {
-        case admission::enter: r.entered = true; return enter(r);
+        case admission::enter:
+            r.entered = true;
+            r.cut_off = false;
+            entry.show();
+            return enter(r);
         case admission::park:
             r.advance(request_event::park);
             if (!r.in_capsule.empty()) {
@@ -157,12 +174,19 @@ void io_steps::admit(request& r) noexcept {
                 r.in_capsule = {};
                 r.parked_bytes = hoards;
             }
+            r.parked_at = q.group().reactor().now();
             entry.parked.push_back(r);
+            entry.show();
+            if (entry.held()) entry.subsystem->watch_parked(entry);
+            note(r, "parked");
             q.group().count(&group_counters::parked);
             return;
         case admission::refuse: return q.finish(r, entry.closed_status);
-        case admission::overflow: return q.finish(r, retry_later(q, sc::namespace_not_ready));
+        case admission::overflow:
+            note(r, "overflow");
+            return q.finish(r, retry_later(q, sc::namespace_not_ready));
         case admission::stale:
+            note(r, "stale-request");
             q.group().count(&group_counters::stale);
             return q.finish(r, sc::invalid_namespace_or_format.no_retry());
     }
@@ -172,7 +196,7 @@ void io_steps::admit(request& r) noexcept {
 void io_steps::enter(request& r) noexcept {
     const auto opcode = static_cast<io_opcode>(r.sqe.opcode);
     const namespace_entry& entry = *r.entry;
-    if (names_a_range(opcode)) {
+    if (nvme::names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
         if (!nvme::lba_range_fits(range.slba, range.blocks, entry.block_count))
             return complete(r, sc::lba_out_of_range.no_retry());
@@ -189,24 +213,80 @@ void io_steps::enter(request& r) noexcept {
         r.hint_only = true;
     }
     if (r.length == 0) return submit(r);
-    if (r.chain) return submit(r);  // in-capsule data that was kept while parked
+    if (r.chain) {  // in-capsule data that was kept while parked
+        charge(r, r.chain.chunks());
+        return submit(r);
+    }
     if (!r.in_capsule.empty()) {
         if (entry.channel->completes_inline()) return submit_inline(r);
         r.chain = std::move(r.in_capsule_chunk);
         r.chain.copy_in(0, r.in_capsule);
         r.in_capsule = {};
+        charge(r, r.chain.chunks());
         return submit(r);
     }
+    want_buffer(r);
+}
+
+void io_steps::charge(request& r, std::uint32_t chunks) noexcept {
+    r.charged = chunks;
+    r.entry->share.held += chunks;
+}
+
+// First its namespace's share, then the connection's credit.
+void io_steps::want_buffer(request& r) noexcept {
+    namespace_entry& entry = *r.entry;
+    if (entry.starving.empty() ? may_go_on(r) : within_guarantee(r)) return take_buffer(r);
+    r.advance(request_event::want_buffer);
+    entry.group->count(&group_counters::buffer_waits);
+    entry.starving.push_back(r);
+    entry.group->starves(entry);
+}
+
+bool io_steps::may_go_on(const request& r) noexcept {
+    return r.entry->share.allows(mem::buffer_pool::chunks_for(r.length),
+                                 r.entry->group->pool().free_chunks()) ||
+           within_guarantee(r);
+}
+
+// With nothing at the device, what its commands hold waits for hosts: a connection within its
+// guarantee goes on then, as long as a quarter of the pool is left for other devices.
+bool io_steps::within_guarantee(const request& r) noexcept {
+    const mem::buffer_pool& pool = r.entry->group->pool();
+    const mem::buffer_credit& credit = r.owner->credit();
+    const std::uint32_t chunks = mem::buffer_pool::chunks_for(r.length);
+    return r.entry->tasks.empty() && credit.held() + chunks <= credit.guarantee() &&
+           pool.free_chunks() >= chunks + pool.total_chunks() / 4;
+}
+
+request* io_steps::next_to_go_on(namespace_entry& entry) noexcept {
+    if (may_go_on(entry.starving.front())) return &entry.starving.front();
+    if (!entry.tasks.empty()) return nullptr;
+    const auto at = std::find_if(entry.starving.begin(), entry.starving.end(), &within_guarantee);
+    return at != entry.starving.end() ? &*at : nullptr;
+}
+
+void io_steps::go_on(request& r) noexcept {
+    stop_starving(r);
     take_buffer(r);
+}
+
+void io_steps::stop_starving(request& r) noexcept {
+    namespace_entry& entry = *r.entry;
+    entry.starving.erase(entry.starving.iterator_to(r));
+    if (entry.starving.empty()) entry.group->starves_no_more(entry);
 }
 
 void io_steps::take_buffer(request& r) noexcept {
     qpair& q = *r.owner;
     const std::uint32_t chunks = mem::buffer_pool::chunks_for(r.length);
+    charge(r, chunks);
     r.chain = q.group().pool().take(q.credit(), chunks);
     if (r.chain) return have_buffer(r);
-    r.advance(request_event::want_buffer);
-    q.group().count(&group_counters::buffer_waits);
+    if (r.state() != request_state::awaiting_buffer) {
+        r.advance(request_event::want_buffer);
+        q.group().count(&group_counters::buffer_waits);
+    }
     q.group().pool().wait(r.waiter, q.credit(), chunks);
 }
 
@@ -217,7 +297,8 @@ void io_steps::buffer_granted(request& r, mem::buffer_chain&& chain) noexcept {
 }
 
 void io_steps::cancel_wait(request& r) noexcept {
-    if (r.waiter.waiting()) r.owner->group().pool().cancel(r.waiter);
+    if (r.waiter.waiting()) return r.owner->group().pool().cancel(r.waiter);
+    if (r.entered && r.list.is_linked()) stop_starving(r);
 }
 
 void io_steps::have_buffer(request& r) noexcept {
@@ -233,7 +314,17 @@ void io_steps::data_arrived(request& r) noexcept { submit(r); }
 // Everything is there. Devices that answer within the call need no task: a stack object does.
 void io_steps::submit(request& r) noexcept {
     namespace_entry& entry = *r.entry;
-    if (r.hint_only) {
+    // The gate has closed while the request waited for a buffer or its data: the device is lost or
+    // being taken away, and gets nothing more. Nor does the one that has come back since: whoever
+    // asked for a fence meanwhile has been told that nothing is on its way.
+    if (r.cut_off || entry.gate.turns_back()) {
+        const bool closed = entry.gate.position == gate_position::closed;
+        r.advance(request_event::execute);
+        return complete(r, closed ? entry.closed_status : backend::device_gone);
+    }
+    const bool free_flush = mutated(mutation::flush_is_free) &&
+                            r.sqe.opcode == static_cast<std::uint8_t>(io_opcode::flush);
+    if (r.hint_only || free_flush) {
         r.advance(request_event::execute);
         return complete(r, sc::success);
     }
@@ -247,7 +338,7 @@ void io_steps::submit(request& r) noexcept {
     task->kind = kind_of(opcode);
     task->data = {};
     task->ranges = {};
-    if (names_a_range(opcode)) {
+    if (nvme::names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
         task->fua = must_be_durable(q, range);
         task->first_block = range.slba;
@@ -286,7 +377,7 @@ void io_steps::submit_inline(request& r) noexcept {
         self.result = status;
         self.finished = true;
     };
-    if (names_a_range(opcode)) {
+    if (nvme::names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
         op.fua = must_be_durable(*r.owner, range);
         op.first_block = range.slba;
@@ -299,7 +390,9 @@ void io_steps::submit_inline(request& r) noexcept {
         }
     }
     std::array<iovec, limits::max_chunks_per_request> vectors;
-    std::array<std::byte, limits::max_dsm_ranges * sizeof(backend::block_range)> ranges;
+    alignas(backend::block_range)
+        std::array<std::byte, limits::max_dsm_ranges * sizeof(backend::block_range)>
+            ranges;
     if (opcode == io_opcode::dataset_management) {
         const std::span<std::byte> wire{ranges.data(), r.length};
         if (r.chain)

@@ -1,17 +1,34 @@
 // The second half of an I/O command: the backend is done, the gate is left, the answer goes out.
 #include "io_steps.hpp"
 
+#include <fulmar/base/assert.hpp>
+#include <fulmar/base/mutation.hpp>
+
+#include <utility>
+
 namespace fulmar::core {
 
 namespace sc = nvme::sc;
 
 void io_steps::leave_gate(namespace_entry& entry) noexcept {
-    if (entry.gate.leave()) entry.subsystem->check_pending();
+    const bool last = entry.gate.leave();
+    entry.show();
+    if (last) entry.subsystem->check_pending();
+}
+
+// A host that follows the ANA log keeps its I/O itself, without counting tries; others try again.
+nvme::status io_steps::status_of_loss(const qpair& q, const namespace_entry& entry) noexcept {
+    if (!entry.hold) return sc::internal_error.no_retry();
+    if (q.controller_ != nullptr && q.controller_->ana_events_enabled())
+        return sc::ana_inaccessible;
+    return retry_later(q, sc::namespace_not_ready);
 }
 
 void io_steps::complete(request& r, nvme::status status) noexcept {
+    FULMAR_ASSERT(r.entered);  // exactly one completion
     qpair& q = *r.owner;
     namespace_entry& entry = *r.entry;
+    if (status == backend::device_gone) status = status_of_loss(q, entry);
     if (nvme::is_success(status) && r.length != 0) {
         const bool read = r.direction == nvme::data_direction::controller_to_host;
         auto& bytes = read ? q.counters_->bytes_read : q.counters_->bytes_written;
@@ -22,6 +39,8 @@ void io_steps::complete(request& r, nvme::status status) noexcept {
                         r.length);
     }
     r.entered = false;
+    entry.share.held -= r.charged;
+    r.charged = 0;
     q.finish(r, status);
     leave_gate(entry);  // last: it may end what waits for the gate to drain
 }
@@ -30,12 +49,18 @@ void io_steps::task_done(backend::io_op& op, nvme::status status) noexcept {
     auto& task = static_cast<io_task&>(op);
     namespace_entry& entry = *task.entry;
     entry.tasks.erase(entry.tasks.iterator_to(task));
-    poll_group& group = *entry.subsystem->group;
+    poll_group& group = *entry.group;
     request* r = task.owner;
     if (r == nullptr) {  // abandoned: answered long ago; now its memory is free as well
         --entry.abandoned;
+        entry.share.held -= task.charged;
+        group.count(&group_counters::reaped);
+        entry.show_abandoned();
         group.return_task(task);
-        entry.subsystem->check_pending();
+        if (entry.subsystem != nullptr)
+            entry.subsystem->check_pending();
+        else if (entry.abandoned == 0)
+            group.dig_up(entry);
         return;
     }
     r->chain = std::move(task.chain);
@@ -48,14 +73,44 @@ void io_steps::abandon(io_task& task, nvme::status answer) noexcept {
     request* r = task.owner;
     if (r == nullptr) return;
     namespace_entry& entry = *task.entry;
-    task.owner = nullptr;
-    task.chain.recharge(entry.subsystem->group->quarantine());
+    if (!mutated(mutation::abandoned_tasks_answer_again)) task.owner = nullptr;
+    if (mutated(mutation::abandoned_buffers_are_freed)) task.chain.release();
+    task.host = r->owner->host_key_;
+    task.charged = std::exchange(r->charged, 0);  // the share counts it until the device lets go
+    task.chain.recharge(entry.group->quarantine());
     r->task = nullptr;
     r->direction =
         nvme::data_direction::none;  // whatever the device does now, nothing of it reaches the host
     ++entry.abandoned;
-    entry.subsystem->group->count(&group_counters::abandoned);
+    entry.show_abandoned();
+    note(*r, "abandoned");
+    entry.group->count(&group_counters::abandoned);
     complete(*r, answer);
+}
+
+bool io_steps::give_up(request& r, nvme::status answer) noexcept {
+    const bool as_it_is = answer.dnr || answer == backend::device_gone;
+    switch (r.state()) {
+        case request_state::awaiting_buffer:
+            cancel_wait(r);
+            complete(r, as_it_is ? answer : retry_later(*r.owner, sc::namespace_not_ready));
+            return true;
+        case request_state::awaiting_data: return false;
+        case request_state::executing: {
+            if (r.task == nullptr) return true;
+            io_task& task = *r.task;
+            backend::io_channel& channel = *r.entry->channel;
+            // First: an abort may end the task inside the call.
+            abandon(task, as_it_is ? answer : retry_later(*r.owner, answer));
+            channel.abort(task);
+            return true;
+        }
+        case request_state::idle:
+        case request_state::received:
+        case request_state::parked:
+        case request_state::answering: return true;
+    }
+    return true;
 }
 
 }  // namespace fulmar::core

@@ -12,6 +12,10 @@ namespace fulmar::core {
 
 /// Called on: the qpair's reactor, all of them.
 struct io_steps {
+    /// What a host is told of an operation whose device is lost: by the namespace's policy, and by
+    /// what the host knows to do with it.
+    [[nodiscard]] static nvme::status status_of_loss(const qpair& q,
+                                                     const namespace_entry& entry) noexcept;
     /// A command of an I/O queue has arrived, or is replayed from a gate.
     static void start(request& r) noexcept;
     static void replay(request& r) noexcept;
@@ -26,6 +30,12 @@ struct io_steps {
     static void task_done(backend::io_op& op, nvme::status status) noexcept;
     /// The request's task stays at the backend, but the request is answered now.
     static void abandon(io_task& task, nvme::status answer) noexcept;
+    /// Ends what is inside its gate, wherever it waits. False: its data is on the way, so only
+    /// closing the connection ends it.
+    [[nodiscard]] static bool give_up(request& r, nvme::status answer) noexcept;
+    /// Of those that wait for a namespace's share: one that may have it now, or null.
+    [[nodiscard]] static request* next_to_go_on(namespace_entry& entry) noexcept;
+    static void go_on(request& r) noexcept;
     /// Ends the wait for a buffer, if there is one.
     static void cancel_wait(request& r) noexcept;
 
@@ -33,11 +43,17 @@ struct io_steps {
     [[nodiscard]] static nvme::status retry_later(const qpair& q, nvme::status status) noexcept;
 
   private:
+    static void note(const request& r, const char* what) noexcept;
     static nvme::status check(qpair& q, request& r) noexcept;
     [[nodiscard]] static bool must_be_durable(const qpair& q,
                                               const nvme::block_range& range) noexcept;
     static void admit(request& r) noexcept;
     static void enter(request& r) noexcept;
+    [[nodiscard]] static bool may_go_on(const request& r) noexcept;
+    [[nodiscard]] static bool within_guarantee(const request& r) noexcept;
+    static void charge(request& r, std::uint32_t chunks) noexcept;
+    static void want_buffer(request& r) noexcept;
+    static void stop_starving(request& r) noexcept;
     static void take_buffer(request& r) noexcept;
     static void have_buffer(request& r) noexcept;
     static void submit(request& r) noexcept;

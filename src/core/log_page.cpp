@@ -44,8 +44,9 @@ void log_steps::answer(controller& c, request& r, nvme::lid page, std::uint64_t 
         case nvme::lid::feature_effects: return send(make_feature_effects(c.is_discovery()));
         case nvme::lid::error_information: {
             // What is behind the entries in use is zeroes, and an entry of zeroes is unused.
-            static_assert(controller::error_log_entries == error_log_slots);
-            return c.answer_with(r, std::as_bytes(std::span(c.errors_)), offset);
+            static_assert(error_log::slot_count == error_log_slots);
+            const error_log::page newest = c.errors_.newest();
+            return c.answer_with(r, std::as_bytes(std::span(newest)), offset);
         }
         default: return c.answer_with(r, {}, offset);  // 13h: no NVMe-MI command is supported
     }
@@ -76,7 +77,8 @@ smart_facts log_steps::smart(const controller& c) noexcept {
                       .writes = c.past_writes_,
                       .bytes_read = c.past_bytes_read_,
                       .bytes_written = c.past_bytes_written_,
-                      .error_entries = c.error_count_};
+                      .media_errors = c.errors_.media_errors(),
+                      .error_entries = c.errors_.count()};
     for (const auto& [number, slot] : c.slots_) {
         if (slot->detached) continue;  // counted among the past already
         const queue_counters& counted = slot->counters;

@@ -87,6 +87,7 @@ nvme::smart_log make_smart_log(const smart_facts& facts) noexcept {
     page.host_writes.low = facts.writes;
     page.power_cycles.low = std::uint64_t{1};
     page.power_on_hours.low = facts.age_hours;
+    page.media_errors.low = facts.media_errors;
     page.error_log_entries.low = facts.error_entries;
     return page;
 }
@@ -138,7 +139,7 @@ void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const n
         ana_entry entry{};
         entry.group.group_id = n.ana_group();
         entry.group.nsids = groups_only_ ? 0u : 1u;
-        entry.group.change_count = subsystem_.ana_change_count;
+        entry.group.change_count = n.ana_change_count;
         entry.group.state = static_cast<std::uint8_t>(n.ana);
         entry.nsid = n.number().value();
         copy_window(nvme::wire_bytes(entry).first(entry_bytes()), at, offset_bytes, out);

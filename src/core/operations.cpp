@@ -1,5 +1,6 @@
 #include "operations.hpp"
 
+#include <fulmar/base/log.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -46,106 +47,86 @@ std::unique_ptr<operation> make_operation(subsystem& s, change what, control_req
 // --- create --------------------------------------------------------------------------------------
 
 bool create_operation::resume() {
-    switch (stage_) {
-        case stage::begin:
-            left_ = std::get<create_subsystem>(what).spec.namespaces;
-            std::reverse(left_.begin(), left_.end());
-            subject.advance(subsystem_event::start);
-            stage_ = stage::added;
-            subject.fan_out(group_action::add_subsystem, nullptr, subject.make_view());
-            return false;
-        case stage::added:
-            if (!subject.last_failure().empty()) return undo(refused(subject.last_failure()));
-            return attach_next();
-        case stage::attaching: {
-            namespace_record& n = *subject.find(attaching_);
-            if (!subject.last_failure().empty()) return undo(refused(subject.last_failure()));
-            subject.advance(n, namespace_event::done);
-            return attach_next();
-        }
-        case stage::opening:
-            subject.advance(subsystem_event::done);
-            subject.owner().discovery_changed();
-            if (request == nullptr) subject.owner().subsystem_started();
-            std::get<create_subsystem>(what).spec = subject.status().spec;
-            answer(subject.status());
-            return true;
-        case stage::undo_close:
-            stage_ = stage::undo_remove;
-            subject.fan_out(group_action::remove_subsystem);
-            return false;
-        case stage::undo_remove:
-            subject.advance(subsystem_event::done);
-            while (!subject.namespaces().empty())
-                subject.drop_record(subject.namespaces().begin()->first);
-            subject.mark_deleted();
-            fail_with(why_);
-            return true;
+    if (stage() == operation_stage::begin) {
+        left_ = std::get<create_subsystem>(what).spec.namespaces;
+        std::reverse(left_.begin(), left_.end());
     }
+    operation_sight sight = look(nullptr);
+    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    namespace_record* const attached =
+        stage() == operation_stage::attaching ? subject.find(attaching_) : nullptr;
+    namespace_record* const next = add_next(sight);
+    const operation_step step = take_step(operation_kind::create, sight, attached);
+    if (step.attach_next) {
+        attaching_ = next->spec.nsid;
+        subject.advance(*next, namespace_event::attach);
+    }
+    if (step.next == operation_stage::undoing_close && request == nullptr)
+        subject.owner().subsystem_started();
+    if (step.drop_subsystem) subject.drop_all();
+    if (step.end != operation_end::none) return finish(step.end == operation_end::done);
+    const bool tells =
+        step.ask != group_action::close_subsystem && step.ask != group_action::remove_subsystem;
+    subject.fan_out(step.ask, step.attach_next ? next : nullptr,
+                    tells ? subject.make_view() : nullptr);
+    return false;
+}
+
+// The next namespace that can be had; at start those that cannot are left out.
+namespace_record* create_operation::add_next(operation_sight& sight) {
+    const bool attaches =
+        stage() == operation_stage::adding || stage() == operation_stage::attaching;
+    while (attaches && !sight.failed && !left_.empty()) {
+        namespace_spec spec = std::move(left_.back());
+        left_.pop_back();
+        auto added = subject.add_record(std::move(spec), request == nullptr);
+        sight.more = added.has_value();
+        if (added) return *added;
+        if (request != nullptr) {
+            sight.spoilt = true;
+            why_ = added.error();
+            return nullptr;
+        }
+        subject.owner().operation_failed(added.error());
+    }
+    return nullptr;
+}
+
+bool create_operation::finish(bool worked) {
+    if (!worked) {
+        fail_with(why_);
+        return true;
+    }
+    subject.owner().discovery_changed();
+    if (request == nullptr) tell_losses();
+    if (request == nullptr) subject.owner().subsystem_started();
+    std::get<create_subsystem>(what).spec = subject.status().spec;
+    answer(subject.status());
     return true;
 }
 
-bool create_operation::attach_next() {
-    while (!left_.empty()) {
-        namespace_spec spec = std::move(left_.back());
-        left_.pop_back();
-        auto added = subject.add_record(std::move(spec));
-        if (!added) {
-            if (request != nullptr) return undo(added.error());
-            subject.owner().operation_failed(added.error());  // at start: serve what can be served
-            continue;
-        }
-        namespace_record& n = **added;
-        attaching_ = n.spec.nsid;
-        subject.advance(n, namespace_event::attach);
-        stage_ = stage::attaching;
-        subject.fan_out(group_action::attach_namespace, &n, subject.make_view());
-        return false;
-    }
-    return open();
-}
-
-bool create_operation::open() {
-    stage_ = stage::opening;
-    subject.fan_out(group_action::open_subsystem, nullptr, subject.make_view());
-    return false;
-}
-
-bool create_operation::undo(error why) {
-    why_ = std::move(why);
-    subject.advance(subsystem_event::failed);
-    if (request == nullptr) subject.owner().subsystem_started();
-    stage_ = stage::undo_close;
-    subject.fan_out(group_action::close_subsystem);
-    return false;
+// A device that was lost before it backed a namespace has nobody to say so any more.
+void create_operation::tell_losses() {
+    for (const auto& [nsid, n] : subject.namespaces())
+        if (n.device->state() != backend::device_state::ready) subject.device_lost(nsid, *n.device);
 }
 
 // --- delete --------------------------------------------------------------------------------------
 
 bool delete_operation::resume() {
-    switch (stage_) {
-        case stage::begin:
-            if (subject.deleted()) {
-                fail_with(gone(subject));
-                return true;
-            }
-            if (request == nullptr) subject.owner().keep_for_restart(subject);
-            subject.advance(subsystem_event::stop);
-            subject.owner().discovery_changed();
-            stage_ = stage::closing;
-            subject.fan_out(group_action::close_subsystem);
-            return false;
-        case stage::closing:
-            stage_ = stage::removing;
-            subject.fan_out(group_action::remove_subsystem);
-            return false;
-        case stage::removing:
-            subject.advance(subsystem_event::done);
-            while (!subject.namespaces().empty())
-                subject.drop_record(subject.namespaces().begin()->first);
-            subject.mark_deleted();
-            answer(std::monostate{});
+    const bool begins = stage() == operation_stage::begin && !subject.deleted();
+    if (begins && request == nullptr) subject.owner().keep_for_restart(subject);
+    if (stage() == operation_stage::closing) unreaped_ = subject.last_unreaped();
+    const operation_step step = take_step(operation_kind::remove, look(nullptr), nullptr);
+    if (begins) subject.owner().discovery_changed();
+    if (step.drop_subsystem) subject.drop_all();
+    switch (step.end) {
+        case operation_end::none: subject.fan_out(step.ask); return false;
+        case operation_end::done:
+            answer_fenced(std::monostate{}, "it is deleted", unreaped_);
             return true;
+        case operation_end::refused:
+        case operation_end::gone: fail_with(gone(subject)); return true;
     }
     return true;
 }
@@ -153,64 +134,40 @@ bool delete_operation::resume() {
 // --- pause, resume -------------------------------------------------------------------------------
 
 bool pause_operation::resume() {
-    switch (stage_) {
-        case stage::begin:
-            if (subject.deleted()) {
-                fail_with(gone(subject));
-                return true;
-            }
-            if (subject.state() == subsystem_state::paused) {
-                answer(subject.status());
-                return true;
-            }
-            subject.advance(subsystem_event::pause);
-            stage_ = stage::fencing;
-            subject.fan_out(group_action::fence_subsystem);
+    const bool begins = stage() == operation_stage::begin;
+    const operation_step step = take_step(operation_kind::pause, look(nullptr), nullptr);
+    const bool opens = step.ask == group_action::open_subsystem;
+    switch (step.end) {
+        case operation_end::none:
+            subject.fan_out(step.ask, nullptr, opens ? subject.make_view() : nullptr);
             return false;
-        case stage::fencing:
-            if (!subject.last_failure().empty()) {
-                subject.advance(subsystem_event::failed);
-                stage_ = stage::reverting;
-                subject.fan_out(group_action::open_subsystem, nullptr, subject.make_view());
-                return false;
-            }
-            subject.advance(subsystem_event::done);
+        case operation_end::done:
             subject.edit().paused = true;
-            answer(subject.status());
+            answer_fenced(subject.status(), "it is paused", begins ? 0 : subject.last_unreaped());
             return true;
-        case stage::reverting:
-            subject.advance(subsystem_event::done);
+        case operation_end::refused:
             fail_with({errc::timed_out, "a poll group could not fence the subsystem"});
             return true;
+        case operation_end::gone: fail_with(gone(subject)); return true;
     }
     return true;
 }
 
 bool resume_operation::resume() {
-    switch (stage_) {
-        case stage::begin:
-            if (subject.deleted()) {
-                fail_with(gone(subject));
-                return true;
-            }
-            if (subject.state() == subsystem_state::active) {
-                answer(subject.status());
-                return true;
-            }
-            subject.advance(subsystem_event::resume);
-            stage_ = stage::opening;
-            subject.fan_out(group_action::open_subsystem, nullptr, subject.make_view());
+    const operation_sight sight = look(nullptr);
+    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    const operation_step step = take_step(operation_kind::resume, sight, nullptr);
+    const bool opens = step.ask == group_action::open_subsystem;
+    switch (step.end) {
+        case operation_end::none:
+            subject.fan_out(step.ask, nullptr, opens ? subject.make_view() : nullptr);
             return false;
-        case stage::opening:
-            if (!subject.last_failure().empty()) {
-                subject.advance(subsystem_event::failed);
-                fail_with(refused(subject.last_failure()));
-                return true;
-            }
-            subject.advance(subsystem_event::done);
+        case operation_end::done:
             subject.edit().paused = false;
             answer(subject.status());
             return true;
+        case operation_end::refused: fail_with(why_); return true;
+        case operation_end::gone: fail_with(gone(subject)); return true;
     }
     return true;
 }
@@ -218,66 +175,50 @@ bool resume_operation::resume() {
 // --- namespaces ----------------------------------------------------------------------------------
 
 bool add_namespace_operation::resume() {
-    switch (stage_) {
-        case stage::begin: {
-            if (subject.deleted()) {
-                fail_with(gone(subject));
-                return true;
-            }
-            auto added = subject.add_record(std::get<add_namespace>(what).spec);
-            if (!added) {
-                fail_with(added.error());
-                return true;
-            }
-            namespace_record& n = **added;
-            nsid_ = n.spec.nsid;
-            subject.advance(n, namespace_event::attach);
-            stage_ = stage::attaching;
-            subject.fan_out(group_action::attach_namespace, &n, subject.make_view());
-            return false;
-        }
-        case stage::attaching: {
-            namespace_record& n = *subject.find(nsid_);
-            if (!subject.last_failure()
-                     .empty()) {  // some groups may have it: take it away everywhere
-                why_ = refused(subject.last_failure());
-                subject.advance(n, namespace_event::failed);
-                stage_ = stage::undoing;
-                subject.fan_out(group_action::detach_namespace, &n, subject.make_view());
-                return false;
-            }
-            subject.advance(n, namespace_event::done);
-            std::get<add_namespace>(what).spec = n.spec;
-            answer(subject.status(n));
+    if (stage() == operation_stage::begin && !subject.deleted()) {
+        auto added = subject.add_record(std::get<add_namespace>(what).spec);
+        if (!added) {
+            fail_with(added.error());
             return true;
         }
-        case stage::undoing:
-            subject.advance(*subject.find(nsid_), namespace_event::done);
-            subject.drop_record(nsid_);
-            fail_with(why_);
+        nsid_ = (*added)->spec.nsid;
+    }
+    namespace_record* n = subject.find(nsid_);
+    const operation_sight sight = look(n);
+    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    const operation_step step = take_step(operation_kind::add_namespace, sight, n);
+    if (step.drop_namespace) subject.drop_record(nsid_);
+    switch (step.end) {
+        case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;
+        case operation_end::done:
+            std::get<add_namespace>(what).spec = n->spec;
+            answer(subject.status(*n));
             return true;
+        case operation_end::refused: fail_with(why_); return true;
+        case operation_end::gone: fail_with(gone(subject)); return true;
     }
     return true;
 }
 
 bool remove_namespace_operation::resume() {
     const std::uint32_t nsid = std::get<remove_namespace>(what).nsid;
-    switch (stage_) {
-        case stage::begin: {
-            namespace_record* n = subject.deleted() ? nullptr : subject.find(nsid);
-            if (n == nullptr) {
-                fail_with(subject.deleted() ? gone(subject) : not_there(subject, nsid));
+    namespace_record* n = subject.find(nsid);
+    const operation_step step = take_step(operation_kind::remove_namespace, look(n), n);
+    if (step.drop_namespace) subject.drop_record(nsid);
+    switch (step.end) {
+        case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;
+        case operation_end::done:
+            answer_fenced(std::monostate{}, fmt::format("namespace {} is removed", nsid),
+                          subject.last_unreaped());
+            return true;
+        case operation_end::refused:
+        case operation_end::gone:
+            if (!subject.deleted() && subject.find(nsid) == nullptr &&
+                subject.owner().only_configured(what)) {
+                answer(std::monostate{});
                 return true;
             }
-            subject.advance(*n, namespace_event::detach);
-            stage_ = stage::detaching;
-            subject.fan_out(group_action::detach_namespace, n, subject.make_view());
-            return false;
-        }
-        case stage::detaching:
-            subject.advance(*subject.find(nsid), namespace_event::done);
-            subject.drop_record(nsid);
-            answer(std::monostate{});
+            fail_with(subject.deleted() ? gone(subject) : not_there(subject, nsid));
             return true;
     }
     return true;
@@ -289,12 +230,30 @@ lose_namespace_operation::lose_namespace_operation(subsystem& s, std::uint32_t n
 
 bool lose_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
-    if (sent_ || n == nullptr || n->id.generation != generation_ ||
-        !has_edge(namespace_edges, n->state, namespace_event::lose))
-        return true;
-    subject.advance(*n, namespace_event::lose);
-    sent_ = true;
-    subject.fan_out(group_action::lose_namespace, n, subject.make_view());
+    operation_sight sight = look(n);
+    sight.of_this_generation = n != nullptr && n->id.generation == generation_;
+    if (sight.of_this_generation) n->loss_waits = false;
+    const operation_step step = take_step(operation_kind::lose_namespace, sight, n);
+    if (step.end != operation_end::none) return true;
+    const bool held = step.ask == group_action::hold_namespace;
+    if (held) subject.begin_hold(*n);
+    subject.fan_out(step.ask, n, subject.make_view(), {}, held);
+    return false;
+}
+
+end_hold_operation::end_hold_operation(subsystem& s, namespace_id which)
+    : operation(s, remove_namespace{}, nullptr), id_(which) {}
+
+bool end_hold_operation::resume() {
+    namespace_record* n = subject.find(id_.index + 1);
+    operation_sight sight = look(n);
+    sight.of_this_generation = n != nullptr && n->id == id_;
+    const operation_step step = take_step(operation_kind::end_hold, sight, n);
+    if (step.end != operation_end::none) return true;
+    subject.end_hold(*n, true, true);
+    log::warn("{} namespace {}: its device is not waited for any longer", subject.spec().nqn,
+              n->spec.nsid);
+    subject.fan_out(step.ask, n, subject.make_view(), {}, true);
     return false;
 }
 
@@ -310,53 +269,54 @@ refresh_namespace_operation::refresh_namespace_operation(subsystem& s, std::uint
 
 bool refresh_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
-    if (n == nullptr || subject.deleted()) {
-        fail_with(not_there(subject, nsid_));
+    const bool begins = stage() == operation_stage::begin;
+    if (begins && request == nullptr && n != nullptr) n->refresh_waits = false;
+    operation_sight sight = look(n);
+    const bool was_lost = sight.present && sight.ns == namespace_state::lost;
+    if ((begins && was_lost) || (stage() == operation_stage::fencing && !sight.failed)) {
+        change_device(*n);
+        sight = look(n);
+    }
+    const bool was_held = n != nullptr && n->held();
+    const operation_step step = take_step(operation_kind::refresh_namespace, sight, n);
+    switch (step.end) {
+        case operation_end::none: break;
+        case operation_end::done: return finish(*n, true);
+        case operation_end::refused: return finish(*n, false);
+        case operation_end::gone: fail_with(not_there(subject, nsid_)); return true;
+    }
+    if (step.ask == group_action::fence_namespace) {
+        subject.fan_out(step.ask, n);
+        return false;
+    }
+    if (step.next == operation_stage::opening) n->geometry = n->device->geometry();
+    if (step.next == operation_stage::opening && was_lost) subject.end_hold(*n, was_held, false);
+    if (step.ask == group_action::hold_namespace) subject.begin_hold(*n);
+    const bool ana_changes = was_held || step.ask == group_action::hold_namespace;
+    std::vector<std::uint32_t> changed;
+    if (step.ask == group_action::open_namespace) changed.push_back(nsid_);
+    subject.fan_out(step.ask, n, subject.make_view(), std::move(changed), ana_changes);
+    return false;
+}
+
+void refresh_namespace_operation::change_device(namespace_record& n) {
+    if (const auto* resize = std::get_if<resize_device>(&what);
+        resize != nullptr && !resize->name.empty())
+        outcome_ = n.device->resize(resize->size_bytes / n.geometry.block_bytes);
+    else if (std::holds_alternative<reopen_device>(what))
+        outcome_ = n.device->reopen();
+    if (auto* e = subject.owner().devices().find(n.spec.device); e != nullptr && outcome_)
+        subject.owner().devices().refresh(*e);
+}
+
+bool refresh_namespace_operation::finish(namespace_record& n, bool opened) {
+    if (!outcome_ || !opened) {
+        fail_with(outcome_ ? error{errc::io_error, "the device is still lost"} : outcome_.error());
         return true;
     }
-    switch (stage_) {
-        case stage::begin:
-            if (n->state == namespace_state::lost) {
-                stage_ = stage::fencing;
-                return resume();
-            }
-            subject.advance(*n, namespace_event::fence);
-            stage_ = stage::fencing;
-            subject.fan_out(group_action::fence_namespace, n);
-            return false;
-        case stage::fencing: {
-            if (n->state == namespace_state::fencing) subject.advance(*n, namespace_event::done);
-            if (const auto* resize = std::get_if<resize_device>(&what);
-                resize != nullptr && !resize->name.empty()) {
-                const std::uint64_t blocks = resize->size_bytes / n->geometry.block_bytes;
-                outcome_ = n->device->resize(blocks);
-            } else if (std::holds_alternative<reopen_device>(what)) {
-                outcome_ = n->device->reopen();
-            }
-            if (n->device->state() !=
-                backend::device_state::ready) {  // still lost: its gates stay closed
-                fail_with(outcome_ ? error{errc::io_error, "the device is still lost"}
-                                   : outcome_.error());
-                return true;
-            }
-            n->geometry = n->device->geometry();
-            if (n->state == namespace_state::lost) subject.advance(*n, namespace_event::attach);
-            stage_ = stage::opening;
-            subject.fan_out(group_action::open_namespace, n, subject.make_view(), {nsid_});
-            return false;
-        }
-        case stage::opening:
-            if (n->state == namespace_state::attaching) subject.advance(*n, namespace_event::done);
-            if (n->state == namespace_state::fenced) subject.advance(*n, namespace_event::open);
-            if (!outcome_) {
-                fail_with(outcome_.error());
-                return true;
-            }
-            if (request != nullptr) {
-                const auto* e = subject.owner().devices().find(n->spec.device);
-                answer(subject.owner().devices().status(*e));
-            }
-            return true;
+    if (request != nullptr) {
+        const auto* e = subject.owner().devices().find(n.spec.device);
+        answer(subject.owner().devices().status(*e));
     }
     return true;
 }
@@ -370,7 +330,7 @@ result<void> update_operation::apply() {
         if (n == nullptr) return tl::unexpected(not_there(subject, c->nsid));
         ana_ = n->spec.ana != c->state;
         n->spec.ana = c->state;
-        if (ana_) subject.count_ana_change();
+        if (ana_) subject.count_ana_change(*n);
     } else if (const auto* add = std::get_if<add_host>(&what)) {
         if (std::find(spec.hosts.begin(), spec.hosts.end(), add->host) != spec.hosts.end())
             return fail(errc::already_exists, fmt::format("{} may connect already", add->host));
@@ -382,8 +342,10 @@ result<void> update_operation::apply() {
         if (std::erase(spec.hosts, remove->host) == 0)
             return fail(errc::not_found,
                         fmt::format("{} is not in the list of {}", remove->host, spec.nqn));
-        if (!spec.allow_any_host) expelled_ = remove->host;
+        expels_ = !spec.allow_any_host;
+        expelled_ = remove->host;
     } else if (const auto* any = std::get_if<set_allow_any_host>(&what)) {
+        expels_ = !any->allow;  // asked again, it tells again what has not ended
         spec.allow_any_host = any->allow;
     }
     return {};
@@ -400,9 +362,8 @@ bool update_operation::resume() {
             return true;
         }
         sent_ = true;
-        const group_action action =
-            expelled_.empty() ? group_action::update_view : group_action::expel_host;
-        subject.fan_out(action, nullptr, subject.make_view(), {}, ana_, expelled_);
+        subject.fan_out(expels_ ? group_action::expel_hosts : group_action::update_view, nullptr,
+                        subject.make_view(), {}, ana_, expelled_);
         return false;
     }
     subject.owner().discovery_changed();
@@ -411,9 +372,9 @@ bool update_operation::resume() {
         answer(n != nullptr ? control_answer(subject.status(*n))
                             : control_answer(std::monostate{}));
     } else if (std::holds_alternative<set_allow_any_host>(what)) {
-        answer(subject.status());
+        answer_fenced(subject.status(), "unlisted hosts are sent away", subject.last_unreaped());
     } else {
-        answer(std::monostate{});
+        answer_fenced(std::monostate{}, "the host is removed", subject.last_unreaped());
     }
     return true;
 }

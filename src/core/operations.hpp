@@ -1,5 +1,5 @@
-// The operations on a subsystem, each a small machine of stages (style: multi-step control work is
-// an object with a stage).
+// The operations on a subsystem: what comes next is next_step()'s to say; here are the payloads and
+// the answers.
 #pragma once
 
 #include <fulmar/core/subsystem.hpp>
@@ -21,11 +21,9 @@ class create_operation final : public operation {
     bool resume() override;
 
   private:
-    enum class stage : std::uint8_t { begin, added, attaching, opening, undo_close, undo_remove };
-    bool attach_next();
-    bool open();
-    bool undo(error why);
-    stage stage_ = stage::begin;
+    namespace_record* add_next(operation_sight& sight);
+    bool finish(bool worked);
+    void tell_losses();
     std::vector<namespace_spec> left_;
     std::uint32_t attaching_ = 0;
     error why_;
@@ -37,18 +35,13 @@ class delete_operation final : public operation {
     bool resume() override;
 
   private:
-    enum class stage : std::uint8_t { begin, closing, removing };
-    stage stage_ = stage::begin;
+    std::uint32_t unreaped_ = 0;
 };
 
 class pause_operation final : public operation {
   public:
     using operation::operation;
     bool resume() override;
-
-  private:
-    enum class stage : std::uint8_t { begin, fencing, reverting };
-    stage stage_ = stage::begin;
 };
 
 class resume_operation final : public operation {
@@ -57,8 +50,7 @@ class resume_operation final : public operation {
     bool resume() override;
 
   private:
-    enum class stage : std::uint8_t { begin, opening };
-    stage stage_ = stage::begin;
+    error why_;
 };
 
 class add_namespace_operation final : public operation {
@@ -67,8 +59,6 @@ class add_namespace_operation final : public operation {
     bool resume() override;
 
   private:
-    enum class stage : std::uint8_t { begin, attaching, undoing };
-    stage stage_ = stage::begin;
     std::uint32_t nsid_ = 0;
     error why_;
 };
@@ -77,10 +67,6 @@ class remove_namespace_operation final : public operation {
   public:
     using operation::operation;
     bool resume() override;
-
-  private:
-    enum class stage : std::uint8_t { begin, detaching };
-    stage stage_ = stage::begin;
 };
 
 /// Changes that a new description tells all of: hosts, ANA states.
@@ -93,7 +79,8 @@ class update_operation final : public operation {
     result<void> apply();
     bool sent_ = false;
     bool ana_ = false;
-    std::string expelled_;
+    bool expels_ = false;
+    std::string expelled_;  ///< the host; empty: whoever is not on the list
 };
 
 /// The device behind a namespace is gone.
@@ -105,7 +92,16 @@ class lose_namespace_operation final : public operation {
   private:
     std::uint32_t nsid_;
     std::uint32_t generation_;
-    bool sent_ = false;
+};
+
+/// The device behind a namespace has been away for longer than its I/O waits.
+class end_hold_operation final : public operation {
+  public:
+    end_hold_operation(subsystem& s, namespace_id which);
+    bool resume() override;
+
+  private:
+    namespace_id id_;
 };
 
 /// Size or readiness of the device changed: fence, look again, open. With `resize`, the device is
@@ -120,9 +116,9 @@ class refresh_namespace_operation final : public operation {
     bool resume() override;
 
   private:
-    enum class stage : std::uint8_t { begin, fencing, opening };
+    void change_device(namespace_record& n);
+    bool finish(namespace_record& n, bool opened);
     std::uint32_t nsid_;
-    stage stage_ = stage::begin;
     result<void> outcome_;
 };
 

@@ -1,16 +1,24 @@
 #include "connect_steps.hpp"
+#include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
 
+#include <algorithm>
 #include <new>
 
 namespace fulmar::core {
 
 poll_group::poll_group(engine::reactor& reactor, core::target& target,
                        std::unique_ptr<mem::buffer_pool> pool)
-    : reactor_(reactor), target_(target), options_(target.options()), pool_(std::move(pool)) {
+    : reactor_(reactor),
+      target_(target),
+      options_(target.options()),
+      pool_(std::move(pool)),
+      complaints_(std::make_unique<log::limiter>()) {
     pool_->open(quarantine_, 0, false);
     const std::uint32_t blocks = pool_->total_chunks() / io_task::few + 1;
     vector_blocks_ = std::make_unique<vector_block[]>(blocks);
@@ -19,29 +27,85 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
         free_vectors_ = &vector_blocks_[i];
     }
     reactor_.add(*this, engine::stage::submit);
+    reactor_.add(settler_, engine::stage::settle);
 }
 
 poll_group::~poll_group() {
-    FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty());
+    FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty() && graveyard_.empty() &&
+                  reaped_.empty());
     reactor_.remove(*this, engine::stage::submit);
+    reactor_.remove(settler_, engine::stage::settle);
     subsystems_.clear();
     pool_->close(quarantine_);
     free_tasks_.clear();
 }
 
-// Buffers that came back this turn go to who waits for them, and transitions learn what has
-// drained.
+bool poll_group::may_complain() noexcept { return complaints_->allow(reactor_.now()); }
+
+// Buffers that came back this turn go to who waits for them.
 bool poll_group::poll() noexcept {
     bool worked = pool_->pump();
+    if (!starving_.empty()) worked |= feed();
     counters_.free_chunks.store(pool_->free_chunks(), std::memory_order_relaxed);
     counters_.waiting_for_chunks.store(pool_->waiters(), std::memory_order_relaxed);
+    return worked;
+}
+
+// A channel that goes takes its device's memory along, and an ack lets the control reactor destroy
+// the device: a RAM device has lent that memory to what was sent this turn.
+bool poll_group::settle_all() noexcept {
+    bool worked = false;
     while (!unsettled_.empty()) {
         subsystem_group& s = unsettled_.front();
         unsettled_.pop_front();
         s.settle();
         worked = true;
     }
+    while (!reaped_.empty()) {
+        namespace_entry& entry = reaped_.front();
+        reaped_.pop_front();
+        entry.channel.reset();
+        counters_.buried.store(counters_.buried.load(std::memory_order_relaxed) - 1,
+                               std::memory_order_relaxed);
+        target_.control_reactor().post(entry.reaped);  // which destroys it
+        worked = true;
+    }
     return worked;
+}
+
+bool poll_group::can_feed() noexcept {
+    return std::any_of(starving_.begin(), starving_.end(), [](namespace_entry& entry) {
+        return io_steps::next_to_go_on(entry) != nullptr;
+    });
+}
+
+// Devices take turns, a command at a time, until none may have more.
+bool poll_group::feed() noexcept {
+    for (bool worked = false;; worked = true) {
+        request* next = nullptr;
+        auto at = starving_.begin();
+        while (at != starving_.end() && (next = io_steps::next_to_go_on(*at)) == nullptr) ++at;
+        if (next == nullptr) return worked;
+        starving_.splice(starving_.end(), starving_, at);
+        io_steps::go_on(*next);
+    }
+}
+
+void poll_group::bury(std::unique_ptr<namespace_entry> entry) noexcept {
+    entry->subsystem = nullptr;
+    entry->gauge = &entry->unseen;
+    namespace_entry& kept = *entry.release();
+    reactor_.note(
+        {.what = "buried", .subsystem = kept.owner, .ns = kept.id, .value = kept.abandoned});
+    graveyard_.push_back(kept);
+    count(&group_counters::buried);
+    target_.control_reactor().post(kept.buried);
+}
+
+void poll_group::dig_up(namespace_entry& entry) noexcept {
+    reactor_.note({.what = "reaped", .subsystem = entry.owner, .ns = entry.id});
+    graveyard_.erase(graveyard_.iterator_to(entry));
+    reaped_.push_back(entry);
 }
 
 // --- qpairs --------------------------------------------------------------------------------------
@@ -52,6 +116,7 @@ void poll_group::add(qpair& q) noexcept {
     qpairs_.push_back(q);
     count(&group_counters::connections);
     count(&group_counters::connections_total);
+    q.note("accepted", "");
 }
 
 void poll_group::remove(qpair& q) noexcept {
@@ -72,6 +137,15 @@ void poll_group::close_listener(std::string_view name) noexcept {
     }
 }
 
+bool poll_group::close_connection(std::uint64_t number) noexcept {
+    for (qpair& q : qpairs_) {
+        if (q.number_ != number) continue;
+        q.close(close_reason::operator_request);
+        return true;  // the list may have changed
+    }
+    return false;
+}
+
 void poll_group::collect_connections(std::vector<connection_status>& into) const {
     for (const qpair& q : qpairs_) into.push_back(q.status());
 }
@@ -79,8 +153,14 @@ void poll_group::collect_connections(std::vector<connection_status>& into) const
 // --- Connects that wait --------------------------------------------------------------------------
 
 bool poll_group::park(connect_op& op) noexcept {
-    if (parked_connect_count_ >= limits::max_parked_connects * 4) return false;
+    if (parked_connect_count_ >= limits::max_parked_connects_in_all) return false;
+    const auto same = std::count_if(parked_connects_.begin(), parked_connects_.end(),
+                                    [nqn = op.subsystem_nqn()](const connect_op& other) {
+                                        return other.subsystem_nqn() == nqn;
+                                    });
+    if (same >= static_cast<std::ptrdiff_t>(limits::max_parked_connects)) return false;
     op.parked = true;
+    op.owner->note("connect", "waits", op.command.qid.value());
     parked_connects_.push_back(op);
     ++parked_connect_count_;
     return true;
@@ -110,7 +190,7 @@ void poll_group::retry_parked_connects(std::string_view nqn) noexcept {
 subsystem_group* poll_group::find(subsystem_id id) noexcept {
     if (id.index >= subsystems_.size()) return nullptr;
     subsystem_group* s = subsystems_[id.index].get();
-    return s != nullptr && s->id == id ? s : nullptr;
+    return s != nullptr && group_rules::is_same(id, s->id) ? s : nullptr;
 }
 
 subsystem_group* poll_group::find(std::string_view nqn) noexcept {
@@ -126,19 +206,28 @@ void poll_group::view_replaced(subsystem_group& s, std::string_view old_name) no
 void poll_group::execute(group_command& command) noexcept {
     command.succeeded = true;
     command.failure = {};
+    command.unreaped = 0;
+    reactor_.note({.what = "begins",
+                   .detail = to_string(command.action).data(),
+                   .subsystem = command.subsystem,
+                   .ns = command.ns,
+                   .object = command.transition});
     if (command.action == group_action::add_subsystem) {
         add_subsystem(command);
         return acknowledge(command);
     }
     subsystem_group* s = find(command.subsystem);
     if (s == nullptr) {  // a former generation: nothing of it is left here
-        count(&group_counters::stale);
+        note_stale("stale-command", command.subsystem, command.transition);
         return acknowledge(command);
     }
     if (command.action == group_action::remove_subsystem) {
-        by_nqn_.erase(std::string_view(s->view->nqn));
+        const subsystem_view view = s->view;  // outlives `s`
+        by_nqn_.erase(std::string_view(view->nqn));
         if (s->unsettled_hook.is_linked()) unsettled_.erase(unsettled_.iterator_to(*s));
+        std::erase(discovery_, s);
         subsystems_[command.subsystem.index].reset();
+        retry_parked_connects(view->nqn);  // there is nothing to wait for any more
         return acknowledge(command);
     }
     bool done = false;
@@ -155,17 +244,20 @@ void poll_group::execute(group_command& command) noexcept {
 }
 
 void poll_group::add_subsystem(group_command& command) noexcept {
+    FULMAR_ASSERT(!mutated(mutation::leftovers_are_asserted) || parked_connects_.empty());
     const std::uint32_t index = command.subsystem.index;
     try {
         if (subsystems_.size() <= index) subsystems_.resize(index + 1);
         // A leftover of a former generation is legal; it has nothing any more that could reach the
         // newcomer.
         if (subsystems_[index] != nullptr) {
-            count(&group_counters::stale);
+            note_stale("leftover", subsystems_[index]->id, command.transition);
             by_nqn_.erase(std::string_view(subsystems_[index]->view->nqn));
+            std::erase(discovery_, subsystems_[index].get());
         }
         subsystems_[index] = std::make_unique<subsystem_group>(*this, command.view);
         by_nqn_.emplace(std::string_view(command.view->nqn), subsystems_[index].get());
+        if (command.view->discovery) discovery_.push_back(subsystems_[index].get());
     } catch (const std::exception&) {
         command.succeeded = false;
         command.failure = "out of memory";
@@ -174,22 +266,25 @@ void poll_group::add_subsystem(group_command& command) noexcept {
 
 void poll_group::escalate(const escalate_command& command) noexcept {
     subsystem_group* s = find(command.subsystem);
-    if (s == nullptr || s->pending == nullptr || s->pending->transition != command.transition) {
-        count(&group_counters::stale);
-        return;
-    }
+    if (s == nullptr || s->pending == nullptr || s->pending->transition != command.transition)
+        return note_stale("stale-escalation", command.subsystem, command.transition);
     s->give_up_pending();
+}
+
+void poll_group::note_stale(const char* what, subsystem_id whose, std::uint64_t object) noexcept {
+    count(&group_counters::stale);
+    reactor_.note({.what = what, .subsystem = whose, .object = object});
 }
 
 void poll_group::acknowledge(group_command& command) noexcept {
     command.view.reset();
+    command.gauge = nullptr;
     command.reply();
 }
 
 void poll_group::discovery_changed() noexcept {
-    for (const auto& s : subsystems_)
-        if (s != nullptr && s->view->discovery)
-            for (controller& c : s->controllers) c.discovery_changed();
+    for (subsystem_group* s : discovery_)
+        for (controller& c : s->controllers) c.discovery_changed();
 }
 
 // --- tasks ---------------------------------------------------------------------------------------
@@ -222,6 +317,7 @@ io_task* poll_group::take_task(std::uint32_t chunks) noexcept {
         free_vectors_ = free_vectors_->next;
     }
     free_tasks_.pop_front();
+    ++tasks_away_;
     return &task;
 }
 
@@ -229,6 +325,8 @@ void poll_group::return_task(io_task& task) noexcept {
     task.chain.release();
     task.owner = nullptr;
     task.entry = nullptr;
+    task.host = 0;
+    --tasks_away_;
     if (task.many != nullptr) {
         task.many->next = free_vectors_;
         free_vectors_ = task.many;

@@ -9,6 +9,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/nvme/io_command.hpp>
 
 namespace fulmar::core {
 
@@ -34,7 +35,14 @@ void bump(std::atomic<std::uint64_t>& counter) noexcept {
 }
 }  // namespace
 
-qpair::qpair(poll_group& group) : group_(&group), counters_(&own_counters_), connect_(*this) {}
+qpair::qpair(poll_group& group)
+    : group_(&group), counters_(&own_counters_), connect_(*this), drain_deadline_(*this) {}
+
+qpair::drain_timer::drain_timer(qpair& q) noexcept
+    : timer([](engine::timer& t) noexcept {
+          static_cast<drain_timer&>(t).owner->give_up_backends();
+      }),
+      owner(&q) {}
 
 qpair::~qpair() { FULMAR_ASSERT(state_ == qpair_state::closed || state_ == qpair_state::fresh); }
 
@@ -42,6 +50,14 @@ void qpair::advance(qpair_event on) noexcept {
     const auto to = next_state(qpair_edges, state_, on);
     FULMAR_ASSERT(to.has_value());
     state_ = *to;
+}
+
+void qpair::note(const char* what, const char* detail, std::uint64_t value) const noexcept {
+    group_->reactor().note({.what = what,
+                            .detail = detail,
+                            .subsystem = subsystem_ != nullptr ? subsystem_->id : subsystem_id{},
+                            .object = number_,
+                            .value = value});
 }
 
 void qpair::on_command(request& r) noexcept {
@@ -80,9 +96,22 @@ void qpair::finish(request& r, nvme::status status) noexcept {
     if (!nvme::is_success(status)) {
         bump(counters_->errors);
         group_->count(&group_counters::errors);
+        // On the admin queue the controller itself says what belongs there.
+        if (is_io() && state_ == qpair_state::live) record_error(r, status);
     }
     r.advance(request_event::answer);
     answer(r);
+}
+
+void qpair::record_error(const request& r, nvme::status status) noexcept {
+    if (controller_ == nullptr || status.is(sc::aborted_by_request)) return;  // as the host asked
+    const auto opcode = nvme::parse_io_opcode(r.sqe.opcode);
+    controller_->errors().add(
+        {.sqid = qid_,
+         .cid = r.cid(),
+         .status = status,
+         .lba = opcode && nvme::names_a_range(*opcode) ? nvme::decode_block_range(r.sqe).slba : 0,
+         .nsid = r.sqe.nsid.value()});
 }
 
 void qpair::on_answered(request& r) noexcept {
@@ -97,14 +126,31 @@ void qpair::on_answered(request& r) noexcept {
 void qpair::close(close_reason why) noexcept {
     if (!usable()) return;
     reason_ = why;
+    note("closing", to_string(why).data(), outstanding_);
+    const bool was_live = state_ == qpair_state::live;
     advance(qpair_event::close);
+    group_->reactor().timers().arm(
+        drain_deadline_, group_->reactor().now() +
+                             std::chrono::milliseconds(group_->options().transition_timeout_ms));
+    if (was_live && is_io())
+        connect_.depart(home_->reactor(),
+                        &connect_steps::leaving_at_home);  // and until it is back: not drained
     stop();
     if (connect_.parked) connect_steps::end_wait(connect_);
-    if (!is_io() && controller_ != nullptr)
-        controller_->disconnect(why);  // the admin queue's home is here
+    if (is_admin_of_controller()) controller_->disconnect(why);  // its home is here
     for_each_request(
         [](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
     check_drained();
+}
+
+// The devices do not let go: the connection does.
+void qpair::give_up_backends() noexcept {
+    note("closing", "gives-up", outstanding_);
+    for_each_request(
+        [](request& r, void*) {
+            if (r.entered) (void)io_steps::give_up(r, sc::aborted_sq_deletion);
+        },
+        nullptr);
 }
 
 // What waits for something that nobody will want any more ends now; what is at a backend comes home
@@ -114,6 +160,8 @@ void qpair::end_waiting_request(request& r) noexcept {
         case request_state::parked:
             r.entry->parked.erase(r.entry->parked.iterator_to(r));
             r.entry->gate.unpark(r.parked_bytes);
+            r.entry->show();
+            note("unparked", "connection-ends", r.cid());
             return finish(r, sc::aborted_sq_deletion);
         case request_state::awaiting_buffer:
             io_steps::cancel_wait(r);
@@ -137,12 +185,17 @@ void qpair::check_drained() noexcept {
 
 void qpair::detach_from_controller() noexcept {
     if (controller_ == nullptr) return detached();
-    connect_.hop(home_->reactor(), &connect_steps::detach_at_home);
+    // Home frees its counters when it hears of this; whoever asks for the status until this is back
+    // must not look there.
+    own_counters_.take_over(*counters_);
+    counters_ = &own_counters_;
+    connect_.depart(home_->reactor(), &connect_steps::detach_at_home);
 }
 
 void qpair::detached() noexcept {
     controller_ = nullptr;
-    counters_ = &own_counters_;
+    note("closed", to_string(reason_).data());
+    group_->reactor().timers().cancel(drain_deadline_);
     advance(qpair_event::detached);
     subsystem_group* left = subsystem_;
     if (left != nullptr) {

@@ -8,8 +8,8 @@ namespace fulmar::core {
 request::request() noexcept : waiter(*this) {}
 
 request::buffer_wait::buffer_wait(request& r) noexcept
-    : buffer_waiter([](mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
-          io_steps::buffer_granted(*static_cast<buffer_wait&>(w).owner, std::move(chain));
+    : buffer_waiter([](mem::buffer_waiter& w, mem::buffer_chain&& granted) noexcept {
+          io_steps::buffer_granted(*static_cast<buffer_wait&>(w).owner, std::move(granted));
       }),
       owner(&r) {}
 
@@ -38,6 +38,7 @@ void request::reset() noexcept {
     entered = false;
     hint_only = false;
     parked_bytes = 0;
+    charged = 0;
     generation = 0;
     task = nullptr;
     admin_context = nullptr;

@@ -143,6 +143,18 @@ std::string_view to_string(gate_position position) noexcept {
         FULMAR_NAME(gate_position, closed);
         FULMAR_NAME(gate_position, open);
         FULMAR_NAME(gate_position, fenced);
+        FULMAR_NAME(gate_position, held);
+    }
+    return "?";
+}
+
+std::string_view to_string(gate_event event) noexcept {
+    switch (event) {
+        FULMAR_NAME(gate_event, open);
+        FULMAR_NAME(gate_event, fence);
+        FULMAR_NAME(gate_event, restore);
+        FULMAR_NAME(gate_event, hold);
+        FULMAR_NAME(gate_event, close);
     }
     return "?";
 }

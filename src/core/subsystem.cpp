@@ -4,6 +4,7 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/uuid.hpp>
@@ -14,17 +15,81 @@
 
 namespace fulmar::core {
 
+operation_sight operation::look(const namespace_record* n) const {
+    operation_sight sight;
+    sight.subsystem = subject.state();
+    sight.deleted = subject.deleted();
+    sight.failed = stage_ != operation_stage::begin && !subject.last_failure().empty();
+    sight.present = n != nullptr;
+    if (n != nullptr) {
+        sight.ns = n->state;
+        sight.device_ready = n->device->state() == backend::device_state::ready;
+        sight.holds = n->holds();
+    }
+    return sight;
+}
+
+operation_step operation::take_step(operation_kind kind, operation_sight sight,
+                                    namespace_record* n) {
+    const operation_step step = next_step(kind, stage_, sight);
+    if (step.at_namespace) subject.advance(*n, *step.at_namespace);
+    if (step.at_subsystem) subject.advance(*step.at_subsystem);
+    stage_ = step.next;
+    return step;
+}
+
 void operation::answer(control_answer with) {
     subject.owner().commit(what, std::exchange(request, nullptr), std::move(with));
 }
 
+namespace {
+/// Asking for what cannot be is the caller's mistake, and told to the caller alone; the subsystem's
+/// last error is of what should have worked.
+constexpr bool callers_mistake(errc code) noexcept {
+    switch (code) {
+        case errc::invalid_argument:
+        case errc::not_found:
+        case errc::already_exists:
+        case errc::conflict:
+        case errc::bad_state:
+        case errc::limit_reached:
+        case errc::not_supported: return true;
+        case errc::unavailable:
+        case errc::timed_out:
+        case errc::fence_incomplete:
+        case errc::io_error:
+        case errc::no_memory:
+        case errc::permission_denied:
+        case errc::internal: return false;
+    }
+    return false;
+}
+}  // namespace
+
 void operation::fail_with(error why) {
-    subject.set_last_error(why.text());
+    if (request == nullptr || !callers_mistake(why.code)) subject.set_last_error(why.text());
     if (request == nullptr) {
         subject.owner().operation_failed(why);
         return;
     }
     std::exchange(request, nullptr)->finish(tl::unexpected(std::move(why)));
+}
+
+void operation::answer_unfenced(std::string_view what_happened, std::uint32_t unreaped) {
+    error why{
+        errc::fence_incomplete,
+        fmt::format("{}, but {} operations of its hosts are at a device still and may take effect",
+                    what_happened, unreaped),
+        {},
+        "wait until the device has given them back, or reset it"};
+    subject.set_last_error(why.text());
+    subject.owner().commit(what, std::exchange(request, nullptr), tl::unexpected(std::move(why)));
+}
+
+void operation::answer_fenced(control_answer with, std::string_view what_happened,
+                              std::uint32_t unreaped) {
+    if (unreaped != 0) return answer_unfenced(what_happened, unreaped);
+    answer(std::move(with));
 }
 
 subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool discovery)
@@ -37,6 +102,7 @@ subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool d
       next_cntlid_(spec_.min_cntlid) {
     for (const auto& group : owner.groups()) {
         auto command = std::make_unique<group_command>();
+        command->index = static_cast<std::uint32_t>(commands_.size());
         command->group = group.get();
         command->control = &owner.control_reactor();
         command->owner = this;
@@ -47,6 +113,11 @@ subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool d
         commands_.push_back(std::move(command));
         auto escalation = std::make_unique<escalate_command>();
         escalation->group = group.get();
+        escalation->control = &owner.control_reactor();
+        escalation->owner = this;
+        escalation->returned = [](escalate_command& c) noexcept {
+            static_cast<subsystem*>(c.owner)->on_escalation_home();
+        };
         escalation->subsystem = id;
         escalations_.push_back(std::move(escalation));
     }
@@ -59,6 +130,7 @@ void subsystem::advance(subsystem_event on) {
     FULMAR_ASSERT(to.has_value());
     state_ = *to;
     since_ = target_.control_reactor().now();
+    note("subsystem-state", to_string(state_));
 }
 
 void subsystem::advance(namespace_record& n, namespace_event on) {
@@ -66,20 +138,35 @@ void subsystem::advance(namespace_record& n, namespace_event on) {
     FULMAR_ASSERT(to.has_value());
     n.state = *to;
     n.since = target_.control_reactor().now();
+    note("namespace-state", to_string(n.state), n.id);
+}
+
+void subsystem::note(const char* what, std::string_view detail, namespace_id ns,
+                     std::uint64_t object, std::uint64_t value) const noexcept {
+    target_.control_reactor().note({.what = what,
+                                    .detail = detail.data(),  // a literal
+                                    .subsystem = id_,
+                                    .ns = ns,
+                                    .object = object,
+                                    .value = value});
 }
 
 // --- operations ----------------------------------------------------------------------------------
 
 void subsystem::enqueue(std::unique_ptr<operation> op) {
-    if (waiting_.size() >= limits::pending_operations_per_subsystem) {
-        if (op->request != nullptr)
-            op->request->finish(
-                fail(errc::limit_reached,
-                     fmt::format("{} operations wait for {}", waiting_.size(), spec_.nqn), {},
-                     "let them finish"));
-        return;
-    }
+    if (op->request != nullptr && waiting_.size() >= limits::pending_operations_per_subsystem)
+        return op->request->finish(
+            fail(errc::limit_reached,
+                 fmt::format("{} operations wait for {}", waiting_.size(), spec_.nqn), {},
+                 "let them finish"));
     waiting_.push_back(std::move(op));
+    if (current_ == nullptr) run_next();
+}
+
+// What a device does is never turned away. It is bounded all the same: one of each kind waits per
+// namespace.
+void subsystem::enqueue_first(std::unique_ptr<operation> op) {
+    waiting_.push_front(std::move(op));
     if (current_ == nullptr) run_next();
 }
 
@@ -90,19 +177,33 @@ void subsystem::run_next() {
         if (!current_->resume()) return;
         current_.reset();
     }
-    if (current_ == nullptr && deleted_) target_.subsystem_gone(*this);  // destroys this
+    if (current_ == nullptr && deleted_ && !escalating())
+        target_.subsystem_gone(*this);  // destroys this
+}
+
+void subsystem::hurry(instant deadline) {
+    for (const auto& op : waiting_)
+        if (op->request != nullptr)
+            op->request->finish(fail(errc::unavailable, "the target is shutting down"));
+    waiting_.clear();
+    if (deadline_.armed() && deadline_.deadline() > deadline)
+        target_.control_reactor().timers().arm(deadline_, deadline);
 }
 
 void subsystem::fan_out(group_action action, const namespace_record* ns, subsystem_view view,
                         std::vector<std::uint32_t> changed, bool changed_ana, std::string subject) {
-    transition_ = target_.next_transition();
-    acks_missing_ = commands_.size();
+    acks_.begin(target_.next_transition(), static_cast<std::uint32_t>(commands_.size()));
     failure_.clear();
     subject_ = std::move(subject);
+    note("sent", to_string(action), ns != nullptr ? ns->id : namespace_id{}, acks_.transition);
+    std::size_t group = 0;
     for (const auto& command : commands_) {
         FULMAR_ASSERT(!command->busy);
+        command->gauge = nullptr;
+        if (action == group_action::attach_namespace) command->gauge = &ns->gauges[group];
+        ++group;
         command->action = action;
-        command->transition = transition_;
+        command->transition = acks_.transition;
         command->ns = ns != nullptr ? ns->id : namespace_id{};
         command->device = ns != nullptr ? ns->device : nullptr;
         command->view = view;
@@ -111,15 +212,20 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->changed_ana = changed_ana ? 1 : 0;
         command->send();
     }
-    target_.control_reactor().timers().arm(
-        deadline_, target_.control_reactor().fresh_now() +
-                       std::chrono::milliseconds(target_.options().transition_timeout_ms));
+    target_.control_reactor().timers().arm(deadline_, target_.transition_deadline());
 }
 
 void subsystem::on_ack(group_command& command) noexcept {
-    if (command.transition != transition_ || acks_missing_ == 0) return target_.count_stale();
+    switch (acks_.on_ack(command.index, command.transition, command.succeeded, command.unreaped)) {
+        case ack_verdict::stale:
+            note("stale-ack", to_string(command.action), command.ns, command.transition);
+            return target_.count_stale();
+        case ack_verdict::more:
+        case ack_verdict::last: break;
+    }
     if (!command.succeeded) failure_ = command.failure;
-    if (--acks_missing_ != 0) return;
+    if (!acks_.complete()) return;
+    note("all-done", to_string(command.action), command.ns, acks_.transition, acks_.unreaped);
     target_.control_reactor().timers().cancel(deadline_);
     if (current_ == nullptr || !current_->resume()) return;
     current_.reset();
@@ -133,22 +239,84 @@ void subsystem::on_deadline(engine::timer& t) noexcept {
                                 to_string(s.commands_.front()->action),
                                 s.target_.options().transition_timeout_ms);
     log::warn("{}: {}", s.spec_.nqn, s.last_error_);
-    for (std::size_t i = 0; i < s.commands_.size(); ++i) {
-        if (!s.commands_[i]->busy || s.escalations_[i]->queued()) continue;
-        s.escalations_[i]->transition = s.transition_;
-        s.escalations_[i]->group->reactor().post(*s.escalations_[i]);
+    s.acks_.on_deadline();
+    s.note("deadline", to_string(s.commands_.front()->action), s.commands_.front()->ns,
+           s.acks_.transition);
+    s.escalate();
+}
+
+void subsystem::escalate() noexcept {
+    for (std::uint32_t i = 0; i < escalations_.size(); ++i) {
+        escalate_command& e = *escalations_[i];
+        if (e.away || !acks_.must_escalate(i, e.transition)) continue;
+        e.transition = acks_.transition;
+        e.send();
     }
+}
+
+bool subsystem::escalating() const noexcept {
+    return std::any_of(escalations_.begin(), escalations_.end(),
+                       [](const auto& e) { return e->away; });
+}
+
+// One that was still away for a former transition is sent again for this one.
+void subsystem::on_escalation_home() noexcept {
+    if (!acks_.complete()) return escalate();
+    if (current_ == nullptr && waiting_.empty()) run_next();
 }
 
 void subsystem::device_lost(std::uint32_t nsid, const backend::device& which) {
     namespace_record* n = find(nsid);
+    if (n == nullptr || n->device != &which || deleted_ || std::exchange(n->loss_waits, true))
+        return;
+    note("device", "lost", n->id);
+    enqueue_first(std::make_unique<lose_namespace_operation>(*this, nsid, n->id.generation));
+}
+
+void subsystem::device_returned(std::uint32_t nsid, const backend::device& which) {
+    namespace_record* n = find(nsid);
     if (n == nullptr || n->device != &which || deleted_) return;
-    enqueue(std::make_unique<lose_namespace_operation>(*this, nsid, n->id.generation));
+    enqueue(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
+}
+
+namespace_record::hold_timer::hold_timer(subsystem& s, namespace_id which) noexcept
+    : timer([](engine::timer& t) noexcept {
+          auto& self = static_cast<hold_timer&>(t);
+          self.owner->hold_passed(self.id);
+      }),
+      owner(&s),
+      id(which) {}
+
+namespace_record::hold_timer::~hold_timer() {
+    owner->owner().control_reactor().timers().cancel(*this);
+}
+
+void subsystem::begin_hold(namespace_record& n) {
+    count_ana_change(n);
+    engine::reactor& control = target_.control_reactor();
+    control.timers().arm(*n.hold_limit, control.now() + std::chrono::seconds(n.spec.hold_s));
+}
+
+void subsystem::end_hold(namespace_record& n, bool was_held, bool over) {
+    if (was_held) count_ana_change(n);
+    target_.control_reactor().timers().cancel(*n.hold_limit);
+    n.hold_over = over;
+}
+
+void subsystem::hold_passed(namespace_id which) {
+    note("hold", "over", which);
+    enqueue_first(std::make_unique<end_hold_operation>(*this, which));
 }
 
 void subsystem::device_resized(std::uint32_t nsid) {
-    if (find(nsid) != nullptr && !deleted_)
-        enqueue(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
+    namespace_record* n = find(nsid);
+    if (n == nullptr || deleted_ || std::exchange(n->refresh_waits, true)) return;
+    enqueue_first(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
+}
+
+bool subsystem::allows(std::string_view host) const noexcept {
+    return discovery_ || spec_.allow_any_host ||
+           std::find(spec_.hosts.begin(), spec_.hosts.end(), host) != spec_.hosts.end();
 }
 
 // --- namespaces ----------------------------------------------------------------------------------
@@ -174,8 +342,11 @@ result<void> complete_spec(namespace_spec& spec, const std::string& nqn,
     if (present.contains(spec.nsid))
         return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn),
                     "/nsid", "choose another one, or leave it out");
-    if (spec.uuid.empty())
-        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view());
+    if (spec.uuid.empty()) {
+        const std::uint32_t from =
+            spec.nsid + limits::max_namespaces * another_if(mutation::identities_change);
+        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, from)).view());
+    }
     if (spec.nguid.empty())
         spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
     if (!nvme::parse_uuid(spec.uuid))
@@ -190,15 +361,25 @@ result<void> complete_spec(namespace_spec& spec, const std::string& nqn,
 }
 }  // namespace
 
-result<namespace_record*> subsystem::add_record(namespace_spec spec) {
+result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_lost) {
     FULMAR_CHECK(complete_spec(spec, spec_.nqn, namespaces_));
     FULMAR_TRY(device_registry::entry * claimed,
                target_.devices().claim(spec.device, *this, spec.nsid));
+    const bool lost = claimed->device->state() != backend::device_state::ready;
+    if (lost && !even_lost) {
+        const std::string why = claimed->lost_reason;
+        target_.devices().release(spec.device);
+        return fail(errc::conflict,
+                    fmt::format("device {} is lost{}{}", spec.device, why.empty() ? "" : ": ", why),
+                    "/device", "reopen the device, or choose another one");
+    }
     namespace_record record;
     record.id = {.index = spec.nsid - 1, .generation = ++namespace_generations_[spec.nsid]};
     record.device = claimed->device.get();
     record.geometry = claimed->device->geometry();
     record.since = target_.control_reactor().now();
+    record.hold_limit = std::make_unique<namespace_record::hold_timer>(*this, record.id);
+    record.gauges = std::make_unique<namespace_gauge[]>(commands_.size());
     record.spec = std::move(spec);
     return &namespaces_.emplace(record.spec.nsid, std::move(record)).first->second;
 }
@@ -208,6 +389,11 @@ void subsystem::drop_record(std::uint32_t nsid) {
     if (at == namespaces_.end()) return;
     target_.devices().release(at->second.spec.device);
     namespaces_.erase(at);
+}
+
+void subsystem::drop_all() {
+    while (!namespaces_.empty()) drop_record(namespaces_.begin()->first);
+    deleted_ = true;
 }
 
 subsystem_view subsystem::make_view() const {
@@ -230,8 +416,11 @@ subsystem_view subsystem::make_view() const {
         d.uuid = nvme::parse_uuid(n.spec.uuid).value_or(nvme::uuid{});
         d.nguid = nvme::parse_nguid(n.spec.nguid).value_or(nvme::nguid{});
         d.geometry = n.geometry;
-        d.ana = n.spec.ana;
+        d.ana = n.held() ? ana_state::inaccessible : n.spec.ana;
+        d.ana_change_count = n.ana_changes + 1;
         d.ready = n.state != namespace_state::lost;
+        d.hold = n.holds();
+        d.park_ms = n.spec.park_ms;
         view->namespaces.push_back(d);
     }
     return view;
@@ -249,7 +438,11 @@ cntlid subsystem::assign_controller_id(poll_group& home) {
         next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid
                                                      : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
-        controllers_.emplace(candidate, controller_place{.home = &home});
+        try {
+            controllers_.emplace(candidate, controller_place{.home = &home});
+        } catch (const std::bad_alloc&) {
+            return {};
+        }
         return cntlid(candidate);
     }
     return {};
@@ -274,6 +467,12 @@ std::uint64_t ms_between(instant from, instant to) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count());
 }
+
+void add_wait(std::string& text, const group_command& command) {
+    text += fmt::format("{}poll group {}: {}, {} left", text.empty() ? "" : "; ",
+                        command.group->reactor().id().value(), to_string(command.action),
+                        command.waiting_for.load(std::memory_order_relaxed));
+}
 }  // namespace
 
 subsystem_status subsystem::status() const {
@@ -284,11 +483,7 @@ subsystem_status subsystem::status() const {
     s.transition.in_state_ms = ms_between(since_, target_.control_reactor().now());
     s.transition.last_error = last_error_;
     for (const auto& command : commands_)
-        if (command->busy)
-            s.transition.waiting_for += fmt::format(
-                "{}poll group {}: {}, {} left", s.transition.waiting_for.empty() ? "" : "; ",
-                command->group->reactor().id().value(), to_string(command->action),
-                command->waiting_for.load(std::memory_order_relaxed));
+        if (command->busy) add_wait(s.transition.waiting_for, *command);
     s.slot = id_.index;
     s.generation = id_.generation;
     s.controllers = controllers_.size();
@@ -308,6 +503,20 @@ namespace_status subsystem::status(const namespace_record& n) const {
     s.generation = n.id.generation;
     s.block_count = n.geometry.block_count;
     s.block_bytes = n.geometry.block_bytes;
+    for (std::size_t i = 0; i < commands_.size(); ++i) {
+        const namespace_gauge& gauge = n.gauges[i];
+        const namespace_status::place here{
+            .reactor = commands_[i]->group->reactor().id().value(),
+            .outstanding = gauge.outstanding.load(std::memory_order_relaxed),
+            .parked = gauge.parked.load(std::memory_order_relaxed),
+            .abandoned = gauge.abandoned.load(std::memory_order_relaxed)};
+        s.outstanding += here.outstanding;
+        s.parked += here.parked;
+        s.abandoned += here.abandoned;
+        if (here.outstanding + here.parked + here.abandoned != 0) s.where.push_back(here);
+    }
+    for (const auto& command : commands_)
+        if (command->busy && command->ns == n.id) add_wait(s.transition.waiting_for, *command);
     return s;
 }
 

@@ -1,35 +1,20 @@
 // One subsystem on one poll group: gates open and close, what is parked is replayed or answered,
 // transitions drain. Must never free a parked request without an answer.
 #include "io_steps.hpp"
+#include "nqn_key.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/subsystem_group.hpp>
+#include <fulmar/core/target.hpp>
 
+#include <algorithm>
 #include <bit>
 
 namespace fulmar::core {
 
 namespace sc = nvme::sc;
-
-std::string_view to_string(group_action action) noexcept {
-    switch (action) {
-        case group_action::none: return "none";
-        case group_action::add_subsystem: return "add-subsystem";
-        case group_action::open_subsystem: return "open-subsystem";
-        case group_action::fence_subsystem: return "fence-subsystem";
-        case group_action::close_subsystem: return "close-subsystem";
-        case group_action::remove_subsystem: return "remove-subsystem";
-        case group_action::attach_namespace: return "attach-namespace";
-        case group_action::fence_namespace: return "fence-namespace";
-        case group_action::open_namespace: return "open-namespace";
-        case group_action::detach_namespace: return "detach-namespace";
-        case group_action::lose_namespace: return "lose-namespace";
-        case group_action::update_view: return "update-view";
-        case group_action::expel_host: return "expel-host";
-    }
-    return "?";
-}
 
 group_command::group_command() noexcept : message(nullptr) {}
 
@@ -52,10 +37,48 @@ void group_command::reply() noexcept {
     control->post(*this);
 }
 
-escalate_command::escalate_command() noexcept
-    : message([](engine::message& m) noexcept {
-          auto& self = static_cast<escalate_command&>(m);
-          self.group->escalate(self);
+escalate_command::escalate_command() noexcept : message(nullptr) {}
+
+void escalate_command::send() noexcept {
+    away = true;
+    set_handler([](engine::message& m) noexcept {
+        auto& self = static_cast<escalate_command&>(m);
+        self.group->escalate(self);
+        self.set_handler([](engine::message& home) noexcept {
+            auto& back = static_cast<escalate_command&>(home);
+            back.away = false;
+            back.returned(back);
+        });
+        self.control->post(self);
+    });
+    group->reactor().post(*this);
+}
+
+namespace_entry::park_timer::park_timer(namespace_entry& e) noexcept
+    : timer([](engine::timer& t) noexcept {
+          namespace_entry& late = *static_cast<park_timer&>(t).entry;
+          late.subsystem->parked_too_long(late);
+      }),
+      entry(&e) {}
+
+namespace_entry::~namespace_entry() {
+    if (park_limit.armed()) group->reactor().timers().cancel(park_limit);
+}
+
+namespace_entry::namespace_entry() noexcept
+    : park_limit(*this),
+      buried(*this,
+             [](engine::message& m) noexcept {
+                 namespace_entry& e = *static_cast<notice&>(m).entry;
+                 e.group->target().control_reactor().note(
+                     {.what = "device", .detail = "held", .subsystem = e.owner, .ns = e.id});
+                 e.group->target().devices().hold(*e.device);
+             }),
+      reaped(*this, [](engine::message& m) noexcept {
+          const std::unique_ptr<namespace_entry> e(static_cast<notice&>(m).entry);
+          e->group->target().control_reactor().note(
+              {.what = "device", .detail = "released", .subsystem = e->owner, .ns = e->id});
+          e->group->target().devices().let_go(*e->device);
       }) {}
 
 void namespace_entry::refresh(const namespace_description& from) noexcept {
@@ -65,25 +88,42 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     block_count = from.geometry.block_count;
     ana = from.ana;
     write_protected = from.write_protected;
+    hold = from.hold;
+    park_ms = from.park_ms;
 }
 
 subsystem_group::subsystem_group(poll_group& owner, subsystem_view description) noexcept
     : group(&owner), id(description->id), view(std::move(description)) {}
 
+void subsystem_group::note(const char* what, const char* detail, namespace_id ns,
+                           std::uint64_t object, std::uint64_t value) const noexcept {
+    group->reactor().note({.what = what,
+                           .detail = detail,
+                           .subsystem = id,
+                           .ns = ns,
+                           .object = object,
+                           .value = value});
+}
+
 // --- gates ---------------------------------------------------------------------------------------
 
 void subsystem_group::open_gate(namespace_entry& entry) noexcept {
-    entry.gate.position = gate_position::open;
+    entry.gate.take(gate_event::open);
+    group->reactor().timers().cancel(entry.park_limit);
+    note("gate", "open", entry.id, 0, entry.gate.parked);
     // Replay in order of arrival. One whose turn it is may be parked again only if somebody fences
     // inside the loop: count first.
     for (std::uint32_t left = entry.gate.parked; left != 0 && !entry.parked.empty(); --left) {
-        request& r = entry.parked.front();
-        entry.parked.pop_front();
+        request& r =
+            mutated(mutation::replay_is_reversed) ? entry.parked.back() : entry.parked.front();
+        entry.parked.erase(entry.parked.iterator_to(r));
         entry.gate.unpark(r.parked_bytes);
         r.parked_bytes = 0;
+        note("replayed", "", entry.id, r.owner->connection_number(), r.cid());
         group->count(&group_counters::replayed);
         io_steps::replay(r);
     }
+    entry.show();
 }
 
 void subsystem_group::answer_parked(namespace_entry& entry, nvme::status answer) noexcept {
@@ -92,32 +132,84 @@ void subsystem_group::answer_parked(namespace_entry& entry, nvme::status answer)
         entry.parked.pop_front();
         entry.gate.unpark(r.parked_bytes);
         r.parked_bytes = 0;
+        note("unparked", "answered", entry.id, r.owner->connection_number(), r.cid());
+        if (mutated(mutation::parked_requests_are_dropped)) {
+            r.advance(request_event::replay);  // out of every list, and nobody goes on with it
+            continue;
+        }
         r.owner->finish(r, answer.dnr ? answer : io_steps::retry_later(*r.owner, answer));
     }
 }
 
 void subsystem_group::close_gate(namespace_entry& entry, nvme::status answer) noexcept {
-    entry.gate.position = gate_position::closed;
+    entry.gate.take(gate_event::close);
+    group->reactor().timers().cancel(entry.park_limit);
     entry.closed_status = answer;
+    note("gate", "closed", entry.id, 0, entry.gate.parked);
     answer_parked(entry, answer);
+    entry.show();
 }
 
+void subsystem_group::watch_parked(namespace_entry& entry) noexcept {
+    if (!entry.held() || entry.parked.empty() || entry.park_limit.armed()) return;
+    group->reactor().timers().arm(entry.park_limit, entry.parked.front().parked_at +
+                                                        std::chrono::milliseconds(entry.park_ms));
+}
+
+// Told to try again later: a host counts its tries, or gives up when it has had enough.
+void subsystem_group::parked_too_long(namespace_entry& entry) noexcept {
+    const instant now = group->reactor().now();
+    while (!entry.parked.empty()) {
+        request& r = entry.parked.front();
+        if (now - r.parked_at < std::chrono::milliseconds(entry.park_ms)) break;
+        entry.parked.pop_front();
+        entry.gate.unpark(r.parked_bytes);
+        r.parked_bytes = 0;
+        note("unparked", "waited", entry.id, r.owner->connection_number(), r.cid());
+        r.owner->finish(r, io_steps::retry_later(*r.owner, sc::namespace_not_ready));
+    }
+    entry.show();
+    watch_parked(entry);
+}
+
+// Everything inside the gate ends now: what is at the device, in the order of submission, and what
+// waits for a buffer. Who awaits its host's data ends when the data is there, or its connection.
 void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept {
     for (auto at = entry.tasks.begin(); at != entry.tasks.end();) {
         io_task& task = *at++;
+        io_steps::abandon(task, answer);  // first: an abort may end the task inside the call
         entry.channel->abort(task);
-        io_steps::abandon(task, answer);
+    }
+    struct context {
+        const namespace_entry* lost;
+        nvme::status answer;
+    } about{.lost = &entry, .answer = answer};
+    for (auto at = qpairs.begin(); at != qpairs.end();) {
+        qpair& q = *at++;
+        if (!q.is_io()) continue;
+        q.for_each_request(
+            [](request& r, void* in) {
+                const context& c = *static_cast<const context*>(in);
+                if (r.entered && r.entry == c.lost && !io_steps::give_up(r, c.answer))
+                    r.cut_off = true;
+            },
+            &about);
     }
 }
 
 // --- actions -------------------------------------------------------------------------------------
 
-bool subsystem_group::add_namespace(const namespace_description& what, backend::device& device) {
-    auto channel = device.open_channel(group->reactor());
+bool subsystem_group::add_namespace(const namespace_description& what, group_command& command) {
+    auto channel = command.device->open_channel(group->reactor());
     if (!channel) return false;
     if (entries.size() <= what.id.index) entries.resize(what.id.index + 1);
     auto entry = std::make_unique<namespace_entry>();
     entry->subsystem = this;
+    entry->owner = id;
+    entry->owner_key = nqn_key(view->nqn);
+    entry->group = group;
+    entry->device = command.device;
+    entry->gauge = command.gauge;
     entry->refresh(what);
     entry->gate.generation = what.id.generation;
     entry->closed_status = sc::namespace_not_ready;
@@ -136,130 +228,156 @@ void subsystem_group::replace_view(subsystem_view description) noexcept {
     }
 }
 
+void subsystem_group::tell_namespaces_changed(const group_command& command) noexcept {
+    for (const std::uint32_t number : command.changed_namespaces) tell_namespace_changed(number);
+}
+
+void subsystem_group::tell_ana_changed(const group_command& command) noexcept {
+    if (command.changed_ana == 0) return;
+    for (controller& c : controllers) c.ana_changed();
+}
+
 void subsystem_group::tell_namespace_changed(std::uint32_t number) noexcept {
     for (controller& c : controllers) c.namespace_changed(number);
 }
 
-void subsystem_group::close_all() noexcept {
-    state = view_state::closed;
-    for (const auto& e : entries)
-        if (e != nullptr) close_gate(*e, sc::namespace_not_ready);
+// What hosts are told by a gate that `action` closes.
+nvme::status subsystem_group::closing_status(group_action action) noexcept {
+    if (action == group_action::detach_namespace) return sc::invalid_namespace_or_format.no_retry();
+    if (action == group_action::lose_namespace) return sc::internal_error.no_retry();
+    return sc::namespace_not_ready;
+}
+
+void subsystem_group::move_gates(const group_command& command) noexcept {
+    state = group_rules::view_after(command.action, state);
+    for (const auto& e : entries) {
+        if (e == nullptr) continue;
+        const auto on =
+            group_rules::at_gate(command.action, e->id == command.ns, state, e->gate.position);
+        if (!on) continue;
+        switch (*on) {
+            case gate_event::open: open_gate(*e); break;
+            case gate_event::fence:
+            case gate_event::restore:
+            case gate_event::hold:
+                e->gate.take(*on);
+                watch_parked(*e);
+                note("gate", to_string(e->gate.position).data(), e->id, 0, e->gate.inside);
+                break;
+            case gate_event::close: close_gate(*e, closing_status(command.action)); break;
+        }
+    }
+}
+
+void subsystem_group::end_connections() noexcept {
     for (auto at = controllers.begin(); at != controllers.end();)
         (at++)->disconnect(close_reason::operator_request);
     for (auto at = qpairs.begin(); at != qpairs.end();)
         (at++)->close(close_reason::operator_request);
 }
 
-void subsystem_group::attach(group_command& command) {
-    const std::uint32_t number = command.ns.index + 1;
-    const namespace_description* what = command.view->find(nsid(number));
-    if (what == nullptr || command.device == nullptr || !add_namespace(*what, *command.device)) {
-        command.succeeded = false;
-        command.failure = "the device refused a channel";
-        return;
-    }
-    replace_view(std::move(command.view));
-    find(number)->gate.position =
-        state == view_state::fenced ? gate_position::fenced : gate_position::open;
-    tell_namespace_changed(number);
+bool subsystem_group::attach(group_command& command) {
+    const namespace_description* what = command.view->find(nsid(command.ns.index + 1));
+    if (what != nullptr && command.device != nullptr && add_namespace(*what, command)) return true;
+    command.succeeded = false;
+    command.failure = "the device refused a channel";
+    return false;
 }
 
+// True: done at once. False: the ack comes when what it waits for has drained.
 bool subsystem_group::begin(group_command& command) {
-    namespace_entry* entry = command.ns.valid() ? find(command.ns.index + 1) : nullptr;
+    if (command.action == group_action::attach_namespace && !attach(command)) return true;
+    replace_view(std::move(command.view));
+    move_gates(command);
+    const std::uint32_t number = command.ns.index + 1;
+    namespace_entry* entry = command.ns.valid() ? find(number) : nullptr;
     if (entry != nullptr && entry->id != command.ns) entry = nullptr;
     switch (command.action) {
-        case group_action::open_subsystem:
-            replace_view(std::move(command.view));
-            state = view_state::open;
-            for (const auto& e : entries)
-                if (e != nullptr && e->gate.position == gate_position::fenced) open_gate(*e);
-            group->retry_parked_connects(view->nqn);
-            return true;
-        case group_action::fence_subsystem:
-            state = view_state::fenced;
-            for (const auto& e : entries)
-                if (e != nullptr && e->gate.position == gate_position::open)
-                    e->gate.position = gate_position::fenced;
-            return false;
-        case group_action::close_subsystem: close_all(); return false;
-        case group_action::attach_namespace: attach(command); return true;
-        case group_action::fence_namespace:
-            if (entry == nullptr) return true;
-            if (entry->gate.position == gate_position::open)
-                entry->gate.position = gate_position::fenced;
-            return false;
-        case group_action::open_namespace:
-            replace_view(std::move(command.view));
-            if (entry != nullptr && state == view_state::open) open_gate(*entry);
-            return true;
-        case group_action::detach_namespace:
-            replace_view(std::move(command.view));
-            if (entry == nullptr) return true;
-            close_gate(*entry, sc::invalid_namespace_or_format.no_retry());
-            tell_namespace_changed(command.ns.index + 1);
-            return false;
+        case group_action::open_subsystem: group->retry_parked_connects(view->nqn); break;
+        case group_action::close_subsystem: end_connections(); break;
         case group_action::lose_namespace:
-            replace_view(std::move(command.view));
-            if (entry == nullptr) return true;
-            close_gate(*entry, sc::internal_error.no_retry());
-            abandon_tasks(*entry, sc::internal_error.no_retry());
-            tell_namespace_changed(command.ns.index + 1);
-            return true;
-        case group_action::update_view:
-            replace_view(std::move(command.view));
-            for (const std::uint32_t number : command.changed_namespaces)
-                tell_namespace_changed(number);
-            if (command.changed_ana != 0)
-                for (controller& c : controllers) c.ana_changed();
-            return true;
-        case group_action::expel_host:
-            replace_view(std::move(command.view));
-            for (auto at = controllers.begin(); at != controllers.end();) {
-                controller& c = *at++;
-                if (c.host_nqn() == command.subject) c.disconnect(close_reason::operator_request);
-            }
-            return false;
+        case group_action::hold_namespace:
+            if (entry != nullptr) abandon_tasks(*entry, backend::device_gone);
+            [[fallthrough]];
+        case group_action::attach_namespace:
+        case group_action::detach_namespace:
+            if (entry != nullptr) tell_namespace_changed(number);
+            break;
+        case group_action::open_namespace:
+        case group_action::update_view: tell_namespaces_changed(command); break;
+        case group_action::expel_hosts: expel(); break;
         case group_action::none:
         case group_action::add_subsystem:
-        case group_action::remove_subsystem: return true;
+        case group_action::fence_subsystem:
+        case group_action::remove_subsystem:
+        case group_action::fence_namespace: break;
     }
-    return true;
+    tell_ana_changed(command);
+    return !group_rules::may_wait(command.action);
 }
 
 // --- what a transition waits for -----------------------------------------------------------------
 
-std::uint32_t subsystem_group::still_waiting(const group_command& command) noexcept {
-    std::uint32_t left = 0;
-    switch (command.action) {
-        case group_action::fence_subsystem:
-            for (const auto& e : entries)
-                if (e != nullptr) left += e->gate.inside;
-            return left;
-        case group_action::close_subsystem:
-            for (const auto& e : entries)
-                if (e != nullptr) left += e->gate.inside + e->abandoned;
-            return left + static_cast<std::uint32_t>(controllers.size() + qpairs.size());
-        case group_action::fence_namespace:
-        case group_action::detach_namespace: {
-            const namespace_entry* entry = find(command.ns.index + 1);
-            if (entry == nullptr || entry->id != command.ns) return 0;
-            return entry->gate.inside +
-                   (command.action == group_action::detach_namespace ? entry->abandoned : 0);
-        }
-        case group_action::expel_host:
-            for (const controller& c : controllers)
-                if (c.host_nqn() == command.subject) ++left;
-            return left;
-        case group_action::none:
-        case group_action::add_subsystem:
-        case group_action::open_subsystem:
-        case group_action::remove_subsystem:
-        case group_action::attach_namespace:
-        case group_action::open_namespace:
-        case group_action::lose_namespace:
-        case group_action::update_view: return 0;
+// Controllers at home here, and queues here, wherever their controllers live, of hosts that the new
+// view does not allow.
+void subsystem_group::expel() noexcept {
+    for (auto at = controllers.begin(); at != controllers.end();) {
+        controller& c = *at++;
+        if (!view->allows(c.host_nqn())) c.disconnect(close_reason::operator_request);
     }
-    return 0;
+    for (auto at = qpairs.begin(); at != qpairs.end();) {
+        qpair& q = *at++;
+        if (!view->allows(q.connect_.host_nqn())) q.close(close_reason::operator_request);
+    }
+}
+
+bool subsystem_group::concerns(const group_command& command,
+                               const namespace_entry& entry) const noexcept {
+    return group_rules::drains(command.action, entry.id == command.ns, entry.gate.position);
+}
+
+// Of the host that was removed, or of all that are not allowed any more.
+std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const noexcept {
+    if (view->allow_any_host) return 0;
+    const auto is_meant = [&](std::uint64_t key) {
+        if (!host.empty()) return nqn_key(host) == key;
+        return std::none_of(view->hosts.begin(), view->hosts.end(),
+                            [key](const std::string& nqn) { return nqn_key(nqn) == key; });
+    };
+    std::uint32_t count = 0;
+    const auto look_at = [&](const namespace_entry& e) {
+        if (e.abandoned == 0) return;
+        for (const io_task& task : e.tasks)
+            count += task.owner == nullptr && is_meant(task.host) ? 1 : 0;
+    };
+    for (const auto& e : entries)
+        if (e != nullptr) look_at(*e);
+    for (const namespace_entry& e : group->graveyard())
+        if (e.owner_key == nqn_key(view->nqn)) look_at(e);  // of a former incarnation, too
+    return count;
+}
+
+// Given up, and at a backend still.
+std::uint32_t subsystem_group::unreaped(const group_command& command) const noexcept {
+    if (command.action == group_action::expel_hosts) return unreaped_of_expelled(command.subject);
+    std::uint32_t count = 0;
+    for (const auto& e : entries)
+        if (e != nullptr && concerns(command, *e)) count += e->abandoned;
+    return count;
+}
+
+// What is given up counts until the deadline; after it, it is reported.
+std::uint32_t subsystem_group::still_waiting(const group_command& command) const noexcept {
+    std::uint32_t left = gave_up ? 0 : unreaped(command);
+    for (const auto& e : entries)
+        if (e != nullptr && concerns(command, *e)) left += e->gate.inside;
+    if (command.action == group_action::close_subsystem)
+        left += static_cast<std::uint32_t>(controllers.size() + qpairs.size());
+    if (command.action == group_action::expel_hosts) {
+        for (const controller& c : controllers) left += view->allows(c.host_nqn()) ? 0 : 1;
+        for (const qpair& q : qpairs) left += view->allows(q.connect_.host_nqn()) ? 0 : 1;
+    }
+    return left;
 }
 
 void subsystem_group::check_pending() noexcept {
@@ -273,18 +391,51 @@ void subsystem_group::settle() noexcept {
     command.waiting_for.store(left, std::memory_order_relaxed);
     if (left != 0) return;
     pending = nullptr;
-    if (command.action == group_action::detach_namespace && command.ns.index < entries.size())
-        entries[command.ns.index].reset();
+    note(gave_up ? "given-up" : "drained", to_string(command.action).data(), command.ns,
+         command.transition);
+    gave_up = false;
+    command.unreaped = unreaped(command);
+    bury_what_is_left(command);
     group->acknowledge(command);
 }
 
-// The deadline has passed: hosts get their answers now, whatever the backends still hold.
+// The namespace goes; what its device still holds keeps the entry.
+void subsystem_group::bury_what_is_left(const group_command& command) noexcept {
+    for (auto& e : entries) {
+        if (e == nullptr || !group_rules::drops(command.action, e->id == command.ns)) continue;
+        if (e->abandoned != 0)
+            group->bury(std::move(e));
+        else if (command.action == group_action::detach_namespace)
+            e.reset();
+    }
+}
+
+// The deadline has passed: hosts get their answers now, whatever the backends still hold. Who owes
+// data is not waited for.
 void subsystem_group::give_up_pending() noexcept {
-    const group_command& command = *pending;
-    for (const auto& e : entries) {
-        if (e == nullptr) continue;
-        const bool concerned = !command.ns.valid() || e->id == command.ns;
-        if (concerned) abandon_tasks(*e, sc::internal_error);
+    struct context {
+        const subsystem_group* self;
+        const group_command* command;
+        bool owes = false;
+    };
+    gave_up = true;
+    note("deadline", to_string(pending->action).data(), pending->ns, pending->transition);
+    for (auto at = qpairs.begin(); at != qpairs.end();) {
+        qpair& q = *at++;
+        if (!q.is_io()) continue;
+        context c{.self = this, .command = pending};
+        q.for_each_request(
+            [](request& r, void* in) {
+                context& about = *static_cast<context*>(in);
+                const group_command& command = *about.command;
+                const bool concerned = command.action == group_action::expel_hosts
+                                           ? !about.self->view->allows(r.owner->connect_.host_nqn())
+                                           : r.entered && about.self->concerns(command, *r.entry);
+                if (concerned && r.entered && !io_steps::give_up(r, sc::internal_error))
+                    about.owes = true;
+            },
+            &c);
+        if (c.owes) q.close(close_reason::stalled);
     }
     check_pending();
 }

@@ -5,10 +5,13 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/nqn.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace fulmar::core {
 
@@ -54,7 +57,7 @@ subsystem* target::find(std::string_view nqn) noexcept {
 subsystem* target::find(subsystem_id id) noexcept {
     if (id.index >= slots_.size()) return nullptr;
     subsystem* s = slots_[id.index].get();
-    return s != nullptr && s->id() == id ? s : nullptr;
+    return s != nullptr && group_rules::is_same(id, s->id()) ? s : nullptr;
 }
 
 namespace {
@@ -123,7 +126,7 @@ result<void> target::open_listener(const listener_spec& spec) {
         return {};
     }
     return fail(errc::not_supported, fmt::format("there is no transport {}", spec.transport),
-                "/transport", "use \"tcp\"");
+                "/transport", "use \"tcp\" or \"rdma\"");
 }
 
 // --- start ---------------------------------------------------------------------------------------
@@ -138,15 +141,21 @@ void target::start(const target_spec& spec, std::function<void(const error&)> fa
         if (auto made = devices_.create(d); !made) operation_failed(made.error());
 
     std::vector<std::pair<subsystem_spec, bool>> all;
-    const auto discovery = [](std::string nqn) {
+    // One discovery service under two names: hosts see one subsystem, so that no controller id may
+    // be in both.
+    constexpr std::uint16_t middle = limits::max_cntlid / 2;
+    const auto discovery = [](std::string_view nqn, std::uint16_t min, std::uint16_t max) {
         subsystem_spec s;
-        s.nqn = std::move(nqn);
+        s.nqn = nqn;
         s.model = "Fulmar discovery";
+        s.min_cntlid = min;
+        s.max_cntlid = max;
         return s;
     };
-    all.emplace_back(discovery(std::string(nvme::discovery_nqn)), true);
+    all.emplace_back(discovery(nvme::discovery_nqn, limits::min_cntlid, middle), true);
     if (!setup_.limits.discovery_nqn.empty())
-        all.emplace_back(discovery(setup_.limits.discovery_nqn), true);
+        all.emplace_back(discovery(setup_.limits.discovery_nqn, middle + 1, limits::max_cntlid),
+                         true);
     for (const subsystem_spec& s : spec.subsystems) all.emplace_back(s, false);
 
     starting_ = all.size();
@@ -172,7 +181,9 @@ void target::operation_failed(const error& why) noexcept {
 // Hosts are let in when everything that they may ask for is there.
 void target::subsystem_started() noexcept {
     if (starting_ == 0 || --starting_ != 0) return;
-    for (const listener_spec& l : start_spec_.listeners)
+    const std::vector<listener_spec> wanted =
+        stopping_ ? std::vector<listener_spec>{} : start_spec_.listeners;
+    for (const listener_spec& l : wanted)
         if (auto opened = open_listener(l); !opened) operation_failed(opened.error());
     start_spec_ = {};
     start_failed_ = nullptr;
@@ -189,15 +200,38 @@ void target::shut_down(std::function<void()> done) {
     listeners_.clear();
     shutdown_deadline_ =
         control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
+    // What runs gets half of the time, each stage of the deletion half of the rest.
     for (const auto& s : slots_)
+        if (s != nullptr) s->hurry(transition_deadline());
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        subsystem* s = slots_[i].get();
         if (s != nullptr && !s->deleted())
             s->enqueue(make_operation(*s, delete_subsystem{s->spec().nqn}, nullptr));
+    }
     control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(5));
     check_shut_down();
 }
 
 void target::keep_for_restart(subsystem& s) {
+    if (mutated(mutation::restarts_forget_subsystems)) return;
     if (!s.is_discovery()) stopped_subsystems_.emplace_back(s.id().index, s.status().spec);
+}
+
+instant target::transition_deadline() const noexcept {
+    const instant now = control_.fresh_now();
+    const instant usual = now + std::chrono::milliseconds(setup_.limits.transition_timeout_ms);
+    if (!stopping_) return usual;
+    return std::min(usual, now + std::max(shutdown_deadline_ - now, duration::zero()) / 2);
+}
+
+bool target::at_rest() const noexcept {
+    for (const auto& s : slots_)
+        if (s != nullptr) return false;
+    for (const auto& group : groups_)
+        if (group->load.load(std::memory_order_relaxed) != 0 ||
+            group->counters().buried.load(std::memory_order_relaxed) != 0)
+            return false;
+    return true;
 }
 
 // Subsystems end first; then connections that never got as far as a Connect.
@@ -246,6 +280,9 @@ void target::connect_arrived(connect_op& op) noexcept {
         op.hop(op.group->reactor(), &connect_steps::returned);
     };
     if (s == nullptr || s->deleted() || stopping_) return back(nvme::sc::connect_controller_busy);
+    // The qpair's reactor has looked as well; but a host may have been removed while the question
+    // travelled.
+    if (!s->allows(op.host_nqn())) return back(nvme::sc::connect_invalid_host.no_retry());
     if (s->state() != subsystem_state::active) {
         op.wait = true;  // its poll group will park it until the subsystem is open there, or the
                          // wait is over
@@ -253,7 +290,8 @@ void target::connect_arrived(connect_op& op) noexcept {
     }
     if (op.command.qid.value() == 0) {
         op.assigned = s->assign_controller_id(*op.group);
-        if (op.assigned == cntlid{}) return back(nvme::sc::connect_controller_busy);
+        if (op.assigned == cntlid{})  // none left, or no memory
+            return back(nvme::sc::connect_controller_busy);
         return op.hop(op.group->reactor(), &connect_steps::admin_granted);
     }
     const subsystem::controller_place* place = s->find_controller(cntlid(op.data.cntlid.value()));

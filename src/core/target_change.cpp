@@ -23,10 +23,10 @@ overloaded(Fs...) -> overloaded<Fs...>;
 // Waits for the journal, then answers.
 struct durable_answer final : change_log::waiter {
     control_request* request = nullptr;
-    control_answer with;
+    result<control_answer> with;
     void on_durable(result<void> outcome) noexcept override {
         if (outcome)
-            request->finish(std::move(with));
+            request->finish(std::move(with));  // which may be an error of its own
         else
             request->finish(tl::unexpected(outcome.error()));
         delete this;
@@ -57,7 +57,8 @@ void target::on_request(control_request& request) noexcept {
     }
 }
 
-void target::commit(const change& what, control_request* request, control_answer with) noexcept {
+void target::commit(const change& what, control_request* request,
+                    result<control_answer> with) noexcept {
     ++revision_;
     if (request != nullptr) request->revision = revision_;
     if (request == nullptr) return;
@@ -81,12 +82,16 @@ void target::on_change(control_request& request) {
     change& what = std::get<change>(request.what);
     const auto on_subsystem = [&](const std::string& nqn) {
         subsystem* s = find(nqn);
+        if (s == nullptr && only_configured(what))
+            return commit(what, &request, control_answer(std::monostate{}));
         if (s == nullptr || s->is_discovery() || s->deleted())
             return request.finish(
                 fail(errc::not_found, fmt::format("there is no subsystem {}", nqn)));
         s->enqueue(make_operation(*s, what, &request));
     };
     const auto done = [&](result<void> outcome, control_answer with = std::monostate{}) {
+        if (!outcome && outcome.error().code == errc::not_found && only_configured(what))
+            outcome = {};
         if (!outcome) return request.finish(tl::unexpected(outcome.error()));
         commit(what, &request, std::move(with));
     };
@@ -100,6 +105,8 @@ void target::on_change(control_request& request) {
                           [&](delete_device& c) { done(devices_.remove(c.name)); },
                           [&](resize_device& c) { change_device(c.name, what, request); },
                           [&](reopen_device& c) { change_device(c.name, what, request); },
+                          [&](detach_device& c) { change_device(c.name, what, request); },
+                          [&](attach_device& c) { change_device(c.name, what, request); },
                           [&](create_subsystem& c) {
                               auto made = make_subsystem(c.spec, false);
                               if (!made) return done(tl::unexpected(made.error()));
@@ -138,12 +145,26 @@ void target::on_change(control_request& request) {
                what);
 }
 
+namespace {
+result<void> keep_away(device_registry::entry& e, const detach_device* away) {
+    result<void> outcome = away != nullptr ? e.device->detach(away->drain) : e.device->attach();
+    if (outcome) e.spec.detached = away != nullptr;
+    return outcome;
+}
+}  // namespace
+
 // A device that backs a namespace is changed inside an operation on the namespace's subsystem,
 // between fence and open.
 void target::change_device(const std::string& name, change& what, control_request& request) {
     device_registry::entry* e = devices_.find(name);
     if (e == nullptr)
         return request.finish(fail(errc::not_found, fmt::format("there is no device {}", name)));
+    const auto* away = std::get_if<detach_device>(&what);
+    if (away != nullptr || std::holds_alternative<attach_device>(what)) {
+        if (auto outcome = keep_away(*e, away); !outcome)
+            return request.finish(tl::unexpected(outcome.error()));
+        return commit(what, &request, devices_.status(*e));
+    }
     const auto* resize = std::get_if<resize_device>(&what);
     if (resize != nullptr && resize->size_bytes % e->device->geometry().block_bytes != 0)
         return request.finish(
@@ -160,14 +181,8 @@ void target::change_device(const std::string& name, change& what, control_reques
             ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes)
             : e->device->reopen();
     if (!outcome) return request.finish(tl::unexpected(outcome.error()));
-    device_resized(*e);
+    devices_.refresh(*e);
     commit(what, &request, devices_.status(*e));
-}
-
-void target::device_resized(device_registry::entry& e) {
-    const backend::geometry now = e.device->geometry();
-    if (e.spec.size_bytes != 0) e.spec.size_bytes = now.block_count * now.block_bytes;
-    if (e.device->state() == backend::device_state::ready) e.lost_reason.clear();
 }
 
 namespace {

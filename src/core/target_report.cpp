@@ -1,5 +1,6 @@
 // Questions: answered from what the control reactor owns; connections are collected from the poll
 // groups.
+#include <fulmar/core/counter_source.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -11,35 +12,83 @@ namespace fulmar::core {
 
 namespace {
 
-// Visits one poll group after the other and comes home with what they told.
-struct connection_survey final : engine::message {
-    explicit connection_survey(control_request& r, target& t)
-        : message(&connection_survey::at_group), request(&r), owner(&t) {}
+// Visits one poll group after the other, on its reactor, and comes home with the answer.
+class group_tour : public engine::message {
+  public:
+    group_tour(control_request& r, target& t) noexcept
+        : message(&group_tour::at_group), request_(&r), owner_(&t) {}
+    virtual ~group_tour() = default;
+    group_tour(const group_tour&) = delete;
+    group_tour& operator=(const group_tour&) = delete;
 
-    control_request* request;
-    target* owner;
-    std::size_t next = 0;
-    std::vector<connection_status> found;
+    static void send(std::unique_ptr<group_tour> tour) noexcept {
+        engine::reactor& first = tour->owner_->groups().front()->reactor();
+        first.post(*tour.release());
+    }
 
+  protected:
+    /// Called on: the group's reactor.  True: there is no need to go on.
+    virtual bool visit(poll_group& group) noexcept = 0;
+    /// Called on: control reactor, in the end.
+    virtual result<control_answer> answer() = 0;
+
+  private:
     static void at_group(engine::message& m) noexcept {
-        auto& self = static_cast<connection_survey&>(m);
-        try {
-            self.owner->groups()[self.next]->collect_connections(self.found);
-        } catch (const std::exception&) {
-            self.found.clear();
-        }
-        if (++self.next < self.owner->groups().size()) {
-            self.owner->groups()[self.next]->reactor().post(self);
+        auto& self = static_cast<group_tour&>(m);
+        const auto& groups = self.owner_->groups();
+        if (!self.visit(*groups[self.next_]) && ++self.next_ < groups.size()) {
+            groups[self.next_]->reactor().post(self);
             return;
         }
-        self.set_handler(&connection_survey::at_home);
-        self.owner->control_reactor().post(self);
+        self.set_handler(&group_tour::at_home);
+        self.owner_->control_reactor().post(self);
+    }
+    static void at_home(engine::message& m) noexcept {
+        const std::unique_ptr<group_tour> self(static_cast<group_tour*>(&m));
+        self->request_->finish(self->answer());
     }
 
-    static void at_home(engine::message& m) noexcept {
-        std::unique_ptr<connection_survey> self(static_cast<connection_survey*>(&m));
-        self->request->finish(control_answer(std::move(self->found)));
+    control_request* request_;
+    target* owner_;
+    std::size_t next_ = 0;
+};
+
+class connection_survey final : public group_tour {
+  public:
+    using group_tour::group_tour;
+
+  private:
+    bool visit(poll_group& group) noexcept override {
+        try {
+            group.collect_connections(found_);
+        } catch (const std::exception&) {
+            found_.clear();
+        }
+        return false;
     }
+    result<control_answer> answer() override { return control_answer(std::move(found_)); }
+
+    std::vector<connection_status> found_;
+};
+
+class connection_ender final : public group_tour {
+  public:
+    connection_ender(control_request& r, target& t, std::uint64_t wanted) noexcept
+        : group_tour(r, t), id_(wanted) {}
+
+  private:
+    bool visit(poll_group& group) noexcept override {
+        found_ = group.close_connection(id_);
+        return found_;
+    }
+    result<control_answer> answer() override {
+        if (found_) return control_answer(std::monostate{});
+        return fail(errc::not_found, fmt::format("there is no connection {}", id_), {},
+                    "GET /v1/connections lists them");
+    }
+
+    std::uint64_t id_;
+    bool found_ = false;
 };
 
 std::uint64_t load(const std::atomic<std::uint64_t>& counter) {
@@ -79,6 +128,10 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_replayed_requests_total", "Parked requests that went on", c.replayed);
     add("fulmar_abandoned_operations_total",
         "Backend operations whose request was answered before they ended", c.abandoned);
+    add("fulmar_reaped_operations_total",
+        "Abandoned operations that their backend has given back since", c.reaped);
+    add("fulmar_namespaces_held_by_devices",
+        "Namespaces that are gone but for operations that their device still has", c.buried, false);
     add("fulmar_stale_messages_total", "Messages and requests for a former generation", c.stale);
     add("fulmar_buffer_waits_total", "Requests that waited for buffers", c.buffer_waits);
     add("fulmar_connections", "Connections present", c.connections, false);
@@ -92,6 +145,38 @@ void add_group_counters(counters_report& report, poll_group& group) {
 }
 
 }  // namespace
+
+// Each ring is in order; together they are sorted by time.
+flight_report target::flight() const {
+    std::vector<engine::flight_entry> all;
+    control_.flight().collect(all);
+    for (const auto& group : groups_) group->reactor().flight().collect(all);
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.at < b.at; });
+    const auto since_start = [this](instant at) {
+        return static_cast<std::uint64_t>(std::max(at - started_, duration::zero()).count());
+    };
+    flight_report report;
+    report.uptime_ns = since_start(control_.fresh_now());
+    report.entries.reserve(all.size());
+    for (const engine::flight_entry& e : all) {
+        std::array<char, 256> line;
+        const std::size_t length = engine::print_flight_entry(e, started_, line);
+        report.entries.push_back({.reactor = e.reactor.value(),
+                                  .sequence = e.sequence,
+                                  .uptime_ns = since_start(e.at),
+                                  .what = e.what,
+                                  .detail = e.detail,
+                                  .slot = e.subsystem.index,
+                                  .generation = e.subsystem.generation,
+                                  .nsid = e.ns.valid() ? e.ns.index + 1 : 0,
+                                  .namespace_generation = e.ns.generation,
+                                  .object = e.object,
+                                  .value = e.value,
+                                  .line = std::string(line.data(), length)});
+    }
+    return report;
+}
 
 target_status target::describe() const {
     target_status s;
@@ -134,9 +219,10 @@ void target::on_query(control_request& request) {
     const query& q = std::get<query>(request.what);
     request.revision = revision_;
     if (std::holds_alternative<list_connections>(q)) {
-        auto survey = std::make_unique<connection_survey>(request, *this);
-        groups_.front()->reactor().post(*survey.release());
-        return;
+        return group_tour::send(std::make_unique<connection_survey>(request, *this));
+    }
+    if (const auto* end = std::get_if<end_connection>(&q)) {
+        return group_tour::send(std::make_unique<connection_ender>(request, *this, end->id));
     }
     request.finish(ask(q));
 }
@@ -156,6 +242,7 @@ result<control_answer> target::ask(const query& q) {
             return fail(errc::not_found, fmt::format("there is no device {}", one->name));
         return control_answer(devices_.status(*e));
     }
+    if (std::holds_alternative<get_recorder>(q)) return control_answer(flight());
     if (std::holds_alternative<list_devices>(q)) return control_answer(devices_.all());
     if (std::holds_alternative<list_listeners>(q)) {
         std::vector<listener_status> all;
@@ -165,11 +252,20 @@ result<control_answer> target::ask(const query& q) {
     if (std::holds_alternative<get_counters>(q)) {
         counters_report report;
         for (const auto& group : groups_) add_group_counters(report, *group);
+        for (const auto& t : transports_)
+            if (const auto* more = dynamic_cast<const counter_source*>(t.get()))
+                more->report(report);
+        if (setup_.counters != nullptr) setup_.counters->report(report);
         report.samples.push_back({"fulmar_configuration_revision",
                                   "Changes applied since start",
                                   false,
                                   {},
                                   static_cast<double>(revision_)});
+        report.samples.push_back({"fulmar_discovery_pages_total",
+                                  "Pages of the discovery log that were made",
+                                  true,
+                                  {},
+                                  static_cast<double>(pages_made_)});
         report.samples.push_back({"fulmar_stale_acks_total",
                                   "Acks of a former transition, dropped",
                                   true,

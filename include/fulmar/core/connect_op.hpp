@@ -20,6 +20,7 @@ class controller;
 class qpair;
 class poll_group;
 struct queue_counters;
+struct queue_slot;
 
 /// Called on: the reactor that holds the message.
 class connect_op : public engine::message {
@@ -37,13 +38,16 @@ class connect_op : public engine::message {
     cntlid assigned{};
     nvme::status status{};
     std::uint32_t dw0 = 0;
-    bool in_flight = false;   ///< away from the qpair's reactor
+    bool in_flight = false;   ///< away from the qpair's reactor, which alone looks at it
     bool parked = false;      ///< waits on the qpair's reactor for its subsystem
     bool registered = false;  ///< the home reactor counts the qpair in
     bool wait = false;  ///< the control reactor says: the subsystem is in transition, wait for it
     instant
         wait_until{};  ///< when its waiting ends, however often it is interrupted; zero: not begun
     queue_counters* counters = nullptr;  ///< once registered
+    queue_slot* behind =
+        nullptr;  ///< at the home reactor: waits for the former queue of that number to leave
+    instant at_home_since{};
     struct wait_timer : engine::timer {
         explicit wait_timer(connect_op& op) noexcept;
         connect_op* owner;
@@ -54,7 +58,9 @@ class connect_op : public engine::message {
     [[nodiscard]] std::string_view host_nqn() const noexcept;
     [[nodiscard]] std::string_view subsystem_nqn() const noexcept;
 
-    /// Sends this message to `to`, whose reactor then runs `step`.
+    /// Sends this message to `to`, whose reactor then runs `step`. Called on: the qpair's reactor.
+    void depart(engine::reactor& to, handler step) noexcept;
+    /// The same from any other reactor: on, or home.
     void hop(engine::reactor& to, handler step) noexcept;
 };
 

@@ -80,12 +80,21 @@ struct add_referral {
 struct remove_referral {
     referral_spec spec;
 };
+/// Gives up what is underneath, and keeps it given up: also when it comes again, and after a
+/// restart. `drain`: what is outstanding there ends first (bounded by limits::drain_limit).
+struct detach_device {
+    std::string name;
+    bool drain = false;
+};
+struct attach_device {
+    std::string name;
+};
 
-using change =
-    std::variant<create_device, delete_device, resize_device, reopen_device, create_subsystem,
-                 delete_subsystem, pause_subsystem, resume_subsystem, add_namespace,
-                 remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
-                 add_listener, remove_listener, add_referral, remove_referral>;
+using change = std::variant<create_device, delete_device, resize_device, reopen_device,
+                            create_subsystem, delete_subsystem, pause_subsystem, resume_subsystem,
+                            add_namespace, remove_namespace, set_ana_state, add_host, remove_host,
+                            set_allow_any_host, add_listener, remove_listener, add_referral,
+                            remove_referral, detach_device, attach_device>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors
@@ -101,9 +110,16 @@ struct get_device {
 struct list_listeners {};    ///< → std::vector<listener_status>
 struct list_connections {};  ///< → std::vector<connection_status>
 struct get_counters {};      ///< → counters_report, for /metrics
+struct get_recorder {};      ///< → flight_report
+/// → std::monostate, when its reactor has begun to close it. It is here because it changes nothing
+/// of the configuration: nothing is recorded, and its host may connect again.
+struct end_connection {
+    std::uint64_t id = 0;  ///< as connection_status tells; never used again
+};
 
-using query = std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices,
-                           get_device, list_listeners, list_connections, get_counters>;
+using query =
+    std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices, get_device,
+                 list_listeners, list_connections, get_counters, get_recorder, end_connection>;
 
 /// What an answer holds; std::monostate for a change that has nothing to tell. add_namespace and
 /// create_* answer with the status of what they made, so that a caller learns the NSID, UUID and
@@ -112,7 +128,7 @@ using control_answer =
     std::variant<std::monostate, target_status, target_spec, subsystem_status,
                  std::vector<subsystem_status>, namespace_status, device_status,
                  std::vector<device_status>, listener_status, std::vector<listener_status>,
-                 std::vector<connection_status>, counters_report>;
+                 std::vector<connection_status>, counters_report, flight_report>;
 
 /// One command on its way. The admin side owns it and keeps it alive until `replied` has run.
 /// Called on: admin thread, until it is submitted; then control reactor, until it is finished.
@@ -167,6 +183,10 @@ class change_log {
     /// null) when it is durable. Order of calls = order on disk. Values that the core chose (NSID,
     /// UUID, port) are filled in.
     virtual void append(const change& what, std::uint64_t revision, waiter* w) noexcept = 0;
+
+    /// True when what `removal` takes away is configured, though it may not run: it failed at
+    /// start.
+    [[nodiscard]] virtual bool knows(const change& removal) const noexcept = 0;
 };
 
 }  // namespace fulmar::core

@@ -8,13 +8,14 @@
 #include <fulmar/base/limits.hpp>
 #include <fulmar/core/controller_states.hpp>
 #include <fulmar/core/description.hpp>
+#include <fulmar/core/discovery_page.hpp>
+#include <fulmar/core/error_log.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/fabrics.hpp>
 #include <fulmar/nvme/features.hpp>
-#include <fulmar/nvme/logs.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -119,10 +120,13 @@ class controller {
     [[nodiscard]] bool retry_delay_enabled() const noexcept {
         return retry_delay_.load(std::memory_order_relaxed);
     }
+    /// Called on: any thread.
+    [[nodiscard]] error_log& errors() noexcept { return errors_; }
     /// Every write is to be as durable as one with FUA. Called on: any thread.
     [[nodiscard]] bool write_through() const noexcept {
         return write_through_.load(std::memory_order_relaxed);
     }
+    /// Called on: any thread.
     [[nodiscard]] bool ana_events_enabled() const noexcept;
 
     list_hook subsystem_hook{};
@@ -143,6 +147,8 @@ class controller {
     static void on_disconnect_returned(engine::message& m) noexcept;
     static void on_keep_alive_due(engine::timer& t) noexcept;
     void touch_keep_alive() noexcept;
+    /// How long the host may be silent; 0: for ever.
+    [[nodiscard]] std::chrono::milliseconds allowed_silence() const noexcept;
 
     // fabrics_command.cpp
     void property_get(request& r) noexcept;
@@ -182,6 +188,10 @@ class controller {
     static void on_abort_returned(engine::message& m) noexcept;
     // discovery.cpp
     void discovery_log(request& r) noexcept;
+    void ask_for_discovery_page() noexcept;
+    void answer_discovery(request& r) noexcept;
+    void answer_discovery_askers(std::size_t count) noexcept;
+    [[nodiscard]] bool discovery_page_is_current() const noexcept;
     friend struct discovery_query;
 
     struct keep_alive_timer : engine::timer {
@@ -216,7 +226,7 @@ class controller {
     bool released_ = false;
 
     // Features.
-    std::uint32_t event_config_ = 0;
+    std::atomic<std::uint32_t> event_config_{0};
     std::uint32_t arbitration_ = 0;
     std::uint32_t power_management_ = 0;
     std::uint32_t temperature_over_ = 0x0157;  // 343 K, the specification's example of a default
@@ -243,10 +253,13 @@ class controller {
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
 
-    // Errors of the admin queue, newest first.
-    static constexpr std::uint32_t error_log_entries = 64;
-    std::vector<nvme::error_log_entry> errors_;
-    std::uint64_t error_count_ = 0;
+    error_log errors_;
+
+    // Of a discovery controller: what its host sees, as of a generation of the target's log; the
+    // question for the next one, when it is on its way; and who waits for its answer.
+    discovery_view discovery_page_;
+    bool asking_ = false;
+    std::vector<request*> discovery_askers_;
 
     std::array<abort_op, limits::abort_limit> aborts_;
     announce_message announce_;

@@ -2,7 +2,7 @@
 // in controller.cpp).
 #pragma once
 
-#include <fulmar/core/state_table.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <string_view>
 
@@ -50,7 +50,15 @@ inline constexpr auto controller_edges = [] {
 }();
 
 static_assert(is_deterministic(controller_edges));
+static_assert(is_complete<controller_state::gone, controller_event::queues_gone>(controller_edges));
+static_assert(always_leaves(controller_edges, std::array{controller_state::gone}));
 static_assert(always_reaches(controller_edges, controller_state::gone));
+static_assert(all_have_edge(controller_edges,
+                            std::array{controller_state::disabled, controller_state::enabled,
+                                       controller_state::resetting, controller_state::shutting_down,
+                                       controller_state::shut_down},
+                            controller_event::disconnect),
+              "its association can end at any time");
 
 [[nodiscard]] std::string_view to_string(controller_state state) noexcept;
 [[nodiscard]] std::string_view to_string(controller_event event) noexcept;

@@ -22,8 +22,12 @@ struct namespace_description {
     nvme::nguid nguid;
     backend::geometry geometry;  ///< the last good one when the device is lost
     ana_state ana = ana_state::optimized;
+    /// Of its ANA group; never 0, which says "not counted".
+    std::uint64_t ana_change_count = 1;
     bool ready = true;  ///< false: lost; Identify says so and I/O is answered
     bool write_protected = false;
+    bool hold = false;          ///< a loss makes its I/O wait instead of failing it
+    std::uint32_t park_ms = 0;  ///< how long one request may wait then
 
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
     [[nodiscard]] std::uint32_t ana_group() const noexcept {

@@ -3,6 +3,7 @@
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/result.hpp>
+#include <fulmar/core/device_claim.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/status_report.hpp>
 
@@ -29,7 +30,8 @@ class device_registry final : private backend::device_listener {
     struct entry {
         device_spec spec;
         std::unique_ptr<backend::device> device;
-        subsystem* user = nullptr;  ///< null: free
+        device_claim claim;
+        subsystem* user = nullptr;  ///< null: backs no namespace
         std::uint32_t user_nsid = 0;
         std::string lost_reason;
     };
@@ -43,6 +45,13 @@ class device_registry final : private backend::device_listener {
     /// Errors: not_found; conflict (in use, by whom).
     result<entry*> claim(std::string_view name, subsystem& user, std::uint32_t nsid);
     void release(std::string_view name) noexcept;
+    /// A poll group has given up operations that the device still has; and: they are all back.
+    /// Until then it stays claimed.
+    void hold(const backend::device& which) noexcept;
+    void let_go(const backend::device& which) noexcept;
+
+    /// Notes what a device has become: by a resize, a reopen, or by itself.
+    void refresh(entry& e) noexcept;
 
     [[nodiscard]] entry* find(std::string_view name) noexcept;
     [[nodiscard]] std::vector<device_spec> specs() const;
@@ -52,6 +61,7 @@ class device_registry final : private backend::device_listener {
 
   private:
     void on_device_lost(backend::device& which, const std::string& reason) noexcept override;
+    void on_device_returned(backend::device& which) noexcept override;
     void on_device_resized(backend::device& which) noexcept override;
 
     device_factory factory_;

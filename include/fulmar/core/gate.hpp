@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/base/limits.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <compare>
 #include <cstdint>
@@ -14,7 +15,40 @@ enum class gate_position : std::uint8_t {
     closed,  ///< I/O is answered with a status
     open,    ///< I/O passes
     fenced,  ///< I/O is parked, bounded in count and bytes
+    held,    ///< the same, and in time as well: the device is lost and may be back soon
 };
+
+enum class gate_event : std::uint8_t {
+    open,     ///< I/O may pass
+    fence,    ///< an operator or an operation holds it up
+    restore,  ///< serves again, but behind a fence that stands
+    hold,     ///< the device is lost, and its I/O waits for it
+    close,    ///< gone, or on its way out
+};
+
+using gate_edge = edge<gate_position, gate_event>;
+
+inline constexpr auto gate_edges = [] {
+    using P = gate_position;
+    using E = gate_event;
+    return std::array{
+        gate_edge{P::closed, E::open, P::open},  gate_edge{P::closed, E::restore, P::fenced},
+        gate_edge{P::open, E::fence, P::fenced}, gate_edge{P::open, E::hold, P::held},
+        gate_edge{P::open, E::close, P::closed}, gate_edge{P::fenced, E::open, P::open},
+        gate_edge{P::fenced, E::hold, P::held},  gate_edge{P::fenced, E::close, P::closed},
+        gate_edge{P::held, E::open, P::open},    gate_edge{P::held, E::restore, P::fenced},
+        gate_edge{P::held, E::close, P::closed},
+    };
+}();
+
+static_assert(is_deterministic(gate_edges));
+static_assert(is_complete<gate_position::held, gate_event::close>(gate_edges));
+static_assert(always_leaves(gate_edges));
+static_assert(always_reaches(gate_edges, gate_position::closed));
+static_assert(!has_edge(gate_edges, gate_position::closed, gate_event::fence),
+              "what is closed is answered, not parked");
+static_assert(!has_edge(gate_edges, gate_position::held, gate_event::fence),
+              "a fence that comes later does not end with the fence: the device is not back");
 
 enum class admission : std::uint8_t {
     enter,     ///< pass; leave() when it is answered
@@ -32,9 +66,14 @@ struct gate {
     std::uint32_t parked = 0;
     std::uint64_t parked_bytes = 0;
 
+    /// Moves to where `on` leads; an event without an edge changes nothing.
+    void take(gate_event on) noexcept;
     /// Decides over a request for generation `for_generation` that would hoard `bytes` while
     /// parked, and counts it.
     admission admit(std::uint32_t for_generation, std::uint64_t bytes) noexcept;
+    /// Whether one that entered must not reach the device any more: the gate has closed, or the
+    /// device is lost, while it waited for a buffer or its data.
+    [[nodiscard]] bool turns_back() const noexcept;
     /// One that entered is answered; true when it was the last.
     bool leave() noexcept;
     /// One that was parked is taken out.
@@ -45,5 +84,6 @@ struct gate {
 };
 
 [[nodiscard]] std::string_view to_string(gate_position position) noexcept;
+[[nodiscard]] std::string_view to_string(gate_event event) noexcept;
 
 }  // namespace fulmar::core

@@ -30,7 +30,9 @@ class io_task : public backend::io_op {
   public:
     request* owner = nullptr;  ///< null: abandoned, nobody waits for the answer
     namespace_entry* entry = nullptr;
-    mem::buffer_chain chain;  ///< given back to the request when the task ends
+    std::uint32_t charged = 0;  ///< chunks that the share counts, once it is abandoned
+    std::uint64_t host = 0;     ///< whose it was, once it is abandoned
+    mem::buffer_chain chain;    ///< given back to the request when the task ends
     static constexpr std::uint32_t few =
         10;  ///< chunks whose vectors fit here; more borrow a block from the poll group
     std::array<iovec, few> vectors;

@@ -13,7 +13,7 @@ namespace fulmar::core {
 
 /// Where hosts connect to.
 struct listener_spec {
-    std::string transport = "tcp";  ///< "tcp" ("rdma" comes later)
+    std::string transport = "tcp";  ///< "tcp" "rdma"
     std::string address = {};       ///< numeric IPv4 or IPv6
     std::uint16_t port = 4420;      ///< 0: any free port, reported once bound
 
@@ -25,12 +25,17 @@ struct listener_spec {
 /// A backend.
 struct device_spec {
     std::string name = {};
-    std::string type = {};            ///< "null" "ram" "file" ("fault" in test builds)
-    std::uint64_t size_bytes = 0;     ///< 0 with "file": the size that the file has
+    std::string type = {};            ///< "null" "ram" "file" "pcie" ("fault" in test builds)
+    std::uint64_t size_bytes = 0;     ///< 0 with "file": the size that the file has; "pcie": 0
     std::uint32_t block_bytes = 512;  ///< 512 or 4096
     std::string path =
         {};  ///< "file": a regular file (created when absent and size is given) or a block device
-    bool direct = true;  ///< "file": O_DIRECT where possible
+    bool direct = true;            ///< "file": O_DIRECT where possible
+    std::string address = {};      ///< "pcie": where the drive is, "0000:0b:00.0"
+    std::string serial = {};       ///< "pcie": only this drive; empty: the first one seen there
+    std::uint32_t drive_nsid = 0;  ///< "pcie": the drive's own namespace; 0: its first
+    bool bind = true;              ///< "pcie": take it from the kernel's driver when it is unused
+    bool detached = false;         ///< "pcie": an operator took the drive away; it stays away
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
 

@@ -1,7 +1,7 @@
 // The states of a namespace, as the control reactor sees them (architecture section 4).
 #pragma once
 
-#include <fulmar/core/state_table.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <string_view>
 
@@ -48,9 +48,17 @@ inline constexpr auto namespace_edges = [] {
 }();
 
 static_assert(is_deterministic(namespace_edges));
+static_assert(is_complete<namespace_state::detaching, namespace_event::failed>(namespace_edges));
+static_assert(always_leaves(namespace_edges));
 static_assert(always_reaches(namespace_edges, namespace_state::absent));
-static_assert(has_edge(namespace_edges, namespace_state::attaching, namespace_event::failed));
-static_assert(has_edge(namespace_edges, namespace_state::fencing, namespace_event::failed));
+static_assert(all_have_edge(namespace_edges,
+                            std::array{namespace_state::attaching, namespace_state::fencing},
+                            namespace_event::failed));
+static_assert(all_have_edge(namespace_edges,
+                            std::array{namespace_state::attaching, namespace_state::ready,
+                                       namespace_state::fencing, namespace_state::fenced},
+                            namespace_event::lose),
+              "a device can vanish at any time");
 static_assert(!has_edge(namespace_edges, namespace_state::detaching, namespace_event::failed));
 
 [[nodiscard]] std::string_view to_string(namespace_state state) noexcept;

@@ -20,6 +20,10 @@
 #include <string_view>
 #include <vector>
 
+namespace fulmar::log {
+class limiter;
+}
+
 namespace fulmar::core {
 
 class target;
@@ -34,6 +38,9 @@ struct group_counters {
     std::atomic<std::uint64_t> parked{0};
     std::atomic<std::uint64_t> replayed{0};
     std::atomic<std::uint64_t> abandoned{0};
+    std::atomic<std::uint64_t> reaped{0};  ///< abandoned ones that came back
+    std::atomic<std::uint64_t> buried{
+        0};  ///< present: namespaces that are gone but for what their device holds
     std::atomic<std::uint64_t> stale{
         0};  ///< messages and requests for a former generation, dropped or answered
     std::atomic<std::uint64_t> buffer_waits{0};
@@ -85,8 +92,25 @@ class poll_group final : private engine::poller {
     /// Makes sure that `more` further tasks exist; false: no memory.
     bool reserve_tasks(std::uint32_t more) noexcept;
     void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
+    /// Tasks that are not in the pool.
+    [[nodiscard]] std::uint64_t tasks_away() const noexcept { return tasks_away_; }
 
-    /// Connects that wait for a subsystem of this name. False: too many wait already.
+    /// Requests of `entry` wait for its share of the buffers: they are looked at every turn.
+    void starves(namespace_entry& entry) noexcept {
+        if (!entry.starving_hook.is_linked()) starving_.push_back(entry);
+    }
+    void starves_no_more(namespace_entry& entry) noexcept {
+        if (entry.starving_hook.is_linked()) starving_.erase(starving_.iterator_to(entry));
+    }
+
+    /// Keeps an entry whose namespace is gone until its device has given everything back.
+    void bury(std::unique_ptr<namespace_entry> entry) noexcept;
+    /// That has happened: the entry goes at the end of the turn (this is called from inside its
+    /// channel).
+    void dig_up(namespace_entry& entry) noexcept;
+    [[nodiscard]] const auto& graveyard() const noexcept { return graveyard_; }
+
+    /// Connects that wait for a subsystem of this name. False: too many wait for it, or in all.
     [[nodiscard]] bool park(connect_op& op) noexcept;
     void unpark(connect_op& op) noexcept;
     /// That subsystem is open: those who wait for it go on.
@@ -101,18 +125,37 @@ class poll_group final : private engine::poller {
         c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
     }
 
+    /// Counts something that was meant for a former generation, and remembers what it was.
+    void note_stale(const char* what, subsystem_id whose, std::uint64_t object) noexcept;
+
     /// Runs `close` on every qpair; the target is stopping.
     void close_all(close_reason why) noexcept;
     /// Ends the connections that were made through one listener.
     void close_listener(std::string_view name) noexcept;
+    /// Ends the connection with that number; false: it is not here.
+    [[nodiscard]] bool close_connection(std::uint64_t number) noexcept;
     [[nodiscard]] bool empty() const noexcept { return qpairs_.empty(); }
+    /// True when a line about what a peer has done may be written: one bound for all of them, since
+    /// a peer can have as many connections as it likes, one after the other.
+    [[nodiscard]] bool may_complain() noexcept;
 
   private:
+    /// Transitions learn what has drained, once nothing of the turn is lent out any more.
+    struct settler final : engine::poller {
+        explicit settler(poll_group& g) noexcept : owner(g) {}
+        bool poll() noexcept override { return owner.settle_all(); }
+        [[nodiscard]] bool has_work() noexcept override {
+            return !owner.unsettled_.empty() || !owner.reaped_.empty();
+        }
+        poll_group& owner;
+    };
+
     bool poll() noexcept override;
+    bool settle_all() noexcept;
+    [[nodiscard]] bool can_feed() noexcept;
+    bool feed() noexcept;
     void add_subsystem(group_command& command) noexcept;
-    [[nodiscard]] bool has_work() noexcept override {
-        return pool_->needs_pump() || !unsettled_.empty();
-    }
+    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump() || can_feed(); }
 
     engine::reactor& reactor_;
     core::target& target_;
@@ -120,8 +163,11 @@ class poll_group final : private engine::poller {
     std::unique_ptr<mem::buffer_pool> pool_;
     mem::buffer_credit quarantine_;
     group_counters counters_;
+    std::unique_ptr<log::limiter> complaints_;
+    settler settler_{*this};
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
+    std::vector<subsystem_group*> discovery_;  // those that are discovery services: a few
     intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
     boost::unordered_flat_map<std::string_view, subsystem_group*>
         by_nqn_;  // keys live in the descriptions
@@ -131,6 +177,11 @@ class poll_group final : private engine::poller {
     intrusive_list<io_task, &io_task::pool_hook> free_tasks_;
     std::unique_ptr<vector_block[]> vector_blocks_;
     vector_block* free_vectors_ = nullptr;
+    intrusive_list<namespace_entry, &namespace_entry::starving_hook> starving_;
+    using grave_list = intrusive_list<namespace_entry, &namespace_entry::grave_hook>;
+    grave_list graveyard_;
+    grave_list reaped_;
+    std::uint64_t tasks_away_ = 0;
     std::uint64_t tasks_reserved_ = 0;
     std::uint64_t tasks_total_ = 0;
 };

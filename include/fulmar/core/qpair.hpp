@@ -70,6 +70,8 @@ class qpair {
     [[nodiscard]] std::uint16_t number() const noexcept { return qid_; }
     [[nodiscard]] bool is_io() const noexcept { return qid_ != 0; }
     [[nodiscard]] connection_status status() const;
+    /// Of the connection, for people; never reused.
+    [[nodiscard]] std::uint64_t connection_number() const noexcept { return number_; }
     /// Requests between on_command() and on_answered().
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
 
@@ -98,6 +100,8 @@ class qpair {
     virtual void retire() noexcept = 0;
     /// Fills in what only the transport knows: addresses, digests.
     virtual void describe(connection_status& into) const = 0;
+    /// Data moves by keyed descriptors, as Identify Controller tells hosts (RDMA).
+    [[nodiscard]] virtual bool moves_data_by_key() const noexcept { return false; }
     [[nodiscard]] virtual std::string_view listener_name() const noexcept = 0;
 
   private:
@@ -110,11 +114,18 @@ class qpair {
     friend struct admin_steps;
 
     void advance(qpair_event on) noexcept;
+    void note(const char* what, const char* detail, std::uint64_t value = 0) const noexcept;
     /// Hands the answer to the transport, or ends the request at once when the connection is
     /// closing.
     void finish(request& r, nvme::status status) noexcept;
+    /// For the Error Information log; only of a queue that has joined its controller.
+    void record_error(const request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
     void end_waiting_request(request& r) noexcept;
+    void give_up_backends() noexcept;
+    [[nodiscard]] bool is_admin_of_controller() const noexcept {
+        return controller_ != nullptr && connect_.command.qid.value() == 0;
+    }
     void start_admin(request& r) noexcept;
     void buffer_granted(request& r) noexcept;
     /// Ends the command that `op` names, if it waits for something.
@@ -140,6 +151,13 @@ class qpair {
     queue_counters own_counters_;         // until then
     request* connect_request_ = nullptr;
     connect_op connect_;
+    std::uint64_t host_key_ = 0;  // of the host that connected
+    /// A closing queue waits for what is at backends, but not for ever.
+    struct drain_timer : engine::timer {
+        explicit drain_timer(qpair& q) noexcept;
+        qpair* owner;
+    };
+    drain_timer drain_deadline_;
     list_hook group_hook_;
     list_hook subsystem_hook_;
 };

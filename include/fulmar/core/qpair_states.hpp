@@ -1,7 +1,7 @@
 // The states of a qpair on its poll group.
 #pragma once
 
-#include <fulmar/core/state_table.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <string_view>
 
@@ -36,7 +36,15 @@ inline constexpr auto qpair_edges = [] {
 }();
 
 static_assert(is_deterministic(qpair_edges));
+static_assert(is_complete<qpair_state::closed, qpair_event::detached>(qpair_edges));
+static_assert(always_leaves(qpair_edges, std::array{qpair_state::closed}));
 static_assert(always_reaches(qpair_edges, qpair_state::closed));
+static_assert(all_have_edge(qpair_edges,
+                            std::array{qpair_state::fresh, qpair_state::connecting,
+                                       qpair_state::live},
+                            qpair_event::close),
+              "its connection can break at any time");
+static_assert(has_edge(qpair_edges, qpair_state::connecting, qpair_event::refused));
 
 [[nodiscard]] std::string_view to_string(qpair_state state) noexcept;
 [[nodiscard]] std::string_view to_string(qpair_event event) noexcept;

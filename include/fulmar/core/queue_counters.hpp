@@ -15,6 +15,16 @@ struct queue_counters {
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> bytes_written{0};
     std::atomic<std::uint64_t> errors{0};
+
+    void take_over(const queue_counters& other) noexcept {
+        constexpr auto order = std::memory_order_relaxed;
+        commands.store(other.commands.load(order), order);
+        reads.store(other.reads.load(order), order);
+        writes.store(other.writes.load(order), order);
+        bytes_read.store(other.bytes_read.load(order), order);
+        bytes_written.store(other.bytes_written.load(order), order);
+        errors.store(other.errors.load(order), order);
+    }
 };
 
 }  // namespace fulmar::core

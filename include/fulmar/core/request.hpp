@@ -2,6 +2,7 @@
 // drives it.
 #pragma once
 
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/request_states.hpp>
 #include <fulmar/mem/buffer_chain.hpp>
@@ -67,10 +68,14 @@ class request {
     bool entered = false;
     bool hint_only = false;          ///< Dataset Management without anything for the backend to do
     std::uint64_t parked_bytes = 0;  ///< what its gate counts while it is parked
-    std::uint32_t generation = 0;    ///< of the namespace that it was addressed to
-    io_task* task = nullptr;         ///< while it is at a backend
-    void* admin_context = nullptr;   ///< an asynchronous admin command's
-    list_hook list{};                ///< parked list of its gate
+    std::uint32_t charged = 0;       ///< chunks that its namespace's share counts
+    instant parked_at{};
+    bool cut_off = false;  ///< its device was lost while its data was on the way: it must not reach
+                           ///< the one that comes back
+    std::uint32_t generation = 0;   ///< of the namespace that it was addressed to
+    io_task* task = nullptr;        ///< while it is at a backend
+    void* admin_context = nullptr;  ///< an asynchronous admin command's
+    list_hook list{};               ///< parked at its gate, or starving
     struct buffer_wait : mem::buffer_waiter {
         explicit buffer_wait(request& r) noexcept;
         request* owner;

@@ -1,7 +1,7 @@
 // The states of a request: one command from its arrival to the last byte of its answer.
 #pragma once
 
-#include <fulmar/core/state_table.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <string_view>
 
@@ -53,7 +53,15 @@ inline constexpr auto request_edges = [] {
 }();
 
 static_assert(is_deterministic(request_edges));
+static_assert(is_complete<request_state::answering, request_event::sent>(request_edges));
+static_assert(always_leaves(request_edges));
 static_assert(always_reaches(request_edges, request_state::idle));
+static_assert(all_have_edge(request_edges,
+                            std::array{request_state::received, request_state::parked,
+                                       request_state::awaiting_buffer, request_state::awaiting_data,
+                                       request_state::executing},
+                            request_event::answer),
+              "whatever happens to it, it can be answered");
 
 [[nodiscard]] std::string_view to_string(request_state state) noexcept;
 [[nodiscard]] std::string_view to_string(request_event event) noexcept;

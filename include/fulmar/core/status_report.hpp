@@ -25,8 +25,17 @@ struct namespace_status {
     std::uint32_t generation = 0;
     std::uint64_t block_count = 0;
     std::uint32_t block_bytes = 0;
-    std::uint64_t outstanding = 0;  ///< over all poll groups
-    std::uint64_t parked = 0;
+    // Over all poll groups; as they were a moment ago.
+    std::uint64_t outstanding = 0;  ///< past the gate and not answered
+    std::uint64_t parked = 0;       ///< waiting for the gate to open
+    std::uint64_t abandoned = 0;    ///< answered, and at the backend still
+    struct place {
+        std::uint32_t reactor = 0;
+        std::uint64_t outstanding = 0;
+        std::uint64_t parked = 0;
+        std::uint64_t abandoned = 0;
+    };
+    std::vector<place> where;  ///< those reactors that have any
 };
 
 struct subsystem_status {
@@ -52,7 +61,8 @@ struct device_status {
 };
 
 struct listener_status {
-    listener_spec spec;  ///< with the port that was bound
+    listener_spec spec;          ///< with the port that was bound
+    std::string waits_for = {};  ///< why nobody can connect now; empty while it listens
     std::uint64_t connections = 0;
     std::uint64_t accepted_total = 0;
     std::uint64_t rejected_total = 0;
@@ -100,6 +110,28 @@ struct target_status {
     bool stopping = false;
     bool hugepages = false;
     std::vector<reactor_status> reactors;
+};
+
+/// One entry of a reactor's flight recorder.
+struct flight_report_entry {
+    std::uint32_t reactor = 0;
+    std::uint64_t sequence = 0;    ///< per reactor, from 1; a gap is what was overwritten
+    std::uint64_t uptime_ns = 0;   ///< when, since the target was made
+    std::string what;              ///< "parked", "gate", "subsystem", …
+    std::string detail;            ///< e.g. the state that it went to; may be empty
+    std::uint32_t slot = 0;        ///< of the subsystem
+    std::uint32_t generation = 0;  ///< of the subsystem; 0: it concerns none
+    std::uint32_t nsid = 0;        ///< 0: it concerns no namespace
+    std::uint32_t namespace_generation = 0;
+    std::uint64_t object = 0;  ///< connection, controller or transition; 0: none
+    std::uint64_t value = 0;   ///< a count or a command identifier
+    std::string line;          ///< the same for people
+};
+
+/// The flight recorders of all reactors, oldest first.
+struct flight_report {
+    std::uint64_t uptime_ns = 0;
+    std::vector<flight_report_entry> entries;
 };
 
 /// One sample of one metric.

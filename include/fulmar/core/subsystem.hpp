@@ -4,11 +4,13 @@
 
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/ids.hpp>
+#include <fulmar/core/awaited_acks.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/group_command.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/namespace_states.hpp>
+#include <fulmar/core/operation_steps.hpp>
 #include <fulmar/core/subsystem_states.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -19,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fulmar::core {
@@ -36,6 +39,26 @@ struct namespace_record {
     backend::device* device = nullptr;
     backend::geometry geometry;  ///< the last good one
     instant since{};
+    std::unique_ptr<namespace_gauge[]> gauges;  ///< one per poll group, lent to it
+    std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
+    bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
+    /// Ends a hold. Armed while one is under way.
+    struct hold_timer : engine::timer {
+        hold_timer(subsystem& s, namespace_id which) noexcept;
+        ~hold_timer();
+        hold_timer(const hold_timer&) = delete;
+        hold_timer& operator=(const hold_timer&) = delete;
+        subsystem* owner;
+        namespace_id id;
+    };
+    std::unique_ptr<hold_timer> hold_limit;
+    /// A loss makes its I/O wait.
+    [[nodiscard]] bool holds() const noexcept {
+        return spec.on_loss == loss_policy::hold && spec.hold_s != 0 && !hold_over;
+    }
+    [[nodiscard]] bool held() const noexcept { return state == namespace_state::lost && holds(); }
+    bool loss_waits = false;     ///< "its device is lost" is in the queue of operations
+    bool refresh_waits = false;  ///< and so is "its device has another size"
 };
 
 /// One operation on a subsystem, as an object with stages: resume() runs until something has to be
@@ -54,8 +77,21 @@ class operation {
     control_request* request;  ///< null: nobody asked (start, device loss)
 
   protected:
+    /// Decides what comes next and moves the states; sends nothing yet. `n` is the namespace that
+    /// it is about.
+    operation_step take_step(operation_kind kind, operation_sight sight, namespace_record* n);
+    [[nodiscard]] operation_sight look(const namespace_record* n) const;
+    [[nodiscard]] operation_stage stage() const noexcept { return stage_; }
     void answer(control_answer with);
     void fail_with(error why);
+    /// Like answer(), but what was promised is not kept yet: `unreaped` operations are at a device
+    /// still.
+    void answer_unfenced(std::string_view what_happened, std::uint32_t unreaped);
+    /// One or the other.
+    void answer_fenced(control_answer with, std::string_view what_happened, std::uint32_t unreaped);
+
+  private:
+    operation_stage stage_ = operation_stage::begin;
 };
 
 /// Called on: control reactor, all methods.
@@ -70,16 +106,19 @@ class subsystem {
     [[nodiscard]] const subsystem_spec& spec() const noexcept { return spec_; }
     [[nodiscard]] subsystem_state state() const noexcept { return state_; }
     [[nodiscard]] bool is_discovery() const noexcept { return discovery_; }
+    [[nodiscard]] bool allows(std::string_view host) const noexcept;
     [[nodiscard]] subsystem_status status() const;
     [[nodiscard]] namespace_status status(const namespace_record& n) const;
     [[nodiscard]] const std::map<std::uint32_t, namespace_record>& namespaces() const noexcept {
         return namespaces_;
     }
 
-    /// Queues `op`; operations run one after the other.  Errors: limit_reached (then `op` has been
-    /// answered).
+    /// Queues `op`; operations run one after the other. When
+    /// limits::pending_operations_per_subsystem wait already, its request is answered with
+    /// limit_reached.
     void enqueue(std::unique_ptr<operation> op);
     void device_lost(std::uint32_t nsid, const backend::device& which);
+    void device_returned(std::uint32_t nsid, const backend::device& which);
     void device_resized(std::uint32_t nsid);
     [[nodiscard]] bool busy() const noexcept { return current_ != nullptr; }
 
@@ -92,15 +131,31 @@ class subsystem {
                  subsystem_view view = nullptr, std::vector<std::uint32_t> changed = {},
                  bool changed_ana = false, std::string subject = {});
     [[nodiscard]] std::string_view last_failure() const noexcept { return failure_; }
+    /// Operations that the last fan-out gave up and that are at a device still.
+    [[nodiscard]] std::uint32_t last_unreaped() const noexcept { return acks_.unreaped; }
+    /// The target is stopping: who waits in the queue is sent away, and what runs ends by
+    /// `deadline`.
+    void hurry(instant deadline);
     [[nodiscard]] subsystem_view make_view() const;
-    result<namespace_record*> add_record(namespace_spec spec);
+    /// `n` is lost, and its I/O waits: for so long.
+    void begin_hold(namespace_record& n);
+    /// Its device is back, or it is not waited for any longer (`over`, until it has been back).
+    /// `was_held`: its I/O has waited until now, and hosts are to see another ANA state.
+    void end_hold(namespace_record& n, bool was_held, bool over);
+    /// Errors: what complete_spec() and device_registry::claim() say; conflict (the device is lost,
+    /// unless `even_lost`: at start a namespace keeps its place until its device is back).
+    result<namespace_record*> add_record(namespace_spec spec, bool even_lost = false);
     void drop_record(std::uint32_t nsid);
+    /// The end of a subsystem: all records go.
+    void drop_all();
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
     [[nodiscard]] target& owner() noexcept { return target_; }
     subsystem_spec& edit() noexcept { return spec_; }
-    void count_ana_change() noexcept { ++ana_changes_; }
+    void count_ana_change(namespace_record& n) noexcept {
+        ++ana_changes_;
+        ++n.ana_changes;
+    }
     void set_last_error(std::string text) { last_error_ = std::move(text); }
-    void mark_deleted() noexcept { deleted_ = true; }
     [[nodiscard]] bool deleted() const noexcept { return deleted_; }
 
     // Controllers.
@@ -114,8 +169,16 @@ class subsystem {
     [[nodiscard]] const controller_place* find_controller(cntlid number) const noexcept;
 
   private:
+    void enqueue_first(std::unique_ptr<operation> op);
+    friend struct namespace_record::hold_timer;
+    void hold_passed(namespace_id which);
+    void note(const char* what, std::string_view detail, namespace_id ns = {},
+              std::uint64_t object = 0, std::uint64_t value = 0) const noexcept;
     void run_next();
     void on_ack(group_command& command) noexcept;
+    void on_escalation_home() noexcept;
+    void escalate() noexcept;
+    [[nodiscard]] bool escalating() const noexcept;
     static void on_deadline(engine::timer& t) noexcept;
 
     target& target_;
@@ -135,8 +198,7 @@ class subsystem {
     // The fan-out in progress.
     std::vector<std::unique_ptr<group_command>> commands_;  // one per poll group
     std::vector<std::unique_ptr<escalate_command>> escalations_;
-    std::uint64_t transition_ = 0;
-    std::size_t acks_missing_ = 0;
+    awaited_acks acks_;
     std::string failure_;
     std::string subject_;
     std::string last_error_;

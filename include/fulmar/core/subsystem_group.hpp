@@ -9,8 +9,12 @@
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/gate.hpp>
 #include <fulmar/core/group_command.hpp>
+#include <fulmar/core/group_rules.hpp>
 #include <fulmar/core/io_task.hpp>
+#include <fulmar/core/namespace_gauge.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/mem/buffer_share.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -21,11 +25,24 @@ namespace fulmar::core {
 class poll_group;
 struct subsystem_group;
 
-/// One namespace on one poll group.
-/// Called on: owning reactor.
+/// One namespace on one poll group. When its namespace goes while a silent device holds operations,
+/// the entry stays behind, buried: it keeps the channel, and through it the device, until the last
+/// of them is reaped. Called on: owning reactor.
 struct namespace_entry {
+    namespace_entry() noexcept;
+    ~namespace_entry();
+    namespace_entry(const namespace_entry&) = delete;
+    namespace_entry& operator=(const namespace_entry&) = delete;
+
+    /// Its device is lost, and its I/O waits for it.
+    [[nodiscard]] bool held() const noexcept { return gate.position == gate_position::held; }
+
     namespace_id id;
-    subsystem_group* subsystem = nullptr;
+    subsystem_group* subsystem = nullptr;  ///< null: buried
+    subsystem_id owner;
+    std::uint64_t owner_key = 0;  ///< of its subsystem's NQN, for when that is gone
+    poll_group* group = nullptr;
+    backend::device* device = nullptr;
     core::gate gate;
     std::unique_ptr<backend::io_channel> channel;
     nvme::status closed_status;  ///< what a closed gate answers
@@ -35,17 +52,41 @@ struct namespace_entry {
     ana_state ana = ana_state::optimized;
     backend::geometry geometry;
     bool write_protected = false;
+    bool hold = false;  ///< a loss of its device makes its I/O wait
+    std::uint32_t park_ms = 0;
 
     intrusive_list<request, &request::list> parked;
     intrusive_list<io_task, &io_task::entry_hook>
-        tasks;                    ///< at the backend, in order of submission
-    std::uint32_t abandoned = 0;  ///< tasks still at the backend whose request was given up
+        tasks;                                         ///< at the backend, in order of submission
+    mem::buffer_share share;                           ///< of the pool, for its commands
+    intrusive_list<request, &request::list> starving;  ///< inside the gate, and beyond the share
+    list_hook starving_hook{};                         ///< in the group's list while there are any
+    std::uint32_t abandoned = 0;       ///< tasks still at the backend whose request was given up
+    namespace_gauge* gauge = &unseen;  ///< where others look; nobody does once it is buried
+    namespace_gauge unseen;
+    /// Lets other threads see what has changed.
+    void show() noexcept {
+        gauge->outstanding.store(gate.inside, std::memory_order_relaxed);
+        gauge->parked.store(gate.parked, std::memory_order_relaxed);
+    }
+    void show_abandoned() noexcept { gauge->abandoned.store(abandoned, std::memory_order_relaxed); }
+    /// Tells the control reactor that the device stays in use, and later that it is free.
+    struct notice : engine::message {
+        notice(namespace_entry& e, handler on_arrival) noexcept : message(on_arrival), entry(&e) {}
+        namespace_entry* entry;
+    };
+    /// The oldest request that waits for a lost device has waited long enough.
+    struct park_timer : engine::timer {
+        explicit park_timer(namespace_entry& e) noexcept;
+        namespace_entry* entry;
+    };
+    park_timer park_limit;
+    notice buried;
+    notice reaped;
+    list_hook grave_hook{};
 
     void refresh(const namespace_description& from) noexcept;
 };
-
-/// Whether Connects may pass.
-enum class view_state : std::uint8_t { closed, open, fenced };
 
 /// Called on: owning reactor.
 struct subsystem_group {
@@ -60,13 +101,14 @@ struct subsystem_group {
     intrusive_list<controller, &controller::subsystem_hook> controllers;
     intrusive_list<qpair, &qpair::subsystem_hook_> qpairs;
     group_command* pending = nullptr;  ///< the command that waits for something to drain
+    bool gave_up = false;              ///< its deadline has passed
 
     [[nodiscard]] namespace_entry* find(std::uint32_t number) noexcept {
         return number - 1 < entries.size() ? entries[number - 1].get() : nullptr;
     }
 
     // The group's side of each action; each returns true when it is done at once.
-    bool add_namespace(const namespace_description& what, backend::device& device);
+    bool add_namespace(const namespace_description& what, group_command& command);
     bool begin(group_command& command);
     /// Something happened that `pending` may wait for: look at it at the end of the turn
     /// (settle()). Not at once: this is called from inside the very channels that settling may
@@ -78,15 +120,31 @@ struct subsystem_group {
 
     void open_gate(namespace_entry& entry) noexcept;
     void close_gate(namespace_entry& entry, nvme::status answer) noexcept;
+    /// A request waits at the gate of a lost device: no longer than it may.
+    void watch_parked(namespace_entry& entry) noexcept;
+    /// Answers who has waited that long.
+    void parked_too_long(namespace_entry& entry) noexcept;
     void replace_view(subsystem_view description) noexcept;
 
   private:
-    void close_all() noexcept;
-    void attach(group_command& command);
-    [[nodiscard]] std::uint32_t still_waiting(const group_command& command) noexcept;
+    void note(const char* what, const char* detail, namespace_id ns = {}, std::uint64_t object = 0,
+              std::uint64_t value = 0) const noexcept;
+    [[nodiscard]] static nvme::status closing_status(group_action action) noexcept;
+    void move_gates(const group_command& command) noexcept;
+    void end_connections() noexcept;
+    [[nodiscard]] bool attach(group_command& command);
+    [[nodiscard]] bool concerns(const group_command& command,
+                                const namespace_entry& entry) const noexcept;
+    [[nodiscard]] std::uint32_t still_waiting(const group_command& command) const noexcept;
+    [[nodiscard]] std::uint32_t unreaped(const group_command& command) const noexcept;
+    [[nodiscard]] std::uint32_t unreaped_of_expelled(std::string_view host) const noexcept;
+    void bury_what_is_left(const group_command& command) noexcept;
+    void expel() noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;
     void tell_namespace_changed(std::uint32_t number) noexcept;
+    void tell_ana_changed(const group_command& command) noexcept;
+    void tell_namespaces_changed(const group_command& command) noexcept;
 };
 
 }  // namespace fulmar::core

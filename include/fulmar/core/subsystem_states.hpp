@@ -1,7 +1,7 @@
 // The states of a subsystem, as the control reactor sees them (architecture section 4).
 #pragma once
 
-#include <fulmar/core/state_table.hpp>
+#include <fulmar/base/state_table.hpp>
 
 #include <string_view>
 
@@ -42,10 +42,13 @@ inline constexpr auto subsystem_edges = [] {
 }();
 
 static_assert(is_deterministic(subsystem_edges));
+static_assert(is_complete<subsystem_state::deactivating, subsystem_event::failed>(subsystem_edges));
+static_assert(always_leaves(subsystem_edges));
 static_assert(always_reaches(subsystem_edges, subsystem_state::inactive));
-static_assert(has_edge(subsystem_edges, subsystem_state::activating, subsystem_event::failed));
-static_assert(has_edge(subsystem_edges, subsystem_state::pausing, subsystem_event::failed));
-static_assert(has_edge(subsystem_edges, subsystem_state::resuming, subsystem_event::failed));
+static_assert(all_have_edge(subsystem_edges,
+                            std::array{subsystem_state::activating, subsystem_state::pausing,
+                                       subsystem_state::resuming},
+                            subsystem_event::failed));
 static_assert(!has_edge(subsystem_edges, subsystem_state::deactivating, subsystem_event::failed));
 
 [[nodiscard]] std::string_view to_string(subsystem_state state) noexcept;

@@ -7,6 +7,7 @@
 #include <fulmar/core/connect_op.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/device_registry.hpp>
+#include <fulmar/core/discovery_page.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/subsystem.hpp>
@@ -15,7 +16,9 @@
 #include <fulmar/engine/timer_wheel.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,7 +29,10 @@
 
 namespace fulmar::core {
 
+class counter_source;
+
 class controller;
+struct discovery_query;
 
 /// Called on: control reactor, unless a method says otherwise.
 class target final : public control_port {
@@ -36,6 +42,7 @@ class target final : public control_port {
         device_factory make_device;
         change_log* log = nullptr;  ///< null: nothing is recorded, every change counts as durable
         bool hugepages = false;     ///< for reports only
+        const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -57,6 +64,10 @@ class target final : public control_port {
     /// shutdown time-out.
     void shut_down(std::function<void()> done);
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
+    /// Nothing of it is in use any more, so that it can be destroyed. After shut_down() it is not
+    /// when a device keeps operations for ever: then the process must end without destroying the
+    /// target.
+    [[nodiscard]] bool at_rest() const noexcept;
 
     // control_port.  Called on: any thread.
     void submit(control_request& request) noexcept override;
@@ -81,7 +92,13 @@ class target final : public control_port {
     // For subsystems.
     [[nodiscard]] device_registry& devices() noexcept { return devices_; }
     /// The configuration has changed: count the revision, record it, answer whoever asked.
-    void commit(const change& what, control_request* request, control_answer with) noexcept;
+    /// With an error: it has happened, but not as it was promised.
+    void commit(const change& what, control_request* request, result<control_answer> with) noexcept;
+    /// What `removal` takes away is configured and does not run: it failed at start. Then there is
+    /// nothing to do but to forget it.
+    [[nodiscard]] bool only_configured(const change& removal) const noexcept {
+        return setup_.log != nullptr && setup_.log->knows(removal);
+    }
     void discovery_changed() noexcept;
     void subsystem_gone(subsystem& s) noexcept;
     void subsystem_started() noexcept;
@@ -91,14 +108,23 @@ class target final : public control_port {
     /// Something that nobody asked for over REST did not work out: start, device loss.
     void operation_failed(const error& why) noexcept;
     /// Takes the new size of `e` into its specification.
-    void device_resized(device_registry::entry& e);
     [[nodiscard]] std::uint64_t next_transition() noexcept { return ++transitions_; }
+    /// When a transition that begins now has to end.
+    [[nodiscard]] instant transition_deadline() const noexcept;
     void count_stale() noexcept { ++stale_acks_; }
 
     // Reports.
     [[nodiscard]] target_status describe() const;
     [[nodiscard]] target_spec current_spec() const;
-    [[nodiscard]] std::vector<std::byte> discovery_page(const struct discovery_query& q) const;
+    [[nodiscard]] flight_report flight() const;
+
+    // The discovery log.
+    /// What GENCTR says. Called on: any thread.
+    [[nodiscard]] std::uint64_t discovery_generation() const noexcept {
+        return discovery_generation_.load(std::memory_order_acquire);
+    }
+    /// Made once per generation for all who see the same. May throw std::bad_alloc.
+    [[nodiscard]] discovery_view find_discovery_page(const discovery_query& q);
 
   private:
     friend class control_request;
@@ -113,6 +139,9 @@ class target final : public control_port {
     [[nodiscard]] subsystem* find(std::string_view nqn) noexcept;
     [[nodiscard]] subsystem* find(subsystem_id id) noexcept;
     result<subsystem*> make_subsystem(subsystem_spec spec, bool discovery);
+    [[nodiscard]] std::vector<std::byte> make_discovery_page(std::string_view host_nqn,
+                                                             std::string_view local_address) const;
+    void forget_old_pages();
     result<void> open_listener(const listener_spec& spec);
     void check_shut_down() noexcept;
     static void on_shutdown_timer(engine::timer& t) noexcept;
@@ -135,7 +164,16 @@ class target final : public control_port {
     std::vector<listening> listeners_;
     std::vector<referral_spec> referrals_;
     std::uint64_t revision_ = 1;
-    std::uint64_t discovery_generation_ = 1;
+    std::atomic<std::uint64_t> discovery_generation_{1};
+    struct kept_page {
+        std::string host_nqn;  // empty: of all hosts that no subsystem names
+        std::string local_address;
+        discovery_view page;
+    };
+    std::vector<kept_page> kept_pages_;                   // of the current generation
+    boost::unordered_flat_set<std::string> named_hosts_;  // by any subsystem, then
+    std::uint64_t kept_generation_ = 0;
+    std::uint64_t pages_made_ = 0;
     std::uint64_t transitions_ = 0;
     std::uint64_t stale_acks_ = 0;
 

@@ -402,6 +402,32 @@ TEST_F(discovery_commands, serve_little_and_refuse_the_rest) {
     EXPECT_TRUE(nvme::is_success(get(fid::keep_alive_timer).status));
 }
 
+// No persistent connection was asked for: two minutes of silence are the end of it (protocol list
+// D10, Base 2.0, section 3.1.2.3.2). In steps that do not look like a stalled reactor.
+TEST_F(discovery_commands, end_after_two_minutes_of_silence_without_a_keep_alive_time) {
+    const auto pass = [&](std::chrono::seconds time) {
+        for (std::chrono::seconds past{0}; past < time; past += std::chrono::seconds(1)) {
+            world.advance(std::chrono::seconds(1));
+            world.turn();
+        }
+    };
+    host_queue& without = *queue;
+    host_queue& io = world.connect_admin();
+    host_queue& persistent = world.connect_admin(nvme::discovery_nqn, 300'000);
+    for (int i = 0; i < 3; ++i) {  // any command is a sign of life
+        pass(std::chrono::seconds(115));
+        ASSERT_FALSE(without.retired());
+        EXPECT_EQ(get(fid::keep_alive_timer).dw0, 0u);
+    }
+    pass(std::chrono::seconds(115));
+    EXPECT_FALSE(without.retired());
+    pass(std::chrono::seconds(8));
+    EXPECT_TRUE(without.retired());
+    EXPECT_FALSE(io.retired()) << "an I/O controller without a keep-alive time stays";
+    EXPECT_TRUE(persistent.retired()) << "it had 300 s";
+    EXPECT_FALSE(world.connect_admin(nvme::discovery_nqn).retired());
+}
+
 TEST_F(discovery_commands, tell_of_changes) {
     EXPECT_STATUS(set(fid::async_event_configuration, config::discovery_log_change), sc::success);
     read_log(lid::discovery, 1024);

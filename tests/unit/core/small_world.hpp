@@ -136,7 +136,9 @@ class host_queue final : public qpair {
 /// The target, with one subsystem of two RAM namespaces, 1 and 2; any host may come.
 class small_world {
   public:
-    explicit small_world(device_factory make_device = &make_ram) {
+    /// `policy` is what both namespaces have of it: what happens when their device is lost.
+    explicit small_world(device_factory make_device = &make_ram,
+                         const namespace_spec& policy = {}) {
         target_ = std::make_unique<target>(
             *control_, target::setup{.limits = {}, .make_device = std::move(make_device)});
         group_ = &target_->add_poll_group(
@@ -150,7 +152,7 @@ class small_world {
             device.name = "ram" + std::to_string(number);
             device.type = "ram";
             device.size_bytes = 1u << 20;
-            namespace_spec& made = subsystem.namespaces.emplace_back();
+            namespace_spec& made = subsystem.namespaces.emplace_back(policy);
             made.nsid = number;
             made.device = device.name;
         }

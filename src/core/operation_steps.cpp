@@ -1,0 +1,233 @@
+#include <fulmar/base/mutation.hpp>
+#include <fulmar/core/operation_steps.hpp>
+
+#define FULMAR_NAME(type, name) \
+    case type::name: return #name
+
+namespace fulmar::core {
+
+namespace {
+
+using A = group_action;
+using G = operation_stage;
+using N = namespace_event;
+using S = subsystem_event;
+
+constexpr operation_step refused{.end = operation_end::refused};
+constexpr operation_step gone{.end = operation_end::gone};
+constexpr operation_step done{.end = operation_end::done};
+
+// A creation that failed leaves nothing behind.
+constexpr operation_step undo{
+    .at_subsystem = S::failed, .ask = A::close_subsystem, .next = G::undoing_close};
+
+operation_step attach_or_open(const operation_sight& sight,
+                              std::optional<N> at_namespace) noexcept {
+    if (sight.spoilt) {
+        operation_step step = undo;
+        step.at_namespace = at_namespace;
+        return step;
+    }
+    if (sight.more)
+        return {.at_namespace = at_namespace,
+                .attach_next = true,
+                .ask = A::attach_namespace,
+                .next = G::attaching};
+    return {.at_namespace = at_namespace, .ask = A::open_subsystem, .next = G::opening};
+}
+
+operation_step create(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            return {.at_subsystem = S::start, .ask = A::add_subsystem, .next = G::adding};
+        case G::adding:
+            if (sight.failed) return undo;
+            return attach_or_open(sight, std::nullopt);
+        case G::attaching:
+            if (sight.failed) return undo;
+            return attach_or_open(sight, N::done);
+        case G::opening:
+            if (sight.failed) return undo;
+            return {.at_subsystem = S::done, .end = operation_end::done};
+        case G::undoing_close: return {.ask = A::remove_subsystem, .next = G::undoing_remove};
+        case G::undoing_remove:
+            return {.at_subsystem = S::done, .end = operation_end::refused, .drop_subsystem = true};
+        default: return refused;
+    }
+}
+
+operation_step remove(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted) return gone;
+            return {.at_subsystem = S::stop, .ask = A::close_subsystem, .next = G::closing};
+        case G::closing: return {.ask = A::remove_subsystem, .next = G::removing};
+        case G::removing:
+            return {.at_subsystem = S::done, .end = operation_end::done, .drop_subsystem = true};
+        default: return refused;
+    }
+}
+
+operation_step pause(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted) return gone;
+            if (sight.subsystem == subsystem_state::paused) return done;
+            return {.at_subsystem = S::pause, .ask = A::fence_subsystem, .next = G::fencing};
+        case G::fencing:
+            if (sight.failed)
+                return {
+                    .at_subsystem = S::failed, .ask = A::open_subsystem, .next = G::opening_again};
+            return {.at_subsystem = S::done, .end = operation_end::done};
+        case G::opening_again:
+            if (sight.failed) return {.ask = A::fence_subsystem, .next = G::fencing_again};
+            return {.at_subsystem = S::done, .end = operation_end::refused};
+        case G::fencing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
+        default: return refused;
+    }
+}
+
+operation_step resume(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted) return gone;
+            if (sight.subsystem == subsystem_state::active) return done;
+            return {.at_subsystem = S::resume, .ask = A::open_subsystem, .next = G::opening};
+        case G::opening:  // some poll groups may have opened: all fence again
+            if (sight.failed) return {.ask = A::fence_subsystem, .next = G::fencing_again};
+            return {.at_subsystem = S::done, .end = operation_end::done};
+        case G::fencing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
+        default: return refused;
+    }
+}
+
+operation_step add_namespace(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted) return gone;
+            return {.at_namespace = N::attach, .ask = A::attach_namespace, .next = G::attaching};
+        case G::attaching:  // some poll groups may have it: it goes everywhere
+            if (sight.failed)
+                return {.at_namespace = N::failed,
+                        .ask = A::detach_namespace,
+                        .next = G::undoing_attach};
+            return {.at_namespace = N::done, .end = operation_end::done};
+        case G::undoing_attach:
+            return {.at_namespace = N::done, .end = operation_end::refused, .drop_namespace = true};
+        default: return refused;
+    }
+}
+
+operation_step remove_namespace(G stage, const operation_sight& sight) noexcept {
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted || !sight.present) return gone;
+            return {.at_namespace = N::detach, .ask = A::detach_namespace, .next = G::detaching};
+        case G::detaching:
+            return {.at_namespace = N::done, .end = operation_end::done, .drop_namespace = true};
+        default: return refused;
+    }
+}
+
+constexpr A ask_for_loss(const operation_sight& sight) noexcept {
+    return sight.holds ? A::hold_namespace : A::lose_namespace;
+}
+
+// A device that has come back meanwhile has nothing of this namespace to lose.
+operation_step lose_namespace(G stage, const operation_sight& sight) noexcept {
+    if (stage != G::begin) return done;
+    if (sight.deleted || !sight.present || !sight.of_this_generation) return gone;
+    if (sight.device_ready) return done;
+    const bool can = has_edge(namespace_edges, sight.ns, N::lose);
+    if (!can && !mutated(mutation::second_loss_is_asserted)) return done;
+    return {.at_namespace = N::lose, .ask = ask_for_loss(sight), .next = G::losing};
+}
+
+// A device that is back is opened by the operation that waits behind.
+operation_step end_hold(G stage, const operation_sight& sight) noexcept {
+    if (stage != G::begin) return done;
+    if (sight.deleted || !sight.present || !sight.of_this_generation) return gone;
+    if (sight.device_ready || sight.ns != namespace_state::lost || !sight.holds) return done;
+    return {.ask = A::lose_namespace, .next = G::losing};
+}
+
+operation_step refresh_namespace(G stage, const operation_sight& sight) noexcept {
+    const bool was_lost = sight.ns == namespace_state::lost;
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted || !sight.present) return gone;
+            if (was_lost) return refresh_namespace(G::fencing, sight);
+            return {.at_namespace = N::fence, .ask = A::fence_namespace, .next = G::fencing};
+        case G::fencing:
+            if (sight.failed && !was_lost)
+                return {.ask = A::open_namespace, .next = G::opening_again};
+            if (sight.device_ready)
+                return {.at_namespace = was_lost ? N::attach : N::done,
+                        .ask = A::open_namespace,
+                        .next = G::opening};
+            // Its gates must not open again. Its loss may have been told already, or wait behind.
+            if (was_lost) return refused;
+            return {.at_namespace = N::lose, .ask = ask_for_loss(sight), .next = G::losing};
+        case G::opening:
+            return {.at_namespace = sight.ns == namespace_state::attaching ? N::done : N::open,
+                    .end = operation_end::done};
+        case G::opening_again: return {.at_namespace = N::failed, .end = operation_end::refused};
+        case G::losing: return refused;
+        default: return refused;
+    }
+}
+
+}  // namespace
+
+operation_step next_step(operation_kind kind, operation_stage stage,
+                         const operation_sight& sight) noexcept {
+    switch (kind) {
+        case operation_kind::create: return create(stage, sight);
+        case operation_kind::remove: return remove(stage, sight);
+        case operation_kind::pause: return pause(stage, sight);
+        case operation_kind::resume: return resume(stage, sight);
+        case operation_kind::add_namespace: return add_namespace(stage, sight);
+        case operation_kind::remove_namespace: return remove_namespace(stage, sight);
+        case operation_kind::lose_namespace: return lose_namespace(stage, sight);
+        case operation_kind::end_hold: return end_hold(stage, sight);
+        case operation_kind::refresh_namespace: return refresh_namespace(stage, sight);
+    }
+    return refused;
+}
+
+std::string_view to_string(operation_kind kind) noexcept {
+    switch (kind) {
+        FULMAR_NAME(operation_kind, create);
+        FULMAR_NAME(operation_kind, remove);
+        FULMAR_NAME(operation_kind, pause);
+        FULMAR_NAME(operation_kind, resume);
+        FULMAR_NAME(operation_kind, add_namespace);
+        FULMAR_NAME(operation_kind, remove_namespace);
+        FULMAR_NAME(operation_kind, lose_namespace);
+        FULMAR_NAME(operation_kind, end_hold);
+        FULMAR_NAME(operation_kind, refresh_namespace);
+    }
+    return "?";
+}
+
+std::string_view to_string(operation_stage stage) noexcept {
+    switch (stage) {
+        FULMAR_NAME(operation_stage, begin);
+        FULMAR_NAME(operation_stage, adding);
+        FULMAR_NAME(operation_stage, attaching);
+        FULMAR_NAME(operation_stage, opening);
+        FULMAR_NAME(operation_stage, fencing);
+        FULMAR_NAME(operation_stage, fencing_again);
+        FULMAR_NAME(operation_stage, opening_again);
+        FULMAR_NAME(operation_stage, closing);
+        FULMAR_NAME(operation_stage, removing);
+        FULMAR_NAME(operation_stage, detaching);
+        FULMAR_NAME(operation_stage, losing);
+        FULMAR_NAME(operation_stage, undoing_close);
+        FULMAR_NAME(operation_stage, undoing_remove);
+        FULMAR_NAME(operation_stage, undoing_attach);
+    }
+    return "?";
+}
+
+}  // namespace fulmar::core
