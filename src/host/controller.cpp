@@ -1,6 +1,7 @@
 // The life of a controller: connecting, enabling, queues, shutting down. Its commands:
 // admin_commands.cpp.
 #include "background.hpp"
+#include "rdma_queue.hpp"
 
 #include <fulmar/host/controller.hpp>
 
@@ -47,6 +48,21 @@ connect_parameters controller::parameters(std::uint16_t qid, std::uint32_t entri
             .flow_control = options_.flow_control};
 }
 
+result<std::unique_ptr<queue>> controller::open_wire(std::uint16_t qid,
+                                                     const connection_options& wire) const {
+    switch (options_.target.over) {
+        case fabric::tcp: return connection::create(options_.target, wire, soon());
+        case fabric::rdma:
+            return rdma_queue::create(options_.target,
+                                      {.qid = qid,
+                                       .depth = wire.depth,
+                                       .flow_control = wire.flow_control,
+                                       .in_capsule_bytes = qid == 0 ? 0 : wire.in_capsule_bytes},
+                                      soon());
+    }
+    return fail(errc::not_supported, "no such fabric");
+}
+
 result<void> controller::start() {
     const connection_options wire{.depth = admin_entries - 1,
                                   .flow_control = options_.flow_control,
@@ -55,7 +71,7 @@ result<void> controller::start() {
                                   .hpda = options_.hpda,
                                   .max_r2t = options_.max_r2t,
                                   .receive = options_.receive};
-    FULMAR_TRY(admin_, connection::create(options_.target, wire, soon()));
+    FULMAR_TRY(admin_, open_wire(0, wire));
     FULMAR_TRY(cntlid_, connect_queue_ok(*admin_, parameters(0, admin_entries), soon()));
     FULMAR_TRY(const std::uint64_t cap,
                property_get(nvme::register_offset::cap, nvme::property_size::bytes_8));
@@ -157,7 +173,7 @@ result<queue*> controller::open_io_queue(std::uint16_t qid, connection_options o
     const std::uint32_t in_capsule = options.in_capsule_bytes;
     // The Connect's 1 KiB of data always goes in the capsule, whatever IOCCSZ says.
     options.in_capsule_bytes = std::max<std::uint32_t>(in_capsule, sizeof(nvme::connect_data));
-    FULMAR_TRY(auto made, connection::create(options_.target, options, soon()));
+    FULMAR_TRY(auto made, open_wire(qid, options));
     FULMAR_TRY(const std::uint16_t cntlid, connect_queue_ok(*made, who, soon()));
     if (cntlid != cntlid_)
         return fail(errc::io_error,

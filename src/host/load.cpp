@@ -49,6 +49,7 @@ struct load::io final : request {
     queue& on;
     std::byte* memory;
     range where;
+    std::uint64_t due_ns = 0;  // with a rate
 };
 
 load::load(std::span<queue* const> queues, const load_options& options)
@@ -66,6 +67,7 @@ load::load(std::span<queue* const> queues, const load_options& options)
             .fill({memory_.get(), options_.io_bytes}, 0, options_.io_bytes);
     ios_.reserve(count);
     waiting_.reserve(count);
+    early_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         std::byte* const memory = memory_.get() + (options_.seed ? i * options_.io_bytes : 0);
         ios_.push_back(std::make_unique<io>(*this, *queues_[i % queues_.size()], memory));
@@ -87,6 +89,8 @@ result<void> load::check_options() const {
         return fail(errc::invalid_argument, "the region is smaller than one I/O");
     if (options_.read_percent > 100)
         return fail(errc::invalid_argument, "a share of reads is 0 to 100 percent");
+    if (options_.rate < 0)
+        return fail(errc::invalid_argument, "a rate is 0 or more commands a second");
     return {};
 }
 
@@ -108,7 +112,7 @@ void load::loop(load_watcher* watcher) {
     std::uint64_t next_tick = begun_ns_ + tick_ns;
     std::uint64_t before = begun_ns_;
     unsigned idle_turns = 0;
-    for (unsigned turns = 0; under_way_ != 0; ++turns) {
+    for (unsigned turns = 0; under_way_ != 0 || !early_.empty(); ++turns) {
         const bool some = turn();
         const std::uint64_t now = clock_ns();
         if (some) busy_ns_ += now - before;
@@ -132,6 +136,24 @@ bool load::turn() noexcept {
     bool some = false;
     for (queue* q : queues_) some |= q->poll();
     if (!waiting_.empty()) retry_waiting();
+    if (!early_.empty()) some |= issue_due();
+    return some;
+}
+
+/// Of the next command.
+std::uint64_t load::due_ns() const noexcept {
+    return begun_ns_ +
+           static_cast<std::uint64_t>(static_cast<double>(issued_) * 1e9 / options_.rate);
+}
+
+bool load::issue_due() noexcept {
+    bool some = false;
+    while (!early_.empty() && (!issuing_ || clock_ns() >= due_ns())) {
+        io* const one = early_.back();
+        early_.pop_back();
+        issue(*one);
+        some = true;
+    }
     return some;
 }
 
@@ -196,6 +218,10 @@ bool load::next_range(range& out) noexcept {
 
 void load::issue(io& one) noexcept {
     if (!issuing_ || (options_.commands != 0 && issued_ == options_.commands)) return;
+    if (options_.rate != 0) {
+        one.due_ns = due_ns();
+        if (clock_ns() < one.due_ns) return early_.push_back(&one);
+    }
     if (!next_range(one.where)) return;
     ++issued_;
     const bool read = options_.read_percent == 100 ||
@@ -230,7 +256,8 @@ void load::finished(io& one) noexcept {
 }
 
 void load::count(io& one) noexcept {
-    const std::uint64_t took = one.finished_ns - one.submitted_ns;
+    const std::uint64_t took =
+        one.finished_ns - (options_.rate != 0 ? one.due_ns : one.submitted_ns);
     if (!one.succeeded()) {
         if (report_.failed++ == 0) {
             report_.first_failure =

@@ -106,12 +106,15 @@ class controller {
     explicit controller(controller_options options);
     result<void> start();
     result<void> wait_ready(bool ready);
+    /// The one place that knows which fabric carries the queues.
+    [[nodiscard]] result<std::unique_ptr<queue>> open_wire(std::uint16_t qid,
+                                                           const connection_options& wire) const;
     [[nodiscard]] deadline soon() const noexcept { return deadline(options_.timeout); }
     [[nodiscard]] connect_parameters parameters(std::uint16_t qid, std::uint32_t entries) const;
     result<reply> admin_ok(const command& what, const char* what_for);
 
     controller_options options_;
-    std::unique_ptr<connection> admin_;
+    std::unique_ptr<queue> admin_;
     std::vector<std::unique_ptr<queue>> io_queues_;
     std::uint16_t cntlid_ = 0;
     nvme::capabilities capabilities_;

@@ -1,4 +1,4 @@
-// Where a target listens, and the TCP connection to it.
+// Where a target listens and over which fabric, and the TCP connection to it.
 #pragma once
 
 #include <fulmar/base/result.hpp>
@@ -10,9 +10,12 @@
 
 namespace fulmar::host {
 
+enum class fabric : std::uint8_t { tcp, rdma };
+
 struct endpoint {
     std::string address = "127.0.0.1";  ///< numeric IPv4 or IPv6, or a name
     std::uint16_t port = 4420;
+    fabric over = fabric::tcp;
 
     /// "127.0.0.1:4420", "[::1]:4420".
     [[nodiscard]] std::string text() const;

@@ -26,6 +26,11 @@ struct connect_parameters {
 [[nodiscard]] nvme::connect_command make_connect_command(const connect_parameters& p) noexcept;
 [[nodiscard]] nvme::connect_data make_connect_data(const connect_parameters& p) noexcept;
 
+/// Why a target has refused a Connect, in words, and what to do about it. `dw0` is the answer's.
+/// Pure.
+[[nodiscard]] error explain_refusal(const connect_parameters& p, nvme::status status,
+                                    std::uint32_t dw0);
+
 /// Sends Connect as the first command of `q`. A refusal is a reply.
 [[nodiscard]] result<reply> connect_queue(queue& q, const connect_parameters& p,
                                           const deadline& until);

@@ -30,6 +30,9 @@ struct load_options {
     bool once = false;           ///< ascending, each block once, then end
     double seconds = 1.0;        ///< unless `once`
     std::uint64_t commands = 0;  ///< end after so many instead; 0: by time
+    /// Commands a second, evenly; 0: as many as the depth allows. Latencies then count from when a
+    /// command was due, so that a target that stalls cannot hide it by holding the load up.
+    double rate = 0;
     std::optional<std::uint64_t> seed =
         {};  ///< write this pattern, and compare what is read with it
     std::uint64_t random_seed = 1;
@@ -96,6 +99,8 @@ class load {
     [[nodiscard]] bool next_range(range& out) noexcept;
     [[nodiscard]] std::uint64_t random() noexcept;
     void retry_waiting() noexcept;
+    [[nodiscard]] std::uint64_t due_ns() const noexcept;
+    bool issue_due() noexcept;
     bool turn() noexcept;
     void loop(load_watcher* watcher);
     void drain();
@@ -108,6 +113,7 @@ class load {
     std::unique_ptr<std::byte[]> memory_;
     std::vector<std::unique_ptr<io>> ios_;
     std::vector<io*> waiting_;  // the queue was full
+    std::vector<io*> early_;    // its command is not due yet
     std::uint64_t random_state_;
     std::uint64_t issued_ = 0;
     std::uint64_t next_block_ = 0;  // of the region

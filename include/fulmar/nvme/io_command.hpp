@@ -16,6 +16,13 @@ namespace fulmar::nvme {
     return blocks <= size_blocks && slba <= size_blocks - blocks;
 }
 
+/// The command is about a range of blocks in dwords 10 to 12, and its answer about them.
+[[nodiscard]] constexpr bool names_a_range(io_opcode opcode) noexcept {
+    return opcode == io_opcode::read || opcode == io_opcode::write ||
+           opcode == io_opcode::compare || opcode == io_opcode::write_zeroes ||
+           opcode == io_opcode::write_uncorrectable || opcode == io_opcode::verify;
+}
+
 /// Protection information field: PRACT is bit 3, PRCHK bits 2:0.
 namespace prinfo {
 inline constexpr std::uint8_t check_reference_tag = 1u << 0;

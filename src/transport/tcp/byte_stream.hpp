@@ -23,6 +23,8 @@ class byte_stream {
     /// One call, never blocking.
     [[nodiscard]] virtual result receive(std::span<iovec> into) noexcept = 0;
     [[nodiscard]] virtual result send(std::span<iovec> from) noexcept = 0;
+    /// Tells the peer that nothing more comes; what it has been sent still arrives.
+    virtual void end_output() noexcept = 0;
     /// What to wait on with epoll.
     [[nodiscard]] virtual int descriptor() const noexcept = 0;
 };

@@ -45,6 +45,15 @@ std::uint32_t stored_digest(std::span<const std::byte> at) noexcept {
     return value.value();
 }
 
+bool wants_header_digest(pdu_type type, const reader_rules& rules) noexcept {
+    return rules.header_digest && type != pdu_type::ic_req && type != pdu_type::h2c_term_req;
+}
+
+std::uint32_t header_end_of(const tcp::common_header& ch) noexcept {
+    const bool digest = (ch.flags & tcp::pdu_flags::hdgstf) != 0;
+    return ch.hlen + (digest ? tcp::digest_bytes : 0);
+}
+
 // What the fixed header must look like for its type; `data_bytes` is filled in for PDUs that carry
 // some.
 read_pdu check_lengths(const tcp::common_header& ch, pdu_type type,
@@ -58,10 +67,8 @@ read_pdu check_lengths(const tcp::common_header& ch, pdu_type type,
         r.what = outcome::whole;
         return r;
     }
-    const bool wants_header_digest = rules.header_digest && type != pdu_type::ic_req;
-    if (((ch.flags & tcp::pdu_flags::hdgstf) != 0) != wants_header_digest)
-        return bad_field(offsetof(tcp::common_header, flags));
-    const std::uint32_t header_end = ch.hlen + (wants_header_digest ? tcp::digest_bytes : 0);
+    const std::uint32_t header_end = header_end_of(ch);
+    if (length < header_end) return bad_field(offsetof(tcp::common_header, plen));
     if (!may_carry_data(type) || length == header_end) {
         if (length != header_end || type == pdu_type::h2c_data)
             return bad_field(offsetof(tcp::common_header, plen));
@@ -96,24 +103,23 @@ read_pdu read_next(std::span<const std::byte> bytes, const reader_rules& rules) 
         return bad(tcp::fatal_error::pdu_sequence_error);
     if (common->hlen != tcp::header_bytes(*type))
         return bad_field(offsetof(tcp::common_header, hlen));
-    if ((common->flags & ~tcp::allowed_flags(*type)) != 0)
-        return bad_field(offsetof(tcp::common_header, flags));
-    read_pdu r = check_lengths(*common, *type, rules);
-    if (r.what == outcome::bad) return r;
-
     const bool header_digest = (common->flags & tcp::pdu_flags::hdgstf) != 0;
-    const std::size_t header_end = common->hlen + (header_digest ? tcp::digest_bytes : 0u);
-    const bool capsule = *type == pdu_type::capsule_cmd;
-    const std::size_t needed =
-        *type == pdu_type::h2c_data ? std::size_t{common->pdo} : std::size_t{common->plen.value()};
-    // A header digest is checked as early as it can be: the length that says how much to wait for
-    // may be wrong.
-    if (bytes.size() < header_end) return wants(header_end);
+    if ((common->flags & ~tcp::allowed_flags(*type)) != 0 ||
+        header_digest != wants_header_digest(*type, rules))
+        return bad_field(offsetof(tcp::common_header, flags));
+    // The digest before the lengths: while it is wrong, they say nothing.
     if (header_digest) {
+        const std::size_t header_end = header_end_of(*common);
+        if (bytes.size() < header_end) return wants(header_end);
         const std::uint32_t stored = stored_digest(bytes.subspan(common->hlen));
         if (stored != nvme::crc32c_of(bytes.first(common->hlen)))
             return bad(tcp::fatal_error::header_digest_error, stored);
     }
+    read_pdu r = check_lengths(*common, *type, rules);
+    if (r.what == outcome::bad) return r;
+    const bool capsule = *type == pdu_type::capsule_cmd;
+    const std::size_t needed =
+        *type == pdu_type::h2c_data ? std::size_t{common->pdo} : std::size_t{common->plen.value()};
     if (bytes.size() < needed) return wants(needed);
     r.header = bytes.first(common->hlen);
     r.bytes = needed;

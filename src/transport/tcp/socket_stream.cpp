@@ -37,4 +37,6 @@ byte_stream::result socket_stream::send(std::span<iovec> from) noexcept {
     return from_error();
 }
 
+void socket_stream::end_output() noexcept { ::shutdown(fd_.get(), SHUT_WR); }
+
 }  // namespace fulmar::transport::tcp

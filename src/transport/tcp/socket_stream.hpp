@@ -14,6 +14,7 @@ class socket_stream final : public byte_stream {
 
     [[nodiscard]] result receive(std::span<iovec> into) noexcept override;
     [[nodiscard]] result send(std::span<iovec> from) noexcept override;
+    void end_output() noexcept override;
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
 
   private:

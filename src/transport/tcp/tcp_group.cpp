@@ -19,6 +19,7 @@ tcp_group::tcp_group(core::poll_group& group)
       receiver_(*this),
       flusher_(*this),
       scratch_(new std::byte[scratch_bytes + kept_room]),
+      farewells_(group.reactor()),
       deadlines_(*this) {
     reactor().add(receiver_, engine::stage::receive);
     reactor().add(flusher_, engine::stage::flush);
@@ -43,7 +44,8 @@ void tcp_group::adopt(connection_origin origin) noexcept {
     group_.add(*q);
     all_.push_back(*q);
     if (auto begun = q->begin(); !begun) {
-        log::warn("a connection cannot be watched: {}", begun.error().text());
+        if (group_.may_complain())
+            log::warn("a connection cannot be watched: {}", begun.error().text());
         return q->close(core::close_reason::transport_error);
     }
     needs_deadlines();

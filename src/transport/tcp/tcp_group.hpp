@@ -1,6 +1,7 @@
 // The connections of one reactor, and when each is received from and sent to.
 #pragma once
 
+#include "farewells.hpp"
 #include "tcp_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
@@ -38,12 +39,15 @@ class tcp_group final : public core::transport_group {
     void needs_flush(tcp_qpair& q) noexcept;
     void needs_deadlines() noexcept;
     void retire(tcp_qpair& q) noexcept;
+    /// The connection has ended, by our own wish.
+    void part(std::unique_ptr<byte_stream> stream) noexcept { farewells_.add(std::move(stream)); }
 
     [[nodiscard]] core::poll_group& group() noexcept { return group_; }
     [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
 
     /// Scratch for one call: where bytes are received before they find their place.
     static constexpr std::size_t scratch_bytes = limits::receive_buffer_bytes;
+    static constexpr std::size_t room_behind_data = 4096;
     [[nodiscard]] std::span<std::byte> scratch() noexcept {
         return {scratch_.get(), scratch_bytes + kept_room};
     }
@@ -83,6 +87,7 @@ class tcp_group final : public core::transport_group {
     flush_poller flusher_;
     std::unique_ptr<std::byte[]> scratch_;
     std::array<iovec, 1024> vectors_;  // IOV_MAX
+    farewells farewells_;
     intrusive_list<tcp_qpair, &tcp_qpair::group_hook> all_;
     intrusive_list<tcp_qpair, &tcp_qpair::active_hook> active_;
     std::uint32_t active_count_ = 0;

@@ -126,7 +126,9 @@ void tcp_listener::on_ready(engine::descriptor_watch& w, std::uint32_t) noexcept
 
 void tcp_listener::on_pause_over(engine::timer& t) noexcept {
     tcp_listener& self = *static_cast<pause&>(t).owner;
-    (void)self.target_.control_reactor().watch(self.watch_, self.fd_.get(), EPOLLIN);
+    engine::reactor& control = self.target_.control_reactor();
+    if (!control.watch(self.watch_, self.fd_.get(), EPOLLIN))  // as short of something as before
+        control.timers().arm(self.pause_, control.now() + accept_pause);
 }
 
 void tcp_listener::accept_some() noexcept {
@@ -140,7 +142,7 @@ void tcp_listener::accept_some() noexcept {
                     log::warn("{}: cannot accept: {}", spec_.name(), std::strerror(errno));
                 target_.control_reactor().unwatch(watch_);
                 target_.control_reactor().timers().arm(
-                    pause_, target_.control_reactor().now() + std::chrono::milliseconds(100));
+                    pause_, target_.control_reactor().now() + accept_pause);
             }
             return;
         }
@@ -152,7 +154,7 @@ void tcp_listener::accept_some() noexcept {
     }
 }
 
-void tcp_listener::hand_over(unique_fd fd, std::string peer) noexcept {
+void tcp_listener::hand_over(unique_fd fd, std::string peer) {
     const bool too_many = account_->connections.load(std::memory_order_relaxed) >=
                           target_.options().max_connections_per_listener;
     const bool storm =

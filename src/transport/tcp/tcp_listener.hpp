@@ -11,6 +11,7 @@
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -31,9 +32,10 @@ class tcp_listener final : public core::listener {
     static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
     static void on_pause_over(engine::timer& t) noexcept;
     void accept_some() noexcept;
-    void hand_over(unique_fd fd, std::string peer) noexcept;
+    void hand_over(unique_fd fd, std::string peer);
 
     static constexpr unsigned accepts_per_turn = 64;
+    static constexpr std::chrono::milliseconds accept_pause{100};
 
     core::listener_spec spec_;
     unique_fd fd_;

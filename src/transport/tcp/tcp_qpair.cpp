@@ -54,6 +54,12 @@ fulmar::result<void> tcp_qpair::begin() {
 // --- requests ------------------------------------------------------------------------------------
 
 bool tcp_qpair::grow(std::uint32_t depth) noexcept {
+    if (requests_ != nullptr) {  // a Connect that failed later on has made room before
+        if (depth <= request_count_) return true;
+        if (outstanding() > 1) return false;
+        for (std::uint16_t i = 0; i < request_count_; ++i)
+            if (!requests_[i].in_use) free_.erase(free_.iterator_to(requests_[i]));
+    }
     requests_.reset(new (std::nothrow) tcp_request[depth]);
     if (requests_ == nullptr) return false;
     request_count_ = static_cast<std::uint16_t>(depth);
@@ -68,6 +74,8 @@ bool tcp_qpair::grow(std::uint32_t depth) noexcept {
 void tcp_qpair::connected() noexcept {
     if (is_io())
         rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
+    handshake_counted_ = false;
+    origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
 }
 
 tcp_request* tcp_qpair::find(std::uint16_t tag) noexcept {
@@ -122,8 +130,14 @@ void tcp_qpair::stop() noexcept {
         },
         this);
     awaiting_data_ = 0;
-    // The peer learns at once; the descriptor itself goes with the object.
+    // The peer learns at once. One that is gone, or reads nothing, is not waited for.
+    if (peer_listens_) return tcp_.part(std::move(origin_.stream));
     origin_.stream.reset();
+}
+
+void tcp_qpair::hang_up(core::close_reason why) noexcept {
+    peer_listens_ = false;
+    close(why);
 }
 
 void tcp_qpair::retire() noexcept { tcp_.retire(*this); }
@@ -147,17 +161,13 @@ bool tcp_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
     const core::target_options& options = group().options();
     const bool connected = state() == core::qpair_state::live;
-    if (connected && handshake_counted_) {
-        handshake_counted_ = false;
-        origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
-    }
     if (!connected && state() != core::qpair_state::connecting &&
         now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms)) {
         close(core::close_reason::stalled);
         return false;
     }
     if (has_output() && now - last_sent_ >= std::chrono::seconds(options.send_stall_s)) {
-        close(core::close_reason::stalled);
+        hang_up(core::close_reason::stalled);
         return false;
     }
     if (awaiting_data_ != 0 && !blocked_ &&

@@ -7,7 +7,6 @@
 #include "pdu_reader.hpp"
 #include "tcp_request.hpp"
 
-#include <fulmar/base/log.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/message.hpp>
@@ -103,11 +102,14 @@ class tcp_qpair final : public core::qpair {
     void consume(std::size_t sent) noexcept;
     void output_sent(tcp_request& r) noexcept;
     void keep_unsent_data() noexcept;
+    static void keep_data(tcp_request& r) noexcept;
     [[nodiscard]] bool has_output() const noexcept {
         return control_bytes_ != 0 || !output_.empty();
     }
     void request_flush() noexcept;
 
+    /// close() of a connection whose peer hears nothing any more.
+    void hang_up(core::close_reason why) noexcept;
     [[nodiscard]] tcp_request* find(std::uint16_t tag) noexcept;
     [[nodiscard]] tcp_request* allocate() noexcept;
     void give_back(tcp_request& r) noexcept;
@@ -150,11 +152,15 @@ class tcp_qpair final : public core::qpair {
     instant last_received_{};
 
     // Out.
+    static constexpr std::size_t control_room = sizeof(nvme::tcp::ic_resp) +
+                                                sizeof(nvme::tcp::term_req) +
+                                                nvme::tcp::term_req_data_bytes_max;
     std::uint8_t host_pda_ = 0;
     std::uint32_t max_r2t_ = 1;
     intrusive_list<tcp_request, &tcp_request::output_hook> output_;
-    std::size_t output_offset_ = 0;       // bytes of the first item that have left
-    std::array<std::byte, 160> control_;  // ICResp or a terminate request, ahead of everything else
+    std::size_t output_offset_ = 0;  // bytes of the first item that have left
+    std::array<std::byte, control_room>
+        control_;  // ICResp or a terminate request, ahead of everything else
     std::size_t control_bytes_ = 0;
     std::size_t control_offset_ = 0;
     bool closes_after_control_ = false;
@@ -163,8 +169,8 @@ class tcp_qpair final : public core::qpair {
     instant opened_{};
     std::uint32_t awaiting_data_ = 0;  // requests that wait for the host's data
     bool handshake_counted_ = true;
+    bool peer_listens_ = true;
     bool stopped_ = false;
-    log::limiter complaints_;
 };
 
 }  // namespace fulmar::transport::tcp

@@ -38,13 +38,16 @@ bool tcp_qpair::receive() noexcept {
         direct = data_left_;
         count = data_request_->chain.fill_iovecs(vectors.first(limits::max_chunks_per_request),
                                                  data_request_->received, direct);
+        // What follows is copied once more when it is data too: room for a header and some
+        // capsules.
+        room = room.first(std::min(room.size(), tcp_group::room_behind_data));
     }
     vectors[count++] = {room.data(), room.size()};
     const byte_stream::result got = origin_.stream->receive(vectors.first(count));
     if (got.what != byte_stream::outcome::moved) {
         may_have_more_ = false;
-        if (got.what == byte_stream::outcome::ended) close(core::close_reason::peer_closed);
-        if (got.what == byte_stream::outcome::broken) close(core::close_reason::transport_error);
+        if (got.what == byte_stream::outcome::ended) hang_up(core::close_reason::peer_closed);
+        if (got.what == byte_stream::outcome::broken) hang_up(core::close_reason::transport_error);
         return got.what != byte_stream::outcome::would_block;
     }
     may_have_more_ = true;  // until a call comes back empty
@@ -159,7 +162,11 @@ void tcp_qpair::interpret_sgl(tcp_request& r, std::size_t in_capsule_bytes) noex
     r.sgl_bytes = sgl.length.value();
     switch (sgl.identifier) {
         case nvme::sgl_in_capsule:
-            if (sgl.address.value() != 0)
+            // A capsule carries data to the controller; no answer fits into it.
+            if (r.sgl_bytes != 0 &&
+                nvme::direction_of(r.sqe.opcode) == nvme::data_direction::controller_to_host)
+                r.sgl_status = sc::sgl_type_invalid;
+            else if (sgl.address.value() != 0)
                 r.sgl_status = sc::sgl_offset_invalid;
             else if (sgl.length.value() != in_capsule_bytes)
                 r.sgl_status = sc::data_sgl_length_invalid;
@@ -214,6 +221,7 @@ void tcp_qpair::resume_parsing() noexcept {
     }
     if (stopped_) return;
     may_have_more_ = true;
+    last_received_ = tcp_.reactor().now();  // it was us who did not read
     tcp_.activate(*this);
 }
 
@@ -223,7 +231,10 @@ void tcp_qpair::on_h2c_data(const read_pdu& next) noexcept {
     const auto header = nvme::read_wire<pdu::h2c_data>(next.header);
     if (!header) return;
     tcp_request* r = find(header->ttag.value());
-    if (r == nullptr || !r->in_use || r->state() != core::request_state::awaiting_data)
+    // A tag whose R2T has yet to leave is none: the request is in the output queue still, and data
+    // for it would have it answered from there.
+    if (r == nullptr || !r->in_use || r->state() != core::request_state::awaiting_data ||
+        r->granted == r->received)
         return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, ttag),
                      next.header);
     if (header->cccid.value() != r->cid())
@@ -232,7 +243,7 @@ void tcp_qpair::on_h2c_data(const read_pdu& next) noexcept {
     if (header->datal.value() != next.data_bytes)
         return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::h2c_data, datal),
                      next.header);
-    if (header->datao.value() != r->received || next.data_bytes > r->asked - r->received)
+    if (header->datao.value() != r->received || next.data_bytes > r->granted - r->received)
         return fatal(pdu::fatal_error::data_transfer_out_of_range, offsetof(pdu::h2c_data, datao),
                      next.header);
     data_request_ = r;

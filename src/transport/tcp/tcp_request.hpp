@@ -24,7 +24,8 @@ struct tcp_request final : core::request {
     bool in_use = false;
 
     // Data from the host.
-    std::uint32_t asked = 0;  ///< bytes that R2Ts have asked for
+    std::uint32_t asked = 0;    ///< bytes that R2Ts ask for, the one in the output queue included
+    std::uint32_t granted = 0;  ///< of these, what left: the host may send so much
     std::uint32_t received = 0;
     bool data_broken = false;  ///< a data digest was wrong
 

@@ -4,6 +4,7 @@
 #include "tcp_group.hpp"
 #include "tcp_qpair.hpp"
 
+#include <fulmar/base/log.hpp>
 #include <fulmar/core/poll_group.hpp>
 
 #include <algorithm>
@@ -32,6 +33,7 @@ std::uint8_t store(std::span<std::byte> to, const Wire& header, bool digest) noe
 void tcp_qpair::request_flush() noexcept { tcp_.needs_flush(*this); }
 
 void tcp_qpair::queue_output(tcp_request& r) noexcept {
+    if (!has_output()) last_sent_ = tcp_.reactor().now();  // from now on it may stall
     output_.push_back(r);
     request_flush();
 }
@@ -64,16 +66,13 @@ void tcp_qpair::prepare_answer(tcp_request& r) noexcept {
         r.first_bytes = store(r.first, header, rules_.header_digest);
         r.padding = static_cast<std::uint8_t>(header.ch.pdo - r.first_bytes);
         if (rules_.data_digest) {
+            keep_data(r);  // a write later in this turn must not change what the digest is over
             nvme::crc32c crc;
-            if (r.in_place != nullptr) {
-                crc.update({r.in_place, r.length});
-            } else {
-                std::array<iovec, limits::max_chunks_per_request> vectors;
-                const std::uint32_t count = r.chain.fill_iovecs(vectors, 0, r.length);
-                for (std::uint32_t i = 0; i < count; ++i)
-                    crc.update(
-                        {static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len});
-            }
+            std::array<iovec, limits::max_chunks_per_request> vectors;
+            const std::uint32_t count = r.chain.fill_iovecs(vectors, 0, r.length);
+            for (std::uint32_t i = 0; i < count; ++i)
+                crc.update(
+                    {static_cast<const std::byte*>(vectors[i].iov_base), vectors[i].iov_len});
             nvme::le32 stored;
             stored = crc.value();
             std::memcpy(r.data_digest.data(), &stored, sizeof stored);
@@ -99,6 +98,7 @@ void tcp_qpair::prepare_answer(tcp_request& r) noexcept {
 void tcp_qpair::fetch_data(core::request& request) noexcept {
     auto& r = static_cast<tcp_request&>(request);
     r.asked = 0;
+    r.granted = 0;
     r.received = 0;
     r.data_broken = false;
     ++awaiting_data_;
@@ -185,7 +185,7 @@ bool tcp_qpair::flush() noexcept {
     const std::size_t count = gather(tcp_.vectors(), offered);
     const byte_stream::result sent = origin_.stream->send(tcp_.vectors().first(count));
     if (sent.what == byte_stream::outcome::broken || sent.what == byte_stream::outcome::ended) {
-        close(core::close_reason::transport_error);
+        hang_up(core::close_reason::transport_error);
         return true;
     }
     if (sent.bytes != 0) {
@@ -206,7 +206,7 @@ void tcp_qpair::consume(std::size_t sent) noexcept {
         control_offset_ += here;
         sent -= here;
         if (control_offset_ < control_bytes_) return;
-        control_bytes_ = 0;
+        control_bytes_ = control_offset_ = 0;
         if (closes_after_control_) return close(core::close_reason::protocol_error);
     }
     output_offset_ += sent;
@@ -222,23 +222,26 @@ void tcp_qpair::consume(std::size_t sent) noexcept {
 void tcp_qpair::output_sent(tcp_request& r) noexcept {
     if (r.output == output_kind::answer) return give_back(r);
     r.output = output_kind::none;
+    r.granted = r.asked;
     prepare_r2t(r);  // the next piece, when the host takes several at a time
 }
 
 // The turn ends: what still refers to a device's own memory gets a copy in the buffer that was
 // taken for it.
 void tcp_qpair::keep_unsent_data() noexcept {
-    for (tcp_request& r : output_) {
-        if (r.in_place == nullptr) continue;
-        r.chain.copy_in(0, {r.in_place, r.length});
-        r.in_place = nullptr;
-    }
+    for (tcp_request& r : output_) keep_data(r);
+}
+
+void tcp_qpair::keep_data(tcp_request& r) noexcept {
+    if (r.in_place == nullptr) return;
+    r.chain.copy_in(0, {r.in_place, r.length});
+    r.in_place = nullptr;
 }
 
 void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information,
                       std::span<const std::byte> header) noexcept {
     if (stopped_ || closes_after_control_) return;
-    if (complaints_.allow(tcp_.reactor().now()))
+    if (group().may_complain())
         log::info("{} broke the NVMe/TCP protocol (FES {}, FEI {}): its connection ends",
                   origin_.peer, static_cast<unsigned>(error), information);
     const std::size_t echoed = std::min<std::size_t>(header.size(), pdu::term_req_data_bytes_max);
@@ -248,12 +251,12 @@ void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information,
     term.fes = static_cast<std::uint16_t>(error);
     term.fei = information;
     // Between two PDUs only: one that has begun to leave is lost with the connection anyway.
-    if (output_offset_ != 0 || control_bytes_ != 0)
-        return close(core::close_reason::protocol_error);
-    std::memcpy(control_.data(), &term, sizeof term);
-    std::memcpy(control_.data() + sizeof term, header.data(), echoed);
-    control_bytes_ = sizeof term + echoed;
-    control_offset_ = 0;
+    if (output_offset_ != 0) return close(core::close_reason::protocol_error);
+    // Behind an ICResp that waits to leave: a host may send both offence and ICReq in one packet.
+    std::byte* at = control_.data() + control_bytes_;
+    std::memcpy(at, &term, sizeof term);
+    std::memcpy(at + sizeof term, header.data(), echoed);
+    control_bytes_ += sizeof term + echoed;
     closes_after_control_ = true;
     request_flush();
     tcp_.needs_deadlines();

@@ -49,6 +49,57 @@ TEST(Controller, OpensAsManyQueuesAsAsked) {
     }
 }
 
+TEST(Connect, ARefusalIsToldInWordsWithWhatToDo) {
+    namespace sc = nvme::sc;
+    namespace parameter = nvme::connect_parameter;
+    const connect_parameters admin{.subnqn = "nqn.2026-11.x:y", .hostnqn = "nqn.2026-11.x:me"};
+    connect_parameters io = admin;
+    io.qid = 3;
+    io.cntlid = 7;
+    struct refused {
+        const connect_parameters& who;
+        nvme::status status;
+        nvme::invalid_parameter which;
+        const char* why;
+        const char* remedy;
+    };
+    for (const refused& r : {
+             refused{admin,
+                     sc::connect_invalid_host,
+                     {},
+                     "does not allow this host NQN: nqn.2026-11.x:me",
+                     "hosts"},
+             refused{admin, sc::connect_controller_busy, {}, "no controller left", "try again"},
+             refused{admin, sc::connect_invalid_parameters, parameter::subnqn, "no such subsystem",
+                     "discover"},
+             refused{admin, sc::connect_invalid_parameters, parameter::hostnqn,
+                     "not an NQN that a host", "nqn."},
+             refused{io, sc::connect_invalid_parameters, parameter::hostnqn, "another host NQN",
+                     ""},
+             refused{admin, sc::connect_invalid_parameters, parameter::hostid, "all zeroes",
+                     "UUID"},
+             refused{io, sc::connect_invalid_parameters, parameter::cntlid, "no controller 7",
+                     "again"},
+             refused{io, sc::connect_invalid_parameters, parameter::qid, "queue 3 is more",
+                     "fewer"},
+             refused{io, sc::connect_invalid_parameters, parameter::sqsize, "32 entries", "MQES"},
+             refused{io, sc::connect_invalid_parameters, parameter::kato,
+                     "offset 48 of the command", ""},
+             refused{io, sc::command_sequence_error, {}, "queue 3 exists", "again"},
+             refused{admin, sc::connect_incompatible_format, {}, "format", "target"},
+             refused{admin, sc::authentication_required, {}, "authenticate", "cannot"},
+             refused{admin, sc::internal_error, {}, "refuses", ""},
+         }) {
+        const error said = explain_refusal(r.who, r.status.no_retry(), r.which.pack());
+        EXPECT_NE(said.message.find(r.why), std::string::npos) << said.text();
+        EXPECT_NE(said.remedy.find(r.remedy), std::string::npos) << said.text();
+        EXPECT_NE(said.message.find("nqn.2026-11.x:y"), std::string::npos) << said.text();
+        EXPECT_NE(said.message.find(text_of(r.status.no_retry())), std::string::npos);
+        EXPECT_EQ(said.code,
+                  r.status.is(sc::connect_invalid_host) ? errc::permission_denied : errc::io_error);
+    }
+}
+
 TEST(Controller, TurnsAStatusIntoAReplyOrAnError) {
     const test::running_peer peer;
     const auto c = peer.connect();

@@ -47,6 +47,29 @@ TEST_F(LoadTest, ReadsAtDepthOnSeveralQueues) {
     expect_clean();
 }
 
+TEST_F(LoadTest, HoldsARate) {
+    const auto q = queues(1, 16);
+    region.depth = 16;
+    region.rate = 1000;
+    region.commands = 50;
+    load l(q, region);
+    ASSERT_TRUE(l.run());
+    EXPECT_EQ(l.report().reads, 50u);
+    EXPECT_GE(l.report().seconds, 0.049) << "the last one was due after 49 ms";
+    expect_clean();
+}
+
+// What it could not send in time counts as late: the wait is the target's fault.
+TEST_F(LoadTest, CountsFromWhenACommandWasDue) {
+    const auto q = queues(1, 1);
+    region.rate = 1e9;
+    region.commands = 200;
+    load l(q, region);
+    ASSERT_TRUE(l.run());
+    EXPECT_GE(static_cast<double>(l.report().read_latency.max_ns()), l.report().seconds * 0.5e9);
+    expect_clean();
+}
+
 TEST_F(LoadTest, MixesAsAsked) {
     const auto q = queues(1, 32);
     region.depth = 32;

@@ -1,0 +1,90 @@
+// One connection as both sides know it: the control reactor has identifier, queue pair and state,
+// the data reactor has the requests; the messages between them are part of it, so that telling
+// cannot fail. It is made and destroyed on the control reactor.
+#pragma once
+
+#include "connection_states.hpp"
+#include "group_device.hpp"
+#include "listener_account.hpp"
+#include "registered_slots.hpp"
+#include "transfer.hpp"
+#include "verbs.hpp"
+
+#include <fulmar/base/intrusive.hpp>
+#include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace fulmar::transport::rdma {
+
+class rdma_control;
+class rdma_group;
+class rdma_qpair;
+struct open_device;
+
+/// Called on: see the members. What is not marked never changes after creation.
+class rdma_connection final : public identifier_owner {
+  public:
+    rdma_connection(const identifier& from, open_device& on, const queue_shape& asked,
+                    std::shared_ptr<listener_account> counted);
+    rdma_connection(const rdma_connection&) = delete;
+    rdma_connection& operator=(const rdma_connection&) = delete;
+    ~rdma_connection();
+
+    const queue_shape shape;
+    const std::shared_ptr<listener_account> account;
+    const std::string peer;
+    const std::string local;
+    const std::uint32_t incarnation;
+    std::uint32_t send_work = 0;
+    std::uint32_t receive_work = 0;  ///< receives of its own; 0: they are shared
+    transfer_limits read_limits;
+    transfer_limits write_limits;
+    group_device* resources = nullptr;
+    rdma_group* group = nullptr;
+    registered_slots receives;       ///< when they are not shared
+    std::unique_ptr<identifier> id;  ///< the control reactor's
+    /// Posting: data reactor. Everything else: control reactor.
+    std::unique_ptr<queue_pair> wire;
+
+    // The control reactor's.
+    rdma_control& control;
+    open_device* where;  ///< until it is released
+    connection_state state = connection_state::offered;
+    bool peer_told = false;          ///< the poll group has been told that it ends
+    bool last_receive_told = false;  ///< … that nothing more is received
+    bool stopped = false;            ///< the poll group has stopped: it posts nothing more
+    bool overdue = false;            ///< the flush deadline has passed before that
+    list_hook control_hook{};
+    struct flush_timer final : engine::timer {
+        explicit flush_timer(rdma_connection& c) noexcept;
+        rdma_connection* owner;
+    };
+    flush_timer flush_deadline;
+
+    // The data reactor's.
+    rdma_qpair* queue = nullptr;
+    bool refused = false;  ///< the answer to `arrive`
+
+    /// One thing to tell, posted at most once.
+    struct note final : engine::message {
+        note(rdma_connection& c, handler h) noexcept : message(h), owner(&c) {}
+        rdma_connection* owner;
+    };
+    // To the data reactor.
+    note arrive;
+    note peer_gone;
+    note last_receive;
+    note released;
+    // To the control reactor.
+    note answered;
+    note wants_end;
+    note reaped;
+    note let_go;
+};
+
+}  // namespace fulmar::transport::rdma

@@ -1,0 +1,141 @@
+// NVMe/RDMA on the control reactor: the connection manager's one event channel, the devices in use,
+// and every connection from the host's request to the last reference. Must never: block, or destroy
+// a queue pair that a data reactor may still post to.
+#pragma once
+
+#include "group_device.hpp"
+#include "rdma_connection.hpp"
+#include "rdma_group.hpp"
+#include "verbs.hpp"
+
+#include <fulmar/base/log.hpp>
+#include <fulmar/core/counter_source.hpp>
+#include <fulmar/core/target.hpp>
+#include <fulmar/core/transport.hpp>
+#include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fulmar::transport::rdma {
+
+class rdma_control;
+class rdma_listener;
+
+/// What one data reactor has of a device, and the message that takes it away from there.
+struct device_part {
+    device_part(open_device& of, rdma_group& at, std::unique_ptr<group_device> what);
+    open_device* owner;
+    rdma_group* group;
+    std::unique_ptr<group_device> resources;
+    bool leaving = false;
+    struct leave_note final : engine::message {
+        explicit leave_note(device_part& p) noexcept;
+        void begin() noexcept;
+        device_part* owner;
+    };
+    leave_note leave;
+};
+
+/// A device in use.
+struct open_device {
+    open_device(rdma_control& c, device& d) noexcept;
+    rdma_control& control;
+    device* what;
+    bool going = false;
+    std::uint32_t users = 0;  ///< connections whose queue pair exists
+    std::vector<std::unique_ptr<device_part>> parts;
+    struct event_watch final : engine::descriptor_watch {
+        explicit event_watch(open_device& d) noexcept;
+        open_device* owner;
+    };
+    event_watch watch;
+};
+
+/// Called on: control reactor, all methods.
+class rdma_control final : public core::transport,
+                           public core::counter_source,
+                           private engine::poller {
+  public:
+    rdma_control(core::target& target, std::unique_ptr<manager_source> source);
+    ~rdma_control() override;
+
+    // core::transport.
+    [[nodiscard]] std::string_view name() const noexcept override { return "rdma"; }
+    fulmar::result<std::unique_ptr<core::listener>> listen(
+        const core::listener_spec& spec) override;
+    fulmar::result<std::unique_ptr<core::transport_group>> create_group(
+        core::poll_group& group) override;
+
+    void report(core::counters_report& into) const override;
+
+    // For listeners.
+    fulmar::result<std::unique_ptr<identifier>> open_identifier(const core::listener_spec& spec,
+                                                                std::uint16_t& port);
+    void add(rdma_listener& l) { listeners_.push_back(&l); }
+    void remove(rdma_listener& l) noexcept { std::erase(listeners_, &l); }
+    [[nodiscard]] core::target& target() noexcept { return target_; }
+    [[nodiscard]] engine::reactor& reactor() noexcept { return target_.control_reactor(); }
+
+    // What connections tell.
+    void on_answered(rdma_connection& c) noexcept;
+    void on_stopped(rdma_connection& c) noexcept;
+    void on_reaped(rdma_connection& c) noexcept;
+    void on_let_go(rdma_connection& c) noexcept;
+    void on_flush_deadline(rdma_connection& c) noexcept;
+    // What devices tell.
+    void on_device_events(open_device& d) noexcept;
+    void part_left(device_part& p) noexcept;
+
+    /// Devices and connections that exist. For tests.
+    [[nodiscard]] std::size_t device_count() const noexcept { return devices_.size(); }
+    [[nodiscard]] std::size_t connection_count() const noexcept;
+
+  private:
+    bool poll() noexcept override;
+
+    void on_manager_events() noexcept;
+    void on_event(manager_event& e) noexcept;
+    void on_request(rdma_listener& l, manager_event& e);
+    fulmar::result<void> offer(rdma_listener& l, manager_event& e, const queue_shape& shape);
+    void reject(rdma_listener& l, identifier& id, nvme::rdma::reject_reason why) noexcept;
+    [[nodiscard]] queue_limits limits_of(const device_facts& facts) const noexcept;
+
+    void advance(rdma_connection& c, connection_event on) noexcept;
+    void accept(rdma_connection& c) noexcept;
+    void end(rdma_connection& c) noexcept;
+    void release(rdma_connection& c, connection_event why) noexcept;
+    void count_out(rdma_connection& c) noexcept;
+    void destroy(rdma_connection& c) noexcept;
+
+    open_device& open(device& d);
+    fulmar::result<group_device*> part_of(open_device& d, rdma_group& g);
+    [[nodiscard]] rdma_group& least_loaded() noexcept;
+    void remove_device(open_device& d, std::string_view sign) noexcept;
+    void finish_removal(open_device& d) noexcept;
+    void look_for_absent_devices() noexcept;
+
+    core::target& target_;
+    std::unique_ptr<manager_source> source_;
+    std::unique_ptr<connection_manager> manager_;  // null while there is none
+    std::vector<rdma_group*> groups_;
+    std::vector<rdma_listener*> listeners_;
+    std::vector<std::unique_ptr<open_device>> devices_;
+    intrusive_list<rdma_connection, &rdma_connection::control_hook> connections_;
+    struct manager_watch final : engine::descriptor_watch {
+        explicit manager_watch(rdma_control& c) noexcept;
+        rdma_control* owner;
+    };
+    manager_watch manager_watch_;
+    struct presence_timer final : engine::timer {
+        explicit presence_timer(rdma_control& c) noexcept;
+        rdma_control* owner;
+    };
+    presence_timer presence_;
+    log::limiter complaints_;
+};
+
+}  // namespace fulmar::transport::rdma

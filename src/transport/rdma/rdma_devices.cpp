@@ -1,0 +1,166 @@
+// Devices on the control reactor: their resources for each data reactor, and their end. The kernel
+// waits for us when a device is removed: everything made of it is given up, in order and in time.
+#include "rdma_control.hpp"
+#include "rdma_listener.hpp"
+
+#include <fulmar/base/log.hpp>
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+namespace fulmar::transport::rdma {
+
+device_part::device_part(open_device& of, rdma_group& at, std::unique_ptr<group_device> what)
+    : owner(&of), group(&at), resources(std::move(what)), leave(*this) {}
+
+device_part::leave_note::leave_note(device_part& p) noexcept : message(nullptr), owner(&p) {}
+
+void device_part::leave_note::begin() noexcept {
+    set_handler([](engine::message& m) noexcept {
+        auto& self = static_cast<leave_note&>(m);
+        self.owner->group->detach(*self.owner->resources);
+        self.set_handler([](engine::message& home) noexcept {
+            device_part& p = *static_cast<leave_note&>(home).owner;
+            p.owner->control.part_left(p);
+        });
+        self.owner->owner->control.reactor().post(self);
+    });
+    owner->group->reactor().post(*this);
+}
+
+open_device::event_watch::event_watch(open_device& d) noexcept
+    : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
+          open_device& self = *static_cast<event_watch&>(w).owner;
+          self.control.on_device_events(self);
+      }),
+      owner(&d) {}
+
+open_device::open_device(rdma_control& c, device& d) noexcept
+    : control(c), what(&d), watch(*this) {}
+
+open_device& rdma_control::open(device& d) {
+    for (const auto& known : devices_)
+        if (known->what == &d) return *known;
+    devices_.push_back(std::make_unique<open_device>(*this, d));
+    open_device& made = *devices_.back();
+    const device_facts& facts = d.facts();
+    log::info("RDMA device {}: {} READs at a time, {}", facts.name, facts.max_read_depth,
+              facts.max_shared_receives != 0 ? "shared receive queues"
+                                             : "a receive queue for each connection");
+    if (d.descriptor() >= 0) {
+        if (auto watched = reactor().watch(made.watch, d.descriptor(), EPOLLIN); !watched)
+            log::warn("{}: its events cannot be waited for: {}", facts.name,
+                      watched.error().text());
+    }
+    if (!presence_.armed())
+        reactor().timers().arm(presence_, reactor().fresh_now() + bounds::presence_interval);
+    return made;
+}
+
+fulmar::result<group_device*> rdma_control::part_of(open_device& d, rdma_group& g) {
+    for (const auto& part : d.parts)
+        if (part->group == &g) return part->resources.get();
+    FULMAR_TRY(auto made, group_device::create(*d.what, g.group()));
+    d.parts.push_back(std::make_unique<device_part>(d, g, std::move(made)));
+    return d.parts.back()->resources.get();
+}
+
+void rdma_control::report(core::counters_report& into) const {
+    for (const auto& d : devices_) {
+        for (const auto& part : d->parts) {
+            const device_counters& c = part->resources->counters();
+            const auto add = [&](const char* name, const char* help,
+                                 const std::atomic<std::uint64_t>& value) {
+                into.samples.push_back(
+                    {name,
+                     help,
+                     true,
+                     {{"device", d->what->facts().name},
+                      {"reactor", fmt::format("{}", part->group->reactor().id().value())}},
+                     static_cast<double>(value.load(std::memory_order_relaxed))});
+            };
+            add("fulmar_rdma_completions_total", "RDMA work completions", c.completions);
+            add("fulmar_rdma_flushed_total",
+                "RDMA work that came back because its connection had ended", c.flushed);
+            add("fulmar_rdma_failed_total", "RDMA work that failed", c.failed);
+            add("fulmar_rdma_strays_total", "RDMA completions of nothing that was outstanding",
+                c.strays);
+            add("fulmar_rdma_overdue_total",
+                "RDMA connections whose work did not come back in time", c.overdue);
+        }
+    }
+}
+
+void rdma_control::on_device_events(open_device& d) noexcept {
+    device_event e;
+    while (d.what->next_event(e)) {
+        auto* c = static_cast<rdma_connection*>(e.owner);
+        switch (e.what) {
+            case device_event::kind::queue_pair_broken:
+                if (complaints_.allow(reactor().now()))
+                    log::warn("{}: {} ({})", d.what->facts().name, e.text, c->peer);
+                end(*c);
+                break;
+            case device_event::kind::last_receive:
+                if (std::exchange(c->last_receive_told, true)) break;
+                c->group->reactor().post(c->last_receive);
+                break;
+            case device_event::kind::communication_established: c->id->confirm(); break;
+            case device_event::kind::port_changed:
+                log::info("{}: {}", d.what->facts().name, e.text);
+                break;
+            case device_event::kind::device_gone: return remove_device(d, e.text);
+            case device_event::kind::other: break;
+        }
+    }
+}
+
+// A kernel that waits for us to let go of a device need not have told us.
+void rdma_control::look_for_absent_devices() noexcept {
+    for (std::size_t i = 0; i < devices_.size(); ++i)
+        if (!devices_[i]->going && !devices_[i]->what->present()) {
+            remove_device(*devices_[i], "it is not there any more");
+            break;  // which may have changed the list; the others have their turn next time
+        }
+    if (!devices_.empty())
+        reactor().timers().arm(presence_, reactor().fresh_now() + bounds::presence_interval);
+}
+
+void rdma_control::remove_device(open_device& d, std::string_view sign) noexcept {
+    if (std::exchange(d.going, true)) return;
+    log::warn("RDMA device {} is removed ({}): ending {} connections", d.what->facts().name, sign,
+              d.users);
+    for (rdma_listener* l : listeners_)
+        if (l->where() == d.what) l->lose("its RDMA device was removed");
+    const instant until = reactor().fresh_now() + bounds::removal_limit;
+    for (auto at = connections_.begin(); at != connections_.end();) {
+        rdma_connection& c = *at++;
+        if (c.where != &d) continue;
+        end(c);
+        if (c.state == connection_state::ending && c.flush_deadline.deadline() > until)
+            reactor().timers().arm(c.flush_deadline, until);
+    }
+    finish_removal(d);
+}
+
+// Queue pairs first, then what each data reactor has of it, then the device itself.
+void rdma_control::finish_removal(open_device& d) noexcept {
+    if (!d.going || d.users != 0) return;
+    for (const auto& part : d.parts)
+        if (!std::exchange(part->leaving, true)) part->leave.begin();
+    if (!d.parts.empty()) return;
+    reactor().unwatch(d.watch);
+    log::info("RDMA device {}: nothing of it is in use any more", d.what->facts().name);
+    manager_->close(*d.what);
+    std::erase_if(devices_, [&](const auto& one) { return one.get() == &d; });
+}
+
+void rdma_control::part_left(device_part& p) noexcept {
+    open_device& d = *p.owner;
+    std::erase_if(d.parts, [&](const auto& one) { return one.get() == &p; });
+    finish_removal(d);
+}
+
+}  // namespace fulmar::transport::rdma

@@ -1,0 +1,135 @@
+#include "rdma_group.hpp"
+
+#include "rdma_control.hpp"
+
+#include <fulmar/base/log.hpp>
+
+#include <sys/epoll.h>
+
+#include <new>
+
+namespace fulmar::transport::rdma {
+
+rdma_group::rdma_group(core::poll_group& group)
+    : group_(group), reaper_(*this), flusher_(*this), deadlines_(*this) {
+    reactor().add(reaper_, engine::stage::reap);
+    reactor().add(flusher_, engine::stage::flush);
+}
+
+rdma_group::~rdma_group() {
+    flush_all();
+    while (!devices_.empty()) detach(devices_.front());
+    reactor().timers().cancel(deadlines_);
+    reactor().remove(reaper_, engine::stage::reap);
+    reactor().remove(flusher_, engine::stage::flush);
+}
+
+void rdma_group::attach(group_device& d) noexcept {
+    if (d.group_hook.is_linked()) return;
+    const int fd = d.completions().descriptor();
+    if (fd >= 0) {
+        if (auto watched = reactor().watch(d.watch, fd, EPOLLIN); !watched)
+            log::warn("completions of {} cannot be waited for: {}", d.where().facts().name,
+                      watched.error().text());
+    }
+    d.begin();
+    devices_.push_back(d);
+}
+
+void rdma_group::detach(group_device& d) noexcept {
+    if (!d.group_hook.is_linked()) return;
+    reactor().unwatch(d.watch);
+    devices_.erase(devices_.iterator_to(d));
+}
+
+void rdma_group::adopt(rdma_connection& c) noexcept {
+    attach(*c.resources);
+    auto* q = new (std::nothrow) rdma_qpair(*this, c);
+    fulmar::result<void> begun = fail(errc::no_memory, "no memory for a connection");
+    if (q != nullptr) begun = q->begin();
+    c.refused = !begun;
+    if (begun) {
+        c.queue = q;
+        group_.add(*q);
+        all_.push_back(*q);
+        needs_deadlines();
+    } else {
+        if (group_.may_complain())
+            log::warn("{}: cannot take a connection of {}: {}", c.account->name, c.peer,
+                      begun.error().text());
+        delete q;
+    }
+    group_.target().control_reactor().post(c.answered);
+}
+
+void rdma_group::retire(rdma_qpair& q) noexcept {
+    all_.erase(all_.iterator_to(q));
+    if (q.input_hook.is_linked()) input_.erase(input_.iterator_to(q));
+    if (q.flush_hook.is_linked()) flush_.erase(flush_.iterator_to(q));
+    retired_.push_back(q);
+}
+
+bool rdma_group::reap_all() noexcept {
+    bool worked = false;
+    for (group_device& d : devices_) worked |= d.poll();
+    intrusive_list<rdma_qpair, &rdma_qpair::input_hook> due;
+    due.swap(input_);
+    while (!due.empty()) {
+        rdma_qpair& q = due.front();
+        due.pop_front();
+        worked |= q.take_in();
+    }
+    return worked;
+}
+
+bool rdma_group::has_completions() noexcept {
+    if (!input_.empty()) return true;
+    for (group_device& d : devices_)
+        if (d.has_completions()) return true;
+    return false;
+}
+
+// A queue without a descriptor has nothing to end a wait with: it goes on being polled.
+bool rdma_group::arm_all() noexcept {
+    bool armed = true;
+    for (group_device& d : devices_) armed = d.watch.watched() && d.arm() && armed;
+    return armed;
+}
+
+bool rdma_group::flush_all() noexcept {
+    bool worked = false;
+    intrusive_list<rdma_qpair, &rdma_qpair::flush_hook> due;
+    due.swap(flush_);
+    while (!due.empty()) {
+        rdma_qpair& q = due.front();
+        due.pop_front();
+        worked |= q.flush();
+    }
+    while (!retired_.empty()) {
+        rdma_qpair& q = retired_.front();
+        retired_.pop_front();
+        rdma_connection& link = q.link();
+        delete &q;
+        group_.load.fetch_sub(1, std::memory_order_relaxed);
+        group_.target().control_reactor().post(link.let_go);  // the last word about it
+        worked = true;
+    }
+    return worked;
+}
+
+void rdma_group::needs_deadlines() noexcept {
+    if (!deadlines_.armed())
+        reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
+}
+
+void rdma_group::on_deadlines(engine::timer& t) noexcept {
+    rdma_group& g = *static_cast<deadline_timer&>(t).owner;
+    bool again = false;
+    for (auto at = g.all_.begin(); at != g.all_.end();) {
+        rdma_qpair& q = *at++;
+        again = q.check_deadlines(g.reactor().now()) || again;
+    }
+    if (again) g.needs_deadlines();
+}
+
+}  // namespace fulmar::transport::rdma

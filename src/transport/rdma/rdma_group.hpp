@@ -1,0 +1,90 @@
+// The RDMA connections of one data reactor, and the completion queues that feed them.
+#pragma once
+
+#include "rdma_qpair.hpp"
+
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/transport.hpp>
+#include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace fulmar::transport::rdma {
+
+/// Called on: owning reactor, all methods.
+class rdma_group final : public core::transport_group {
+  public:
+    explicit rdma_group(core::poll_group& group);
+    ~rdma_group() override;
+
+    /// Builds the connection's end here; its answer is the connection's `answered`.
+    void adopt(rdma_connection& c) noexcept;
+    /// The device is going: nothing of it is polled any more.
+    void detach(group_device& d) noexcept;
+    void has_input(rdma_qpair& q) noexcept {
+        if (!q.input_hook.is_linked()) input_.push_back(q);
+    }
+    void needs_flush(rdma_qpair& q) noexcept {
+        if (!q.flush_hook.is_linked()) flush_.push_back(q);
+    }
+    void needs_deadlines() noexcept;
+    /// Destroyed at the end of the turn.
+    void retire(rdma_qpair& q) noexcept;
+
+    [[nodiscard]] core::poll_group& group() noexcept { return group_; }
+    [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
+
+    /// Scratch for one post.
+    struct work_scratch {
+        std::array<ibv_send_wr, bounds::work_per_post> work;
+        std::array<ibv_sge, bounds::work_per_post * bounds::work_pieces> pieces;
+        std::array<iovec, limits::max_chunks_per_request> vectors;
+    };
+    [[nodiscard]] work_scratch& scratch() noexcept { return scratch_; }
+
+  private:
+    struct reap_poller final : engine::poller {
+        explicit reap_poller(rdma_group& g) noexcept : owner(g) {}
+        bool poll() noexcept override { return owner.reap_all(); }
+        bool has_work() noexcept override { return owner.has_completions(); }
+        bool try_sleep() noexcept override { return owner.arm_all(); }
+        rdma_group& owner;
+    };
+    struct flush_poller final : engine::poller {
+        explicit flush_poller(rdma_group& g) noexcept : owner(g) {}
+        bool poll() noexcept override { return owner.flush_all(); }
+        bool has_work() noexcept override {
+            return !owner.flush_.empty() || !owner.retired_.empty();
+        }
+        rdma_group& owner;
+    };
+    bool reap_all() noexcept;
+    bool has_completions() noexcept;
+    bool arm_all() noexcept;
+    bool flush_all() noexcept;
+    void attach(group_device& d) noexcept;
+    static void on_deadlines(engine::timer& t) noexcept;
+
+    core::poll_group& group_;
+    reap_poller reaper_;
+    flush_poller flusher_;
+    work_scratch scratch_;
+    intrusive_list<group_device, &group_device::group_hook> devices_;
+    intrusive_list<rdma_qpair, &rdma_qpair::group_hook> all_;
+    intrusive_list<rdma_qpair, &rdma_qpair::input_hook> input_;
+    intrusive_list<rdma_qpair, &rdma_qpair::flush_hook> flush_;
+    intrusive_list<rdma_qpair, &rdma_qpair::group_hook> retired_;
+    struct deadline_timer : engine::timer {
+        explicit deadline_timer(rdma_group& g) noexcept
+            : timer(&rdma_group::on_deadlines), owner(&g) {}
+        rdma_group* owner;
+    };
+    deadline_timer deadlines_;
+};
+
+}  // namespace fulmar::transport::rdma

@@ -1,0 +1,51 @@
+// Listens for NVMe/RDMA connections at one address; while no RDMA device has that address, it waits
+// for one.
+#pragma once
+
+#include "rdma_control.hpp"
+
+#include <fulmar/core/transport.hpp>
+#include <fulmar/engine/timer_wheel.hpp>
+
+#include <memory>
+#include <string>
+
+namespace fulmar::transport::rdma {
+
+/// Called on: control reactor, all methods.
+class rdma_listener final : public core::listener, public identifier_owner {
+  public:
+    /// A missing device is no error: the listener waits. Errors: those of
+    /// connection_manager::listen().
+    static fulmar::result<std::unique_ptr<core::listener>> open(const core::listener_spec& spec,
+                                                                rdma_control& control);
+    ~rdma_listener() override;
+    [[nodiscard]] core::listener_status status() const override;
+
+    [[nodiscard]] device* where() const noexcept { return id_ != nullptr ? id_->where() : nullptr; }
+    /// Its device is going: listens no more, and tries again until one has the address.
+    void lose(std::string_view why) noexcept;
+    [[nodiscard]] const std::string& name() const noexcept { return account->name; }
+
+    std::shared_ptr<listener_account> account;
+
+  private:
+    rdma_listener(const core::listener_spec& spec, rdma_control& control);
+    void try_again() noexcept;
+
+    core::listener_spec spec_;
+    rdma_control& control_;
+    std::unique_ptr<identifier> id_;
+    std::string waits_for_;  // while there is no id_
+    struct retry_timer final : engine::timer {
+        explicit retry_timer(rdma_listener& l) noexcept
+            : timer([](engine::timer& t) noexcept {
+                  static_cast<retry_timer&>(t).owner->try_again();
+              }),
+              owner(&l) {}
+        rdma_listener* owner;
+    };
+    retry_timer retry_;
+};
+
+}  // namespace fulmar::transport::rdma

@@ -1,0 +1,212 @@
+// The life of an NVMe/RDMA connection on its data reactor: its requests, its deadlines, its end.
+#include "rdma_qpair.hpp"
+
+#include "rdma_group.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/target.hpp>
+
+#include <new>
+
+namespace fulmar::transport::rdma {
+
+namespace sc = nvme::sc;
+
+rdma_qpair::rdma_qpair(rdma_group& group, rdma_connection& link)
+    : qpair(group.group()),
+      rdma_(group),
+      link_(link),
+      device_(*link.resources),
+      wire_(*link.wire),
+      number_(wire_.number()),
+      chunk_wait_(*this) {
+    for (rdma_request& r : first_requests_) {
+        r.owner = this;
+        free_.push_back(r);
+    }
+    opened_ = last_progress_ = group.reactor().now();
+    group.group().pool().open(
+        credit(), mem::buffer_pool::chunks_for(group.group().options().max_transfer_bytes), true);
+}
+
+rdma_qpair::~rdma_qpair() {
+    FULMAR_ASSERT(account_.outstanding() == 0);
+    free_.clear();
+    reads_.clear();
+    answers_.clear();
+    group().pool().close(credit());
+}
+
+fulmar::result<void> rdma_qpair::begin() {
+    try {
+        inbox_.resize(link_.shape.entries + 1);
+        device_.add(number_, *this);
+    } catch (const std::bad_alloc&) {
+        return fail(errc::no_memory, "no memory for a connection");
+    }
+    bool able = account_.create(link_.send_work);
+    for (std::uint32_t i = 0; i < link_.receives.count() && able; ++i) {
+        recycle(i);
+        able = own_receives_ == i + 1;
+    }
+    if (able) return {};
+    device_.remove(number_);
+    return fail(errc::io_error, "the device takes no receive buffers");
+}
+
+// --- requests ------------------------------------------------------------------------------------
+
+// What the queue pair was made for is what the host said when it connected; its Connect cannot have
+// more.
+bool rdma_qpair::grow(std::uint32_t depth) noexcept {
+    if (depth > link_.shape.entries) return false;
+    requests_.reset(new (std::nothrow) rdma_request[depth]);
+    if (requests_ == nullptr) return false;
+    request_count_ = depth;
+    for (std::uint32_t i = 0; i < depth; ++i) {
+        requests_[i].owner = this;
+        free_.push_front(requests_[i]);
+    }
+    return true;
+}
+
+void rdma_qpair::connected() noexcept {
+    handshake_counted_ = false;
+    link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+}
+
+rdma_request* rdma_qpair::allocate() noexcept {
+    if (free_.empty()) return nullptr;
+    rdma_request& r = free_.front();
+    free_.pop_front();
+    r.in_use = true;
+    ++unanswered_;
+    return &r;
+}
+
+void rdma_qpair::give_back(rdma_request& r) noexcept {
+    if (!r.answer_posted) --unanswered_;
+    r.phase = transfer_phase::none;
+    r.answer_posted = false;
+    r.in_use = false;
+    if (!stopped_) {
+        free_.push_front(r);  // the warmest first
+        if (inbox_count_ != 0) rdma_.has_input(*this);
+    }
+    on_answered(r);  // last: it may end this connection
+}
+
+template <typename Visit>
+void rdma_qpair::each_request(Visit&& visit) noexcept {
+    for (rdma_request& r : first_requests_)
+        if (r.in_use) visit(r);
+    for (std::uint32_t i = 0; i < request_count_; ++i)
+        if (requests_[i].in_use) visit(requests_[i]);
+}
+
+void rdma_qpair::for_each_request(void (*visit)(core::request&, void*), void* context) noexcept {
+    // A Connect whose data is on its way is not core's yet.
+    each_request([&](rdma_request& r) {
+        if (r.phase != transfer_phase::connect) visit(r, context);
+    });
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+// The device may have work for `r`: its memory stays until that has come back.
+void rdma_qpair::lend(rdma_request& r) noexcept {
+    if (r.posted != 0 && r.chain) r.lent = std::move(r.chain);
+}
+
+void rdma_qpair::stop() noexcept {
+    stopped_ = true;
+    group().load.fetch_add(1, std::memory_order_relaxed);  // until the queue pair is destroyed
+    group().pool().cancel(chunk_wait_);
+    spare_.release();
+    for (; inbox_count_ != 0; --inbox_count_) {
+        recycle(inbox_[inbox_first_].slot);
+        inbox_first_ = (inbox_first_ + 1) % static_cast<std::uint32_t>(inbox_.size());
+    }
+    reads_.clear();
+    answers_.clear();
+    each_request([this](rdma_request& r) {
+        lend(r);
+        switch (std::exchange(r.phase, transfer_phase::none)) {
+            case transfer_phase::none: return;
+            case transfer_phase::connect:
+                if (r.posted == 0) r.lent.release();
+                r.in_use = false;
+                --unanswered_;
+                return;
+            case transfer_phase::fetch: return on_data(r, sc::aborted_sq_deletion);
+            case transfer_phase::answer: return give_back(r);
+        }
+    });
+    if (!released_) group().target().control_reactor().post(link_.wants_end);
+}
+
+void rdma_qpair::on_peer_gone(core::close_reason why) noexcept { close(why); }
+
+void rdma_qpair::on_last_receive() noexcept {
+    last_receive_seen_ = true;
+    check_reaped();
+}
+
+// Everything that was posted has come back: the queue pair can be destroyed.
+void rdma_qpair::check_reaped() noexcept {
+    if (!stopped_ || reaped_told_ || released_) return;
+    if (account_.outstanding() != 0) return;
+    const bool shared = device_.shared_receives() != nullptr;
+    if (shared ? !last_receive_seen_ : own_receives_ != 0) return;
+    reaped_told_ = true;
+    group().target().control_reactor().post(link_.reaped);
+}
+
+void rdma_qpair::on_released() noexcept {
+    if (released_) return;
+    // Completions of this queue pair that are still in the queue find their owner now or never: the
+    // next of this number can only come after this message.
+    while (device_.poll()) {}
+    released_ = true;
+    device_.remove(number_);
+    if (account_.outstanding() != 0) device_.count(&device_counters::overdue);
+    close(core::close_reason::transport_error);
+    account_.abandon([this](const account::entry& e) { entry_home(*e.owner, e.kind); });
+    own_receives_ = 0;
+    if (retired_) rdma_.retire(*this);
+}
+
+void rdma_qpair::retire() noexcept {
+    retired_ = true;
+    link_.account->connections.fetch_sub(1, std::memory_order_relaxed);
+    if (handshake_counted_) link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    if (released_) rdma_.retire(*this);
+}
+
+void rdma_qpair::describe(core::connection_status& into) const {
+    into.transport = "rdma";
+    into.peer = link_.peer;
+    into.local = link_.local;
+}
+
+// --- deadlines -----------------------------------------------------------------------------------
+
+bool rdma_qpair::check_deadlines(instant now) noexcept {
+    if (stopped_) return false;
+    const core::target_options& options = group().options();
+    const bool connected = state() == core::qpair_state::live;
+    const bool connecting = state() == core::qpair_state::connecting;
+    const bool silent = !connected && !connecting &&
+                        now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
+    const bool working = account_.outstanding() != 0 || has_output();
+    const bool stuck =
+        working && now - last_progress_ >= std::chrono::seconds(options.send_stall_s);
+    if (silent || stuck) {
+        close(core::close_reason::stalled);
+        return false;
+    }
+    return !connected || working;
+}
+
+}  // namespace fulmar::transport::rdma
