@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 
 namespace fulmar::admin {
 
@@ -20,11 +22,18 @@ constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_wor
     "create_subsystem", "delete_subsystem",   "pause_subsystem", "resume_subsystem",
     "add_namespace",    "remove_namespace",   "set_ana_state",   "add_host",
     "remove_host",      "set_allow_any_host", "add_listener",    "remove_listener",
-    "add_referral",     "remove_referral"};
+    "add_referral",     "remove_referral",    "detach_device",   "attach_device"};
+
+template <typename Wanted, typename... All>
+constexpr std::size_t place_in(const std::variant<All...>*) {
+    std::size_t place = 0;
+    (void)((std::is_same_v<Wanted, All> || (++place, false)) || ...);
+    return place;
+}
 
 template <typename Change>
 constexpr std::size_t index_of() {
-    return core::change(Change{}).index();
+    return place_in<Change>(static_cast<const core::change*>(nullptr));
 }
 
 void write(ordered_json& out, const core::create_device& c) {
@@ -71,6 +80,12 @@ void write(ordered_json& out, const core::add_listener& c) { out["listener"] = t
 void write(ordered_json& out, const core::remove_listener& c) { out["name"] = c.name; }
 void write(ordered_json& out, const core::add_referral& c) { out["referral"] = to_json(c.spec); }
 void write(ordered_json& out, const core::remove_referral& c) { out["referral"] = to_json(c.spec); }
+
+void write(ordered_json& out, const core::detach_device& c) {
+    out["name"] = c.name;
+    out["drain"] = c.drain;
+}
+void write(ordered_json& out, const core::attach_device& c) { out["name"] = c.name; }
 
 /// Reads the members of one kind of change; every member is required.
 class change_reader {
@@ -141,6 +156,9 @@ core::change read_op(std::size_t op, change_reader in) {
         case index_of<core::remove_listener>(): return core::remove_listener{in.text("name")};
         case index_of<core::add_referral>():
             return core::add_referral{in.object("referral", read_referral)};
+        case index_of<core::detach_device>():
+            return core::detach_device{in.text("name"), in.truth("drain")};
+        case index_of<core::attach_device>(): return core::attach_device{in.text("name")};
         default: return core::remove_referral{in.object("referral", read_referral)};
     }
 }

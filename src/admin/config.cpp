@@ -57,7 +57,8 @@ void read_tcp(json_place where, problem_list& problems, admin_options& options) 
     reader.read("port", tcp.port, 0);
     reader.require("token_file", "a file with the bearer token, mode 0600");
     if (reader.read("token_file", tcp.token_file) && tcp.token_file.empty())
-        reader.complain("token_file", "must not be empty");
+        reader.complain("token_file", "must not be empty",
+                        "a file with the bearer token, mode 0600");
     reader.finish();
     options.tcp = std::move(tcp);
 }
@@ -80,7 +81,8 @@ void read_cores(json_place where, problem_list& problems, core_options& options)
     const std::vector<json_place> cpus = reader.items("cpus", limits::max_data_reactors);
     for (const json_place& item : cpus) {
         if (item.node->kind != json_kind::natural || item.node->natural > max_cpu)
-            problems.add({item.pointer, item.node->line, "is not the number of a CPU", ""});
+            problems.add({item.pointer, item.node->line, "is not the number of a CPU",
+                          "such as 0; `lscpu -e` lists them"});
         else
             options.cpus.push_back(static_cast<int>(item.node->natural));
     }
@@ -89,7 +91,7 @@ void read_cores(json_place where, problem_list& problems, core_options& options)
             "cpus", fmt::format("names {} CPUs for {} data reactors", cpus.size(), options.data),
             "one CPU for each, or none");
     if (std::set(options.cpus.begin(), options.cpus.end()).size() != options.cpus.size())
-        reader.complain("cpus", "names a CPU twice");
+        reader.complain("cpus", "names a CPU twice", "one CPU for each data reactor, or none");
     constexpr std::uint32_t longest_busy_us = 1'000'000;
     reader.read("busy_poll_us", options.busy_poll_us, 0, longest_busy_us);
     reader.finish();
@@ -120,17 +122,16 @@ void read_discovery(json_place where, problem_list& problems, core::target_optio
 }
 
 void read_limits(json_place where, problem_list& problems, core::target_options& options) {
-    constexpr std::uint64_t least_transfer = 4096;
     constexpr std::uint32_t least_depth = 2;
     object_reader reader(std::move(where), problems);
-    if (reader.read_size("max_transfer", options.max_transfer_bytes, least_transfer,
-                         limits::max_transfer_bytes) &&
+    if (reader.read_size("max_transfer", options.max_transfer_bytes,
+                         limits::least_max_transfer_bytes, limits::max_transfer_bytes) &&
         (options.max_transfer_bytes & (options.max_transfer_bytes - 1)) != 0)
         reader.complain("max_transfer", "must be a power of two",
                         "hosts learn it as MDTS, which counts in powers of two");
     if (reader.read_size("in_capsule", options.in_capsule_bytes, 0, limits::max_in_capsule_bytes) &&
         options.in_capsule_bytes % 512 != 0)
-        reader.complain("in_capsule", "must be a multiple of 512");
+        reader.complain("in_capsule", "must be a multiple of 512", "such as \"8KiB\", or 0");
     reader.read("queue_depth", options.max_queue_depth, least_depth, limits::max_queue_depth);
     reader.read("io_queues", options.max_io_queues, 1, limits::max_io_queues);
     reader.read("connections_per_listener", options.max_connections_per_listener, 1,
@@ -147,8 +148,9 @@ void read_timeouts(json_place where, problem_list& problems, core::target_option
     reader.read("first_pdu_ms", options.first_pdu_timeout_ms, shortest_ms, max_timeout_ms);
     reader.read("send_stall_s", options.send_stall_s, 1, max_timeout_s);
     reader.read("data_stall_s", options.data_stall_s, 1, max_timeout_s);
-    // CRDT counts in units of 100 ms, in 16 bits.
-    reader.read("retry_delay_ms", options.retry_delay_ms, 0, max_timeout_ms);
+    // CRDT counts in units of 100 ms, in 16 bits; none at all makes Linux retry five times at once.
+    constexpr std::uint32_t crdt_unit_ms = 100;
+    reader.read("retry_delay_ms", options.retry_delay_ms, crdt_unit_ms, max_timeout_ms);
     reader.read("ana_transition_s", options.ana_transition_s, 1, 255);
     reader.finish();
 }

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 
 namespace fulmar::admin {
 
@@ -87,6 +88,46 @@ tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
     loaded_config out{std::move(*config), std::move(*text), {}};
     out.digest = digest_of(out.text);
     return out;
+}
+
+namespace {
+
+/// Equal for paths that lead to one file; a file that is not there yet is known by where it would
+/// be.
+std::string file_identity(const std::string& path) {
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0) {
+        if (S_ISBLK(about.st_mode)) return fmt::format("block device {}", about.st_rdev);
+        return fmt::format("inode {} of {}", about.st_ino, about.st_dev);
+    }
+    std::error_code failed;
+    const auto real = std::filesystem::weakly_canonical(path, failed);
+    return failed ? path : real.string();
+}
+
+}  // namespace
+
+problem_list check_files(const loaded_config& loaded) {
+    problem_list problems;
+    problem_list ignored;  // the text was accepted before
+    const std::optional<json_node> root = parse_json(loaded.text, config_bounds, ignored);
+    const json_node* array = root ? root->find("devices") : nullptr;
+    const std::vector<core::device_spec>& devices = loaded.config.spec.devices;
+    std::map<std::string, std::size_t> first;
+    for (std::size_t i = 0; array != nullptr && i < devices.size(); ++i) {
+        if (devices[i].path.empty()) continue;
+        const auto [same, fresh] = first.emplace(file_identity(devices[i].path), i);
+        if (fresh) continue;
+        const auto line = [&](std::size_t of) {
+            const json_node* node = array->items[of].find("path");
+            return node != nullptr ? node->line : array->items[of].line;
+        };
+        problems.add({fmt::format("/devices/{}/path", i), line(i),
+                      fmt::format("is the file of device \"{}\" in line {}",
+                                  devices[same->second].name, line(same->second)),
+                      "one file backs one device"});
+    }
+    return problems;
 }
 
 std::string render_config(std::string_view text, const core::target_spec& spec) {

@@ -1,5 +1,6 @@
 #include "control_client.hpp"
 
+#include <fulmar/base/log.hpp>
 #include <fulmar/base/unique_fd.hpp>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -7,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include <atomic>
+#include <exception>
 #include <list>
 #include <system_error>
 #include <utility>
@@ -104,8 +106,8 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         wakeup_.async_wait(asio::posix::stream_descriptor::wait_read,
                            [self = shared_from_this()](boost::system::error_code failure) {
                                if (failure) return;
+                               self->wait_for_answers();  // first: a continuation may throw
                                self->take_answers();
-                               self->wait_for_answers();
                            });
     }
 
@@ -122,8 +124,13 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         while (in_order != nullptr) {
             const std::unique_ptr<call> done(std::exchange(in_order, in_order->below));
             calls_.erase(done->place);
-            if (const then next = std::move(done->next))
+            const then next = std::move(done->next);
+            if (!next) continue;
+            try {
                 next(std::move(done->outcome), done->revision);
+            } catch (const std::exception& failure) {  // the others still get their answers
+                log::error("administration: an answer was dropped: {}", failure.what());
+            }
         }
     }
 

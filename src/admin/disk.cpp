@@ -15,6 +15,11 @@
 
 namespace fulmar::admin {
 
+result<void> disk::reserve(int fd, std::uint64_t from, std::uint64_t bytes) {
+    if (from >= bytes) return {};
+    return write_synced(fd, from, std::string(static_cast<std::size_t>(bytes - from), '\0'));
+}
+
 result<void> disk::replace(const std::string& path, std::string_view text) {
     const std::string fresh = path + ".new";
     FULMAR_CHECK(make_synced(fresh, text, path));

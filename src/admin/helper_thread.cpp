@@ -1,57 +1,57 @@
 #include "helper_thread.hpp"
 
-#include <mutex>
-#include <system_error>
-#include <thread>
+#include <fulmar/base/log.hpp>
+#include <fulmar/engine/helper_job.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <exception>
+#include <memory>
 #include <utility>
 
 namespace fulmar::admin {
 
-/// Shared by the owner and the thread; the message on the way home holds a share as well.
-struct helper_thread::state final : engine::message {
-    state() : message(&state::at_home) {}
+class helper_thread::job final : public engine::helper_job {
+  public:
+    job(helper_thread& owner, std::function<void()> work, std::function<void()> next) noexcept
+        : owner_(owner), work_(std::move(work)), next_(std::move(next)) {}
 
-    static void at_home(engine::message& m) noexcept {
-        const std::shared_ptr<state> self = std::move(static_cast<state&>(m).on_the_way);
-        if (self->owner == nullptr) return;
-        self->owner->job_.reset();
-        if (self->next) self->next();
+  private:
+    void work() noexcept override {
+        // Nobody waits for it: whatever a host wants comes first.
+        static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10));
+        attempt(work_);
     }
+    void come_home() noexcept override {
+        const std::unique_ptr<job> self(this);
+        owner_.job_ = nullptr;
+        next_();
+    }
+    void left_alone() noexcept override { delete this; }
 
-    std::mutex lock;
-    engine::reactor* home = nullptr;    // guarded by lock; null: abandoned
-    helper_thread* owner = nullptr;     // the reactor's
-    std::function<void()> next;         // the reactor's
-    std::shared_ptr<state> on_the_way;  // from post to arrival
+    helper_thread& owner_;
+    std::function<void()> work_;
+    std::function<void()> next_;
 };
 
-helper_thread::helper_thread() = default;
-
-helper_thread::~helper_thread() {
-    if (job_ == nullptr) return;
-    job_->owner = nullptr;
-    const std::lock_guard guard(job_->lock);
-    job_->home = nullptr;
+void helper_thread::attempt(const std::function<void()>& work) noexcept {
+    try {
+        work();
+    } catch (const std::exception& failure) {
+        log::error("journal: a job on the disk was given up: {}", failure.what());
+    }
 }
 
-result<void> helper_thread::run(engine::reactor& home, std::function<void()> job,
+helper_thread::~helper_thread() {
+    if (job_ != nullptr) job_->abandon();
+}
+
+result<void> helper_thread::run(engine::reactor& home, std::function<void()> work,
                                 std::function<void()> next) {
-    auto shared = std::make_shared<state>();
-    shared->home = &home;
-    shared->owner = this;
-    shared->next = std::move(next);
-    try {
-        std::thread([shared, work = std::move(job)] {
-            work();
-            const std::lock_guard guard(shared->lock);
-            if (shared->home == nullptr) return;
-            shared->on_the_way = shared;
-            shared->home->post(*shared);
-        }).detach();
-    } catch (const std::system_error& failure) {
-        return fail(errc::no_memory, failure.what());
-    }
-    job_ = std::move(shared);
+    auto made = std::make_unique<job>(*this, std::move(work), std::move(next));
+    FULMAR_CHECK(made->start(home));
+    job_ = made.release();
     return {};
 }
 

@@ -3,16 +3,16 @@
 // may never end; then its thread is left behind.
 #pragma once
 
+#include <fulmar/base/result.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <functional>
-#include <memory>
 
 namespace fulmar::admin {
 
 class helper_thread {
   public:
-    helper_thread();
+    helper_thread() = default;
     /// A job that is still running is abandoned: its continuation will not run.
     ~helper_thread();
     helper_thread(const helper_thread&) = delete;
@@ -20,13 +20,17 @@ class helper_thread {
 
     [[nodiscard]] bool busy() const noexcept { return job_ != nullptr; }
 
-    /// Runs `job` on the thread, then `next` on `home`. `job` must own whatever it touches. Only
-    /// while not busy. Errors: no_memory when no thread can be had; then neither runs.
-    result<void> run(engine::reactor& home, std::function<void()> job, std::function<void()> next);
+    /// Runs `work` on the thread, then `next` on `home`. `work` must own whatever it touches; what
+    /// it throws ends it there, so that its outcome must begin as a failure. Only while not busy.
+    /// Errors: no_memory when no thread can be had; then neither runs.
+    result<void> run(engine::reactor& home, std::function<void()> work, std::function<void()> next);
+
+    /// Runs `work` here; what it throws ends it, and is logged.
+    static void attempt(const std::function<void()>& work) noexcept;
 
   private:
-    struct state;
-    std::shared_ptr<state> job_;
+    class job;
+    job* job_ = nullptr;  // its own owner: it may outlive us
 };
 
 }  // namespace fulmar::admin

@@ -1,4 +1,5 @@
 // Writing the journal: many changes in one write, and what happens when the disk refuses.
+#include "change_json.hpp"
 #include "journal_impl.hpp"
 
 #include <fulmar/base/log.hpp>
@@ -40,6 +41,7 @@ journal::impl::~impl() {
         reactor_->timers().cancel(retry_timer_);
         reactor_->timers().cancel(stop_timer_);
     }
+    if (next_fd_ >= 0) files_.close(next_fd_);
     if (fd_ >= 0) files_.close(fd_);
 }
 
@@ -70,16 +72,36 @@ void journal::impl::pending_record::answer(const result<void>& outcome) const {
     if (tell) tell(outcome);
 }
 
-void journal::impl::run_on(engine::reactor& control, engine::file_io& io,
-                           std::function<core::target_spec()> current) {
+core::target_spec journal::impl::configured() const {
+    const std::lock_guard guard(lock_);
+    return wanted_.spec();
+}
+
+bool journal::impl::knows(const core::change& removal) const {
+    const std::lock_guard guard(lock_);
+    return wanted_.has(removal);
+}
+
+void journal::impl::run_on(engine::reactor& control, engine::file_io& io) {
     reactor_ = &control;
     io_ = &io;
-    current_ = std::move(current);
     if (broken_) control.timers().arm(retry_timer_, control.now() + retry_delay_);
     flush();
 }
 
+// No retry: what cannot write a file now will not learn it.
+void journal::impl::run_without_files(engine::reactor& control, error why) {
+    break_down(std::move(why));
+    reactor_ = &control;
+}
+
 void journal::impl::append(const core::change& what, std::uint64_t revision, waiter* w) {
+    {
+        const std::lock_guard guard(lock_);
+        if (const auto followed = wanted_.follow(what); !followed)
+            log::error("journal: {} does not fit the configuration: {}", describe(what),
+                       followed.error().text());
+    }
     if (!broken_ && pending_.size() >= max_pending)
         break_down({errc::no_memory, "the disk does not keep up with the changes", path_});
     if (broken_) {
@@ -93,10 +115,11 @@ void journal::impl::append(const core::change& what, std::uint64_t revision, wai
     flush();
 }
 
-void journal::impl::rebase(std::string digest, told done) {
+void journal::impl::rebase(std::string digest, core::target_spec spec, told done) {
     {
         const std::lock_guard guard(lock_);
         base_digest_ = digest;
+        wanted_ = spec_editor(std::move(spec));
     }
     if (broken_) return done(not_durable());
     pending_record record;
@@ -123,7 +146,8 @@ void journal::impl::count_unfolded() {
 void journal::impl::fill_batch() {
     const std::uint64_t first = last_sequence_ + 1;
     std::uint64_t changes = 0;
-    const auto add = [&](pending_record&& entry) {
+    write_.records.reserve(pending_.size() + 1);  // what throws, throws before a record moves
+    const auto add = [&](pending_record& entry) {
         journal_record record{++last_sequence_, first, entry.what};
         if (auto* base = std::get_if<base_record>(&record.what); base == nullptr)
             ++changes;
@@ -131,17 +155,18 @@ void journal::impl::fill_batch() {
             base->through = record.sequence;
         write_.bytes += encode(record);
         write_.records.push_back(std::move(entry));
+        entry.waiter = nullptr;  // has one place that answers it
+        entry.tell = nullptr;
     };
     if (needs_header_) {
         pending_record header;
         header.what = base_record{base_digest(), 0, std::nullopt};
         header.through_here = true;
-        add(std::move(header));
+        add(header);
         needs_header_ = false;
     }
     std::size_t taken = 0;
-    while (taken < pending_.size() && write_.bytes.size() < batch_bytes)
-        add(std::move(pending_[taken++]));
+    while (taken < pending_.size() && write_.bytes.size() < batch_bytes) add(pending_[taken++]);
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
     unfolded_ += changes;
     const std::lock_guard guard(lock_);
@@ -150,7 +175,7 @@ void journal::impl::fill_batch() {
 }
 
 void journal::impl::flush() noexcept {
-    const bool held = fold_ == fold_stage::draining || fold_ == fold_stage::rotating;
+    const bool held = fold_ == fold_stage::draining;
     if (io_ == nullptr || write_.busy || broken_ || held || pending_.empty()) return;
     write_.bytes.clear();
     write_.records.clear();
@@ -231,23 +256,27 @@ void journal::impl::break_down(error why) {
 
 void journal::impl::retry() noexcept {
     if (!broken_ || stopping_) return;
-    if (helper_.busy() || write_.busy || !current_) {
+    if (helper_.busy() || write_.busy) {
         reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
         return;
     }
     rotate([this](const result<int>& fd) {
-        if (fd) return write_snapshot();
+        if (fd) {
+            adopt(*fd);
+            return write_snapshot();
+        }
         retry_delay_ = std::min(2 * retry_delay_, longest_retry_delay);
         reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
     });
 }
 
-/// It holds what the failed writes held, and what was dropped since.
+/// It holds what the failed writes held, and what was dropped since; and what is configured but
+/// could not be opened at start, which the running target cannot tell.
 void journal::impl::write_snapshot() {
     broken_ = false;
     needs_header_ = false;
     pending_record snapshot;
-    snapshot.what = base_record{base_digest(), 0, current_()};
+    snapshot.what = base_record{base_digest(), 0, configured()};
     snapshot.through_here = true;
     snapshot.tell = [this](const result<void>& outcome) {
         if (!outcome) return;
@@ -264,16 +293,16 @@ void journal::impl::write_snapshot() {
 
 void journal::impl::helper(std::function<void()> job, std::function<void()> next) {
     if (helper_.run(*reactor_, job, next)) return;
-    job();  // no thread to be had: late is better than never
+    helper_thread::attempt(job);  // no thread to be had: late is better than never
     next();
 }
 
-/// Gives the segment being written a number and starts another. Nothing is being written meanwhile.
-/// When that fails, the old one can be written on.
+/// Gives the segment being written a number and starts another, which is for adopt(): until then
+/// writes go on in the old one, whatever its name is by then. When it fails they go on there, too.
 void journal::impl::rotate(std::function<void(result<int>)> next) {
     auto outcome = std::make_shared<rotation>();
     const auto job = [outcome, closed = fmt::format("{}.{}", path_, next_number_), &files = files_,
-                      path = path_, folder = folder_] {
+                      path = path_, folder = folder_, room = options_.fold_bytes] {
         const result<void> renamed = files.rename(path, closed);
         outcome->renamed = renamed.has_value();
         if (!renamed && renamed.error().code != errc::not_found) {
@@ -282,6 +311,7 @@ void journal::impl::rotate(std::function<void(result<int>)> next) {
         }
         outcome->fd = files.open_locked(path);
         if (!outcome->fd) return;
+        static_cast<void>(files.reserve(*outcome->fd, 0, room));  // slower without
         if (const result<void> synced = files.sync_folder(folder); !synced) {
             files.close(*outcome->fd);
             outcome->fd = tl::unexpected(synced.error());
@@ -289,13 +319,15 @@ void journal::impl::rotate(std::function<void(result<int>)> next) {
     };
     helper(job, [this, outcome, then = std::move(next)] {
         if (outcome->renamed) ++next_number_;
-        if (outcome->fd) {
-            if (fd_ >= 0) files_.close(fd_);
-            fd_ = *outcome->fd;
-            offset_ = 0;
-        }
         then(outcome->fd);
     });
+}
+
+/// What is written from now on goes there. Nothing is being written now.
+void journal::impl::adopt(int fd) noexcept {
+    if (fd_ >= 0) files_.close(fd_);
+    fd_ = fd;
+    offset_ = 0;
 }
 
 // --- the public face
@@ -336,9 +368,10 @@ result<journal::opened> journal::open(options opts, const loaded_config& config)
     return out;
 }
 
-void journal::run_on(engine::reactor& control, engine::file_io& io,
-                     std::function<core::target_spec()> current) {
-    impl_->run_on(control, io, std::move(current));
+void journal::run_on(engine::reactor& control, engine::file_io& io) { impl_->run_on(control, io); }
+
+void journal::run_without_files(engine::reactor& control, error why) {
+    impl_->run_without_files(control, std::move(why));
 }
 
 void journal::append(const core::change& what, std::uint64_t revision, waiter* w) noexcept {
@@ -349,6 +382,14 @@ void journal::append(const core::change& what, std::uint64_t revision, waiter* w
     }
 }
 
+bool journal::knows(const core::change& removal) const noexcept {
+    try {
+        return impl_->knows(removal);
+    } catch (const std::exception&) {  // memory, for a name
+        return false;
+    }
+}
+
 result<void> journal::durable() const {
     if (auto why = impl_->trouble()) return tl::unexpected(std::move(*why));
     return {};
@@ -356,10 +397,13 @@ result<void> journal::durable() const {
 
 std::string journal::base_digest() const { return impl_->base_digest(); }
 
-void journal::rebase(std::string digest, std::function<void(result<void>)> done) {
-    auto message =
-        std::make_unique<rebase_message>([parts = impl_.get(), to = std::move(digest),
-                                          then = std::move(done)] { parts->rebase(to, then); });
+core::target_spec journal::configured() const { return impl_->configured(); }
+
+void journal::rebase(std::string digest, core::target_spec spec,
+                     std::function<void(result<void>)> done) {
+    auto message = std::make_unique<rebase_message>(
+        [parts = impl_.get(), to = std::move(digest), what = std::move(spec),
+         then = std::move(done)] { parts->rebase(to, what, then); });
     impl_->reactor()->post(*message.release());
 }
 

@@ -1,7 +1,7 @@
 // Folding the journal into the config file while changes go on, and the end of it all.
 //
-// draining    the write under way ends; the next ones are held back
-// rotating    the segment gets a number, another one is begun; writes go on
+// rotating    helper: the segment gets a number, another one is begun; writes go on in the old one
+// draining    the write under way ends; the next ones are held back, and go to the new one
 // rendering   helper: file + closed segments → the file's new text
 // recording   the journal says durably which file will hold what
 // replacing   helper: the file is replaced, the closed segments are removed
@@ -15,14 +15,7 @@ namespace fulmar::admin {
 
 void journal::impl::begin_fold() {
     if (broken_ || fold_ != fold_stage::none || helper_.busy() || reactor_ == nullptr) return;
-    fold_ = fold_stage::draining;
-    if (!write_.busy) fold_drained();
-}
-
-void journal::impl::fold_drained() {
-    if (broken_) return end_fold();
     fold_ = fold_stage::rotating;
-    folding_changes_ = unfolded_;
     rotate([this](const result<int>& fd) { fold_rotated(fd); });
 }
 
@@ -32,9 +25,18 @@ void journal::impl::fold_rotated(const result<int>& fd) {
         fold_at_ *= 2;
         return end_fold();
     }
+    next_fd_ = *fd;
+    fold_ = fold_stage::draining;
+    if (!write_.busy) fold_drained();
+}
+
+void journal::impl::fold_drained() {
+    adopt(std::exchange(next_fd_, -1));
+    if (broken_) return end_fold();
+    folding_changes_ = unfolded_;
     fold_ = fold_stage::rendering;
     struct rendering {
-        result<folded> outcome = folded{};
+        result<folded> outcome = given_up();
         journal_scan scan;
     };
     auto work = std::make_shared<rendering>();
@@ -96,7 +98,7 @@ result<void> replace_config(disk& files, const std::string& config, const std::s
 void journal::impl::fold_recorded(const result<void>& outcome) {
     if (!outcome) return end_fold();
     fold_ = fold_stage::replacing;
-    auto replaced = std::make_shared<result<void>>();
+    auto replaced = std::make_shared<result<void>>(given_up());
     const auto job = [replaced, &files = files_, config = options_.config_path,
                       digest = base_digest(), folder = folder_, segments = folding_segments_,
                       through = folding_through_, what = folding_] {

@@ -122,7 +122,12 @@ std::string encode(const journal_record& record) {
     return fmt::format("{}{}{}{}\n", crc_head, crc_of(covered), crc_tail, covered);
 }
 
+std::string_view written_part(std::string_view text) noexcept {
+    return text.substr(0, text.find_last_not_of('\0') + 1);
+}
+
 result<decoded_segment> decode_segment(std::string_view text, const std::string& name) {
+    text = written_part(text);
     decoded_segment out;
     std::size_t at = 0;
     std::size_t line_number = 0;

@@ -45,6 +45,9 @@ struct decoded_segment {
         0;  ///< what follows them: a write that was under way, never acknowledged
 };
 
+/// A segment without the zeroes at its end, which are room for what is still to come.
+std::string_view written_part(std::string_view text) noexcept;
+
 /// Errors: io_error when lines are damaged that had been acknowledged; `where` has the line.
 result<decoded_segment> decode_segment(std::string_view text, const std::string& name);
 

@@ -4,6 +4,7 @@
 
 #include "helper_thread.hpp"
 #include "journal_recovery.hpp"
+#include "spec_editor.hpp"
 
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/engine/file_io.hpp>
@@ -30,10 +31,10 @@ class journal::impl {
     impl& operator=(const impl&) = delete;
 
     result<opened> open(const loaded_config& config);
-    void run_on(engine::reactor& control, engine::file_io& io,
-                std::function<core::target_spec()> current);
+    void run_on(engine::reactor& control, engine::file_io& io);
+    void run_without_files(engine::reactor& control, error why);
     void append(const core::change& what, std::uint64_t revision, waiter* w);
-    void rebase(std::string digest, told done);
+    void rebase(std::string digest, core::target_spec spec, told done);
     void stop(duration limit, std::function<void()> done);
     /// Destroys it, as soon as the kernel has let go of what is being written.
     static void retire(std::unique_ptr<impl> self);
@@ -43,6 +44,8 @@ class journal::impl {
     [[nodiscard]] std::optional<error> trouble() const;
     [[nodiscard]] std::string base_digest() const;
     [[nodiscard]] journal_counters counters() const;
+    [[nodiscard]] core::target_spec configured() const;
+    [[nodiscard]] bool knows(const core::change& removal) const;
 
   private:
     struct pending_record {
@@ -64,16 +67,20 @@ class journal::impl {
         owned_timer(impl& i, handler on_expiry) : timer(on_expiry), owner(i) {}
         impl& owner;
     };
+    /// What a job's outcome is until it says something else.
+    [[nodiscard]] static tl::unexpected<error> given_up() {
+        return fail(errc::no_memory, "a job on the disk was given up");
+    }
     /// What rotating gave: the new segment's descriptor, and whether the old one has its number.
     struct rotation {
-        result<int> fd = -1;
+        result<int> fd = given_up();
         bool renamed = false;
     };
-    /// draining and rotating hold writes back; the later stages do not.
+    /// Only draining holds writes back.
     enum class fold_stage : std::uint8_t {
         none,
-        draining,
         rotating,
+        draining,
         rendering,
         recording,
         replacing
@@ -99,12 +106,13 @@ class journal::impl {
     void retry() noexcept;
     void write_snapshot();
     void rotate(std::function<void(result<int>)> next);
+    void adopt(int fd) noexcept;
     void helper(std::function<void()> job, std::function<void()> next);
 
     // journal_fold.cpp
     void begin_fold();
-    void fold_drained();
     void fold_rotated(const result<int>& fd);
+    void fold_drained();
     void fold_rendered(result<folded> outcome);
     void fold_recorded(const result<void>& outcome);
     void fold_replaced(const result<void>& outcome, std::string digest);
@@ -118,14 +126,15 @@ class journal::impl {
     std::string folder_;
     engine::reactor* reactor_ = nullptr;
     engine::file_io* io_ = nullptr;
-    std::function<core::target_spec()> current_;
 
-    mutable std::mutex lock_;       // of the three below
+    mutable std::mutex lock_;       // of the four below
+    spec_editor wanted_{{}};        // what a snapshot holds
     std::optional<error> trouble_;  // why changes are not durable now
     std::string base_digest_;
     journal_counters counters_;
 
     int fd_ = -1;
+    int next_fd_ = -1;  // the segment that a fold has begun, until the write under way has ended
     std::uint64_t offset_ = 0;
     std::uint64_t last_sequence_ = 0;
     std::uint32_t next_number_ = 1;  // for the next closed segment

@@ -20,6 +20,7 @@ result<journal::opened> journal::impl::open(const loaded_config& config) {
     last_sequence_ = scan->last_sequence;
     next_number_ = scan->next_number;
     const replayed after = replay(scan->records, raw->spec, config.digest);
+    wanted_ = spec_editor(after.spec);
     if (scan->torn_bytes != 0)
         out.notes.push_back(
             fmt::format("{}: cut {} bytes of a write that a crash interrupted; it had "
@@ -68,6 +69,7 @@ result<void> journal::impl::settle(const loaded_config& config, const journal_sc
     if (folded) return start_anew(scan);
     notes.push_back("the config file stays as it is, and the journal goes on: " +
                     folded.error().text());
+    static_cast<void>(files_.reserve(fd_, offset_, options_.fold_bytes));  // slower without
     return {};
 }
 
@@ -77,10 +79,10 @@ result<void> journal::impl::set_aside(const journal_scan& scan, const replayed& 
     std::string all;
     for (const std::string& name : scan.closed) {
         FULMAR_TRY(const std::string text, files_.read(name));
-        all += text;
+        all += written_part(text);
     }
     FULMAR_TRY(const std::string text, files_.read(path_));
-    all += text;
+    all += written_part(text);
     const std::string aside = path_ + ".superseded";
     FULMAR_CHECK(files_.replace(aside, all));
     notes.push_back(
@@ -115,6 +117,7 @@ result<void> journal::impl::fold_at_open(const loaded_config& config, const repl
 result<void> journal::impl::start_anew(const journal_scan& scan) {
     for (const std::string& name : scan.closed) FULMAR_CHECK(files_.remove(name));
     FULMAR_CHECK(files_.truncate(fd_, 0));
+    static_cast<void>(files_.reserve(fd_, 0, options_.fold_bytes));  // slower without
     FULMAR_CHECK(files_.sync_folder(folder_));
     offset_ = 0;
     needs_header_ = true;

@@ -121,7 +121,7 @@ replayed replay(const std::vector<journal_record>& records, const core::target_s
     for (const journal_record& record : records) {
         const auto* change = std::get_if<change_record>(&record.what);
         if (change == nullptr || record.sequence <= base->through) continue;
-        if (const auto applied = editor.apply(change->change); !applied)
+        if (const auto applied = editor.follow(change->change); !applied)
             out.skipped.push_back(
                 fmt::format("{}: {}", describe(change->change), applied.error().message));
         else

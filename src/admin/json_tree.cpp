@@ -102,30 +102,23 @@ class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
 
     json_node take() { return std::move(root_); }
 
-    bool null() override { return place({.line = where_.line_of_token(0)}) != nullptr; }
+    bool null() override { return place(json_kind::null, where_.line_of_token(0)) != nullptr; }
     bool boolean(bool value) override {
-        return place(
-                   {.kind = json_kind::boolean, .truth = value, .line = where_.line_of_token(0)}) !=
-               nullptr;
+        return set(place(json_kind::boolean, where_.line_of_token(0)), &json_node::truth, value);
     }
     bool number_integer(number_integer_t value) override {
-        return place({.kind = json_kind::negative,
-                      .line = where_.line_of_token(1),
-                      .negative = value}) != nullptr;
+        return set(place(json_kind::negative, where_.line_of_token(1)), &json_node::negative,
+                   value);
     }
     bool number_unsigned(number_unsigned_t value) override {
-        return place({.kind = json_kind::natural,
-                      .line = where_.line_of_token(1),
-                      .natural = value}) != nullptr;
+        return set(place(json_kind::natural, where_.line_of_token(1)), &json_node::natural, value);
     }
     bool number_float(number_float_t value, const string_t&) override {
-        return place({.kind = json_kind::real, .line = where_.line_of_token(1), .real = value}) !=
-               nullptr;
+        return set(place(json_kind::real, where_.line_of_token(1)), &json_node::real, value);
     }
     bool string(string_t& value) override {
-        return place({.kind = json_kind::text,
-                      .line = where_.line_of_token(0),
-                      .text = std::move(value)}) != nullptr;
+        return set(place(json_kind::text, where_.line_of_token(0)), &json_node::text,
+                   std::move(value));
     }
     bool binary(binary_t&) override { return false; }
 
@@ -189,26 +182,36 @@ class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
         return false;
     }
 
-    json_node* place(json_node node) {
+    json_node* place(json_kind kind, std::uint32_t line) {
         if (++values_ > bounds_.values) {
-            refuse(node.line, fmt::format("has more than {} values", bounds_.values), "");
+            refuse(line, fmt::format("has more than {} values", bounds_.values),
+                   "send less at a time");
             return nullptr;
         }
-        if (open_.empty()) {
-            root_ = std::move(node);
-            return &root_;
-        }
-        json_node& parent = *open_.back();
-        if (parent.kind == json_kind::array) return &parent.items.emplace_back(std::move(node));
-        parent.members.back().value = std::move(node);
-        return &parent.members.back().value;
+        json_node& node = open_.empty() ? root_ : fresh_in(*open_.back());
+        node.kind = kind;
+        node.line = line;
+        return &node;
+    }
+
+    static json_node& fresh_in(json_node& parent) {
+        return parent.kind == json_kind::array ? parent.items.emplace_back()
+                                               : parent.members.back().value;
+    }
+
+    template <typename Value>
+    static bool set(json_node* node, Value json_node::*field, Value value) {
+        if (node == nullptr) return false;
+        node->*field = std::move(value);
+        return true;
     }
 
     bool open(json_kind kind) {
         const std::uint32_t line = where_.line_of_token(0);
         if (open_.size() >= bounds_.depth)
-            return refuse(line, fmt::format("is nested more than {} deep", bounds_.depth), "");
-        json_node* node = place({.kind = kind, .line = line});
+            return refuse(line, fmt::format("is nested more than {} deep", bounds_.depth),
+                          "nothing of ours is nested that deep: see /v1/openapi.json");
+        json_node* node = place(kind, line);
         if (node == nullptr) return false;
         // Addresses stay valid: a parent grows only after its children have been closed.
         open_.push_back(node);
@@ -233,7 +236,8 @@ class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
 std::optional<json_node> parse_json(std::string_view text, const json_bounds& bounds,
                                     problem_list& problems) {
     if (text.size() > bounds.bytes) {
-        problems.add({"", 0, fmt::format("is larger than {} bytes", bounds.bytes), ""});
+        problems.add({"", 0, fmt::format("is larger than {} bytes", bounds.bytes),
+                      "say less in one document"});
         return std::nullopt;
     }
     cursor where{text.data(), text.data(), text.data()};

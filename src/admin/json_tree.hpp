@@ -32,7 +32,7 @@ struct json_node {
     double real = 0;            ///< real
     std::string text = {};      ///< text
     std::vector<json_node> items = {};  ///< array
-    std::vector<member> members = {};   ///< object, in the order of the document
+    std::vector<member> members;        ///< object, in the order of the document
 
     [[nodiscard]] const json_node* find(std::string_view key) const noexcept;
 };

@@ -68,9 +68,13 @@ void add_journal(family_book& book, const journal& log) {
 
 }  // namespace
 
-std::string render_metrics(const core::counters_report& report, const rest_context& context) {
+std::string render_metrics(const core::counters_report& report, const rest_context& context,
+                           std::size_t missing) {
     family_book book;
     book.add("fulmar_build_info", "The version that runs", false, 1, {{"version", FULMAR_VERSION}});
+    book.add("fulmar_missing_parts",
+             "Configured objects that could not be brought up at start and are not there", false,
+             static_cast<double>(missing));
     for (const core::counter_sample& sample : report.samples) book.add(sample);
     for (const auto& [status, count] : context.answers)
         book.add("fulmar_rest_answers_total", "REST answers", true, static_cast<double>(count),

@@ -5,11 +5,14 @@
 
 #include <fulmar/core/status_report.hpp>
 
+#include <cstddef>
 #include <string>
 
 namespace fulmar::admin {
 
-/// The core's samples, and what the admin layer counts itself.
-std::string render_metrics(const core::counters_report& report, const rest_context& context);
+/// The core's samples, and what the admin layer counts itself; `missing` parts of the
+/// configuration.
+std::string render_metrics(const core::counters_report& report, const rest_context& context,
+                           std::size_t missing);
 
 }  // namespace fulmar::admin

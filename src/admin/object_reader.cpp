@@ -47,6 +47,21 @@ std::string suggest(std::string_view word, std::span<const std::string_view> kno
     return "known here: " + quote_all(known);
 }
 
+/// What would do in the place of a value of another kind.
+std::string_view sample_of(json_kind kind) noexcept {
+    switch (kind) {
+        case json_kind::boolean: return "true or false";
+        case json_kind::text: return "a text in \"double quotes\"";
+        case json_kind::array: return "a list in [brackets]";
+        case json_kind::object: return "members in {braces}";
+        case json_kind::natural:
+        case json_kind::negative: return "a number without quotes";
+        case json_kind::null:
+        case json_kind::real: break;
+    }
+    return "see the schema, fulmard.schema.json";
+}
+
 /// Foreign text, short enough for an error message.
 std::string_view excerpt(std::string_view text) { return text.substr(0, 80); }
 
@@ -58,12 +73,17 @@ json_place json_place::item(std::size_t index) const {
 
 object_reader::object_reader(json_place where, problem_list& problems)
     : where_(std::move(where)), problems_(problems) {
-    static const json_node nothing{.kind = json_kind::object};
+    static const json_node nothing = [] {
+        json_node empty;
+        empty.kind = json_kind::object;
+        return empty;
+    }();
     if (where_.node == nullptr) {
         where_.node = &nothing;
     } else if (where_.node->kind != json_kind::object) {
         problems_.add({where_.pointer, where_.node->line,
-                       fmt::format("must be an object, not {}", kind_name(where_.node->kind)), ""});
+                       fmt::format("must be an object, not {}", kind_name(where_.node->kind)),
+                       std::string(sample_of(json_kind::object))});
         where_.node = &nothing;
     }
 }
@@ -106,7 +126,8 @@ const json_node* object_reader::want(std::string_view key, json_kind kind) {
     known_.push_back(key);
     const json_node* node = where_.node->find(key);
     if (node == nullptr || node->kind == kind) return node;
-    complain(key, fmt::format("must be {}, not {}", kind_name(kind), kind_name(node->kind)));
+    complain(key, fmt::format("must be {}, not {}", kind_name(kind), kind_name(node->kind)),
+             std::string(sample_of(kind)));
     return nullptr;
 }
 
@@ -121,7 +142,7 @@ bool object_reader::read(std::string_view key, std::string& into) {
     const json_node* node = want(key, json_kind::text);
     if (node == nullptr) return false;
     if (node->text.find('\0') != std::string::npos) {
-        complain(key, "contains a NUL character");
+        complain(key, "contains a NUL character", "remove \\u0000");
         return false;
     }
     into = node->text;
@@ -134,11 +155,13 @@ bool object_reader::read_natural(std::string_view key, std::uint64_t& into, std:
     const json_node* node = where_.node->find(key);
     if (node == nullptr) return false;
     if (node->kind != json_kind::natural && node->kind != json_kind::negative) {
-        complain(key, fmt::format("must be an integer, not {}", kind_name(node->kind)));
+        complain(key, fmt::format("must be an integer, not {}", kind_name(node->kind)),
+                 fmt::format("a number from {} to {}, without quotes", least, most));
         return false;
     }
     if (node->kind == json_kind::negative || node->natural < least || node->natural > most) {
-        complain(key, fmt::format("must be from {} to {}", least, most));
+        complain(key, fmt::format("must be from {} to {}", least, most),
+                 "choose a number in that range, or leave it out");
         return false;
     }
     into = node->natural;
@@ -159,7 +182,8 @@ bool object_reader::read_size(std::string_view key, std::uint64_t& into, std::ui
         return false;
     }
     if (*bytes < least || *bytes > most) {
-        complain(key, fmt::format("must be from {} to {} bytes", least, most));
+        complain(key, fmt::format("must be from {} to {} bytes", least, most),
+                 "choose a size in that range");
         return false;
     }
     into = *bytes;
@@ -192,7 +216,7 @@ bool object_reader::read_words(std::string_view key, std::vector<std::string>& i
         if (place.node->kind != json_kind::text) {
             problems_.add({place.pointer, place.node->line,
                            fmt::format("must be a string, not {}", kind_name(place.node->kind)),
-                           ""});
+                           std::string(sample_of(json_kind::text))});
             good = false;
         } else {
             words.push_back(place.node->text);
@@ -208,7 +232,8 @@ std::vector<json_place> object_reader::items(std::string_view key, std::size_t m
     if (node == nullptr) return out;
     if (node->items.size() > most)
         complain(key,
-                 fmt::format("has {} entries; at most {} are possible", node->items.size(), most));
+                 fmt::format("has {} entries; at most {} are possible", node->items.size(), most),
+                 fmt::format("remove {}", node->items.size() - most));
     const json_place array{node, pointer_of(key)};
     for (std::size_t i = 0; i < std::min(node->items.size(), most); ++i)
         out.push_back(array.item(i));

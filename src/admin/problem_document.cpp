@@ -46,6 +46,28 @@ http_response respond(std::uint16_t status, const ordered_json& document) {
     return out;
 }
 
+/// What helps against a kind of error, where nobody knew better.
+std::string_view usual_remedy(errc code) noexcept {
+    switch (code) {
+        case errc::not_found:
+            return "GET the collection that it would be in: it lists what is there";
+        case errc::already_exists: return "choose another name, or change what is there";
+        case errc::conflict:
+        case errc::bad_state: return "GET the object: its status says what it is doing";
+        case errc::limit_reached:
+        case errc::no_memory: return "remove something, or give the daemon more";
+        case errc::unavailable: return "try again later";
+        case errc::timed_out:
+        case errc::fence_incomplete: return "GET the object: its status says what it waits for";
+        case errc::invalid_argument:
+        case errc::not_supported: return "GET /v1/openapi.json describes what is possible";
+        case errc::permission_denied:
+        case errc::io_error:
+        case errc::internal: break;
+    }
+    return "the daemon's log has more";
+}
+
 ordered_json begin(std::uint16_t status, std::string_view code, std::string_view detail,
                    std::string_view instance) {
     ordered_json out{{"type", "urn:fulmar:problem:" + std::string(code)},
@@ -88,7 +110,7 @@ http_response problem_response(std::uint16_t status, std::string_view code, cons
                                std::string_view instance) {
     ordered_json out = begin(status, code, why.message, instance);
     if (!why.where.empty()) out["where"] = why.where;
-    if (!why.remedy.empty()) out["remedy"] = why.remedy;
+    out["remedy"] = why.remedy.empty() ? std::string(usual_remedy(why.code)) : why.remedy;
     return respond(status, out);
 }
 

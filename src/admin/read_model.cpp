@@ -16,11 +16,11 @@ namespace {
 
 using core::ana_state;
 
-constexpr std::array<std::string_view, 1> transport_words{"tcp"};
+constexpr std::array<std::string_view, 2> transport_words{"tcp", "rdma"};
 #ifdef FULMAR_FAULTS
-constexpr std::array<std::string_view, 4> device_words{"null", "ram", "file", "fault"};
+constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "pcie", "fault"};
 #else
-constexpr std::array<std::string_view, 3> device_words{"null", "ram", "file"};
+constexpr std::array<std::string_view, 4> device_words{"null", "ram", "file", "pcie"};
 #endif
 constexpr std::array<std::string_view, 2> loss_words{"fail", "hold"};
 constexpr std::array<std::string_view, 5> ana_words{"optimized", "non-optimized", "inaccessible",
@@ -29,12 +29,15 @@ constexpr std::array<ana_state, 5> ana_values{ana_state::optimized, ana_state::n
                                               ana_state::inaccessible, ana_state::persistent_loss,
                                               ana_state::change};
 
+constexpr const char* host_nqn_sample =
+    "such as \"nqn.2014-08.org.nvmexpress:uuid:…\", what /etc/nvme/hostnqn of the host says";
 constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
 constexpr std::size_t max_path_bytes = 4095;
 constexpr std::size_t max_name_bytes = 128;
 constexpr std::size_t serial_bytes = 20;
 constexpr std::size_t model_bytes = 40;
 constexpr std::uint32_t max_nsid = 0xffff'fffe;
+constexpr std::size_t max_drive_serial_bytes = 20;  // SN of Identify Controller
 constexpr std::uint32_t max_park_ms = 600'000;
 constexpr std::uint32_t long_park_ms = 25'000;
 constexpr std::uint32_t max_hold_s = 86'400;
@@ -78,7 +81,8 @@ void read_ascii(object_reader& reader, std::string_view key, std::string& into, 
     std::string text;
     if (!reader.read(key, text)) return;
     if (text.size() > most || !is_printable_ascii(text))
-        reader.complain(key, fmt::format("must be at most {} printable ASCII characters", most));
+        reader.complain(key, fmt::format("must be at most {} printable ASCII characters", most),
+                        "shorten it; or leave it out");
     else
         into = std::move(text);
 }
@@ -106,15 +110,17 @@ void read_identity(object_reader& reader, core::namespace_spec& spec) {
 
 void read_hosts(object_reader& reader, std::vector<std::string>& into) {
     for (const json_place& item : reader.items("hosts", limits::max_hosts)) {
-        const auto complain = [&](std::string message) {
-            reader.problems().add({item.pointer, item.node->line, std::move(message), ""});
+        const auto complain = [&](std::string message, std::string remedy) {
+            reader.problems().add(
+                {item.pointer, item.node->line, std::move(message), std::move(remedy)});
         };
         if (item.node->kind != json_kind::text)
-            complain(fmt::format("must be a string, not {}", kind_name(item.node->kind)));
+            complain(fmt::format("must be a string, not {}", kind_name(item.node->kind)),
+                     host_nqn_sample);
         else if (auto wrong = check_host_nqn(item.node->text))
-            complain(std::move(*wrong));
+            complain(std::move(*wrong), host_nqn_sample);
         else if (std::find(into.begin(), into.end(), item.node->text) != into.end())
-            complain("this host is there twice");
+            complain("this host is there twice", "remove one of the two");
         else
             into.push_back(item.node->text);
     }
@@ -185,6 +191,57 @@ core::referral_spec read_referral(json_place where, problem_list& problems, docu
     return spec;
 }
 
+namespace {
+
+// "0000:0b:00.0": as the kernel spells it, so that one drive has one name.
+bool is_pci_address(std::string_view text) {
+    constexpr std::string_view form = "xxxx:xx:xx.7";
+    if (text.size() != form.size()) return false;
+    for (std::size_t i = 0; i < form.size(); ++i) {
+        const char c = text[i];
+        const bool digit = c >= '0' && c <= '9';
+        if (form[i] == 'x'   ? !digit && (c < 'a' || c > 'f')
+            : form[i] == '7' ? c < '0' || c > '7'
+                             : c != form[i])
+            return false;
+    }
+    return text[8] < '2';  // 32 devices on a bus
+}
+
+// What only a "pcie" device has. Its size and block size are the drive's: a GET shows them.
+void read_drive(object_reader& reader, core::device_spec& spec, document kind) {
+    const bool has_address = reader.read("address", spec.address);
+    const bool has_serial = reader.read("serial", spec.serial);
+    const bool has_nsid = reader.read("drive_nsid", spec.drive_nsid, 0, max_nsid);
+    const bool has_bind = reader.read("bind", spec.bind);
+    const bool has_detached = reader.read("detached", spec.detached);
+    if (spec.type != "pcie") {
+        if (spec.type.empty()) return;
+        for (const auto& [has, key] :
+             {std::pair{has_address, "address"}, std::pair{has_serial, "serial"},
+              std::pair{has_nsid, "drive_nsid"}, std::pair{has_bind, "bind"},
+              std::pair{has_detached, "detached"}})
+            if (has) reader.complain(key, "only a \"pcie\" device has one", "remove it");
+        return;
+    }
+    reader.require("address", "where the drive is, such as \"0000:0b:00.0\"");
+    if (has_address && !is_pci_address(spec.address))
+        reader.complain("address", "must be a PCI address", "such as \"0000:0b:00.0\"");
+    if (has_serial &&
+        (spec.serial.size() > max_drive_serial_bytes || !is_printable_ascii(spec.serial)))
+        reader.complain(
+            "serial",
+            fmt::format("must be at most {} printable ASCII characters", max_drive_serial_bytes),
+            "the serial number that the drive tells, or nothing");
+    if (kind == document::file)
+        for (const char* key : {"size", "block_size"})
+            if (reader.has(key)) reader.complain(key, "is the drive's own", "remove it");
+    spec.size_bytes = 0;
+    spec.block_bytes = 512;
+}
+
+}  // namespace
+
 core::device_spec read_device(json_place where, problem_list& problems, document kind) {
     core::device_spec spec;
     object_reader reader(std::move(where), problems);
@@ -192,29 +249,33 @@ core::device_spec read_device(json_place where, problem_list& problems, document
     if (reader.read("name", spec.name) &&
         (spec.name.empty() || spec.name.size() > max_name_bytes || !is_printable_ascii(spec.name)))
         reader.complain("name",
-                        fmt::format("must be 1 to {} printable ASCII characters", max_name_bytes));
-    reader.require("type", "one of \"null\", \"ram\", \"file\"");
+                        fmt::format("must be 1 to {} printable ASCII characters", max_name_bytes),
+                        "such as \"disk0\"");
+    reader.require("type", "one of \"null\", \"ram\", \"file\", \"pcie\"");
     if (std::size_t word = 0; reader.read_word("type", word, device_words))
         spec.type = device_words[word];
     if (reader.read("block_size", spec.block_bytes) && spec.block_bytes != 512 &&
         spec.block_bytes != 4096) {
-        reader.complain("block_size", "must be 512 or 4096");
+        reader.complain("block_size", "must be 512 or 4096", "512 where in doubt");
         spec.block_bytes = 512;
     }
     const bool sized = reader.read_size("size", spec.size_bytes, 0, max_device_bytes);
     if (sized && spec.size_bytes % spec.block_bytes != 0)
         reader.complain("size",
-                        fmt::format("must be a multiple of the block size ({})", spec.block_bytes));
-    if (!spec.type.empty() && spec.type != "file" && !(sized && spec.size_bytes != 0) &&
-        (sized || !reader.has("size")))
-        reader.complain("size", fmt::format("a \"{}\" device needs a size", spec.type),
+                        fmt::format("must be a multiple of the block size ({})", spec.block_bytes),
+                        fmt::format("{} is the next one below",
+                                    spec.size_bytes - spec.size_bytes % spec.block_bytes));
+    if (!spec.type.empty() && spec.type != "file" && spec.type != "pcie" &&
+        !(sized && spec.size_bytes != 0) && (sized || !reader.has("size")))
+        reader.complain("size", fmt::format("lacks a size, which a \"{}\" device needs", spec.type),
                         "such as \"size\": \"256MiB\"");
     const bool has_path = reader.read("path", spec.path);
     const bool has_direct = reader.read("direct", spec.direct);
     if (spec.type == "file") {
         reader.require("path", "the file or block device that stores the blocks");
         if (has_path && (spec.path.empty() || spec.path.size() > max_path_bytes))
-            reader.complain("path", fmt::format("must be 1 to {} bytes", max_path_bytes));
+            reader.complain("path", fmt::format("must be 1 to {} bytes", max_path_bytes),
+                            "the file or block device that stores the blocks");
     } else if (!spec.type.empty()) {
         if (has_path) reader.complain("path", "only a \"file\" device has a path", "remove it");
         if (has_direct) {
@@ -224,6 +285,7 @@ core::device_spec read_device(json_place where, problem_list& problems, document
                                 "remove it");
         }
     }
+    read_drive(reader, spec, kind);
     skip_status(reader, kind);
     reader.finish();
     return spec;
@@ -271,7 +333,8 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
     reader.read("min_cntlid", spec.min_cntlid, limits::min_cntlid, limits::max_cntlid);
     reader.read("max_cntlid", spec.max_cntlid, limits::min_cntlid, limits::max_cntlid);
     if (spec.min_cntlid > spec.max_cntlid)
-        reader.complain("min_cntlid", "is larger than max_cntlid");
+        reader.complain("min_cntlid", "is larger than max_cntlid",
+                        "swap the two, or leave both out");
     reader.read("paused", spec.paused);
     skip_status(reader, kind);
     reader.finish();

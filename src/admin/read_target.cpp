@@ -94,24 +94,58 @@ void read_listener_names(const json_place& where, const core::subsystem_spec& sp
     }
 }
 
+bool is_wildcard(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
+
+/// The kernel gives one port of one family to a wildcard or to addresses of their own, not to both.
+void find_covered_listeners(const std::vector<json_place>& items,
+                            const std::vector<core::listener_spec>& all, problem_list& problems) {
+    const auto family = [](const core::listener_spec& l) {
+        return l.address.find(':') != std::string::npos;
+    };
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            const core::listener_spec& one = all[j];
+            const core::listener_spec& other = all[i];
+            const bool meet = one.port == other.port && one.port != 0 &&
+                              one.transport == other.transport && family(one) == family(other) &&
+                              is_wildcard(one.address) != is_wildcard(other.address);
+            if (!meet || one.address.empty() || other.address.empty()) continue;
+            const std::string& wide = is_wildcard(one.address) ? one.address : other.address;
+            problems.add({items[i].pointer, items[i].node->line,
+                          fmt::format("{} and the listener in line {} cannot both have port {}: {} "
+                                      "is every address",
+                                      other.address, items[j].node->line, other.port, wide),
+                          "remove one of the two"});
+            break;
+        }
+    }
+}
+
 }  // namespace
 
 core::target_spec read_target(object_reader& root, const std::string& discovery_nqn) {
     problem_list& problems = root.problems();
     books seen(problems);
     core::target_spec spec;
-    for (const json_place& item : root.items("listeners", limits::max_listeners)) {
+    const std::vector<json_place> listeners = root.items("listeners", limits::max_listeners);
+    for (const json_place& item : listeners) {
         const auto& added =
             spec.listeners.emplace_back(read_listener(item, problems, document::file));
         if (added.port != 0)
             seen.listeners.enter(added.name(), item, "the address of listener",
                                  "remove one of the two");
     }
+    find_covered_listeners(listeners, spec.listeners, problems);
     for (const json_place& item : root.items("devices", limits::max_devices)) {
         const auto& added = spec.devices.emplace_back(read_device(item, problems, document::file));
         seen.devices.enter(added.name, inside(item, "name"), "the device name",
                            "choose another name");
         seen.paths.enter(added.path, inside(item, "path"), "the path", "one file backs one device");
+        seen.paths.enter(added.drive_nsid == 0 || added.address.empty()
+                             ? added.address
+                             : fmt::format("{} namespace {}", added.address, added.drive_nsid),
+                         inside(item, "address"), "the address",
+                         "one namespace of a drive backs one device: set drive_nsid");
     }
     for (const json_place& item : root.items("subsystems", limits::max_subsystems)) {
         const auto& added =

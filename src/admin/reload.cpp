@@ -40,14 +40,17 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
     }
 
     void compare(const core::target_spec& running) {
-        // Where the file was not edited, what REST has changed since is newer than it.
-        const bool edited = context_.log == nullptr ||
-                            context_.log->base_digest() != wanted_.digest ||
-                            context_.log->counters().unfolded == 0;
-        if (edited)
-            for (core::change& change : diff(running, wanted_.config.spec))
-                report_.steps.push_back({std::move(change), std::nullopt});
-        if (report_.dry_run || !edited) return finish(std::move(report_));
+        // Where the file was not edited, what REST has changed since is newer than it. What could
+        // not be brought up at start is tried again in either case.
+        edited_ = context_.log == nullptr || context_.log->base_digest() != wanted_.digest ||
+                  context_.log->counters().unfolded == 0;
+        if (!edited_) {
+            wanted_.config.spec = context_.log->configured();
+            resolve_paths(wanted_.config, folder_of(context_.config_path));
+        }
+        for (core::change& change : diff(running, wanted_.config.spec))
+            report_.steps.push_back({std::move(change), std::nullopt});
+        if (report_.dry_run) return finish(std::move(report_));
         next_step();
     }
 
@@ -68,11 +71,12 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
     }
 
     void record() {
-        if (context_.log == nullptr) return finish(std::move(report_));
-        context_.rebase(wanted_.digest, [self = shared_from_this()](result<void> outcome) {
-            self->report_.recorded = std::move(outcome);
-            self->finish(std::move(self->report_));
-        });
+        if (context_.log == nullptr || !edited_) return finish(std::move(report_));
+        context_.rebase(wanted_.digest, wanted_.config.spec,
+                        [self = shared_from_this()](result<void> outcome) {
+                            self->report_.recorded = std::move(outcome);
+                            self->finish(std::move(self->report_));
+                        });
     }
 
     void give_up(const error& why) {
@@ -92,6 +96,7 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
     loaded_config wanted_;
     reload_report report_;
     std::size_t at_ = 0;
+    bool edited_ = true;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ rest_call::rest_call(rest_context& shared, http_request what, request_target whe
 void rest_call::send(http_response response) {
     if (!respond_) return;
     ++context.answers[response.status];
-    if (to.changes && context.audit)
+    if (to.method != "GET" && context.audit)
         log::info("audit: {} {} {} → {}", request.peer->name, request.method, request.target,
                   response.status);
     pass.reset();

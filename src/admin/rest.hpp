@@ -5,6 +5,7 @@
 
 #include "change_gate.hpp"
 #include "control_client.hpp"
+#include "drive_client.hpp"
 #include "http.hpp"
 #include "http_server.hpp"
 #include "model_json.hpp"
@@ -44,13 +45,17 @@ const std::vector<route>& all_routes();
 struct rest_context {
     control_client& core;
     change_gate& gate;
+    drive_client& drives;
     journal* log = nullptr;   ///< null: nothing is recorded
     std::string config_path;  ///< empty: there is no file to reload
     daemon_options options;   ///< as they were at start
     bool audit = true;
     const http_counters* http = nullptr;
+    std::vector<std::string> start_errors = {};  ///< what could not be brought up, with remedies
     /// journal::rebase, with the answer brought back to the admin thread.
-    std::function<void(std::string digest, std::function<void(result<void>)> done)> rebase = {};
+    std::function<void(std::string digest, core::target_spec spec,
+                       std::function<void(result<void>)> done)>
+        rebase = {};
     std::map<std::uint16_t, std::uint64_t> answers = {};  ///< by status
 };
 

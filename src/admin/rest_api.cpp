@@ -14,24 +14,29 @@ namespace {
 
 using boost::beast::iequals;
 
-/// Compares a pattern with a path, segment by segment; collects what stands for its {…}.
-bool fits(std::string_view pattern, const std::vector<std::string>& segments,
-          std::vector<std::string>& values) {
-    values.clear();
+/// Compares a pattern with a path, segment by segment. A {…} fits whatever is not empty.
+bool fits(std::string_view pattern, const std::vector<std::string>& segments) {
     if (pattern == "/") return segments.empty();
-    std::size_t i = 0;
-    while (!pattern.empty()) {
+    for (const std::string& given : segments) {
+        if (pattern.empty()) return false;
         pattern.remove_prefix(1);  // the slash
         const std::string_view part = pattern.substr(0, pattern.find('/'));
         pattern.remove_prefix(part.size());
-        if (i == segments.size()) return false;
-        const std::string& given = segments[i++];
-        if (part.starts_with('{') && !given.empty())
-            values.push_back(given);
-        else if (part != given)
-            return false;
+        if (part.starts_with('{') ? given.empty() : part != given) return false;
     }
-    return i == segments.size();
+    return pattern.empty();
+}
+
+/// What stands for the {…} of a pattern that fits.
+std::vector<std::string> values_of(std::string_view pattern,
+                                   const std::vector<std::string>& segments) {
+    std::vector<std::string> out;
+    for (const std::string& given : segments) {
+        pattern.remove_prefix(1);
+        if (pattern.starts_with('{')) out.push_back(given);
+        pattern.remove_prefix(std::min(pattern.find('/'), pattern.size()));
+    }
+    return out;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -77,19 +82,17 @@ http_response simple(std::uint16_t status, std::string_view code, std::string me
 
 rest_api::match rest_api::find(const std::string& method, const request_target& target) {
     match out;
-    std::vector<std::string> values;
     const auto allow = [&](std::string_view word) {
         if (out.allowed.find(word) != std::string::npos) return;
         out.allowed += fmt::format("{}{}", out.allowed.empty() ? "" : ", ", word);
     };
     for (const route& one : all_routes()) {
-        if (!fits(one.pattern, target.segments, values)) continue;
+        if (!fits(one.pattern, target.segments)) continue;
         allow(one.method);
         if (one.method == "GET") allow("HEAD");
-        if (one.method == method || (method == "HEAD" && one.method == "GET")) {
-            out.found = &one;
-            out.parameters = values;
-        }
+        if (one.method != method && !(method == "HEAD" && one.method == "GET")) continue;
+        out.found = &one;
+        if (!target.segments.empty()) out.parameters = values_of(one.pattern, target.segments);
     }
     if (!out.allowed.empty()) allow("OPTIONS");
     return out;

@@ -8,6 +8,7 @@ const std::vector<route>& all_routes() {
     constexpr auto with_body = route::body::json;
     static constexpr std::string_view json = "application/json";
     static constexpr std::string_view text = "text/plain; version=0.0.4; charset=utf-8";
+    static constexpr std::string_view plain = "text/plain; charset=utf-8";
     static constexpr std::string_view html = "text/html; charset=utf-8";
     static const std::vector<route> table{
         {"GET", "/", routes::page, none, false, html},
@@ -16,6 +17,10 @@ const std::vector<route>& all_routes() {
         {"GET", "/v1/version", routes::version},
         {"GET", "/v1/openapi.json", routes::openapi},
         {"GET", "/v1/connections", routes::connections},
+        {"GET", "/v1/connections/{id}", routes::show_connection},
+        {"DELETE", "/v1/connections/{id}", routes::end_connection},
+        {"GET", "/v1/recorder", routes::recorder},
+        {"GET", "/v1/recorder/timeline", routes::timeline, none, false, plain},
         {"GET", "/v1/config", routes::config},
         {"POST", "/v1/config/reload", routes::reload, none, false, json, "dry_run"},
 
@@ -29,6 +34,7 @@ const std::vector<route>& all_routes() {
         {"POST", "/v1/subsystems/{nqn}/resume", routes::resume_subsystem, none, true},
         {"GET", "/v1/subsystems/{nqn}/hosts", routes::list_hosts},
         {"POST", "/v1/subsystems/{nqn}/hosts", routes::add_host, with_body, true},
+        {"GET", "/v1/subsystems/{nqn}/hosts/{host}", routes::show_host},
         {"DELETE", "/v1/subsystems/{nqn}/hosts/{host}", routes::remove_host, none, true},
 
         {"GET", "/v1/subsystems/{nqn}/namespaces", routes::list_namespaces},
@@ -40,7 +46,13 @@ const std::vector<route>& all_routes() {
 
         {"GET", "/v1/listeners", routes::list_listeners},
         {"POST", "/v1/listeners", routes::add_listener, with_body, true},
+        {"GET", "/v1/listeners/{name}", routes::show_listener},
         {"DELETE", "/v1/listeners/{name}", routes::remove_listener, none, true},
+
+        {"GET", "/v1/referrals", routes::list_referrals},
+        {"POST", "/v1/referrals", routes::add_referral, with_body, true},
+        {"GET", "/v1/referrals/{name}", routes::show_referral},
+        {"DELETE", "/v1/referrals/{name}", routes::remove_referral, none, true},
 
         {"GET", "/v1/devices", routes::list_devices},
         {"POST", "/v1/devices", routes::create_device, with_body, true},
@@ -48,6 +60,16 @@ const std::vector<route>& all_routes() {
         {"PATCH", "/v1/devices/{name}", routes::patch_device, with_body, true},
         {"DELETE", "/v1/devices/{name}", routes::delete_device, none, true},
         {"POST", "/v1/devices/{name}/reopen", routes::reopen_device, none, true},
+
+        {"GET", "/v1/drives", routes::list_drives},
+        {"GET", "/v1/drives/{drive}", routes::show_drive},
+        {"POST", "/v1/drives/{drive}/bind", routes::bind_drive},
+        {"POST", "/v1/drives/{drive}/unbind", routes::unbind_drive},
+        {"POST", "/v1/drives/{drive}/attach", routes::attach_drive, none, true},
+        {"POST", "/v1/drives/{drive}/detach", routes::detach_drive, none, true},
+        {"POST", "/v1/drives/{drive}/drain", routes::drain_drive, none, true},
+        {"POST", "/v1/drives/{drive}/locate", routes::locate_drive, with_body},
+        {"GET", "/v1/events", routes::events, none, false, json, "after"},
     };
     return table;
 }

@@ -10,6 +10,10 @@ void health(const call_ptr& call);
 void version(const call_ptr& call);
 void metrics(const call_ptr& call);
 void connections(const call_ptr& call);
+void show_connection(const call_ptr& call);
+void end_connection(const call_ptr& call);
+void recorder(const call_ptr& call);
+void timeline(const call_ptr& call);
 void openapi(const call_ptr& call);
 void page(const call_ptr& call);
 void config(const call_ptr& call);
@@ -25,6 +29,7 @@ void delete_subsystem(const call_ptr& call);
 void pause_subsystem(const call_ptr& call);
 void resume_subsystem(const call_ptr& call);
 void list_hosts(const call_ptr& call);
+void show_host(const call_ptr& call);
 void add_host(const call_ptr& call);
 void remove_host(const call_ptr& call);
 
@@ -43,7 +48,25 @@ void patch_device(const call_ptr& call);
 void delete_device(const call_ptr& call);
 void reopen_device(const call_ptr& call);
 void list_listeners(const call_ptr& call);
+void show_listener(const call_ptr& call);
 void add_listener(const call_ptr& call);
 void remove_listener(const call_ptr& call);
+
+// routes_drive.cpp
+void list_drives(const call_ptr& call);
+void show_drive(const call_ptr& call);
+void bind_drive(const call_ptr& call);
+void unbind_drive(const call_ptr& call);
+void attach_drive(const call_ptr& call);
+void detach_drive(const call_ptr& call);
+void drain_drive(const call_ptr& call);
+void locate_drive(const call_ptr& call);
+void events(const call_ptr& call);
+
+// routes_referral.cpp
+void list_referrals(const call_ptr& call);
+void add_referral(const call_ptr& call);
+void show_referral(const call_ptr& call);
+void remove_referral(const call_ptr& call);
 
 }  // namespace fulmar::admin::routes

@@ -2,6 +2,9 @@
 #include "routes.hpp"
 #include "status_json.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <limits>
 
 namespace fulmar::admin::routes {
@@ -54,7 +57,9 @@ void patch_device(const call_ptr& call) {
         object_reader reader(std::move(where), problems);
         reader.require("size", "the new size; 0 looks at what is underneath");
         reader.read_size("size", bytes, 0, std::numeric_limits<std::int64_t>::max());
-        if (bytes % 512 != 0) reader.complain("size", "must be a multiple of the block size");
+        if (bytes % 512 != 0)
+            reader.complain("size", "must be a multiple of the block size",
+                            fmt::format("{} is the next one below", bytes - bytes % 512));
         reader.finish();
         return bytes;
     });
@@ -80,6 +85,22 @@ void list_listeners(const call_ptr& call) {
                       all.push_back(to_json(one));
                   call->ok({{"listeners", std::move(all)}}, revision);
               });
+}
+
+void show_listener(const call_ptr& call) {
+    call->ask(
+        core::list_listeners{}, [call](const core::control_answer& answer, std::uint64_t revision) {
+            const auto& all = std::get<std::vector<core::listener_status>>(answer);
+            const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) {
+                return one.spec.name() == call->parameters[0];
+            });
+            if (found == all.end())
+                return call->fail(error{errc::not_found,
+                                        fmt::format("there is no listener {}", call->parameters[0]),
+                                        {},
+                                        "GET /v1/listeners lists them"});
+            call->ok(to_json(*found), revision);
+        });
 }
 
 void add_listener(const call_ptr& call) {

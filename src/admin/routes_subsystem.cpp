@@ -69,9 +69,13 @@ void put_subsystem(const call_ptr& call) {
     const std::string& nqn = call->parameters[0];
     std::optional<json_node> tree = call->body();
     if (!tree) return;
-    if (tree->kind == json_kind::object && tree->find("nqn") == nullptr)
-        tree->members.push_back(
-            {"nqn", tree->line, {.kind = json_kind::text, .line = tree->line, .text = nqn}});
+    if (tree->kind == json_kind::object && tree->find("nqn") == nullptr) {
+        json_node& name = tree->members.emplace_back().value;
+        tree->members.back().key = "nqn";
+        tree->members.back().line = name.line = tree->line;
+        name.kind = json_kind::text;
+        name.text = nqn;
+    }
     problem_list problems;
     core::subsystem_spec wanted = read_subsystem({&*tree, ""}, problems, document::body);
     if (problems.empty() && wanted.nqn != nqn)
@@ -162,13 +166,30 @@ void list_hosts(const call_ptr& call) {
     });
 }
 
+void show_host(const call_ptr& call) {
+    call->ask(core::get_subsystem{call->parameters[0]},
+              [call](const core::control_answer& answer, std::uint64_t revision) {
+                  const std::string& host = call->parameters[1];
+                  const auto& hosts = std::get<core::subsystem_status>(answer).spec.hosts;
+                  if (std::find(hosts.begin(), hosts.end(), host) == hosts.end())
+                      return call->fail(error{
+                          errc::not_found,
+                          fmt::format("{} has no host {} in its list", call->parameters[0], host),
+                          {},
+                          "GET …/hosts shows who may connect"});
+                  call->ok({{"host", host}}, revision);
+              });
+}
+
 void add_host(const call_ptr& call) {
     const auto host = call->body_as([](json_place where, problem_list& problems) {
         std::string nqn;
         object_reader reader(std::move(where), problems);
         reader.require("host", "the NQN of a host");
         if (reader.read("host", nqn))
-            if (auto wrong = check_host_nqn(nqn)) reader.complain("host", std::move(*wrong));
+            if (auto wrong = check_host_nqn(nqn))
+                reader.complain("host", std::move(*wrong),
+                                "what /etc/nvme/hostnqn of the host says");
         reader.finish();
         return nqn;
     });

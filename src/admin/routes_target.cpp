@@ -2,12 +2,15 @@
 #include "admin_assets.hpp"
 #include "change_json.hpp"
 #include "metrics.hpp"
+#include "missing.hpp"
 #include "problem_document.hpp"
 #include "reload.hpp"
 #include "routes.hpp"
 #include "status_json.hpp"
 
 #include <fmt/format.h>
+
+#include <charconv>
 
 namespace fulmar::admin::routes {
 
@@ -28,6 +31,17 @@ json durability(const journal* log) {
     json out{{"possible", possible.has_value()}};
     if (!possible) out["reason"] = possible.error().text();
     return out;
+}
+
+/// Tells `next` what is configured and not there. Costs a look at the whole configuration, so only
+/// where something failed at start.
+void with_missing(const call_ptr& call, std::function<void(std::vector<missing_part>)> next) {
+    const rest_context& context = call->context;
+    if (context.log == nullptr || context.start_errors.empty()) return next({});
+    call->ask(core::get_spec{}, [call, then = std::move(next)](const core::control_answer& answer,
+                                                               std::uint64_t) {
+        then(missing_parts(call->context.log->configured(), std::get<core::target_spec>(answer)));
+    });
 }
 
 json report_json(const reload_report& report) {
@@ -62,7 +76,18 @@ void health(const call_ptr& call) {
             json body{{"status", status.stopping ? "stopping" : "ok"}, {"version", FULMAR_VERSION}};
             body.update(to_json(status));
             body["durable"] = durability(call->context.log);
-            call->ok(body, revision);
+            body["missing"] = json::array();
+            body["start_errors"] = json::array();
+            with_missing(call, [call, revision, body](const std::vector<missing_part>& missing) {
+                if (missing.empty()) return call->ok(body, revision);
+                json degraded = body;
+                if (degraded["status"] == "ok") degraded["status"] = "degraded";
+                for (const missing_part& part : missing)
+                    degraded["missing"].push_back(to_json(part));
+                for (const std::string& why : call->context.start_errors)
+                    degraded["start_errors"].push_back(why);
+                call->ok(degraded, revision);
+            });
         });
 }
 
@@ -72,9 +97,11 @@ void version(const call_ptr& call) {
 
 void metrics(const call_ptr& call) {
     call->ask(core::get_counters{}, [call](const core::control_answer& answer, std::uint64_t) {
-        call->send(
-            text_response(render_metrics(std::get<core::counters_report>(answer), call->context),
-                          call->to.produces));
+        auto report = std::get<core::counters_report>(answer);
+        with_missing(call, [call, report](const std::vector<missing_part>& missing) {
+            call->send(text_response(render_metrics(report, call->context, missing.size()),
+                                     call->to.produces));
+        });
     });
 }
 
@@ -86,6 +113,53 @@ void connections(const call_ptr& call) {
                       all.push_back(to_json(one));
                   call->ok({{"connections", std::move(all)}}, revision);
               });
+}
+
+void recorder(const call_ptr& call) {
+    call->ask(core::get_recorder{},
+              [call](const core::control_answer& answer, std::uint64_t revision) {
+                  call->ok(to_json(std::get<core::flight_report>(answer)), revision);
+              });
+}
+
+void timeline(const call_ptr& call) {
+    call->ask(core::get_recorder{}, [call](const core::control_answer& answer, std::uint64_t) {
+        std::string text;
+        for (const auto& entry : std::get<core::flight_report>(answer).entries) text += entry.line;
+        call->send(text_response(text, call->to.produces));
+    });
+}
+
+namespace {
+
+error no_connection(const std::string& id) {
+    return {errc::not_found,
+            fmt::format("there is no connection {}", id),
+            {},
+            "GET /v1/connections lists them"};
+}
+
+}  // namespace
+
+void show_connection(const call_ptr& call) {
+    call->ask(core::list_connections{},
+              [call](const core::control_answer& answer, std::uint64_t revision) {
+                  for (const auto& one : std::get<std::vector<core::connection_status>>(answer))
+                      if (fmt::format("{}", one.id) == call->parameters[0])
+                          return call->ok(to_json(one), revision);
+                  call->fail(no_connection(call->parameters[0]));
+              });
+}
+
+// Ids are never used again: one that was listed a while ago ends that connection or none.
+void end_connection(const call_ptr& call) {
+    const std::string& text = call->parameters[0];
+    std::uint64_t id = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (failure != std::errc{} || end != text.data() + text.size())
+        return call->fail(no_connection(text));
+    call->ask(core::end_connection{id}, [call](const core::control_answer&,
+                                               std::uint64_t revision) { call->none(revision); });
 }
 
 void openapi(const call_ptr& call) {

@@ -1,4 +1,5 @@
 #include "change_json.hpp"
+#include "one_answer.hpp"
 #include "reload.hpp"
 #include "rest_api.hpp"
 
@@ -27,15 +28,18 @@ class server::impl {
     explicit impl(setup parts)
         : setup_(std::move(parts)),
           core_(io_, *setup_.port, patience()),
+          drives_(io_, setup_.drives),
           context_{.core = core_,
                    .gate = gate_,
+                   .drives = drives_,
                    .log = setup_.log,
                    .config_path = setup_.config_path,
                    .options = setup_.options,
                    .audit = setup_.options.admin.audit} {
         if (setup_.log != nullptr)
-            context_.rebase = [this](std::string digest, std::function<void(result<void>)> done) {
-                rebase(std::move(digest), std::move(done));
+            context_.rebase = [this](std::string digest, core::target_spec spec,
+                                     std::function<void(result<void>)> done) {
+                rebase(std::move(digest), std::move(spec), std::move(done));
             };
     }
 
@@ -72,6 +76,7 @@ class server::impl {
         if (!thread_.joinable()) return;
         asio::post(io_, [this, patience] {
             http_->stop();
+            drives_.stop();
             finish_by_ = std::chrono::steady_clock::now() + patience;
             finish_when_quiet();
         });
@@ -85,6 +90,14 @@ class server::impl {
     void reload() {
         if (setup_.config_path.empty()) return log::warn("reload: there is no configuration file");
         reload_config(context_, false, [this](const reload_outcome& outcome) { report(outcome); });
+    }
+
+    void publish(drive_event event) { drives_.publish(std::move(event)); }
+
+    void start_failed(std::string why) {
+        asio::post(io_, [this, text = std::move(why)]() mutable {
+            context_.start_errors.push_back(std::move(text));
+        });
     }
 
   private:
@@ -119,10 +132,21 @@ class server::impl {
         closing_.async_wait([this](boost::system::error_code) { finish_when_quiet(); });
     }
 
-    void rebase(std::string digest, std::function<void(result<void>)> done) {
-        setup_.log->rebase(std::move(digest),
-                           [this, then = std::move(done)](const result<void>& outcome) {
-                               asio::post(io_, [then, outcome] { then(outcome); });
+    // A reload keeps all other changes out: it must not wait for ever for a disk that hangs.
+    void rebase(std::string digest, core::target_spec spec,
+                std::function<void(result<void>)> done) {
+        const auto wait = std::make_shared<one_answer<result<void>>>(io_, std::move(done));
+        wait->deadline.expires_after(patience());
+        wait->deadline.async_wait([wait](boost::system::error_code failure) {
+            if (failure) return;
+            wait->end(fail(errc::timed_out, "the journal has not recorded the reload in time", {},
+                           "look at the disk that holds the state; the changes are in effect"));
+        });
+        setup_.log->rebase(std::move(digest), std::move(spec),
+                           [this, waits = std::weak_ptr(wait)](const result<void>& outcome) {
+                               asio::post(io_, [waits, outcome] {
+                                   if (const auto still = waits.lock()) still->end(outcome);
+                               });
                            });
     }
 
@@ -149,6 +173,7 @@ class server::impl {
 
     setup setup_;
     control_client core_;
+    drive_client drives_;
     change_gate gate_;
     rest_context context_;
     std::optional<rest_api> api_;
@@ -175,9 +200,12 @@ result<std::unique_ptr<server>> server::start(setup parts) {
 
 const std::vector<std::string>& server::addresses() const noexcept { return impl_->addresses_; }
 
+void server::start_failed(std::string why) { impl_->start_failed(std::move(why)); }
 void server::reload() {
     asio::post(impl_->io_, [this] { impl_->reload(); });
 }
+
+void server::publish(drive_event event) { impl_->publish(std::move(event)); }
 
 void server::ping(std::function<void()> answer) { asio::post(impl_->io_, std::move(answer)); }
 

@@ -20,7 +20,7 @@ using core::subsystem_spec;
 /// Phases of a reload; changes are collected by phase and run in this order.
 struct phases {
     std::vector<change> close;    ///< hosts out, namespaces and subsystems away
-    std::vector<change> release;  ///< listeners and devices away
+    std::vector<change> release;  ///< listeners, devices and drives away
     std::vector<change> provide;  ///< devices and listeners
     std::vector<change> open;     ///< subsystems, namespaces, hosts, pause and resume
 
@@ -46,6 +46,7 @@ bool fits(const listener_spec& running, const listener_spec& wanted) {
 bool same_but_for_size(const device_spec& running, const device_spec& wanted) {
     device_spec sized = wanted;
     sized.size_bytes = running.size_bytes;
+    sized.detached = running.detached;
     return sized == running;
 }
 
@@ -138,6 +139,10 @@ name_set diff_devices(const std::vector<device_spec>& running,
         kept.insert(device.name);
         if (!fits<std::uint64_t>(found->second->size_bytes, device.size_bytes, 0))
             out.provide.push_back(core::resize_device{device.name, device.size_bytes});
+        if (device.detached && !found->second->detached)
+            out.release.push_back(core::detach_device{device.name});
+        if (!device.detached && found->second->detached)
+            out.provide.push_back(core::attach_device{device.name});
     }
     for (const device_spec& device : running)
         if (!kept.contains(device.name)) out.release.push_back(core::delete_device{device.name});

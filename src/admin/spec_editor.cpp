@@ -78,12 +78,59 @@ result<void> spec_editor::apply(const core::change& change) {
     return std::visit([this](const auto& c) { return run(c); }, change);
 }
 
+result<void> spec_editor::follow(const core::change& change) {
+    if (const auto* c = std::get_if<core::create_device>(&change)) {
+        if (core::device_spec* old = devices_.find(c->spec.name)) {
+            *old = c->spec;  // its namespace, which is not served either, keeps it
+            return {};
+        }
+    } else if (const auto* deleted = std::get_if<core::delete_device>(&change)) {
+        free_device(deleted->name);
+    } else if (const auto* made = std::get_if<core::create_subsystem>(&change)) {
+        if (subsystems_.find(made->spec.nqn) != nullptr)
+            FULMAR_CHECK(run(core::delete_subsystem{made->spec.nqn}));
+        for (const core::namespace_spec& ns : made->spec.namespaces) free_device(ns.device);
+    } else if (const auto* added = std::get_if<core::add_namespace>(&change)) {
+        if (want_namespace(added->nqn, added->spec.nsid))
+            FULMAR_CHECK(run(core::remove_namespace{added->nqn, added->spec.nsid}));
+        free_device(added->spec.device);
+    } else if (const auto* listener = std::get_if<core::add_listener>(&change)) {
+        if (std::find(listeners_.begin(), listeners_.end(), listener->spec) != listeners_.end())
+            return {};
+    }
+    return apply(change);
+}
+
+void spec_editor::free_device(const std::string& device) {
+    const auto user = users_.find(device);
+    if (user == users_.end()) return;
+    const std::string name = user->second;
+    users_.erase(user);
+    if (core::subsystem_spec* s = subsystems_.find(name.substr(0, name.rfind('/'))))
+        std::erase_if(s->namespaces,
+                      [&](const core::namespace_spec& ns) { return ns.device == device; });
+}
+
 const core::subsystem_spec* spec_editor::subsystem(const std::string& nqn) const {
     return subsystems_.find(nqn);
 }
 
 const core::device_spec* spec_editor::device(const std::string& name) const {
     return devices_.find(name);
+}
+
+bool spec_editor::has(const core::change& removal) const {
+    if (const auto* c = std::get_if<core::delete_device>(&removal))
+        return devices_.find(c->name) != nullptr;
+    if (const auto* c = std::get_if<core::delete_subsystem>(&removal))
+        return subsystems_.find(c->nqn) != nullptr;
+    if (const auto* c = std::get_if<core::remove_listener>(&removal))
+        return std::any_of(listeners_.begin(), listeners_.end(),
+                           [&](const auto& l) { return l.name() == c->name; });
+    const auto* c = std::get_if<core::remove_namespace>(&removal);
+    const core::subsystem_spec* in = c != nullptr ? subsystems_.find(c->nqn) : nullptr;
+    return in != nullptr && std::any_of(in->namespaces.begin(), in->namespaces.end(),
+                                        [&](const auto& ns) { return ns.nsid == c->nsid; });
 }
 
 std::string spec_editor::user_of(const std::string& device) const {
@@ -105,7 +152,7 @@ result<core::namespace_spec*> spec_editor::want_namespace(const std::string& nqn
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(nqn));
     const auto found = find_namespace(*subsystem, nsid);
     if (found == subsystem->namespaces.end())
-        return fail(errc::not_found, fmt::format("there is no namespace {}", nsid), nqn);
+        return fail(errc::not_found, fmt::format("there is no namespace {} in {}", nsid, nqn));
     return &*found;
 }
 
@@ -151,6 +198,19 @@ result<void> spec_editor::run(const core::reopen_device& c) {
     return {};
 }
 
+result<void> spec_editor::keep_away(const std::string& name, bool away) {
+    core::device_spec* device = devices_.find(name);
+    if (device == nullptr)
+        return fail(errc::not_found, fmt::format("there is no device \"{}\"", name));
+    if (device->type != "pcie")
+        return fail(errc::not_supported, "only a drive can be detached and attached");
+    device->detached = away;
+    return {};
+}
+
+result<void> spec_editor::run(const core::detach_device& c) { return keep_away(c.name, true); }
+result<void> spec_editor::run(const core::attach_device& c) { return keep_away(c.name, false); }
+
 result<void> spec_editor::run(const core::create_subsystem& c) {
     if (subsystems_.find(c.spec.nqn) != nullptr)
         return fail(errc::already_exists, fmt::format("subsystem \"{}\" exists", c.spec.nqn));
@@ -189,7 +249,9 @@ result<void> spec_editor::run(const core::resume_subsystem& c) {
 result<void> spec_editor::run(const core::add_namespace& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
     if (find_namespace(*subsystem, c.spec.nsid) != subsystem->namespaces.end())
-        return fail(errc::already_exists, fmt::format("namespace {} exists", c.spec.nsid), c.nqn);
+        return fail(errc::already_exists,
+                    fmt::format("namespace {} exists in {}", c.spec.nsid, c.nqn), "/nsid",
+                    "choose another one, or leave it out");
     FULMAR_CHECK(check_device(c.spec.device));
     subsystem->namespaces.push_back(c.spec);
     users_[c.spec.device] = user_name(c.nqn, c.spec.nsid);
@@ -215,7 +277,7 @@ result<void> spec_editor::run(const core::add_host& c) {
     if (std::find(subsystem->hosts.begin(), subsystem->hosts.end(), c.host) !=
         subsystem->hosts.end())
         return fail(errc::already_exists, fmt::format("host \"{}\" is allowed already", c.host),
-                    c.nqn);
+                    "/host");
     subsystem->hosts.push_back(c.host);
     return {};
 }
@@ -223,7 +285,8 @@ result<void> spec_editor::run(const core::add_host& c) {
 result<void> spec_editor::run(const core::remove_host& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
     if (std::erase(subsystem->hosts, c.host) == 0)
-        return fail(errc::not_found, fmt::format("host \"{}\" is not in the list", c.host), c.nqn);
+        return fail(errc::not_found,
+                    fmt::format("host \"{}\" is not in the list of {}", c.host, c.nqn));
     return {};
 }
 

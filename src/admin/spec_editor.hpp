@@ -24,8 +24,14 @@ class spec_editor {
     /// change, however large the configuration is.
     result<void> apply(const core::change& change);
 
+    /// Applies what the core has done already. What is in its way here cannot be there: it is
+    /// configured, but could not be opened at start, and makes room. Errors: as of apply().
+    result<void> follow(const core::change& change);
+
     [[nodiscard]] const core::subsystem_spec* subsystem(const std::string& nqn) const;
     [[nodiscard]] const core::device_spec* device(const std::string& name) const;
+    /// True when what `removal` takes away is there.
+    [[nodiscard]] bool has(const core::change& removal) const;
     /// "NQN/nsid", or empty.
     [[nodiscard]] std::string user_of(const std::string& device) const;
 
@@ -50,6 +56,9 @@ class spec_editor {
     result<void> run(const core::delete_device& c);
     result<void> run(const core::resize_device& c);
     result<void> run(const core::reopen_device& c);
+    result<void> run(const core::detach_device& c);
+    result<void> run(const core::attach_device& c);
+    result<void> keep_away(const std::string& device, bool away);
     result<void> run(const core::create_subsystem& c);
     result<void> run(const core::delete_subsystem& c);
     result<void> run(const core::pause_subsystem& c);
@@ -68,6 +77,8 @@ class spec_editor {
     result<core::subsystem_spec*> want_subsystem(const std::string& nqn);
     result<core::namespace_spec*> want_namespace(const std::string& nqn, std::uint32_t nsid);
     result<void> check_device(const std::string& name) const;
+    /// The namespace that `device` backs goes.
+    void free_device(const std::string& device);
 
     book<core::device_spec> devices_;
     book<core::subsystem_spec> subsystems_;

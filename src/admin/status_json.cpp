@@ -75,6 +75,13 @@ ordered_json to_json(const core::namespace_status& status) {
     now["block_size"] = status.block_bytes;
     now["outstanding"] = status.outstanding;
     now["parked"] = status.parked;
+    now["abandoned"] = status.abandoned;
+    now["where"] = array_of(status.where, [](const core::namespace_status::place& at) {
+        return ordered_json{{"reactor", at.reactor},
+                            {"outstanding", at.outstanding},
+                            {"parked", at.parked},
+                            {"abandoned", at.abandoned}};
+    });
     out["status"] = std::move(now);
     return out;
 }
@@ -105,12 +112,31 @@ ordered_json to_json(const core::device_status& status) {
     return out;
 }
 
+ordered_json to_json(const core::flight_report& report) {
+    return {{"uptime_ns", report.uptime_ns},
+            {"entries", array_of(report.entries, [](const core::flight_report_entry& e) {
+                 ordered_json one{{"uptime_ns", e.uptime_ns},
+                                  {"reactor", e.reactor},
+                                  {"sequence", e.sequence},
+                                  {"what", e.what}};
+                 if (!e.detail.empty()) one["detail"] = e.detail;
+                 if (e.generation != 0)
+                     one["subsystem"] = {{"slot", e.slot}, {"generation", e.generation}};
+                 if (e.nsid != 0)
+                     one["namespace"] = {{"nsid", e.nsid}, {"generation", e.namespace_generation}};
+                 if (e.object != 0) one["object"] = e.object;
+                 if (e.value != 0) one["value"] = e.value;
+                 return one;
+             })}};
+}
+
 ordered_json to_json(const core::listener_status& status) {
     ordered_json out{{"name", status.spec.name()}};
     out.update(to_json(status.spec));
     out["status"] = {{"connections", status.connections},
                      {"accepted_total", status.accepted_total},
                      {"rejected_total", status.rejected_total}};
+    if (!status.waits_for.empty()) out["status"]["waits_for"] = status.waits_for;
     return out;
 }
 
@@ -132,6 +158,12 @@ ordered_json to_json(const core::connection_status& status) {
             {"bytes_written", status.bytes_written},
             {"header_digest", status.header_digest},
             {"data_digest", status.data_digest}};
+}
+
+ordered_json to_json(const missing_part& part) {
+    ordered_json out{{"what", part.what}, {"name", part.name}};
+    if (part.nsid != 0) out["nsid"] = part.nsid;
+    return out;
 }
 
 ordered_json to_json(const core::target_status& status) {

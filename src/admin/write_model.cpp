@@ -44,6 +44,13 @@ ordered_json to_json(const core::device_spec& spec, document kind) {
     out.always("name", spec.name);
     out.always("type", spec.type);
     if (spec.type == "file") out.always("path", spec.path);
+    if (spec.type == "pcie") {
+        out.always("address", spec.address);
+        out.unless("serial", spec.serial, usual.serial);
+        out.unless("drive_nsid", spec.drive_nsid, usual.drive_nsid);
+        out.unless("bind", spec.bind, usual.bind);
+        out.unless("detached", spec.detached, usual.detached);
+    }
     if (kind != document::file)
         out.always("size", spec.size_bytes);
     else if (spec.size_bytes != 0)

@@ -4,10 +4,13 @@
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/version.hpp>
+#include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
+#include <fulmar/transport/rdma.hpp>
 #include <fulmar/transport/tcp.hpp>
 
 #include <csignal>
+#include <cstdlib>
 
 namespace fulmar::app {
 
@@ -17,6 +20,7 @@ constexpr std::size_t mib = 1024 * 1024;
 constexpr reactor_id control_id{0xffff};
 constexpr duration journal_stop_limit = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds admin_stop_limit{500};
+constexpr duration drives_stop_limit = std::chrono::seconds(12);
 
 engine::reactor_pool::options pool_options(const admin::core_options& cores,
                                            const clock_source& clock) {
@@ -60,6 +64,13 @@ result<void> daemon::build() {
                    {.id = control_id, .busy_window = duration::zero(), .clock = &clock_}));
     FULMAR_TRY(pool_, engine::reactor_pool::create(pool_options(options.cores, clock_)));
     files_ = engine::make_uring_files();
+    drive_provider_ = vfio::make_vfio_provider();
+    drives_.control = control_.get();
+    drives_.provider = drive_provider_.get();
+    drives_.roster = &drive_roster_;
+    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_);
+    drives_.observer = drive_service_.get();
+    for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 
     // What was acknowledged before a crash is in the journal: it comes on top of the file.
     FULMAR_TRY(auto journal,
@@ -71,17 +82,22 @@ result<void> daemon::build() {
 
     // The target, a poll group on each data reactor, and the transports that feed them.
     target_ = std::make_unique<core::target>(
-        *control_, core::target::setup{.limits = options.target,
-                                       .make_device = make_device_factory(*control_, *files_),
-                                       .log = journal_.get(),
-                                       .hugepages = memory_->hugepages()});
+        *control_,
+        core::target::setup{.limits = options.target,
+                            .make_device = make_device_factory(*control_, *files_, drives_),
+                            .log = journal_.get(),
+                            .hugepages = memory_->hugepages(),
+                            .counters = &drive_counters_});
     for (const auto& r : pool_->reactors()) {
         FULMAR_TRY(auto buffers,
                    mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
+        drives_.memory.emplace_back(buffers->base(), buffers->bytes());
         target_->add_poll_group(*r, std::move(buffers));
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
+    FULMAR_CHECK(target_->add_transport(transport::make_rdma_transport(*target_)));
 
+    hotplug_ = std::make_unique<hotplug_bridge>(*control_, drive_roster_, *drive_provider_);
     watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
@@ -94,11 +110,12 @@ int daemon::run() {
     }
     // From here on data reactors run: what they own is reached by messages only.
     if (auto io = files_->for_reactor(*control_))
-        journal_->run_on(*control_, **io, [this] { return target_->current_spec(); });
+        journal_->run_on(*control_, **io);
     else
-        log::error("changes cannot be kept: {}", io.error().text());
+        journal_->run_without_files(*control_, io.error());
     auto server = admin::server::start({.port = target_.get(),
                                         .log = journal_.get(),
+                                        .drives = drive_service_.get(),
                                         .config_path = config_path_,
                                         .options = config_.config.options});
     if (!server) {
@@ -107,12 +124,18 @@ int daemon::run() {
         return 1;
     }
     server_ = std::move(*server);
+    drive_service_->set_publisher(
+        [this](const admin::drive_event& event) { server_->publish(event); });
     for (const std::string& address : server_->addresses())
         log::info("administration at {}", address);
     watchdog_->also_ask(
         [this](std::function<void()> answered) { server_->ping(std::move(answered)); });
     target_->start(
-        config_.config.spec, [](const error& e) { log::error("{}", e.text()); },
+        config_.config.spec,
+        [this](const error& e) {
+            log::error("{}", e.text());
+            server_->start_failed(e.text());
+        },
         [this] {
             log::info("fulmard {} serves", version);
             watchdog_->ready();
@@ -122,6 +145,29 @@ int daemon::run() {
     while (control_->run_once()) {}  // what the administration asked last
     server_->stop(admin_stop_limit);
     pool_->stop();
+    if (!target_->at_rest()) {  // its memory is lent out for good: nothing may be destroyed
+        log::warn("a device keeps operations for ever: ending without it");
+        log::shut_down();
+        std::_Exit(0);
+    }
+    if (!files_->at_rest()) {
+        log::warn(
+            "the storage of the journal hangs: ending without it; what was acknowledged is safe");
+        log::shut_down();
+        std::_Exit(0);
+    }
+    // Drives are given back by threads of their own; a dead one may take its time.
+    watchdog_.reset();
+    hotplug_.reset();
+    drive_service_->set_publisher(nullptr);
+    server_.reset();
+    target_.reset();
+    drive_service_.reset();
+    if (!engine::helper_job::wait_for_all(drives_stop_limit)) {
+        log::warn("the kernel keeps a call on a drive or a disk for too long: ending without it");
+        log::shut_down();
+        std::_Exit(0);
+    }
     log::info("stopped");
     return 0;
 }
@@ -144,6 +190,7 @@ void daemon::stop() {
 daemon::~daemon() {
     signals_.reset();
     watchdog_.reset();
+    hotplug_.reset();
     server_.reset();
     target_.reset();
     journal_.reset();

@@ -2,12 +2,16 @@
 // taken down backwards).
 #pragma once
 
+#include "drive_counters.hpp"
+#include "drive_service.hpp"
+#include "hotplug_bridge.hpp"
 #include "signals.hpp"
 #include "watchdog.hpp"
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/admin/server.hpp>
+#include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/target.hpp>
@@ -15,6 +19,7 @@
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/mem/environment.hpp>
+#include <fulmar/vfio/drive_access.hpp>
 
 #include <memory>
 
@@ -47,6 +52,12 @@ class daemon {
     std::unique_ptr<engine::reactor> control_;
     std::unique_ptr<engine::reactor_pool> pool_;
     std::unique_ptr<engine::file_io_provider> files_;
+    std::unique_ptr<vfio::drive_access_provider> drive_provider_;
+    backend::pcie_roster drive_roster_;
+    drive_counters drive_counters_{drive_roster_};
+    std::unique_ptr<drive_service> drive_service_;
+    backend::pcie_environment drives_;
+    std::unique_ptr<hotplug_bridge> hotplug_;
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
     std::unique_ptr<admin::server> server_;

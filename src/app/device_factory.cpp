@@ -1,17 +1,22 @@
 #include "device_factory.hpp"
 
+#ifdef FULMAR_FAULTS
+#include <fulmar/backend/fault_device.hpp>
+#endif
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 namespace fulmar::app {
 
-core::device_factory make_device_factory(engine::reactor& control,
-                                         engine::file_io_provider& files) {
-    return [&control,
-            &files](const core::device_spec& spec) -> result<std::unique_ptr<backend::device>> {
+core::device_factory make_device_factory(engine::reactor& control, engine::file_io_provider& files,
+                                         const backend::pcie_environment& drives) {
+    return [&control, &files,
+            &drives](const core::device_spec& spec) -> result<std::unique_ptr<backend::device>> {
         if (spec.type == "ram")
             return backend::make_ram_device(
                 {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
@@ -25,8 +30,28 @@ core::device_factory make_device_factory(engine::reactor& control,
                                               .block_bytes = spec.block_bytes,
                                               .direct = spec.direct},
                                              control, files);
+        if (spec.type == "pcie") {
+            FULMAR_TRY(const vfio::pci_address address, vfio::parse_pci_address(spec.address));
+            return backend::make_pcie_device({.name = spec.name,
+                                              .address = address,
+                                              .drive_nsid = spec.drive_nsid,
+                                              .serial = spec.serial,
+                                              .bind = spec.bind,
+                                              .detached = spec.detached},
+                                             drives);
+        }
+#ifdef FULMAR_FAULTS
+        if (spec.type == "fault") {  // told what to do by <folder>/<name>.faults
+            const char* const folder = std::getenv("FULMAR_FAULT_FOLDER");
+            return backend::make_fault_device(
+                {.size_bytes = spec.size_bytes,
+                 .block_bytes = spec.block_bytes,
+                 .script = folder != nullptr ? fmt::format("{}/{}.faults", folder, spec.name) : ""},
+                &control);
+        }
+#endif
         return fail(errc::not_supported, fmt::format("there is no device type {}", spec.type),
-                    "/type", "use ram, file or null");
+                    "/type", "use ram, file, pcie or null");
     };
 }
 

@@ -1,4 +1,5 @@
 // fulmard: read the options and the configuration, build the daemon, run it.
+#include "crash.hpp"
 #include "daemon.hpp"
 #include "options.hpp"
 #include "signals.hpp"
@@ -23,12 +24,17 @@ int main(int argc, char** argv) {
         return 1;
     }
     if (parsed.command->check_only) {
+        const admin::problem_list twice = admin::check_files(*config);
+        for (const std::string& line : twice.lines(path))
+            std::fprintf(stderr, "%s\n", line.c_str());
+        if (!twice.empty()) return 1;
         for (const admin::problem& warning : config->config.warnings)
             std::printf("warning: %s\n", warning.text(path).c_str());
         std::printf("%s: good\n", path.c_str());
         return 0;
     }
     app::signals::block();
+    app::dump_on_crash();
     log::initialise(config->config.options.log_level);
     int exit_code = 1;
     if (auto built = app::daemon::create(path, std::move(*config)))

@@ -1,5 +1,5 @@
-// The commands that speak NVMe/TCP to a target. Each adds itself to the command line, and runs
-// while the command line is being parsed, as CLI11 has it.
+// The commands that speak NVMe/TCP to a target, and those about this machine. Each adds itself to
+// the command line, and runs while the command line is being parsed, as CLI11 has it.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,5 +13,8 @@ void add_read(CLI::App& app);
 void add_write(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_perf(CLI::App& app);
+
+/// Of this machine, not of a target.
+void add_drive(CLI::App& app);
 
 }  // namespace fulmar::cli

@@ -22,7 +22,12 @@ void run(settings& s) {
     const auto c = connect(s.target);
     json out{{"controller", describe(c->identity())}, {"namespaces", json::array()}};
     auto wanted = std::vector<std::uint32_t>{s.target.nsid};
-    if (s.target.nsid == 0) wanted = value_or_leave(c->active_namespaces());
+    const bool discovery =
+        c->identity().cntrltype == static_cast<std::uint8_t>(nvme::controller_type::discovery);
+    if (discovery)  // it has none, and knows no command that would list them
+        wanted.clear();
+    else if (s.target.nsid == 0)
+        wanted = value_or_leave(c->active_namespaces());
     for (const std::uint32_t nsid : wanted) {
         const auto ns = value_or_leave(c->identify_namespace(nsid));
         const auto ids = value_or_leave(c->identify_descriptors(nsid));

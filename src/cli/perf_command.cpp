@@ -27,6 +27,8 @@ constexpr const char* examples =
     "  fulmar perf --mix 70 --queue-depth 32             70 % reads, 30 % writes\n"
     "  fulmar perf --block-size 128k --sequential --mix write --queue-depth 32\n"
     "  fulmar perf --connections 16 --queue-depth 8      16 I/O queues, 8 commands on each\n"
+    "  fulmar perf --queue-depth 128 --rate 100000       no more than that, and how long each "
+    "took\n"
     "  fulmar perf --verify 7 --mix 50                   check every block read (fills the region "
     "first)\n"
     "  fulmar perf --json result.json --pin 1            for scripts; the generator on CPU 1\n"
@@ -52,7 +54,10 @@ struct settings {
     int cpu = -1;
     int target_pid = 0;
     std::uint64_t commands = 0;
+    double rate = 0;
     bool idle = false;
+    bool go_on = false;
+    bool asleep = false;
     bool quiet = false;
 };
 
@@ -155,15 +160,20 @@ host::load_options make_options(const settings& s, const open_namespace& ns,
             .random = !s.sequential,
             .seconds = s.seconds,
             .commands = s.commands,
+            .rate = s.rate,
             .seed = s.verify,
-            .stop = &stop};
+            .spin = !s.asleep,
+            .stop = &stop,
+            .stop_at_error = !s.go_on};
 }
 
 /// With --verify, blocks that were never written must not count as wrong.
 void fill(const connected& all, host::load_options o, host::load_watcher& w) {
     o.once = true;
     o.commands = 0;
+    o.rate = 0;
     o.read_percent = 0;
+    o.stop_at_error = true;
     host::load one(all.queues, o);
     if (const auto done = one.run(&w); !done) leave(done.error());
     if (one.report().failed != 0)
@@ -195,6 +205,7 @@ void run(settings& s) {
     const open_namespace ns = find_namespace(*all.controllers.front(), s.target);
     if (s.idle) return hold(s, all, stop);
     host::load_options o = make_options(s, ns, stop);
+    o.depth = std::min(o.depth, all.queues.front()->room());  // open_queues() has said so
     watcher quiet(all, true);
     watcher loud(all, s.quiet);
     if (s.verify) fill(all, o, loud);
@@ -208,26 +219,30 @@ void run(settings& s) {
     host::load measured(all.queues, o);
     const std::uint64_t target_cpu = process_cpu_ns(s.target_pid);
     const auto outcome = measured.run(&loud);
-    perf_result result{.options = o,
-                       .report = measured.report(),
-                       .target = host::endpoint{s.target.address, s.target.port}.text(),
-                       .nqn = s.target.nqn,
-                       .queues = static_cast<std::uint32_t>(all.queues.size()),
-                       .flow_control = !s.target.no_flow_control,
-                       .target_cpu_ns = process_cpu_ns(s.target_pid) - target_cpu,
-                       .target_watched = s.target_pid != 0};
+    perf_result result{
+        .options = o,
+        .report = measured.report(),
+        .target = host::endpoint{.address = s.target.address, .port = s.target.port}.text(),
+        .nqn = s.target.nqn,
+        .queues = static_cast<std::uint32_t>(all.queues.size()),
+        .flow_control = !s.target.no_flow_control,
+        .target_cpu_ns = process_cpu_ns(s.target_pid) - target_cpu,
+        .target_watched = s.target_pid != 0};
     bool clean = true;
     for (const auto& c : all.controllers) {
         clean &= books_are_clean(*c);
         result.breaches += c->admin().the_book().breaches();
-        for (const auto& q : c->io_queues()) result.breaches += q->the_book().breaches();
+        for (const auto& q : c->io_queues()) {
+            result.breaches += q->the_book().breaches();
+            result.unanswered += q->the_book().commands_lost() + q->the_book().outstanding();
+        }
     }
     if (!s.quiet) print(result);
     if (!s.json.empty()) write_json(result, s.json);
     if (!outcome) leave(outcome.error());
     for (const auto& c : all.controllers) (void)c->shutdown();
-    if (result.report.failed != 0 || result.report.mismatches != 0 || !clean)
-        leave(exit_code::failed);
+    const bool as_wanted = s.go_on || result.report.failed == 0;
+    if (!as_wanted || result.report.mismatches != 0 || !clean) leave(exit_code::failed);
     if (stop) leave(exit_code::interrupted);
 }
 
@@ -260,6 +275,12 @@ void add_perf(CLI::App& app) {
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
     c->add_option("--commands", s->commands, "end after so many commands instead");
+    c->add_option("--rate", s->rate,
+                  "commands a second, evenly; latencies count from when each was due")
+        ->check(CLI::Range(1.0, 1e9));
+    c->add_flag("--go-on", s->go_on,
+                "count commands that fail and go on: what must hold is that each has one answer");
+    c->add_flag("--asleep", s->asleep, "sleep while there is nothing to do, instead of spinning");
     c->add_flag("--idle", s->idle, "open the connections and send nothing for --seconds");
     c->add_option("--verify", s->verify,
                   "write this pattern's seed, compare what is read (fills the region first)");

@@ -94,6 +94,7 @@ void write_json(const perf_result& r, const std::string& file) {
              {"random", r.options.random},
              {"verified", r.options.seed.has_value()},
              {"flow_control", r.flow_control},
+             {"rate", r.options.rate},
              {"seconds", all.seconds},
              {"iops", static_cast<double>(all.commands()) / all.seconds},
              {"bytes_per_s", static_cast<double>(all.read_bytes + all.written_bytes) / all.seconds},
@@ -102,6 +103,7 @@ void write_json(const perf_result& r, const std::string& file) {
              {"failed", all.failed},
              {"mismatches", all.mismatches},
              {"protocol_breaches", r.breaches},
+             {"unanswered", r.unanswered},
              {"load_generator", {{"busy_share", all.busy_share}, {"cpu_share", all.cpu_share}}}};
     if (r.target_watched)
         out["target_cpu"] = {{"share", static_cast<double>(r.target_cpu_ns) / 1e9 / all.seconds},

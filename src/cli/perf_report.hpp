@@ -18,6 +18,7 @@ struct perf_result {
     std::uint64_t target_cpu_ns = 0;
     bool target_watched = false;
     std::uint64_t breaches = 0;
+    std::uint64_t unanswered = 0;  ///< commands whose connection ended before their answer came
 };
 
 void print(const perf_result& r);

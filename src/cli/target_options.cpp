@@ -8,12 +8,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <string>
 
 namespace fulmar::cli {
 
 void add_address(CLI::App& app, target_options& o) {
     app.add_option("-a,--address", o.address, "address of the target")->capture_default_str();
     app.add_option("-p,--port", o.port, "its port")->capture_default_str();
+    static const std::map<std::string, host::fabric> fabrics{{"tcp", host::fabric::tcp},
+                                                             {"rdma", host::fabric::rdma}};
+    app.add_option("--transport", o.over, "tcp or rdma")
+        ->transform(CLI::CheckedTransformer(fabrics))
+        ->default_str("tcp");
     app.add_option("--host-nqn", o.hostnqn, "who we are (default: derived from this machine's id)");
     app.add_option("--host-id", o.hostid, "our host identifier, a UUID (default: the same)");
     app.add_option("--timeout", o.timeout_s, "seconds that a command may take")
@@ -44,7 +51,7 @@ void add_nsid(CLI::App& app, target_options& o) {
 
 host::controller_options target_options::controller() const {
     host::controller_options c;
-    c.target = {address, port};
+    c.target = {.address = address, .port = port, .over = over};
     c.subnqn = nqn;
     c.hostnqn = hostnqn;
     if (!hostid.empty()) {
@@ -73,7 +80,7 @@ std::string only_subsystem(const target_options& o) {
             std::find(found.begin(), found.end(), e.subnqn) == found.end())
             found.push_back(e.subnqn);
     if (found.size() == 1) return found.front();
-    const std::string where = host::endpoint{o.address, o.port}.text();
+    const std::string where = host::endpoint{.address = o.address, .port = o.port}.text();
     if (found.empty())
         leave({errc::not_found, "discovery offers no subsystem to this host", where, {}});
     std::string list = "several subsystems are there; name one with --nqn:";

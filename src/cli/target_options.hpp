@@ -14,6 +14,7 @@ namespace fulmar::cli {
 struct target_options {
     std::string address = "127.0.0.1";
     std::uint16_t port = 4420;
+    host::fabric over = host::fabric::tcp;
     std::string nqn;         ///< empty: the only subsystem that discovery offers
     std::uint32_t nsid = 0;  ///< 0: the first active namespace
     std::string hostnqn;

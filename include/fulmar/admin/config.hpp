@@ -34,7 +34,7 @@ struct admin_options {
 
 struct core_options {
     std::uint32_t data = 1;      ///< data reactors
-    std::vector<int> cpus = {};  ///< one per data reactor, or none: not pinned
+    std::vector<int> cpus = {};  ///< one per data reactor, or none: chosen by the pool
     std::uint32_t busy_poll_us = 100;
     friend bool operator==(const core_options&, const core_options&) = default;
 };
@@ -89,6 +89,11 @@ struct loaded_config {
 /// Reads, checks and resolves the file. Problems of opening it are in the list as well.
 /// Called on: any thread.
 tl::expected<loaded_config, problem_list> load_config(const std::string& path);
+
+/// What only the file system can tell: devices that are one file or block device under two paths.
+/// At a start the second of them is refused and the rest is served, so this is for who asks before.
+/// Called on: any thread.
+problem_list check_files(const loaded_config& loaded);
 
 /// SHA-256 in hexadecimal.
 /// Called on: any thread.

@@ -59,13 +59,16 @@ class journal final : public core::change_log {
     journal(const journal&) = delete;
     journal& operator=(const journal&) = delete;
 
-    /// From here on changes are written. `current` tells the running configuration, on `control`.
+    /// From here on changes are written.  Called on: control reactor (or before it runs).
+    void run_on(engine::reactor& control, engine::file_io& io);
+
+    /// Nothing can be written here, for the reason given: durable() says so from now on.
     /// Called on: control reactor (or before it runs).
-    void run_on(engine::reactor& control, engine::file_io& io,
-                std::function<core::target_spec()> current);
+    void run_without_files(engine::reactor& control, error why);
 
     // change_log.  Called on: control reactor.
     void append(const core::change& what, std::uint64_t revision, waiter* w) noexcept override;
+    [[nodiscard]] bool knows(const core::change& removal) const noexcept override;
 
     /// Whether a change can be made durable now; the error says why not, and what to do.
     /// Called on: any thread.
@@ -74,9 +77,13 @@ class journal final : public core::change_log {
     /// The digest of the config file that the journal builds upon.  Called on: any thread.
     [[nodiscard]] std::string base_digest() const;
 
-    /// The config file with `digest` says exactly what is running now (a reload has made it so).
+    /// What is configured: the file at start and every change since. More than what runs: what
+    /// could not be opened at start stays part of it.  Called on: any thread.
+    [[nodiscard]] core::target_spec configured() const;
+
+    /// The config file with `digest` and `spec` counts from now on (a reload has applied it).
     /// `done` runs on the control reactor.  Called on: any thread.
-    void rebase(std::string digest, std::function<void(result<void>)> done);
+    void rebase(std::string digest, core::target_spec spec, std::function<void(result<void>)> done);
 
     /// Writes what is pending, folds, and calls `done`: within `limit`, whatever the disk does.
     /// Called on: control reactor.

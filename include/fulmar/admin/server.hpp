@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fulmar/admin/config.hpp>
+#include <fulmar/admin/drive_port.hpp>
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/control.hpp>
@@ -21,6 +22,7 @@ class server {
     struct setup {
         core::control_port* port = nullptr;  ///< outlives the server
         journal* log = nullptr;              ///< likewise; null: nothing is recorded
+        drive_port* drives = nullptr;        ///< likewise; null: there are no drives
         std::string config_path = {};        ///< empty: there is no file to reload
         daemon_options options = {};         ///< as loaded; admin.* says where to listen
         std::chrono::milliseconds patience =
@@ -42,6 +44,13 @@ class server {
     /// Applies what was edited in the config file, and logs what that did (SIGHUP).  Called on: any
     /// thread.
     void reload();
+
+    /// Something that is configured could not be brought up: health tells `why` while it is
+    /// missing. Called on: any thread.
+    void start_failed(std::string why);
+
+    /// An event of a drive, for GET /v1/events. Sequence numbers rise.  Called on: one thread.
+    void publish(drive_event event);
 
     /// Runs `answer` on the admin thread; a thread that hangs never does.  Called on: any thread.
     void ping(std::function<void()> answer);

@@ -1,9 +1,11 @@
 // The strict configuration: a table of documents that must and must not pass, here and by the
 // published schema; and the shape of the findings.
 #include "support/schema_check.hpp"
+#include "support/temp_dir.hpp"
 
 #include <fulmar/admin/config.hpp>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -29,6 +31,17 @@ json table() {
     return json::parse(read_text(source_path("tests/unit/admin/data/config_cases.json")));
 }
 
+/// A JSON pointer, and to something: a value that is there, or one that is missing in an object or
+/// list that is there.
+void expect_place(const problem& found, const json& document) {
+    SCOPED_TRACE(found.text("case"));
+    if (found.pointer.empty()) return;  // the whole document
+    ASSERT_EQ(found.pointer.front(), '/');
+    const json::json_pointer place(found.pointer);
+    EXPECT_TRUE(document.contains(place) || document.contains(place.parent_pointer()));
+    EXPECT_GT(found.line, 0u);
+}
+
 TEST(Config, JudgesEveryCaseOfTheTable) {
     const json cases = table();
     for (const json& one : cases["cases"]) {
@@ -45,7 +58,122 @@ TEST(Config, JudgesEveryCaseOfTheTable) {
         EXPECT_EQ(outcome.error().all().size(), one.value("problems", 1u))
             << outcome.error().all().back().message;
         EXPECT_GT(first.line, 0u);
+        for (const problem& found : outcome.error().all()) expect_place(found, document);
+        for (const problem& found : outcome.error().all())
+            EXPECT_FALSE(found.remedy.empty()) << "no remedy: " << found.text("case");
     }
+}
+
+TEST(Config, OneFileUnderTwoPathsIsFoundWithItsPlace) {
+    const test::temp_dir dir;
+    const std::string folder = dir.path();
+    std::ofstream(folder + "/a.img") << "x";
+    std::filesystem::create_symlink("a.img", folder + "/link.img");
+    std::filesystem::create_hard_link(folder + "/a.img", folder + "/hard.img");
+    std::filesystem::create_directory(folder + "/sub");
+    std::filesystem::create_directory_symlink("sub", folder + "/way");
+    const auto judge = [&](const std::string& one, const std::string& other) {
+        std::ofstream(folder + "/c.json") << fmt::format(
+            "{{\"devices\": [\n"
+            "{{\"name\": \"r\", \"type\": \"ram\", \"size\": 4096}},\n"
+            "{{\"name\": \"a\", \"type\": \"file\",\n\"path\": \"{}\"}},\n"
+            "{{\"name\": \"b\", \"type\": \"file\",\n\"path\": \"{}\"}}]}}",
+            one, other);
+        const auto loaded = load_config(folder + "/c.json");
+        EXPECT_TRUE(loaded.has_value()) << loaded.error().first("c").text();
+        return check_files(*loaded);
+    };
+    for (const char* same : {"link.img", "hard.img", "./a.img", "sub/../a.img"}) {
+        const problem_list found = judge("a.img", same);
+        ASSERT_EQ(found.all().size(), 1u) << same;
+        EXPECT_EQ(found.all()[0].pointer, "/devices/2/path");
+        EXPECT_EQ(found.all()[0].line, 6u);
+        EXPECT_EQ(found.all()[0].message, "is the file of device \"a\" in line 4");
+    }
+    EXPECT_EQ(judge("sub/new.img", "way/new.img").all().size(), 1u) << "not there yet";
+    EXPECT_TRUE(judge("a.img", "sub/a.img").empty());
+    EXPECT_TRUE(judge("new.img", "other.img").empty());
+}
+
+/// `schema` itself, or what its $ref says, with its own keys on top.
+json resolved(const json& schema, const json& root) {
+    if (!schema.contains("$ref")) return schema;
+    json out = root.at(json::json_pointer(schema["$ref"].get<std::string>().substr(1)));
+    for (const auto& [key, value] : schema.items())
+        if (key != "$ref") out[key] = value;
+    return out;
+}
+
+/// The defaults that `schema` tells of an object, spelled out. Objects that need something are left
+/// out, and so are lists.
+json defaults_of(const json& schema, const json& root) {
+    json out = json::object();
+    for (const auto& [key, property] : schema["properties"].items()) {
+        if (!property.is_object()) continue;
+        const json one = resolved(property, root);
+        if (one.contains("default"))
+            out[key] = one["default"];
+        else if (one.value("type", "") == "object" && !one.contains("required"))
+            out[key] = defaults_of(one, root);
+    }
+    return out;
+}
+
+TEST(Config, TheSchemasDefaultsAreTheDaemons) {
+    const json schema = json::parse(read_text(source_path("config/fulmard.schema.json")));
+    const json written = defaults_of(schema, schema);
+    EXPECT_EQ(written["limits"].size(), 5u) << written.dump(2);
+    EXPECT_EQ(written["timeouts"].size(), 8u) << written.dump(2);
+    const config_outcome options = parse_config(written.dump());
+    ASSERT_TRUE(options.has_value()) << options.error().first("defaults").text();
+    EXPECT_THAT(changed_options(daemon_options{}, options->options), testing::IsEmpty())
+        << written.dump(2);
+    EXPECT_EQ(options->options, daemon_options{});
+
+    // Objects: what must be said, with and without all defaults.
+    const auto with = [&](const char* name, json least, bool full) {
+        const json defaults = full ? defaults_of(schema["$defs"][name], schema) : json::object();
+        for (const auto& [key, value] : defaults.items())
+            if (!least.contains(key)) least[key] = value;
+        return least;
+    };
+    const auto target = [&](bool full) {
+        const json ns = with("namespace", {{"nsid", 1}, {"device", "r"}}, full);
+        json document{
+            {"listeners", {with("listener", {{"address", "127.0.0.1"}}, full)}},
+            {"referrals", {with("referral", {{"address", "127.0.0.1"}}, full)}},
+            {"devices", {with("device", {{"name", "r"}, {"type", "file"}, {"path", "/x"}}, full)}},
+            {"subsystems",
+             {with("subsystem", {{"nqn", "nqn.2026-11.io.fulmar:a"}, {"namespaces", {ns}}},
+                   full)}}};
+        // What only a drive may have.
+        for (const char* key : {"bind", "detached", "drive_nsid", "serial", "address"})
+            document["devices"][0].erase(key);
+        return document;
+    };
+    EXPECT_NE(target(true), target(false));
+    const config_outcome least = parse_config(target(false).dump());
+    const config_outcome full = parse_config(target(true).dump());
+    ASSERT_TRUE(least.has_value()) << least.error().first("least").text();
+    ASSERT_TRUE(full.has_value()) << full.error().first("full").text();
+    EXPECT_EQ(full->spec, least->spec) << target(true).dump(2);
+}
+
+TEST(Config, OpenApiAndTheSchemaTellTheSameDefaults) {
+    const json schema = json::parse(read_text(source_path("config/fulmard.schema.json")))["$defs"];
+    const json api = json::parse(
+        read_text(source_path("src/admin/assets/openapi.json")))["components"]["schemas"];
+    std::size_t compared = 0;
+    for (const auto& [name, one] : schema.items()) {
+        if (!api.contains(name) || !one.contains("properties")) continue;
+        for (const auto& [key, property] : one["properties"].items()) {
+            if (!property.is_object() || !property.contains("default")) continue;
+            ++compared;
+            EXPECT_EQ(property["default"], api[name]["properties"][key].value("default", json()))
+                << name << "/" << key;
+        }
+    }
+    EXPECT_GT(compared, 20u);
 }
 
 TEST(Config, AgreesWithThePublishedSchema) {
@@ -66,10 +194,15 @@ TEST(Config, AgreesWithThePublishedSchema) {
 }
 
 TEST(Config, AcceptsTheShippedExamples) {
-    for (const char* name : {"config/quickstart.json", "config/example.json"}) {
+    for (const char* name : {"config/quickstart.json", "config/example.json", "config/service.json",
+                             "config/container.json"}) {
         const auto loaded = load_config(source_path(name));
         ASSERT_TRUE(loaded.has_value()) << loaded.error().first(name).text();
     }
+    // Where the unit's folders are, and where the tool looks.
+    const auto service = load_config(source_path("config/service.json"));
+    EXPECT_EQ(service->config.options.admin.unix_socket, admin_options{}.unix_socket);
+    EXPECT_TRUE(service->config.spec.devices[0].path.starts_with("/var/lib/fulmar/"));
     const auto quick = load_config(source_path("config/quickstart.json"));
     const std::string folder = std::filesystem::absolute(source_path("config")).lexically_normal();
     EXPECT_EQ(quick->config.options.admin.unix_socket, folder + "/admin.sock");
@@ -95,6 +228,25 @@ TEST(Config, ReportsAllProblemsWithTheirLines) {
                     testing::StartsWith("f.json:7: /devices/1/color: unknown key"),
                     testing::StartsWith("f.json:6: /devices/1/name: the device name \"a\" is "
                                         "taken in line 4")));
+}
+
+TEST(Config, DevicesShareADriveByItsNamespaces) {
+    const auto two = [](const char* first, const char* second) {
+        const auto device = [](const char* name, const char* nsid) {
+            return fmt::format(
+                R"({{"name": "{}", "type": "pcie", "address": "0000:0b:00.0", "drive_nsid": {}}})",
+                name, nsid);
+        };
+        return parse_config(
+            fmt::format(R"({{"devices": [{}, {}]}})", device("a", first), device("b", second)));
+    };
+    EXPECT_TRUE(two("1", "2").has_value());
+    for (const char* same : {"0", "2"}) {
+        const config_outcome outcome = two(same, same);
+        ASSERT_FALSE(outcome.has_value());
+        EXPECT_THAT(outcome.error().lines("f.json"),
+                    testing::ElementsAre(testing::HasSubstr("one namespace of a drive backs")));
+    }
 }
 
 TEST(Config, SeesDuplicateKeysWhereOthersTakeTheLast) {

@@ -6,8 +6,12 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <future>
+#include <utility>
+#include <vector>
 
 namespace fulmar::admin {
 namespace {
@@ -18,7 +22,9 @@ using testing_support::json;
 /// A daemon without a target: config, journal, fake core, REST.
 class daemon {
   public:
-    explicit daemon(const std::string& folder)
+    /// With `io`, that is the journal's disk.
+    explicit daemon(const std::string& folder, engine::file_io* io = nullptr,
+                    std::chrono::milliseconds patience = {})
         : config_path(folder + "/c.json"), config(load_config(config_path).value()) {
         auto opened = journal::open(
             {.config_path = config_path, .state_dir = config.config.options.state_dir}, config);
@@ -28,10 +34,11 @@ class daemon {
         core = std::make_unique<test::fake_control>(control.reactor(), opened->spec, log.get());
         control.run([&] {
             files = engine::make_uring_files();
-            log->run_on(control.reactor(), *files->for_reactor(control.reactor()).value(),
-                        [this] { return core->spec(); });
+            if (io == nullptr) io = files->for_reactor(control.reactor()).value();
+            log->run_on(control.reactor(), *io);
         });
         server::setup setup;
+        setup.patience = patience;
         setup.port = core.get();
         setup.log = log.get();
         setup.config_path = config_path;
@@ -138,6 +145,34 @@ TEST_F(DurableRest, AnEditedFileWinsOverWhatRestHasChanged) {
     ASSERT_EQ(two.core->spec().devices.size(), 2u);
     EXPECT_EQ(two.core->spec().devices[0].name, "c");
     EXPECT_EQ(two.core->spec().devices[1].name, "d");
+}
+
+/// Takes what it is given and says nothing until it is told to.
+struct silent_io final : engine::file_io {
+    void submit(engine::file_op& op) noexcept override { held.push_back(&op); }
+    void cancel(engine::file_op&) noexcept override {}
+    [[nodiscard]] std::uint32_t outstanding() const noexcept override {
+        return static_cast<std::uint32_t>(held.size());
+    }
+    void fail_all() {
+        for (engine::file_op* op : std::exchange(held, {})) op->done(*op, -EIO);
+    }
+    std::vector<engine::file_op*> held;
+};
+
+TEST_F(DurableRest, AReloadWaitsForADiskThatHangsNoLongerThanItMust) {
+    silent_io hangs;
+    daemon one(folder, &hangs, std::chrono::milliseconds(300));
+    http_client client = one.connect();
+    write(R"({"admin":{"unix_socket":"s"},"devices":[{"name":"b","type":"ram","size":512}]})");
+    const auto reload = client.send("POST", "/v1/config/reload");
+    EXPECT_EQ(reload.status, 200) << reload.body;
+    EXPECT_THAT(reload.body, testing::HasSubstr("has not recorded the reload in time"));
+    ASSERT_EQ(one.core->spec().devices.size(), 1u);
+    EXPECT_EQ(one.core->spec().devices[0].name, "b");
+    EXPECT_EQ(client.send("POST", "/v1/devices?durable=false", device("c")).status, 201)
+        << "others may change things again";
+    one.control.run([&] { hangs.fail_all(); });
 }
 
 TEST_F(DurableRest, AnInvalidFileChangesNothingAndIsExplained) {

@@ -9,13 +9,17 @@
 
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <new>
 #include <thread>
 
 namespace fulmar::admin {
@@ -49,8 +53,16 @@ class run {
         found = std::move(opened->spec);
         notes = std::move(opened->notes);
         model = std::make_unique<spec_editor>(found);
-        log->run_on(*reactor, files, [this] { return model->spec(); });
+        log->run_on(*reactor, files);
     }
+
+    /// A journal that is not stopped leaves its helper's job behind, and that has the disk.
+    ~run() {
+        log.reset();
+        EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(20)));
+    }
+    run(const run&) = delete;
+    run& operator=(const run&) = delete;
 
     struct ack final : core::change_log::waiter {
         void on_durable(result<void> outcome) noexcept override { answer = std::move(outcome); }
@@ -66,11 +78,12 @@ class run {
 
     template <typename Condition>
     bool until(Condition&& condition) {
-        for (int turn = 0; turn < 200'000; ++turn) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (std::chrono::steady_clock::now() < end) {
             if (condition()) return true;
             turn_once();
         }
-        return false;
+        return condition();
     }
     void turn_once() {
         if (!disk.complete_one() && !reactor->run_once()) std::this_thread::yield();
@@ -130,6 +143,60 @@ TEST_F(JournalTest, CleanStopLeavesEverythingInTheFileAndNoJournal) {
     EXPECT_THAT(second.notes, testing::IsEmpty());
 }
 
+// The target asks before it says "there is no such thing": what failed at start is configured
+// still.
+TEST_F(JournalTest, KnowsWhatIsConfiguredUntilItIsRemoved) {
+    disk.put(config_path, R"({
+      "listeners": [{"address": "127.0.0.1", "port": 4420}],
+      "devices": [{"name": "d", "type": "ram", "size": 4096}],
+      "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:a", "namespaces": [{"nsid": 1, "device": "d"}]}]
+    })");
+    run r(disk);
+    const std::string nqn = "nqn.2026-11.io.fulmar:a";
+    const std::vector<core::change> in_order{core::remove_listener{"tcp:127.0.0.1:4420"},
+                                             core::remove_namespace{nqn, 1},
+                                             core::delete_subsystem{nqn}, core::delete_device{"d"}};
+    for (const core::change& one : in_order) EXPECT_TRUE(r.log->knows(one));
+    for (const core::change& other : std::vector<core::change>{
+             core::remove_listener{"tcp:127.0.0.1:4421"}, core::remove_namespace{nqn, 2},
+             core::remove_namespace{nqn + "b", 1}, core::delete_subsystem{nqn + "b"},
+             core::delete_device{"e"}, core::add_host{nqn, "nqn.2026-11.io.fulmar:h"},
+             core::reopen_device{"d"}})
+        EXPECT_FALSE(r.log->knows(other));
+    for (const core::change& one : in_order) {
+        r.append(one);
+        EXPECT_FALSE(r.log->knows(one));
+    }
+    r.stop();
+    EXPECT_EQ(parse_config(disk.text(config_path))->spec, core::target_spec{});
+}
+
+// As where the kernel's io_uring is forbidden: a container.
+TEST_F(JournalTest, WithoutFileIoEverybodyIsToldAtOnce) {
+    auto opened =
+        journal::open({.config_path = config_path, .files = &disk}, loaded(disk.text(config_path)));
+    ASSERT_TRUE(opened);
+    journal& log = *opened->log;
+    test::forgetful_disk other{2};
+    other.put(config_path, "{}\n");
+    run elsewhere(other);  // only for its reactor
+    log.run_without_files(*elsewhere.reactor,
+                          {errc::not_supported, "io_uring is forbidden here", {}, "allow it"});
+    ASSERT_FALSE(log.durable());
+    EXPECT_NE(log.durable().error().text().find("forbidden"), std::string::npos);
+    run::ack early;
+    log.append(device("a"), 1, &early);
+    ASSERT_TRUE(early.answer.has_value()) << "not after a time-out";
+    EXPECT_FALSE(early.answer->has_value());
+    std::optional<result<void>> recorded;
+    log.rebase("digest", {}, [&](result<void> outcome) { recorded = std::move(outcome); });
+    EXPECT_TRUE(elsewhere.until([&] { return recorded.has_value(); }));
+    EXPECT_FALSE(recorded->has_value());
+    bool stopped = false;
+    log.stop(std::chrono::seconds(20), [&] { stopped = true; });
+    EXPECT_TRUE(elsewhere.until([&] { return stopped; }));
+}
+
 TEST_F(JournalTest, ManyChangesTakeOneWrite) {
     run one(disk);
     for (int i = 0; i < 100; ++i) one.append(device("d" + std::to_string(i)));
@@ -179,7 +246,7 @@ TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
             }
             files.power_on();
 
-            run after(files);
+            run after(files, {.fold_bytes = 4096});
             ASSERT_FALSE(after.trouble.has_value()) << after.trouble->text();
             bool known = false;
             for (std::size_t i = acknowledged; i <= appended && !known; ++i) {
@@ -228,10 +295,11 @@ TEST_F(JournalTest, AfterAReloadChangesGoOnFromTheNewFile) {
         disk.put(config_path, edited);
         one.append({core::create_device{{.name = "b", .type = "ram", .size_bytes = 512}}});
         bool done = false;
-        one.log->rebase(digest_of(edited), [&](const result<void>& outcome) {
-            EXPECT_TRUE(outcome.has_value());
-            done = true;
-        });
+        one.log->rebase(digest_of(edited), loaded(edited).config.spec,
+                        [&](const result<void>& outcome) {
+                            EXPECT_TRUE(outcome.has_value());
+                            done = true;
+                        });
         ASSERT_TRUE(one.until([&] { return done; }));
         one.append(device("c"));
         ASSERT_TRUE(one.until([&] { return one.acks[2]->answer.has_value(); }));
@@ -267,6 +335,49 @@ TEST_F(JournalTest, AFullDiskIsToldAndOvercomeByASnapshot) {
     two.stop();
     EXPECT_THAT(device_names(parse_config(disk.text(config_path))->spec),
                 testing::ElementsAre("a", "b", "c"));
+}
+
+TEST_F(JournalTest, WhatDidNotStartMakesRoomForWhatTheCoreDid) {
+    disk.put(config_path, R"({"devices":[{"name":"late","type":"ram","size":512},
+                                         {"name":"b","type":"ram","size":512}],
+        "subsystems":[{"nqn":"nqn.2026-11.io.fulmar:s","namespaces":[{"nsid":1,"device":"late"}]},
+                      {"nqn":"nqn.2026-11.io.fulmar:t"}]})");
+    {
+        run one(disk);
+        one.model = std::make_unique<spec_editor>(core::target_spec{});  // "late" could not open
+        one.append({core::create_device{{.name = "late", .type = "ram", .size_bytes = 4096}}});
+        core::subsystem_spec other;
+        other.nqn = "nqn.2026-11.io.fulmar:u";
+        core::namespace_spec ns;
+        ns.nsid = 5;
+        ns.device = "late";
+        other.namespaces = {ns};
+        one.append({core::create_subsystem{other}});
+        ASSERT_TRUE(one.until([&] { return one.acks[1]->answer.has_value(); }));
+        EXPECT_EQ(one.log->configured().devices[0].size_bytes, 4096u);
+    }  // killed
+    run two(disk);
+    EXPECT_THAT(two.notes, testing::Not(testing::Contains(testing::HasSubstr("skipped"))));
+    EXPECT_THAT(device_names(two.found), testing::ElementsAre("late", "b"));
+    EXPECT_EQ(two.found.devices[0].size_bytes, 4096u);
+    ASSERT_EQ(two.found.subsystems.size(), 3u);
+    EXPECT_TRUE(two.found.subsystems[0].namespaces.empty());
+    two.stop();
+}
+
+TEST_F(JournalTest, ASnapshotKeepsWhatTheTargetDoesNotRun) {
+    disk.put(config_path, R"({"devices":[{"name":"late","type":"ram","size":512}]})");
+    {
+        run one(disk);
+        disk.fail_writes(ENOSPC);
+        one.append(device("a"));
+        ASSERT_TRUE(one.until([&] { return one.acks[0]->answer.has_value(); }));
+        disk.fail_writes(0);
+        ASSERT_TRUE(one.until([&] { return one.log->durable().has_value(); }));
+    }  // killed
+    run two(disk);
+    EXPECT_THAT(device_names(two.found), testing::ElementsAre("late", "a"));
+    two.stop();
 }
 
 TEST_F(JournalTest, AnUnwritableFolderLeavesTheDaemonRunning) {
@@ -327,12 +438,107 @@ TEST_F(JournalTest, ATornEndIsCutAndReported) {
         }
     }  // killed
     std::string text = disk.text(journal_path);
-    disk.put(journal_path, text.substr(0, text.size() - 5));
+    text.replace(written_part(text).size() - 5, 5, 5, '\0');
+    disk.put(journal_path, text);
     run two(disk);
     ASSERT_FALSE(two.trouble.has_value());
     EXPECT_THAT(device_names(two.found), testing::ElementsAre("d0", "d1"));
     EXPECT_THAT(two.notes, testing::Contains(testing::HasSubstr("not been acknowledged")));
     two.stop();
+}
+
+// A sync of what lies in room that was there before waits for no other file of the file system.
+TEST_F(JournalTest, ChangesAreWrittenIntoRoomThatIsThereAlready) {
+    constexpr std::size_t room = 4096;
+    {
+        run one(disk, {.fold_bytes = room});
+        EXPECT_EQ(disk.text(journal_path).size(), room);
+        for (int i = 0; i < 3; ++i) {
+            one.append(device("d" + std::to_string(i)));
+            ASSERT_TRUE(one.until([&] { return one.acks.back()->answer.has_value(); }));
+        }
+        EXPECT_EQ(disk.text(journal_path).size(), room);
+    }  // killed
+    run two(disk, {.fold_bytes = room});
+    EXPECT_THAT(device_names(two.found), testing::ElementsAre("d0", "d1", "d2"));
+    EXPECT_THAT(two.notes, testing::Not(testing::Contains(testing::HasSubstr("cut"))))
+        << "the room is no torn write";
+    EXPECT_EQ(disk.text(journal_path).size(), room);
+    two.stop();
+}
+
+/// Giving a segment its number takes as long as the test likes.
+class hesitant_disk final : public test::forgetful_disk {
+  public:
+    using forgetful_disk::forgetful_disk;
+    result<void> rename(const std::string& from, const std::string& to) override {
+        if (from == journal_path) {
+            began = true;
+            while (hesitates) std::this_thread::yield();
+        }
+        return forgetful_disk::rename(from, to);
+    }
+    std::atomic<bool> hesitates{true};
+    std::atomic<bool> began{false};
+};
+
+TEST_F(JournalTest, ChangesAreAcknowledgedWhileAnotherSegmentIsBegun) {
+    hesitant_disk slow(1);
+    slow.put(config_path, "{}\n");
+    int made = 0;
+    {
+        run one(slow, {.fold_bytes = 300});
+        const auto change = [&](int i) {
+            one.append(device("d" + std::to_string(i)));
+            return one.until([&] { return one.acks.back()->answer.has_value(); });
+        };
+        while (made < 20 && !slow.began) EXPECT_TRUE(change(made++));
+        EXPECT_TRUE(one.until([&] { return slow.began.load(); }));
+        for (int more = 0; more < 5; ++more)
+            EXPECT_TRUE(change(made++)) << "held back by a folder that is slow";
+        slow.hesitates = false;
+        EXPECT_TRUE(one.until([&] { return one.log->counters().folds != 0; }));
+        EXPECT_TRUE(change(made++));
+        for (const auto& ack : one.acks) {
+            ASSERT_TRUE(ack->answer.has_value());
+            EXPECT_TRUE(ack->answer->has_value());
+        }
+    }  // killed
+    run two(slow);
+    EXPECT_EQ(two.found.devices.size(), static_cast<std::size_t>(made));
+    two.stop();
+}
+
+/// Memory is short on the helper's thread.
+class starved_disk final : public test::forgetful_disk {
+  public:
+    using forgetful_disk::forgetful_disk;
+    result<void> rename(const std::string& from, const std::string& to) override {
+        if (from == journal_path && short_of_memory.exchange(false)) throw std::bad_alloc();
+        return forgetful_disk::rename(from, to);
+    }
+    std::atomic<bool> short_of_memory{true};
+};
+
+TEST_F(JournalTest, AFoldThatFindsNoMemoryIsTriedAgainLater) {
+    starved_disk starved(1);
+    starved.put(config_path, "{}\n");
+    run one(starved, {.fold_bytes = 300});
+    int made = 0;
+    const auto change = [&] {
+        one.append(device("d" + std::to_string(made++)));
+        ASSERT_TRUE(one.until([&] { return one.acks.back()->answer.has_value(); }));
+        EXPECT_TRUE(one.acks.back()->answer->has_value());
+        one.turn_once();  // nothing is left to complete: the helper may come home
+    };
+    for (int i = 0; i < 20; ++i) change();
+    EXPECT_TRUE(one.until([&] { return !starved.short_of_memory; }));
+    EXPECT_TRUE(one.until([&] {
+        change();
+        return one.log->counters().folds != 0;
+    }));
+    one.stop();
+    EXPECT_EQ(starved.names(), std::vector<std::string>{config_path});
 }
 
 TEST(JournalFormat, EveryCutOfASegmentGivesAPrefix) {

@@ -117,6 +117,13 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     ask("GET", "/v1/devices", "/v1/devices");
     ask("POST", "/v1/listeners", "/v1/listeners", R"({"address":"::1"})");
     ask("GET", "/v1/listeners", "/v1/listeners");
+    ask("GET", "/v1/listeners/{name}", "/v1/listeners/tcp%3A%5B%3A%3A1%5D%3A4420");
+    ask("POST", "/v1/referrals", "/v1/referrals", R"({"address":"192.0.2.7"})");
+    ask("GET", "/v1/referrals", "/v1/referrals");
+    ask("GET", "/v1/referrals/{name}", "/v1/referrals/tcp:192.0.2.7:8009");
+    ask("GET", "/v1/connections/{id}", "/v1/connections/1");
+    ask("DELETE", "/v1/connections/{id}", "/v1/connections/1");
+    ask("DELETE", "/v1/connections/{id}", "/v1/connections/2");
     ask("POST", "/v1/subsystems", "/v1/subsystems", json{{"nqn", nqn}}.dump());
     ask("POST", one + "/namespaces", at + "/namespaces", R"({"device":"a","on_loss":"hold"})");
     ask("PATCH", one + "/namespaces/{nsid}", at + "/namespaces/1", R"({"ana_state":"change"})");
@@ -124,6 +131,7 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     ask("GET", one + "/namespaces", at + "/namespaces");
     ask("POST", one + "/hosts", at + "/hosts", R"({"host":"nqn.2014-08.org.x:h"})");
     ask("GET", one + "/hosts", at + "/hosts");
+    ask("GET", one + "/hosts/{host}", at + "/hosts/nqn.2014-08.org.x:h");
     ask("PATCH", one, at, R"({"allow_any_host":true})");
     ask("POST", one + "/pause", at + "/pause");
     ask("POST", one + "/resume", at + "/resume");
@@ -133,7 +141,16 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     ask("PUT", one, at, ask("GET", one, at).body);
     ask("GET", "/v1/subsystems", "/v1/subsystems");
     ask("GET", "/v1/connections", "/v1/connections");
+    ask("GET", "/v1/recorder", "/v1/recorder");
     ask("GET", "/v1/config", "/v1/config");
+    ask("GET", "/v1/drives", "/v1/drives");
+    ask("GET", "/v1/drives/{drive}", "/v1/drives/0000:0b:00.0");
+    ask("POST", "/v1/drives/{drive}/bind", "/v1/drives/0000:0b:00.0/bind");
+    ask("POST", "/v1/drives/{drive}/locate", "/v1/drives/0000:0b:00.0/locate",
+        R"({"indicator":"on"})");
+    ask("GET", "/v1/drives/{drive}", "/v1/drives/0000:ff:00.0");
+    server_->publish(test::fake_drives::event(1, "ready"));
+    ask("GET", "/v1/events", "/v1/events?after=0");
     ask("GET", one, at + "3");
     ask("DELETE", one, at + "3");
     const auto verdicts =

@@ -39,6 +39,12 @@ class spec_generator {
   private:
     core::device_spec device(unsigned i) {
         core::device_spec spec{.name = fmt::format("d{}", i), .type = coin() ? "ram" : "file"};
+        if (below(4) == 0) {
+            spec.type = "pcie";
+            spec.address = fmt::format("0000:{:02x}:00.0", i);
+            spec.detached = coin();
+            return spec;
+        }
         spec.size_bytes = 4096u << below(3);
         spec.block_bytes = coin() ? 512 : 4096;
         if (spec.type == "file") spec.path = fmt::format("/srv/{}.img", i);

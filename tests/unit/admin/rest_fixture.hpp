@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/fake_control.hpp"
+#include "support/fake_drives.hpp"
 #include "support/http_client.hpp"
 
 #include <fulmar/admin/server.hpp>
@@ -12,9 +13,11 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 
 namespace fulmar::admin::testing_support {
 
@@ -37,17 +40,28 @@ struct rest_fixture : testing::Test {
 
     void start() {
         setup.port = &fake;
+        setup.drives = &drives;
         auto started = server::start(setup);
         ASSERT_TRUE(started.has_value()) << started.error().text();
         server_ = std::move(*started);
     }
     test::http_client connect() { return test::http_client::unix_socket(socket()); }
+    /// Waits until `condition` holds; false when it never did.
+    template <typename Condition>
+    static bool eventually(Condition&& condition) {
+        for (int i = 0; i < 10'000; ++i) {
+            if (condition()) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return false;
+    }
     [[nodiscard]] std::string socket() const { return setup.options.admin.unix_socket; }
 
     std::string folder;
     server::setup setup;
     test::control_thread control;
     test::fake_control fake{control.reactor(), {}};
+    test::fake_drives drives;
     std::unique_ptr<server> server_;
 };
 

@@ -1,5 +1,6 @@
 // REST over a real socket: every resource through its life, and every way to ask for it wrongly.
 #include "rest_fixture.hpp"
+#include "support/schema_check.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -37,6 +38,7 @@ struct RestTest : testing_support::rest_fixture {
         EXPECT_EQ(document["status"], status);
         EXPECT_FALSE(document["title"].get<std::string>().empty());
         EXPECT_FALSE(document["detail"].get<std::string>().empty());
+        EXPECT_FALSE(document.value("remedy", "").empty()) << answer.body;
     }
     void make_subsystem() {
         ASSERT_EQ(ask("POST", "/v1/devices", ram).status, 201);
@@ -47,10 +49,49 @@ struct RestTest : testing_support::rest_fixture {
 
 TEST_F(RestTest, TellsHealthAndVersion) {
     const http_answer health = ask("GET", "/v1/health");
+    EXPECT_EQ(json::parse(health.body)["missing"], json::array());
     EXPECT_EQ(health.status, 200);
     EXPECT_EQ(json::parse(health.body)["status"], "ok");
     EXPECT_EQ(json::parse(health.body)["durable"]["possible"], false);
     EXPECT_EQ(json::parse(ask("GET", "/v1/version").body)["name"], "fulmard");
+}
+
+TEST_F(RestTest, TakesAReferralThroughItsLife) {
+    EXPECT_EQ(json::parse(ask("GET", "/v1/referrals").body)["referrals"], json::array());
+    const http_answer made =
+        ask("POST", "/v1/referrals", R"({"address":"2001:db8::7","port":8010})");
+    EXPECT_EQ(made.status, 201) << made.body;
+    const std::string place = made.headers.at("location");
+    EXPECT_EQ(json::parse(ask("GET", place).body)["name"], "tcp:[2001:db8::7]:8010");
+    EXPECT_EQ(fake.spec().referrals.size(), 1u);
+    expect_problem(ask("POST", "/v1/referrals", R"({"address":"2001:db8::7","port":8010})"), 409,
+                   "already-exists");
+    EXPECT_EQ(ask("DELETE", place).status, 204);
+    EXPECT_TRUE(fake.spec().referrals.empty());
+    expect_problem(ask("DELETE", place), 404, "not-found");
+    expect_problem(ask("GET", place), 404, "not-found");
+    expect_problem(ask("POST", "/v1/referrals", R"({"address":"example.org"})"), 422,
+                   "invalid-argument");
+}
+
+TEST_F(RestTest, ShowsOneListenerHostAndConnection) {
+    make_subsystem();
+    const http_answer made = ask("POST", "/v1/listeners", R"({"address":"127.0.0.1","port":4430})");
+    ASSERT_EQ(made.status, 201) << made.body;
+    const http_answer shown = ask("GET", made.headers.at("location"));
+    EXPECT_EQ(shown.status, 200) << shown.body;
+    EXPECT_EQ(json::parse(shown.body), json::parse(made.body));
+    expect_problem(ask("GET", "/v1/listeners/tcp:127.0.0.1:1"), 404, "not-found");
+    const std::string hosts = "/v1/subsystems/" + std::string(nqn) + "/hosts";
+    const http_answer host = ask("POST", hosts, R"({"host":"nqn.2014-08.org.x:h"})");
+    ASSERT_EQ(host.status, 201) << host.body;
+    EXPECT_EQ(ask("GET", host.headers.at("location")).body, host.body);
+    expect_problem(ask("GET", hosts + "/nqn.2014-08.org.x:other"), 404, "not-found");
+    EXPECT_EQ(json::parse(ask("GET", "/v1/connections/1").body)["id"], 1);
+    expect_problem(ask("GET", "/v1/connections/2"), 404, "not-found");
+    EXPECT_EQ(ask("DELETE", "/v1/connections/1").status, 204);
+    for (const char* gone : {"2", "01x", "-1", "99999999999999999999", "x"})
+        expect_problem(ask("DELETE", std::string("/v1/connections/") + gone), 404, "not-found");
 }
 
 TEST_F(RestTest, TakesASubsystemThroughItsLife) {
@@ -334,8 +375,8 @@ TEST_F(RestTest, AClientThatGoesAwayTakesNothingWithIt) {
     for (int i = 0; i < 20; ++i) {
         http_client mine = connect();
         mine.write("GET /v1/devices HTTP/1.1\r\nHost: x\r\n\r\n");
+        ASSERT_TRUE(eventually([&] { return fake.waiting() == static_cast<std::size_t>(i + 1); }));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     fake.hold(false);
     EXPECT_EQ(ask("GET", "/v1/health").status, 200);
 }
@@ -369,6 +410,55 @@ TEST_F(RestTest, ConcurrentOperatorsCompose) {
     EXPECT_EQ(fake.spec(), core::target_spec{});
 }
 
+/// "where" of an error is a JSON pointer into the body: to what is there, or is missing in
+/// something that is.
+void expect_place(const json& where, const json& body) {
+    const std::string text = where.get<std::string>();
+    if (text.empty()) return;  // the whole body
+    ASSERT_EQ(text.front(), '/') << text;
+    const json::json_pointer place(text);
+    EXPECT_TRUE(body.contains(place) || body.contains(place.parent_pointer())) << text;
+}
+
+// Every object of every case that the configuration file is tested with, as a body.
+TEST_F(RestTest, ErrorsOfABodyPointIntoIt) {
+    std::ifstream in(test::source_path("tests/unit/admin/data/config_cases.json"));
+    const json table = json::parse(in);
+    std::size_t errors = 0;
+    std::size_t bodies = 0;
+    const auto post = [&](const std::string& target, const json& body) {
+        const http_answer answer = ask("POST", target, body.dump());
+        ++bodies;
+        if (answer.status < 400) return;
+        SCOPED_TRACE(target + " " + body.dump() + " " + answer.body);
+        const json problem = json::parse(answer.body);
+        if (problem.contains("where")) expect_place(problem["where"], body);
+        for (const json& one : problem.value("errors", json::array())) {
+            ++errors;
+            expect_place(one["where"], body);
+            EXPECT_FALSE(one["message"].get<std::string>().empty());
+            EXPECT_FALSE(one.value("remedy", "").empty());
+        }
+    };
+    for (const json& one : table["cases"]) {
+        const json document = table["base"].patch(one["patch"]);
+        if (!document.is_object()) continue;
+        for (const char* kind : {"devices", "listeners", "referrals", "subsystems"}) {
+            if (!document.contains(kind) || !document[kind].is_array()) continue;
+            for (const json& body : document[kind]) {
+                post(std::string("/v1/") + kind, body);
+                if (!body.is_object() || !body.contains("namespaces") ||
+                    !body["namespaces"].is_array())
+                    continue;
+                for (const json& ns : body["namespaces"])
+                    post("/v1/subsystems/nqn.2026-11.io.fulmar:a/namespaces", ns);
+            }
+        }
+    }
+    EXPECT_GT(bodies, 200u);
+    EXPECT_GT(errors, 30u);
+}
+
 struct RestStop : testing_support::rest_fixture {};
 
 TEST_F(RestStop, AnswersWhatIsUnderWayAndNoMore) {
@@ -378,9 +468,9 @@ TEST_F(RestStop, AnswersWhatIsUnderWayAndNoMore) {
     ASSERT_EQ(idle.send("GET", "/v1/version").status, 200);
     fake.hold(true);
     busy.write("GET /v1/devices HTTP/1.1\r\nHost: x\r\n\r\n");
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    std::thread release([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ASSERT_TRUE(eventually([&] { return fake.waiting() == 1; }));
+    std::thread release([&] {  // once nobody is let in any more
+        EXPECT_TRUE(eventually([&] { return !connect().connected(); }));
         fake.hold(false);
     });
     server_->stop(std::chrono::seconds(10));
@@ -398,7 +488,7 @@ TEST_F(RestStop, DoesNotWaitForACoreThatHangs) {
     http_client busy = connect();
     fake.hold(true);
     busy.write("GET /v1/devices HTTP/1.1\r\nHost: x\r\n\r\n");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ASSERT_TRUE(eventually([&] { return fake.waiting() == 1; }));
     server_->stop(std::chrono::milliseconds(20));
     EXPECT_EQ(busy.read().status, 0);
     fake.hold(false);  // the late answer finds nobody

@@ -52,6 +52,20 @@ TEST(SpecDiff, SurvivesTheJournalsForm) {
     }
 }
 
+TEST(SpecDiff, ADrivesDetachmentIsFollowedAndNothingElse) {
+    core::target_spec here;
+    here.devices = {{.name = "d", .type = "pcie", .address = "0000:0b:00.0"}};
+    core::target_spec away = here;
+    away.devices[0].detached = true;
+    EXPECT_EQ(described(diff(here, away)),
+              (std::vector<std::string>{R"(detach device {"name":"d","drain":false})"}));
+    EXPECT_EQ(described(diff(away, here)),
+              (std::vector<std::string>{R"(attach device {"name":"d"})"}));
+    spec_editor editor(core::target_spec{.devices = {{.name = "r", .type = "ram"}}});
+    EXPECT_EQ(editor.apply(core::detach_device{"r", false}).error().code, errc::not_supported);
+    EXPECT_EQ(editor.apply(core::detach_device{"x", false}).error().code, errc::not_found);
+}
+
 core::target_spec small() {
     core::target_spec spec;
     spec.listeners = {{"tcp", "127.0.0.1", 4420}};

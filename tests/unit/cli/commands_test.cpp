@@ -2,6 +2,8 @@
 #include "commands.hpp"
 
 #include "exit.hpp"
+#include "rest_commands.hpp"
+#include "suggest.hpp"
 #include "support/running_peer.hpp"
 #include "support/temp_dir.hpp"
 
@@ -27,6 +29,7 @@ outcome run(std::vector<std::string> words) {
     for (const auto add :
          {add_discover, add_connect_check, add_identify, add_read, add_write, add_verify, add_perf})
         add(app);
+    add_rest_commands(app);
     std::vector<char*> arguments{const_cast<char*>("fulmar")};
     for (std::string& word : words) arguments.push_back(word.data());
     outcome o;
@@ -37,7 +40,7 @@ outcome run(std::vector<std::string> words) {
     } catch (const CLI::RuntimeError& e) {
         o.code = e.get_exit_code();
     } catch (const CLI::ParseError& e) {
-        o.code = app.exit(e) == 0 ? 0 : static_cast<int>(exit_code::usage);
+        o.code = explain(app, e);
     }
     std::fflush(stdout);
     o.out = ::testing::internal::GetCapturedStdout();
@@ -160,6 +163,49 @@ TEST_F(CommandsTest, RefusesWrongUsage) {
         EXPECT_EQ(here(words).code, static_cast<int>(exit_code::usage))
             << words[0] << ' ' << words[1];
     EXPECT_EQ(run({}).code, static_cast<int>(exit_code::usage));
+}
+
+TEST(Suggestions, TheNearestWordIsFoundAndNoneThatIsFar) {
+    const std::vector<std::string> all{"list", "show", "create", "delete", "pause", "resume"};
+    for (const auto& [typed, meant] :
+         std::vector<std::pair<std::string, std::string>>{{"lst", "list"},
+                                                          {"lsit", "list"},
+                                                          {"creat", "create"},
+                                                          {"crate", "create"},
+                                                          {"res", "resume"},
+                                                          {"paused", "pause"},
+                                                          {"remove", ""},
+                                                          {"x", ""},
+                                                          {"", ""}})
+        EXPECT_EQ(nearest(typed, all), meant) << typed;
+    EXPECT_EQ(nearest("list", {}), "");
+}
+
+TEST(Commands, NameTheWordThatTheyDoNotKnowAndTheNearestOne) {
+    struct typed {
+        std::vector<std::string> words;
+        const char* says;
+    };
+    for (const typed& t : {
+             typed{{"subsytem", "list"}, "fulmar has no command subsytem; did you mean subsystem?"},
+             typed{{"identfy"}, "fulmar has no command identfy; did you mean identify?"},
+             typed{{"xyzzy"}, "fulmar has no command xyzzy\n"},
+             typed{{"device", "lst"}, "fulmar device has no command lst; did you mean list?"},
+             typed{{"perf", "--que-depth", "4"},
+                   "fulmar perf has no option --que-depth; did you mean --queue-depth?"},
+             typed{{"perf", "--blocksize=4096"},
+                   "fulmar perf has no option --blocksize=4096; did you mean --block-size?"},
+             typed{{"status", "now"}, "fulmar status takes no further word: now"},
+             typed{{"--vers"}, "fulmar has no option --vers"},
+         }) {
+        const outcome o = run(t.words);
+        EXPECT_EQ(o.code, static_cast<int>(exit_code::usage));
+        EXPECT_NE(o.err.find(t.says), std::string::npos) << o.err;
+        EXPECT_NE(o.err.find("--help"), std::string::npos) << o.err;
+        EXPECT_EQ(o.out, "");
+    }
+    // Nothing unknown: CLI11 says what is missing.
+    EXPECT_NE(run({"device"}).err.find("subcommand"), std::string::npos);
 }
 
 TEST_F(CommandsTest, EveryCommandHelps) {

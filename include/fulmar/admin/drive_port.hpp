@@ -1,0 +1,76 @@
+// What the administration may ask about the drives of this machine, and what it is told of them.
+// The admin layer knows no backend: the program brings an implementation. Plain values.
+#pragma once
+
+#include <fulmar/base/result.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fulmar::admin {
+
+/// One thing that happened to a drive.
+struct drive_event {
+    std::uint64_t sequence = 0;  ///< from 1, without gaps, since the daemon started
+    std::int64_t unix_ms = 0;    ///< when, by the wall clock
+    std::string address;         ///< "0000:0b:00.0"
+    std::string device;          ///< Fulmar's name for it; may be empty
+    std::string what;    ///< "arrived" "ready" "returned" "lost" "refused" "detached" "attached"
+                         ///< "released" "bound" "unbound"
+    std::string cause;   ///< why it was lost or released: "removal-requested", …
+    std::string detail;  ///< for people; may be empty
+};
+
+/// A drive on the bus, or the place of one that Fulmar is configured for.
+struct drive_report {
+    std::string address;
+    bool present = false;  ///< the bus has it
+    std::string slot;      ///< of the hot-plug slot; empty: none
+    std::string driver;    ///< "nvme", "vfio-pci"; empty: none
+    std::optional<int> iommu_group;
+    std::string vendor;              ///< "0x1b36"; empty while Fulmar has the drive open
+    std::string device_id;           ///< likewise
+    std::vector<std::string> users;  ///< who uses its disks; nobody may take it then
+    // As far as they are known.
+    std::string serial;
+    std::string model;
+    std::string firmware;
+    std::string subsystem_nqn;       ///< of the drive itself, as the kernel's driver tells it
+    std::vector<std::string> disks;  ///< its namespaces under the kernel's driver: "nvme0n1"
+    // Of Fulmar's device that stands on it; `name` is empty when there is none.
+    std::string name;
+    std::string state;  ///< "absent" "attaching" "linking" "ready" "releasing"
+    std::uint64_t in_state_ms = 0;
+    bool detached = false;  ///< an operator wants it to stay away
+    std::string cause;      ///< of the last loss
+    std::string reason;     ///< why it does not serve, for people
+    std::uint64_t losses = 0;
+    std::vector<drive_event> history;  ///< the last limits::drive_history
+};
+
+/// Implemented by app::drive_service. Called on: any thread, all methods. Each answers once, on a
+/// thread of its own choice, or never when the daemon ends meanwhile.
+class drive_port {
+  public:
+    using listed = std::function<void(result<std::vector<drive_report>>)>;
+    using finished = std::function<void(result<void>)>;
+
+    /// Errors: limit_reached (limits::max_drive_jobs are under way); no_memory.
+    virtual void list(listed then) = 0;
+    /// Moves a drive to `driver`.  Errors: not_found; conflict (in use, by whom; Fulmar has it; the
+    /// same is under way); not_supported (no IOMMU, no such driver); permission_denied; io_error;
+    /// as list().
+    virtual void bind(const std::string& address, const std::string& driver, finished then) = 0;
+    /// `indicator`: "off", "on", "blink".  Errors: not_supported (what is missing);
+    /// permission_denied; io_error; as list().
+    virtual void locate(const std::string& address, const std::string& indicator,
+                        finished then) = 0;
+
+  protected:
+    ~drive_port() = default;
+};
+
+}  // namespace fulmar::admin

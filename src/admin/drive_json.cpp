@@ -1,0 +1,74 @@
+#include "drive_json.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+
+namespace fulmar::admin {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string time_text(std::int64_t unix_ms) {
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                       fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000);
+}
+
+void add(ordered_json& out, const char* key, const std::string& text) {
+    if (!text.empty()) out[key] = text;
+}
+
+ordered_json identity(const drive_report& drive) {
+    ordered_json out = ordered_json::object();
+    add(out, "serial", drive.serial);
+    add(out, "model", drive.model);
+    add(out, "firmware", drive.firmware);
+    add(out, "subsystem_nqn", drive.subsystem_nqn);
+    add(out, "vendor", drive.vendor);
+    add(out, "device", drive.device_id);
+    return out;
+}
+
+ordered_json use(const drive_report& drive) {
+    ordered_json out{{"name", drive.name},
+                     {"state", drive.state},
+                     {"in_state_ms", drive.in_state_ms},
+                     {"detached", drive.detached},
+                     {"losses", drive.losses}};
+    add(out, "cause", drive.cause);
+    add(out, "reason", drive.reason);
+    return out;
+}
+
+}  // namespace
+
+ordered_json to_json(const drive_event& event) {
+    ordered_json out{{"sequence", event.sequence},
+                     {"time", time_text(event.unix_ms)},
+                     {"address", event.address},
+                     {"event", event.what}};
+    add(out, "device", event.device);
+    add(out, "cause", event.cause);
+    add(out, "detail", event.detail);
+    return out;
+}
+
+ordered_json to_json(const drive_report& drive) {
+    ordered_json out{{"address", drive.address},
+                     {"present", drive.present},
+                     {"slot", drive.slot},
+                     {"driver", drive.driver}};
+    out["iommu_group"] = drive.iommu_group ? ordered_json(*drive.iommu_group) : ordered_json();
+    out["users"] = drive.users;
+    out["disks"] = drive.disks;
+    out["identity"] = identity(drive);
+    out["device"] = drive.name.empty() ? ordered_json() : use(drive);
+    out["history"] = ordered_json::array();
+    for (const drive_event& one : drive.history) out["history"].push_back(to_json(one));
+    return out;
+}
+
+}  // namespace fulmar::admin

@@ -1,0 +1,38 @@
+// The events of late, for whoever asks for what came after the last one that he saw. Bounded: a
+// reader who is slower than the ring is told that there is a gap. Called on: admin thread.
+#pragma once
+
+#include <fulmar/admin/drive_port.hpp>
+#include <fulmar/base/limits.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace fulmar::admin {
+
+class event_ring {
+  public:
+    explicit event_ring(std::size_t kept = limits::kept_events) : kept_(kept) {}
+
+    struct page {
+        std::vector<drive_event> events;
+        std::uint64_t next = 0;  ///< what to ask with the next time
+        bool gap = false;        ///< events between `after` and the first of these are lost
+    };
+
+    void add(drive_event event);
+    /// Everything after sequence number `after`, as far as it is kept.
+    [[nodiscard]] page after(std::uint64_t sequence) const;
+    [[nodiscard]] bool has_after(std::uint64_t sequence) const noexcept {
+        return sequence != newest_;
+    }
+
+  private:
+    std::size_t kept_;
+    std::deque<drive_event> events_;
+    std::uint64_t newest_ = 0;
+};
+
+}  // namespace fulmar::admin

@@ -1,0 +1,211 @@
+// /v1/drives and /v1/events
+#include "drive_client.hpp"
+#include "drive_json.hpp"
+#include "routes.hpp"
+
+#include <fulmar/base/limits.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+
+namespace fulmar::admin::routes {
+
+namespace {
+
+using json = rest_call::json;
+using drives_told = std::function<void(const drive_report&)>;
+using clock = std::chrono::steady_clock;
+
+constexpr std::array<std::string_view, 3> indicator_words{"off", "on", "blink"};
+
+/// Tells `next` of the drive that the address names, by its place or by its serial number.
+void with_drive(const call_ptr& call, drives_told next) {
+    call->context.drives.list([call,
+                               then = std::move(next)](result<std::vector<drive_report>> all) {
+        guarded(call, [&] {
+            if (!all) return call->fail(all.error());
+            const std::string& wanted = call->parameters[0];
+            const auto found = std::find_if(all->begin(), all->end(), [&](const drive_report& one) {
+                return one.address == wanted || (!one.serial.empty() && one.serial == wanted);
+            });
+            if (found == all->end())
+                return call->fail(error{errc::not_found,
+                                        fmt::format("no drive is at {}, and none has that serial "
+                                                    "number",
+                                                    wanted),
+                                        {},
+                                        "GET /v1/drives lists them"});
+            then(*found);
+        });
+    });
+}
+
+void show(const call_ptr& call, std::uint64_t revision = 0) {
+    with_drive(call,
+               [call, revision](const drive_report& now) { call->ok(to_json(now), revision); });
+}
+
+drive_port::finished then_show(const call_ptr& call) {
+    return [call](const result<void>& outcome) {
+        guarded(call, [&] {
+            if (!outcome) return call->fail(outcome.error());
+            show(call);
+        });
+    };
+}
+
+/// Answers when the kernel has the drive back. Each event is an occasion to look again.
+void show_released(const call_ptr& call, std::uint64_t revision, clock::time_point until) {
+    const std::uint64_t seen = call->context.drives.after(0).next;
+    with_drive(call, [call, revision, until, seen](const drive_report& now) {
+        if (now.state == "absent" || now.state.empty()) return call->ok(to_json(now), revision);
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now());
+        if (left.count() <= 0)
+            return call->fail(
+                error{errc::timed_out,
+                      fmt::format("{} is detached, but the kernel has not taken it back yet",
+                                  now.address),
+                      {},
+                      "GET the drive: once its state is absent it can be pulled"});
+        call->context.drives.wait(seen, left,
+                                  [call, revision, until](const result<event_ring::page>& woken) {
+                                      guarded(call, [&] {
+                                          if (!woken) return call->fail(woken.error());
+                                          show_released(call, revision, until);
+                                      });
+                                  });
+    });
+}
+
+bool has_device(const call_ptr& call, const drive_report& drive) {
+    if (!drive.name.empty()) return true;
+    call->fail(error{
+        errc::conflict,
+        fmt::format("no device of Fulmar stands on {}", drive.address),
+        {},
+        fmt::format("POST /v1/devices with type \"pcie\" and address \"{}\"", drive.address)});
+    return false;
+}
+
+void take_away(const call_ptr& call, bool drain) {
+    with_drive(call, [call, drain](const drive_report& drive) {
+        if (!has_device(call, drive)) return;
+        // By its place from now on: its serial number is not known for ever.
+        call->parameters[0] = drive.address;
+        call->change(core::detach_device{drive.name, drain},
+                     [call](const core::control_answer&, std::uint64_t revision) {
+                         call->pass.reset();  // a reload need not wait for the drive
+                         show_released(call, revision, clock::now() + limits::drive_patience);
+                     });
+    });
+}
+
+/// Fulmar has it, or may take it at any moment.
+bool is_free(const call_ptr& call, const drive_report& drive) {
+    if (drive.name.empty() || (drive.detached && drive.state == "absent")) return true;
+    call->fail(error{errc::conflict,
+                     fmt::format("device {} stands on {}", drive.name, drive.address),
+                     {},
+                     "detach it first"});
+    return false;
+}
+
+std::optional<std::uint64_t> after_parameter(const call_ptr& call, bool& given) {
+    std::uint64_t number = 0;
+    for (const auto& [key, value] : call->target.query) {
+        if (key != "after") continue;
+        given = true;
+        const char* const end = value.data() + value.size();
+        const auto [rest, failure] = std::from_chars(value.data(), end, number);
+        if (failure == std::errc{} && rest == end) continue;
+        call->fail(error{errc::invalid_argument, "after must be the number of an event", "?after",
+                         "what \"next\" of the former answer says"});
+        return std::nullopt;
+    }
+    return number;
+}
+
+}  // namespace
+
+void list_drives(const call_ptr& call) {
+    call->context.drives.list([call](const result<std::vector<drive_report>>& all) {
+        guarded(call, [&] {
+            if (!all) return call->fail(all.error());
+            json out = json::array();
+            for (const drive_report& one : *all) out.push_back(to_json(one));
+            call->ok({{"drives", std::move(out)}}, 0);
+        });
+    });
+}
+
+void show_drive(const call_ptr& call) { show(call); }
+
+void bind_drive(const call_ptr& call) {
+    with_drive(call, [call](const drive_report& drive) {
+        if (drive.driver == "vfio-pci") return call->ok(to_json(drive), 0);
+        call->parameters[0] = drive.address;  // vfio-pci tells no serial number
+        call->context.drives.bind(drive.address, "vfio-pci", then_show(call));
+    });
+}
+
+void unbind_drive(const call_ptr& call) {
+    with_drive(call, [call](const drive_report& drive) {
+        if (drive.driver == "nvme") return call->ok(to_json(drive), 0);
+        if (!is_free(call, drive)) return;
+        call->parameters[0] = drive.address;
+        call->context.drives.bind(drive.address, "nvme", then_show(call));
+    });
+}
+
+void attach_drive(const call_ptr& call) {
+    with_drive(call, [call](const drive_report& drive) {
+        if (!has_device(call, drive)) return;
+        call->parameters[0] = drive.address;
+        call->change(
+            core::attach_device{drive.name},
+            [call](const core::control_answer&, std::uint64_t revision) { show(call, revision); });
+    });
+}
+
+void detach_drive(const call_ptr& call) { take_away(call, false); }
+
+void drain_drive(const call_ptr& call) { take_away(call, true); }
+
+void locate_drive(const call_ptr& call) {
+    const auto word = call->body_as([](json_place where, problem_list& problems) {
+        std::size_t which = 0;
+        object_reader reader(std::move(where), problems);
+        reader.require("indicator", "one of \"off\", \"on\", \"blink\"");
+        reader.read_word("indicator", which, indicator_words);
+        reader.finish();
+        return which;
+    });
+    if (!word) return;
+    with_drive(call, [call, which = *word](const drive_report& drive) {
+        call->context.drives.locate(drive.address, std::string(indicator_words[which]),
+                                    then_show(call));
+    });
+}
+
+void events(const call_ptr& call) {
+    bool waits = false;
+    const std::optional<std::uint64_t> after = after_parameter(call, waits);
+    if (!after) return;
+    call->context.drives.wait(
+        *after, std::chrono::seconds(waits ? limits::max_event_wait_s : 0),
+        [call](const result<event_ring::page>& page) {
+            guarded(call, [&] {
+                if (!page) return call->fail(page.error());
+                json all = json::array();
+                for (const drive_event& one : page->events) all.push_back(to_json(one));
+                call->ok({{"events", std::move(all)}, {"next", page->next}, {"gap", page->gap}}, 0);
+            });
+        });
+}
+
+}  // namespace fulmar::admin::routes

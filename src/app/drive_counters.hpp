@@ -1,0 +1,19 @@
+// What is counted of drives, for the metrics.
+#pragma once
+
+#include <fulmar/backend/pcie_device.hpp>
+#include <fulmar/core/counter_source.hpp>
+
+namespace fulmar::app {
+
+/// Called on: control reactor.
+class drive_counters final : public core::counter_source {
+  public:
+    explicit drive_counters(const backend::pcie_roster& roster) noexcept : roster_(roster) {}
+    void report(core::counters_report& into) const override;
+
+  private:
+    const backend::pcie_roster& roster_;
+};
+
+}  // namespace fulmar::app

@@ -1,0 +1,92 @@
+// The drives of this machine for the administration: what sysfs tells, what Fulmar's devices tell,
+// and what has happened to each. Whatever blocks runs on helper threads. Must never: let sysfs be
+// read of a drive that is open.
+#pragma once
+
+#include <fulmar/admin/drive_port.hpp>
+#include <fulmar/backend/pcie_device.hpp>
+#include <fulmar/engine/helper_job.hpp>
+#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/reactor.hpp>
+#include <fulmar/vfio/drives.hpp>
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace fulmar::app {
+
+/// Called on: control reactor, unless a method says otherwise.
+class drive_service final : public admin::drive_port, public backend::drive_observer {
+  public:
+    using publisher = std::function<void(const admin::drive_event&)>;
+
+    drive_service(engine::reactor& control, const backend::pcie_roster& roster,
+                  vfio::system_paths paths = {});
+    /// Jobs that still run are left alone; who asked is not answered.
+    ~drive_service();
+    drive_service(const drive_service&) = delete;
+    drive_service& operator=(const drive_service&) = delete;
+
+    /// Who is told of every event. Before the first device is made.
+    void set_publisher(publisher to) { publish_ = std::move(to); }
+
+    // drive_port.  Called on: any thread; answers on the control reactor.
+    void list(admin::drive_port::listed then) override;
+    void bind(const std::string& address, const std::string& driver,
+              admin::drive_port::finished then) override;
+    void locate(const std::string& address, const std::string& indicator,
+                admin::drive_port::finished then) override;
+
+    // drive_observer.
+    void on_drive_event(const backend::pcie_options& which, backend::drive_occurrence what,
+                        backend::loss_cause cause, std::string_view detail) noexcept override;
+
+  private:
+    /// A question on its way to the control reactor.
+    struct question final : engine::message {
+        question(drive_service& s, std::function<void()> what);
+        drive_service* owner;
+        std::function<void()> ask;
+    };
+    /// Something that blocks, on a thread of its own.
+    struct job final : engine::helper_job {
+        void work() noexcept override;
+        void come_home() noexcept override;
+        void left_alone() noexcept override;
+        drive_service* owner = nullptr;
+        std::function<void()> run;   // touches nothing but what it owns
+        std::function<void()> next;  // on the control reactor
+        std::string moves;           // address of a drive that is being bound; else empty
+    };
+
+    void post(std::function<void()> what);
+    /// Errors: limit_reached; no_memory.
+    result<void> start(std::function<void()> run, std::function<void()> next,
+                       const std::string& moves = {});
+    void begin_list(const admin::drive_port::listed& then);
+    void begin_bind(const vfio::pci_address& where, const std::string& driver,
+                    const admin::drive_port::finished& then);
+    [[nodiscard]] std::vector<vfio::pci_address> open_drives() const;
+    [[nodiscard]] std::vector<admin::drive_report> join(
+        const std::vector<vfio::drive_info>& found) const;
+    void add_device(admin::drive_report& to, const backend::pcie_device& device) const;
+    void note(admin::drive_event event);
+
+    engine::reactor& control_;
+    const backend::pcie_roster& roster_;
+    vfio::system_paths paths_;
+    publisher publish_;
+    std::mutex lock_;
+    std::list<std::unique_ptr<question>> questions_;  // guarded by lock_
+    std::list<std::unique_ptr<job>> jobs_;
+    std::map<std::string, std::deque<admin::drive_event>> histories_;  // by address
+    std::uint64_t sequence_ = 0;
+};
+
+}  // namespace fulmar::app

@@ -1,0 +1,34 @@
+#include "hotplug_bridge.hpp"
+
+#include <fulmar/base/log.hpp>
+
+namespace fulmar::app {
+
+hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
+                               vfio::drive_access_provider& provider)
+    : roster_(roster), provider_(provider) {
+    if (auto monitor = hotplug::monitor::listen(control, *this))
+        monitor_ = std::move(*monitor);
+    else
+        log::warn("drives that are plugged in are noticed late: {}", monitor.error().text());
+}
+
+void hotplug_bridge::on_arrival(const vfio::pci_address& where) noexcept {
+    if (backend::pcie_device* device = roster_.find(where)) device->arrived();
+}
+
+void hotplug_bridge::on_removal(const vfio::pci_address& where) noexcept {
+    if (backend::pcie_device* device = roster_.find(where))
+        device->sign(backend::loss_cause::removed);
+}
+
+void hotplug_bridge::on_overrun() noexcept {
+    for (backend::pcie_device* device : roster_.all()) {
+        if (provider_.present(device->address()))
+            device->arrived();
+        else
+            device->sign(backend::loss_cause::removed);
+    }
+}
+
+}  // namespace fulmar::app

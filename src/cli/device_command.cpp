@@ -1,0 +1,220 @@
+// fulmar device, listener: what stores the blocks, and where hosts connect to.
+#include "exit.hpp"
+#include "rest_session.hpp"
+#include "table.hpp"
+#include "units.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+namespace fulmar::cli {
+
+namespace {
+
+using json = rest_client::json;
+
+struct settings {
+    rest_session session;
+    std::string name;
+    std::string type;
+    std::string size;
+    std::string path;
+    std::uint32_t block_size = 512;
+    bool buffered = false;
+    std::string address;
+    std::string serial;
+    std::uint16_t port = 4420;
+};
+using settings_ptr = std::shared_ptr<settings>;
+
+std::string place(const settings& s) { return "/v1/devices/" + path_segment(s.name); }
+
+std::uint64_t wanted_bytes(const std::string& text) {
+    const auto bytes = parse_size(text);
+    if (!bytes) leave(error{errc::invalid_argument, text + " is not a size", {}, "such as 256MiB"});
+    return *bytes;
+}
+
+std::string list_text(const json& all) {
+    table rows({"NAME", "TYPE", "STATE", ">SIZE", ">BLOCK", "USED BY", "PATH", "NOTE"});
+    for (const json& one : all.value("devices", json::array())) {
+        const json now = one.value("status", json::object());
+        const auto block = one.value("block_size", std::uint64_t{0});
+        std::string note = text_of(now, "reason");
+        if (note.empty()) note = text_of(now, "note");
+        rows.add({text_of(one, "name"), text_of(one, "type"), text_of(now, "state"),
+                  size_text(now.value("block_count", std::uint64_t{0}) * block),
+                  fmt::format("{}", block), text_of(now, "used_by"),
+                  text_of(one, one.contains("address") ? "address" : "path"), note});
+    }
+    return rows.text("no devices");
+}
+
+void add_create(CLI::App& group) {
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(group, "create", "create a device", true);
+    c->add_option("name", s->name, "a name of your choice")->required();
+    c->add_option("type", s->type, "what stores the blocks")
+        ->required()
+        ->check(CLI::IsMember({"ram", "file", "pcie", "null"}));
+    c->add_option("--size", s->size, "such as 1GiB; a file may keep the size that it has");
+    c->add_option("--path", s->path, "the file or block device")->type_name("FILE");
+    c->add_option("--address", s->address, "pcie: where the drive is, such as 0000:0b:00.0");
+    c->add_option("--serial", s->serial, "pcie: only the drive with this serial number");
+    c->add_option("--block-size", s->block_size, "bytes of a block")
+        ->check(CLI::IsMember({512, 4096}))
+        ->capture_default_str();
+    c->add_flag("--buffered", s->buffered, "through the page cache, not O_DIRECT");
+    c->footer(
+        "Examples:\n"
+        "  fulmar device create ram1 ram --size 256MiB\n"
+        "  fulmar device create disk1 file --path /srv/disk1.img --size 10GiB --block-size 4096\n"
+        "  fulmar device create drive1 pcie --address 0000:0b:00.0");
+    c->callback([s] {
+        json body{{"name", s->name}, {"type", s->type}};
+        if (s->type != "pcie") body["block_size"] = s->block_size;
+        if (!s->address.empty()) body["address"] = s->address;
+        if (!s->serial.empty()) body["serial"] = s->serial;
+        if (!s->size.empty()) body["size"] = wanted_bytes(s->size);
+        // Relative to here, not to the folder of fulmard's configuration.
+        if (!s->path.empty()) body["path"] = std::filesystem::absolute(s->path).string();
+        if (s->buffered) body["direct"] = false;
+        s->session.done(s->session.change("POST", "/v1/devices", &body),
+                        fmt::format("created {}", s->name));
+    });
+}
+
+void add_list(CLI::App& group) {
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(group, "list", "all devices", false);
+    c->callback([s] {
+        const json all = s->session.get("/v1/devices");
+        s->session.show(all, [&] { return list_text(all); });
+    });
+}
+
+}  // namespace
+
+void add_device(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("device", "what stores the blocks (REST)");
+    group->require_subcommand(1);
+    add_list(*group);
+    add_create(*group);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c =
+            s->session.add_verb(*group, "delete", "delete a device that backs no namespace", true);
+        c->add_option("name", s->name, "the device")->required();
+        c->callback([s] {
+            s->session.done(s->session.change("DELETE", place(*s)),
+                            fmt::format("deleted {}", s->name));
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c =
+            s->session.add_verb(*group, "resize", "change the size of a device", true);
+        c->add_option("name", s->name, "the device")->required();
+        c->add_option("size", s->size, "such as 2GiB; 0 looks again at what is underneath")
+            ->required();
+        c->callback([s] {
+            const json body{{"size", wanted_bytes(s->size)}};
+            const json now = s->session.change("PATCH", place(*s), &body);
+            s->session.done(now, fmt::format("{} has {}", s->name,
+                                             size_text(now.value("size", std::uint64_t{0}))));
+        });
+    }
+    auto s = std::make_shared<settings>();
+    CLI::App* const c =
+        s->session.add_verb(*group, "reopen", "try again with a device that was lost", true);
+    c->add_option("name", s->name, "the device")->required();
+    c->callback([s] {
+        s->session.done(s->session.change("POST", place(*s) + "/reopen"),
+                        fmt::format("{} is open", s->name));
+    });
+}
+
+void add_listener(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("listener", "where hosts connect to (REST)");
+    group->require_subcommand(1);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "list", "all listeners", false);
+        c->callback([s] {
+            const json all = s->session.get("/v1/listeners");
+            s->session.show(all, [&] {
+                table rows({"NAME", ">CONNECTIONS", ">ACCEPTED", ">REJECTED"});
+                for (const json& one : all.value("listeners", json::array())) {
+                    const json now = one.value("status", json::object());
+                    rows.add({text_of(one, "name"), text_of(now, "connections"),
+                              text_of(now, "accepted_total"), text_of(now, "rejected_total")});
+                }
+                return rows.text("no listeners");
+            });
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "add", "listen at another address", true);
+        c->add_option("address", s->address, "numeric IPv4 or IPv6")->required();
+        c->add_option("port", s->port, "TCP port; 0: any that is free")->capture_default_str();
+        c->callback([s] {
+            const json body{{"address", s->address}, {"port", s->port}};
+            const json made = s->session.change("POST", "/v1/listeners", &body);
+            s->session.done(made, fmt::format("listening at {}", text_of(made, "name")));
+        });
+    }
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(
+        *group, "remove", "stop listening, and end the connections made there", true);
+    c->add_option("name", s->name, "such as tcp:127.0.0.1:4420")->required();
+    c->callback([s] {
+        s->session.done(s->session.change("DELETE", "/v1/listeners/" + path_segment(s->name)),
+                        fmt::format("stopped listening at {}", s->name));
+    });
+}
+
+void add_referral(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand(
+        "referral", "other discovery services that discovery names to hosts (REST)");
+    group->require_subcommand(1);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "list", "all referrals", false);
+        c->callback([s] {
+            const json all = s->session.get("/v1/referrals");
+            s->session.show(all, [&] {
+                table rows({"NAME", "TRANSPORT", "ADDRESS", ">PORT"});
+                for (const json& one : all.value("referrals", json::array()))
+                    rows.add({text_of(one, "name"), text_of(one, "transport"),
+                              text_of(one, "address"), text_of(one, "port")});
+                return rows.text("no referrals");
+            });
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        s->port = 8009;
+        CLI::App* const c =
+            s->session.add_verb(*group, "add", "name one more discovery service", true);
+        c->add_option("address", s->address, "numeric IPv4 or IPv6")->required();
+        c->add_option("port", s->port, "its port")->capture_default_str();
+        c->callback([s] {
+            const json body{{"address", s->address}, {"port", s->port}};
+            const json made = s->session.change("POST", "/v1/referrals", &body);
+            s->session.done(made, fmt::format("added {}", text_of(made, "name")));
+        });
+    }
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(*group, "remove", "name it no more", true);
+    c->add_option("name", s->name, "such as tcp:192.0.2.7:8009")->required();
+    c->callback([s] {
+        s->session.done(s->session.change("DELETE", "/v1/referrals/" + path_segment(s->name)),
+                        fmt::format("removed {}", s->name));
+    });
+}
+
+}  // namespace fulmar::cli

@@ -1,0 +1,115 @@
+// fulmar namespace: what a subsystem offers its hosts.
+#include "exit.hpp"
+#include "rest_session.hpp"
+#include "table.hpp"
+#include "units.hpp"
+
+#include <fmt/core.h>
+
+#include <string>
+
+namespace fulmar::cli {
+
+namespace {
+
+using json = rest_client::json;
+
+struct settings {
+    rest_session session;
+    std::string nqn;
+    std::uint32_t nsid = 0;
+    std::string device;
+    std::string uuid;
+    std::string on_loss;
+    std::string state;
+};
+using settings_ptr = std::shared_ptr<settings>;
+
+std::string place(const settings& s) {
+    return "/v1/subsystems/" + path_segment(s.nqn) + "/namespaces";
+}
+
+CLI::App* add_verb(CLI::App& group, const char* name, const char* about, const settings_ptr& s,
+                   bool changes) {
+    CLI::App* const c = s->session.add_verb(group, name, about, changes);
+    c->add_option("nqn", s->nqn, "the subsystem")->required()->type_name("NQN");
+    return c;
+}
+
+void wants_nsid(CLI::App* c, const settings_ptr& s) {
+    c->add_option("nsid", s->nsid, "the namespace")->required()->type_name("NSID");
+}
+
+std::string list_text(const json& all) {
+    table rows({">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", "ON LOSS", ">OUTSTANDING",
+                ">PARKED", "UUID"});
+    for (const json& ns : all.value("namespaces", json::array())) {
+        const json now = ns.value("status", json::object());
+        const auto block = now.value("block_size", std::uint64_t{0});
+        rows.add({text_of(ns, "nsid"), text_of(now, "state"), text_of(ns, "device"),
+                  size_text(now.value("block_count", std::uint64_t{0}) * block),
+                  fmt::format("{}", block), text_of(ns, "ana_state"), text_of(ns, "on_loss"),
+                  text_of(now, "outstanding"), text_of(now, "parked"), text_of(ns, "uuid")});
+    }
+    return rows.text("no namespaces");
+}
+
+void add_add(CLI::App& group) {
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = add_verb(group, "add", "offer a device as a namespace", s, true);
+    c->add_option("device", s->device, "name of a device (fulmar device list)")->required();
+    c->add_option("--nsid", s->nsid, "its NSID (default: the lowest that is free)");
+    c->add_option("--uuid", s->uuid, "its UUID (default: derived from NQN and NSID)");
+    c->add_option("--on-loss", s->on_loss,
+                  "when the drive is gone: errors at once, or a bounded wait for its return")
+        ->check(CLI::IsMember({"fail", "hold"}));
+    c->footer("Example:\n  fulmar namespace add nqn.2026-11.io.fulmar:disk1 ram1 --nsid 3");
+    c->callback([s] {
+        json body{{"device", s->device}};
+        if (s->nsid != 0) body["nsid"] = s->nsid;
+        if (!s->uuid.empty()) body["uuid"] = s->uuid;
+        if (!s->on_loss.empty()) body["on_loss"] = s->on_loss;
+        const json made = s->session.change("POST", place(*s), &body);
+        s->session.done(made, fmt::format("namespace {} of {} is on {}", text_of(made, "nsid"),
+                                          s->nqn, s->device));
+    });
+}
+
+}  // namespace
+
+void add_namespace(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("namespace", "what a subsystem offers (REST)");
+    group->require_subcommand(1);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = add_verb(*group, "list", "namespaces of a subsystem", s, false);
+        c->callback([s] {
+            const json all = s->session.get(place(*s));
+            s->session.show(all, [&] { return list_text(all); });
+        });
+    }
+    add_add(*group);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = add_verb(*group, "remove", "take a namespace away from hosts", s, true);
+        wants_nsid(c, s);
+        c->callback([s] {
+            s->session.done(s->session.change("DELETE", fmt::format("{}/{}", place(*s), s->nsid)),
+                            fmt::format("removed namespace {} of {}", s->nsid, s->nqn));
+        });
+    }
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = add_verb(*group, "set-ana", "tell hosts how good this path is", s, true);
+    wants_nsid(c, s);
+    c->add_option("state", s->state, "the ANA state")
+        ->required()
+        ->check(CLI::IsMember(
+            {"optimized", "non-optimized", "inaccessible", "persistent-loss", "change"}));
+    c->callback([s] {
+        const json body{{"ana_state", s->state}};
+        s->session.done(s->session.change("PATCH", fmt::format("{}/{}", place(*s), s->nsid), &body),
+                        fmt::format("namespace {} of {} is {}", s->nsid, s->nqn, s->state));
+    });
+}
+
+}  // namespace fulmar::cli

@@ -1,0 +1,60 @@
+// What all REST commands share: where fulmard is, JSON or table, and the call itself.
+#pragma once
+
+#include "rest_client.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace fulmar::cli {
+
+class rest_session {
+  public:
+    using json = rest_client::json;
+
+    /// Adds --admin, --token-file, --timeout and --json to a command.
+    void add_to(CLI::App& app);
+    /// Adds --volatile: the change need not survive a restart.
+    void add_volatile(CLI::App& app);
+    /// A command of `group` with all of these options; --volatile when it `changes` something.
+    CLI::App* add_verb(CLI::App& group, const char* name, const char* about, bool changes);
+
+    /// Asks; leaves on error.
+    json get(const std::string& target);
+    /// Changes; leaves on error.
+    json change(std::string_view method, const std::string& target, const json* body = nullptr);
+
+    /// Prints `document` when JSON was asked for, else what `people` says.
+    void show(const json& document, const std::function<std::string()>& people) const;
+    /// Says what was done, unless JSON was asked for; then the document.
+    void done(const json& document, const std::string& what) const;
+
+  private:
+    rest_client& client();
+
+    rest_endpoint endpoint_;
+    bool as_json_ = false;
+    bool volatile_ = false;
+    std::unique_ptr<rest_client> client_;
+};
+
+using session_ptr = std::shared_ptr<rest_session>;
+
+// One file each.
+void add_status(CLI::App& app);
+void add_subsystem(CLI::App& app);
+void add_namespace(CLI::App& app);
+void add_host(CLI::App& app);
+void add_listener(CLI::App& app);
+void add_device(CLI::App& app);
+void add_connection(CLI::App& app);
+void add_referral(CLI::App& app);
+void add_config(CLI::App& app);
+
+/// Text of a member, whatever its type; empty when it is absent.
+std::string text_of(const rest_client::json& object, const char* key);
+
+}  // namespace fulmar::cli

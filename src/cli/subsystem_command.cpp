@@ -1,0 +1,193 @@
+// fulmar subsystem, host: what hosts connect to, and who may.
+#include "exit.hpp"
+#include "rest_session.hpp"
+#include "table.hpp"
+#include "units.hpp"
+
+#include <fmt/core.h>
+
+#include <string>
+#include <vector>
+
+namespace fulmar::cli {
+
+namespace {
+
+using json = rest_client::json;
+
+struct settings {
+    rest_session session;
+    std::string nqn;
+    std::string host;
+    std::string serial;
+    std::string model;
+    bool any_host = false;
+    std::vector<std::string> hosts;
+    std::vector<std::string> listeners;
+};
+using settings_ptr = std::shared_ptr<settings>;
+
+std::string place(const settings& s) { return "/v1/subsystems/" + path_segment(s.nqn); }
+
+void wants_nqn(CLI::App* c, const settings_ptr& s) {
+    c->add_option("nqn", s->nqn, "the subsystem")->required()->type_name("NQN");
+}
+
+std::string list_text(const json& all) {
+    table rows({"NQN", "STATE", ">NAMESPACES", ">CONTROLLERS", "HOSTS", "SERIAL"});
+    for (const json& one : all.value("subsystems", json::array())) {
+        const json status = one.value("status", json::object());
+        rows.add({text_of(one, "nqn"), text_of(status, "state"),
+                  fmt::format("{}", one.value("namespaces", json::array()).size()),
+                  text_of(status, "controllers"),
+                  one.value("allow_any_host", false)
+                      ? "any"
+                      : fmt::format("{}", one.value("hosts", json::array()).size()),
+                  text_of(one, "serial")});
+    }
+    return rows.text("no subsystems");
+}
+
+std::string show_text(const json& one) {
+    const json status = one.value("status", json::object());
+    std::string out = fmt::format("{}\n  state        {} for {} ms\n", text_of(one, "nqn"),
+                                  text_of(status, "state"), text_of(status, "in_state_ms"));
+    const auto line = [&out](const char* name, const std::string& value) {
+        if (!value.empty()) out += fmt::format("  {:<12} {}\n", name, value);
+    };
+    line("waits for", text_of(status, "waiting_for"));
+    line("last error", text_of(status, "last_error"));
+    line("serial", text_of(one, "serial"));
+    line("model", text_of(one, "model"));
+    line("controllers", text_of(status, "controllers"));
+    line("hosts", one.value("allow_any_host", false) ? "any" : "");
+    for (const json& host : one.value("hosts", json::array()))
+        line("host", host.get<std::string>());
+    for (const json& listener : one.value("listeners", json::array()))
+        line("listener", listener.get<std::string>());
+    table rows(
+        {">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", ">OUTSTANDING", ">PARKED", "UUID"});
+    for (const json& ns : one.value("namespaces", json::array())) {
+        const json now = ns.value("status", json::object());
+        const auto block = now.value("block_size", std::uint64_t{0});
+        rows.add({text_of(ns, "nsid"), text_of(now, "state"), text_of(ns, "device"),
+                  size_text(now.value("block_count", std::uint64_t{0}) * block),
+                  fmt::format("{}", block), text_of(ns, "ana_state"), text_of(now, "outstanding"),
+                  text_of(now, "parked"), text_of(ns, "uuid")});
+    }
+    return out + "\n" + rows.text("no namespaces");
+}
+
+void add_create(CLI::App& group) {
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(group, "create", "create a subsystem", true);
+    wants_nqn(c, s);
+    c->add_option("--serial", s->serial, "serial number, at most 20 characters");
+    c->add_option("--model", s->model, "model, at most 40 characters");
+    c->add_flag("--any-host", s->any_host, "every host may connect");
+    c->add_option("--host", s->hosts, "NQN of a host that may connect; may be repeated");
+    c->add_option("--listener", s->listeners,
+                  "name of a listener that offers it, such as tcp:127.0.0.1:4420 (default: all)");
+    c->footer(
+        "Example:\n"
+        "  fulmar subsystem create nqn.2026-11.io.fulmar:disk1 --any-host");
+    c->callback([s] {
+        json body{{"nqn", s->nqn},
+                  {"allow_any_host", s->any_host},
+                  {"hosts", s->hosts},
+                  {"listeners", s->listeners}};
+        if (!s->serial.empty()) body["serial"] = s->serial;
+        if (!s->model.empty()) body["model"] = s->model;
+        s->session.done(s->session.change("POST", "/v1/subsystems", &body),
+                        fmt::format("created {}", s->nqn));
+    });
+}
+
+void add_act(CLI::App& group, const char* name, const char* about, const char* did) {
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(group, name, about, true);
+    wants_nqn(c, s);
+    c->callback([s, verb = std::string(name), did] {
+        s->session.done(s->session.change("POST", place(*s) + "/" + verb),
+                        fmt::format("{} {}", did, s->nqn));
+    });
+}
+
+}  // namespace
+
+void add_subsystem(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("subsystem", "what hosts connect to (REST)");
+    group->require_subcommand(1);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "list", "all subsystems", false);
+        c->callback([s] {
+            const json all = s->session.get("/v1/subsystems");
+            s->session.show(all, [&] { return list_text(all); });
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c =
+            s->session.add_verb(*group, "show", "one subsystem and its namespaces", false);
+        wants_nqn(c, s);
+        c->callback([s] {
+            const json one = s->session.get(place(*s));
+            s->session.show(one, [&] { return show_text(one); });
+        });
+    }
+    add_create(*group);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c =
+            s->session.add_verb(*group, "delete", "delete a subsystem; its hosts lose it", true);
+        wants_nqn(c, s);
+        c->callback([s] {
+            s->session.done(s->session.change("DELETE", place(*s)),
+                            fmt::format("deleted {}", s->nqn));
+        });
+    }
+    add_act(*group, "pause", "hold the I/O of a subsystem", "paused");
+    add_act(*group, "resume", "let the I/O of a subsystem go on", "resumed");
+}
+
+void add_host(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("host", "who may connect to a subsystem (REST)");
+    group->require_subcommand(1);
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "list", "hosts that may connect", false);
+        wants_nqn(c, s);
+        c->callback([s] {
+            const json all = s->session.get(place(*s) + "/hosts");
+            s->session.show(all, [&] {
+                std::string out = all.value("allow_any_host", false) ? "any host\n" : "";
+                for (const json& host : all.value("hosts", json::array()))
+                    out += host.get<std::string>() + "\n";
+                return out.empty() ? std::string("no host\n") : out;
+            });
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "add", "let a host connect", true);
+        wants_nqn(c, s);
+        c->add_option("host", s->host, "the host")->required()->type_name("HOSTNQN");
+        c->callback([s] {
+            const json body{{"host", s->host}};
+            s->session.done(s->session.change("POST", place(*s) + "/hosts", &body),
+                            fmt::format("{} may connect to {}", s->host, s->nqn));
+        });
+    }
+    auto s = std::make_shared<settings>();
+    CLI::App* const c = s->session.add_verb(
+        *group, "remove", "fence a host off: afterwards no write of it can land", true);
+    wants_nqn(c, s);
+    c->add_option("host", s->host, "the host")->required()->type_name("HOSTNQN");
+    c->callback([s] {
+        s->session.done(s->session.change("DELETE", place(*s) + "/hosts/" + path_segment(s->host)),
+                        fmt::format("{} may not connect to {} any more", s->host, s->nqn));
+    });
+}
+
+}  // namespace fulmar::cli
