@@ -25,6 +25,7 @@ std::vector<std::string> book::complaints() const {
 void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uint64_t id) {
     const std::lock_guard hold(lock_);
     ++commands_;
+    last_[{connection, cid}] = id;
     const bool fresh =
         open_.emplace(std::pair(connection, cid), command{.id = id, .sent = at}).second;
     if (!fresh) say(fmt::format("the test itself used CID {} twice on {}", cid, connection));
@@ -32,10 +33,9 @@ void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uin
 
 void book::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
     const std::lock_guard hold(lock_);
-    const auto found = open_.find({connection, cid});
-    if (found == open_.end()) return;  // the host has gone meanwhile
-    found->second.arrived = at;
-    const auto first = writes_.find(found->second.id);
+    const auto found = last_.find({connection, cid});  // its host may have gone meanwhile
+    if (found == last_.end()) return;
+    const auto first = writes_.find(found->second);
     if (first == writes_.end()) return;
     auto each = first;
     for (std::uint32_t left = first->second.blocks; left != 0; --left)
@@ -103,10 +103,10 @@ void book::removed(const std::string& nqn, std::uint32_t nsid, moment at, bool f
     }
 }
 
-void book::deleted(const std::string& nqn, moment at, bool fence_kept) {
+void book::deleted(const std::string& nqn, moment asked, moment at, bool fence_kept) {
     const std::lock_guard hold(lock_);
     for (auto& [number, it] : lives_) {
-        if (it.nqn != nqn || it.gone != never || it.refused) continue;
+        if (it.nqn != nqn || it.gone != never || it.refused || it.asked > asked) continue;
         it.gone = at;
         it.fenced = fence_kept;
     }

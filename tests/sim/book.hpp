@@ -55,7 +55,8 @@ class book {
                                moment at);
     void attach_answered(std::uint64_t number, bool succeeded);
     void removed(const std::string& nqn, std::uint32_t nsid, moment at, bool fence_kept);
-    void deleted(const std::string& nqn, moment at, bool fence_kept);
+    /// Concerns those that were asked for before the deletion was.
+    void deleted(const std::string& nqn, moment asked, moment at, bool fence_kept);
     /// Nobody uses it, as far as operators know.
     [[nodiscard]] bool is_free(const std::string& disk) const;
 
@@ -88,7 +89,6 @@ class book {
     struct command {
         std::uint64_t id = 0;
         moment sent = 0;
-        moment arrived = 0;
     };
     struct write {
         std::string nqn;
@@ -107,6 +107,8 @@ class book {
 
     mutable std::mutex lock_;
     std::map<std::pair<std::uint64_t, std::uint16_t>, command> open_;
+    std::map<std::pair<std::uint64_t, std::uint16_t>, std::uint64_t>
+        last_;                                                 // ids, also of the gone
     std::map<std::string, std::vector<std::uint64_t>> disks_;  // lives, oldest first
     std::map<std::uint64_t, incarnation> lives_;
     std::map<std::uint64_t, write> writes_;

@@ -63,9 +63,20 @@ std::vector<std::uint64_t> disk::write_order() const {
     return order_;
 }
 
+std::uint64_t disk::durable_writes() const {
+    const std::lock_guard hold(lock_);
+    return durable_writes_;
+}
+std::uint64_t disk::flushes() const {
+    const std::lock_guard hold(lock_);
+    return flushes_;
+}
+
 std::uint64_t disk::took(const backend::io_op& op) {
     const std::lock_guard hold(lock_);
     ++held_;
+    durable_writes_ += op.kind == backend::io_kind::write && op.fua ? 1 : 0;
+    flushes_ += op.kind == backend::io_kind::flush ? 1 : 0;
     const std::uint64_t whose = book_.submitted(name_, now_);
     if (op.kind == backend::io_kind::write && !op.data.empty())
         order_.push_back(read_stamp(static_cast<const std::byte*>(op.data[0].iov_base)).tag);
@@ -239,6 +250,8 @@ backend::device_state sim_device::state() const noexcept {
 }
 
 result<std::unique_ptr<backend::io_channel>> sim_device::open_channel(engine::reactor& r) {
+    if (r.id().value() == disk_->manners().no_channel_on)
+        return fail(errc::no_memory, "the disk has no more queues");
     return std::make_unique<sim_channel>(disk_, r);
 }
 

@@ -20,8 +20,9 @@ struct disk_manners {
     duration delay_min{};
     duration delay_max{};
     double error_chance = 0;
-    double ignore_abort_chance = 0;  ///< otherwise an abort ends the operation soon
-    bool answers_inline = false;     ///< like a RAM disk
+    double ignore_abort_chance = 0;   ///< otherwise an abort ends the operation soon
+    bool answers_inline = false;      ///< like a RAM disk
+    std::uint16_t no_channel_on = 0;  ///< the reactor that gets no channel; 0: all get one
 };
 
 /// What is left of a disk when its device object is gone, and how the test rules it.
@@ -49,6 +50,9 @@ class disk {
     [[nodiscard]] std::uint32_t held() const;
     /// Tags of the writes in the order of their submission.
     [[nodiscard]] std::vector<std::uint64_t> write_order() const;
+    /// Writes that came with Force Unit Access, and flushes.
+    [[nodiscard]] std::uint64_t durable_writes() const;
+    [[nodiscard]] std::uint64_t flushes() const;
 
     // For channels.
     /// Returns whose I/O it is, for carry_out().
@@ -73,6 +77,8 @@ class disk {
     std::map<std::uint64_t, std::uint64_t> tags_;  // by LBA
     std::uint64_t formatted_for_ = 0;
     std::vector<std::uint64_t> order_;
+    std::uint64_t durable_writes_ = 0;
+    std::uint64_t flushes_ = 0;
 };
 
 /// The device on `state`. `listener` calls go through the reactor that runs `lose()`.

@@ -1,7 +1,7 @@
 // The simulator's own arguments, beside GoogleTest's:
 //   --seed N      run the churn for that seed alone
 //   --seeds N     at most so many seeds per churn     (FULMAR_SIM_SEEDS)
-//   --seconds N   at most so long, all churns together (FULMAR_SIM_SECONDS)
+//   --seconds N   at most so much CPU time, all churns together (FULMAR_SIM_SECONDS)
 //   --soak        until something fails, from a seed of the clock's
 //   --trace       print what happens
 #include "settings.hpp"
@@ -9,8 +9,10 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -40,6 +42,22 @@ void parse(int argc, char** argv) {
     }
 }
 
+// A known-bad build, for one run: FULMAR_MUTATION names the bug. It may hang; then the alarm ends
+// it.
+void mutate() {
+#ifdef FULMAR_MUTATIONS
+    const char* name = std::getenv("FULMAR_MUTATION");
+    if (name == nullptr) return;
+    const auto bug = fulmar::parse_mutation(name);
+    if (!bug) {
+        std::fprintf(stderr, "there is no mutation %s\n", name);
+        std::exit(2);
+    }
+    fulmar::active_mutation = *bug;
+    alarm(120);
+#endif
+}
+
 void tell_seed() noexcept {
     const fulmar::sim::world* w = fulmar::sim::running();
     if (w == nullptr) return;
@@ -53,6 +71,7 @@ void tell_seed() noexcept {
 int main(int argc, char** argv) {
     ::testing::InitGoogleTest(&argc, argv);
     parse(argc, argv);
+    mutate();
     spdlog::set_level(spdlog::level::off);
     fulmar::set_assert_hook(&tell_seed);
     return RUN_ALL_TESTS();

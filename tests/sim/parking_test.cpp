@@ -17,6 +17,9 @@ TEST(parking, power_off_with_parked_connect) {
         const auto parked_connect = late->connect(0, nvme::cntlid_dynamic);
         w.run_for(milliseconds(100));
         EXPECT_FALSE(parked_write->done || parked_read->done || parked_connect->done);
+        // Another one is added beside what waits; it has nothing to do with it.
+        ASSERT_TRUE(
+            w.change(core::create_subsystem{subsystem("nqn.2026-11.io.fulmar:beside", {})})->ok());
 
         const auto deleted = w.ask(core::delete_subsystem{one});
         ASSERT_TRUE(w.run_until([&] { return deleted->done(); }, seconds(5)));
@@ -32,12 +35,36 @@ TEST(parking, power_off_with_parked_connect) {
         const auto read = newcomers->read(1, 0, 4);
         ASSERT_TRUE(w.wait(read, seconds(1)));
         EXPECT_TRUE(has(read, sc::success));
-        ASSERT_TRUE(w.wait(parked_connect, seconds(10))) << "the parked Connect got no answer";
+        ASSERT_TRUE(w.wait(parked_connect, seconds(1))) << "the parked Connect got no answer";
         EXPECT_TRUE(parked_connect->answered);
         EXPECT_FALSE(nvme::is_success(parked_connect->status));
         const auto again = newcomers->write(1, 0, 4);
         ASSERT_TRUE(w.wait(again, seconds(1)));
         EXPECT_TRUE(has(again, sc::success));
+    }
+}
+
+// Its connection lives on: a closing gate owes an answer to everybody who waits at it.
+TEST(parking, what_is_parked_is_answered_when_its_namespace_goes) {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        world w(options(1 + seed % 3, seed));
+        auto admin = w.admin(host());
+        auto io = w.io(*admin, 1);
+        ASSERT_TRUE(w.change(core::pause_subsystem{one})->ok());
+        const auto write = io->write(1, 0);
+        const auto read = io->read(1, 0);
+        const auto neighbour = io->read(2, 0);
+        w.run_for(milliseconds(100));
+        EXPECT_FALSE(write->done || read->done || neighbour->done);
+        ASSERT_TRUE(w.change(core::remove_namespace{one, 1})->ok());
+        w.run_for(milliseconds(100));
+        EXPECT_TRUE(has(write, sc::invalid_namespace_or_format)) << "a leftover got no answer";
+        EXPECT_TRUE(has(read, sc::invalid_namespace_or_format)) << "a leftover got no answer";
+        EXPECT_FALSE(neighbour->done);
+        ASSERT_TRUE(w.change(core::resume_subsystem{one})->ok());
+        ASSERT_TRUE(w.wait(neighbour, seconds(1)));
+        EXPECT_TRUE(has(neighbour, sc::success));
+        EXPECT_FALSE(io->closed());
     }
 }
 
@@ -109,6 +136,54 @@ TEST(connects, connect_wait_is_bounded) {
     w.run_for(seconds(1));
     EXPECT_TRUE(has(connect, sc::connect_controller_busy));
     EXPECT_FALSE(connect->status.dnr);
+}
+
+// It waits for something that will never come, and is told so; a newcomer has nothing of it.
+TEST(connects, a_connect_that_waits_learns_that_its_subsystem_is_deleted) {
+    world w(options(2));
+    ASSERT_TRUE(w.change(core::pause_subsystem{one})->ok());
+    auto late = w.open(host(1));
+    const auto connect = late->connect(0, nvme::cntlid_dynamic);
+    w.run_for(milliseconds(100));
+    EXPECT_FALSE(connect->done);
+    ASSERT_TRUE(w.change(core::delete_subsystem{one})->ok());
+    w.run_for(milliseconds(10));
+    EXPECT_TRUE(has(connect, sc::connect_invalid_parameters));
+    EXPECT_TRUE(connect->status.dnr);
+}
+
+// Whoever storms at one paused subsystem takes the room of nobody who waits for another.
+TEST(connects, connects_that_wait_are_bounded_for_each_subsystem) {
+    world_options o = options();
+    o.subsystems.push_back(subsystem(two, {}));
+    world w(o);
+    ASSERT_TRUE(w.change(core::pause_subsystem{one})->ok());
+    ASSERT_TRUE(w.change(core::pause_subsystem{two})->ok());
+    std::vector<std::unique_ptr<queue>> storm;
+    std::vector<command_ref> connects;
+    for (std::uint32_t i = 0; i < limits::max_parked_connects + 3; ++i) {
+        storm.push_back(w.open(host(1)));
+        connects.push_back(storm.back()->connect(0, nvme::cntlid_dynamic));
+    }
+    w.run_for(milliseconds(500));
+    std::size_t refused = 0;
+    for (const auto& c : connects)
+        if (c->done) {
+            EXPECT_TRUE(has(c, sc::connect_controller_busy));
+            ++refused;
+        }
+    EXPECT_EQ(refused, 3u);
+    auto other = w.open(host(2, two));
+    const auto waits = other->connect(0, nvme::cntlid_dynamic);
+    w.run_for(milliseconds(100));
+    EXPECT_FALSE(waits->done) << "there is room for those who wait for another subsystem";
+    ASSERT_TRUE(w.change(core::resume_subsystem{two})->ok());
+    ASSERT_TRUE(w.wait(waits, seconds(1)));
+    EXPECT_TRUE(has(waits, sc::success));
+    ASSERT_TRUE(w.change(core::resume_subsystem{one})->ok());
+    for (const auto& c : connects) ASSERT_TRUE(w.wait(c, seconds(2)));
+    EXPECT_EQ(std::count_if(connects.begin(), connects.end(), succeeded),
+              static_cast<std::ptrdiff_t>(limits::max_parked_connects));
 }
 
 // The wait is for all of it: another pause does not make it start over, nor go on for ever.

@@ -67,6 +67,13 @@ inline core::namespace_spec on(const std::string& disk, std::uint32_t nsid = 0) 
     return n;
 }
 
+/// The host wants to hear of changes to namespaces.
+inline void watch_namespaces(world& w, queue& admin) {
+    constexpr std::uint32_t attribute_notices = 1u << 8;
+    const auto set = admin.admin(nvme::admin_opcode::set_features, 0, 0, 0x0b, attribute_notices);
+    EXPECT_TRUE(w.wait(set) && set->answered && nvme::is_success(set->status));
+}
+
 inline bool succeeded(const command_ref& c) { return c->answered && nvme::is_success(c->status); }
 
 inline testing::AssertionResult has(const command_ref& c, nvme::status wanted) {

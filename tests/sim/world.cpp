@@ -105,21 +105,24 @@ disk& world::disk_named(const std::string& name) { return *disks_.at(name); }
 
 namespace {
 struct loss final : engine::message {
-    loss(sim_device& d, std::string why)
+    loss(const std::map<std::string, sim_device*>& from, std::string disk, std::string why)
         : message([](engine::message& m) noexcept {
               const std::unique_ptr<loss> self(static_cast<loss*>(&m));
-              self->device->lose(self->reason);
+              const auto at = self->devices->find(self->name);
+              if (at != self->devices->end()) at->second->lose(self->reason);
           }),
-          device(&d),
+          devices(&from),
+          name(std::move(disk)),
           reason(std::move(why)) {}
-    sim_device* device;
+    const std::map<std::string, sim_device*>* devices;
+    std::string name;
     std::string reason;
 };
 }  // namespace
 
 void world::lose(const std::string& name, const std::string& reason) {
     note("disk {} is lost: {}", name, reason);
-    reactors_.front()->post(*std::make_unique<loss>(*devices_.at(name), reason).release());
+    reactors_.front()->post(*std::make_unique<loss>(devices_, name, reason).release());
 }
 
 // --- turns ---------------------------------------------------------------------------------------
@@ -224,6 +227,8 @@ std::string describe(const core::change& what) {
             [](const core::delete_device& c) { return "delete-device " + c.name; },
             [](const core::resize_device& c) { return "resize-device " + c.name; },
             [](const core::reopen_device& c) { return "reopen-device " + c.name; },
+            [](const core::detach_device& c) { return "detach-device " + c.name; },
+            [](const core::attach_device& c) { return "attach-device " + c.name; },
             [](const core::create_subsystem& c) { return "create-subsystem " + c.spec.nqn; },
             [](const core::delete_subsystem& c) { return "delete-subsystem " + c.nqn; },
             [](const core::pause_subsystem& c) { return "pause " + c.nqn; },
@@ -256,19 +261,25 @@ ticket::ticket(core::query query) : control_request(std::move(query), false, &on
 ticket_ref world::ask(core::change what) {
     auto t = std::make_shared<ticket>(std::move(what), now());
     t->owner = this;
+    t->asked_at = steps_;
     note("operator: {}", t->text);
     const core::change& change = std::get<core::change>(t->what);
     if (const auto* add = std::get_if<core::add_namespace>(&change))
         t->lives.push_back(book_.attach_asked(add->spec.device, add->nqn, add->spec.nsid, steps_));
     if (const auto* create = std::get_if<core::create_subsystem>(&change)) {
         known_.insert(create->spec.nqn);
+        for (const std::string& listed : create->spec.hosts)
+            book_.host_added(create->spec.nqn, listed);
         for (const core::namespace_spec& n : create->spec.namespaces)
             t->lives.push_back(book_.attach_asked(n.device, create->spec.nqn, n.nsid, steps_));
     }
     if (const auto* host = std::get_if<core::add_host>(&change))
         book_.host_added(host->nqn, host->host);
     if (const auto* any = std::get_if<core::set_allow_any_host>(&change))
-        if (any->allow) open_to_all_.insert(any->nqn);
+        if (any->allow) {
+            open_to_all_.insert(any->nqn);
+            for (const std::string& seen : hosts_) book_.host_added(any->nqn, seen);
+        }
     asked_.push_back(t);
     target_->submit(*t);
     return t;
@@ -289,12 +300,41 @@ void world::answered(ticket& t) {
         if (create->spec.allow_any_host) open_to_all_.insert(create->spec.nqn);
     }
     if (!ok && !unkept) return;
+    if (const auto* device = std::get_if<core::delete_device>(&change))
+        devices_.erase(device->name);
     if (const auto* remove = std::get_if<core::remove_namespace>(&change))
         book_.removed(remove->nqn, remove->nsid, steps_, ok);
     if (const auto* gone = std::get_if<core::delete_subsystem>(&change))
-        book_.deleted(gone->nqn, steps_, ok);
-    if (const auto* host = std::get_if<core::remove_host>(&change); host && ok)
-        if (!open_to_all_.contains(host->nqn)) book_.host_removed(host->nqn, host->host);
+        book_.deleted(gone->nqn, t.asked_at, steps_, ok);
+    if (!ok) return;
+    if (const auto* host = std::get_if<core::remove_host>(&change))
+        sent_away(host->nqn, host->host);
+    if (const auto* any = std::get_if<core::set_allow_any_host>(&change); any && !any->allow) {
+        open_to_all_.erase(any->nqn);
+        const core::target_spec now = target_->current_spec();
+        for (const core::subsystem_spec& s : now.subsystems)
+            for (const std::string& seen : hosts_)
+                if (s.nqn == any->nqn &&
+                    std::find(s.hosts.begin(), s.hosts.end(), seen) == s.hosts.end())
+                    sent_away(s.nqn, seen);
+    }
+}
+
+// Nothing of that host may land any more, unless somebody is about to let it in again.
+void world::sent_away(const std::string& nqn, const std::string& host) {
+    if (open_to_all_.contains(nqn)) return;
+    for (const ticket_ref& t : asked_) {
+        if (t->done() || !std::holds_alternative<core::change>(t->what)) continue;
+        const core::change& change = std::get<core::change>(t->what);
+        const auto* add = std::get_if<core::add_host>(&change);
+        const auto* any = std::get_if<core::set_allow_any_host>(&change);
+        const auto* create = std::get_if<core::create_subsystem>(&change);
+        if ((add != nullptr && add->nqn == nqn && add->host == host) ||
+            (any != nullptr && any->nqn == nqn && any->allow) ||
+            (create != nullptr && create->spec.nqn == nqn))
+            return;
+    }
+    book_.host_removed(nqn, host);
 }
 
 ticket_ref world::ask(core::query what) {
@@ -321,6 +361,13 @@ core::target_status world::target_status() {
     const ticket_ref t = ask(core::query(core::get_target{}));
     EXPECT_TRUE(run_until([&] { return t->done(); }));
     return t->ok() ? t->as<core::target_status>() : core::target_status{};
+}
+
+std::uint32_t world::chunks_missing() {
+    std::uint32_t missing = 0;
+    for (std::size_t i = 0; i < options_.data_reactors; ++i)
+        missing += group(i).pool().total_chunks() - group(i).pool().free_chunks();
+    return missing;
 }
 
 // --- rest ----------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ struct ticket final : core::control_request {
     std::atomic<int> answers{0};
     std::string text;
     instant asked{};
+    moment asked_at = 0;
     instant answered{};
     world* owner = nullptr;
     std::vector<std::uint64_t> lives;  ///< incarnations that it would bring about
@@ -86,6 +87,7 @@ class world {
     // What hosts do.
     [[nodiscard]] transport::loopback_fabric& fabric() { return *fabric_; }
     std::unique_ptr<queue> open(identity who) {
+        hosts_.insert(who.host);
         return std::make_unique<queue>(*this, std::move(who));
     }
     bool wait(const command_ref& c, duration limit = std::chrono::seconds(60)) {
@@ -141,11 +143,14 @@ class world {
         trace_.note(static_cast<std::uint64_t>(us.count()), form, std::forward<Args>(args)...);
     }
     [[nodiscard]] core::target_status target_status();
+    /// Of all pools.
+    [[nodiscard]] std::uint32_t chunks_missing();
 
   private:
     bool turn(std::size_t reactor);
     void advance(bool worked);
     void expect_rest();
+    void sent_away(const std::string& nqn, const std::string& host);
     bool all_quiet();
     std::unique_ptr<backend::device> make_device(const core::device_spec& spec);
 
@@ -167,6 +172,7 @@ class world {
     std::vector<ticket_ref> asked_;
     std::set<std::string> open_to_all_;  // subsystems that any host may use
     std::set<std::string> known_;        // subsystems that may exist
+    std::set<std::string> hosts_;        // that have ever connected
     bool resting_ = false;
 };
 

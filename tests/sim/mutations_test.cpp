@@ -1,0 +1,115 @@
+// Known-bad builds: with each deliberate bug this program is run again for one scenario, which must
+// fail, and say why. What the core's decisions can get wrong is the model's to notice
+// (tests/model/mutations_test.cpp).
+#include <fulmar/base/mutation.hpp>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+namespace fulmar::sim {
+namespace {
+
+#ifdef FULMAR_MUTATIONS
+
+struct expectation {
+    mutation bug;
+    const char* scenario;
+    const char* says;  ///< part of the complaint
+};
+
+void PrintTo(const expectation& e, std::ostream* out) { *out << to_string(e.bug); }
+
+struct ending {
+    int status = 0;
+    std::string output;
+};
+
+/// This program, for one scenario and with one bug.
+ending run_with(mutation bug, const char* scenario) {
+    std::array<char, 4096> self{};
+    if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return {};
+    const std::string command = fmt::format("FULMAR_MUTATION={} '{}' --gtest_filter='{}' 2>&1",
+                                            to_string(bug), self.data(), scenario);
+    ending e;
+    FILE* const pipe = popen(command.c_str(), "r");
+    if (pipe == nullptr) return {};
+    std::array<char, 4096> piece{};
+    while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
+        e.output.append(piece.data(), got);
+    e.status = pclose(pipe);
+    return e;
+}
+
+class mutations : public testing::TestWithParam<expectation> {};
+
+TEST_P(mutations, are_noticed) {
+    const expectation& wanted = GetParam();
+    const ending good = run_with(mutation::none, wanted.scenario);
+    ASSERT_TRUE(WIFEXITED(good.status) && WEXITSTATUS(good.status) == 0) << good.output;
+    ASSERT_NE(good.output.find("[  PASSED  ] 1 test"), std::string::npos) << good.output;
+    const ending bad = run_with(wanted.bug, wanted.scenario);
+    EXPECT_NE(bad.status, 0) << "nobody has noticed";
+    EXPECT_NE(bad.output.find(wanted.says), std::string::npos) << bad.output;
+    RecordProperty("mutations that are noticed", std::string(to_string(wanted.bug)));
+    std::printf("%s is noticed by %s: %s\n", std::string(to_string(wanted.bug)).c_str(),
+                wanted.scenario, wanted.says);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, mutations,
+    testing::Values(expectation{mutation::parked_requests_are_dropped,
+                                "parking.what_is_parked_is_answered_when_its_namespace_goes",
+                                "a leftover got no answer"},
+                    expectation{mutation::abandoned_tasks_answer_again,
+                                "deadlines.stalled_device_hits_the_deadline_and_hosts_get_answers",
+                                "assertion failed: r.entered"},
+                    expectation{mutation::replay_is_reversed,
+                                "parking.pause_parks_and_resume_replays_in_order", "seen"},
+                    expectation{mutation::leftovers_are_asserted,
+                                "parking.power_off_with_parked_connect",
+                                "parked_connects_.empty()"},
+                    expectation{mutation::deadlines_are_ignored,
+                                "deadlines.stalled_device_hits_the_deadline_and_hosts_get_answers",
+                                "removed->done()"},
+                    expectation{mutation::fences_do_not_drain,
+                                "deadlines.a_pause_on_a_stalled_device_ends_and_says_so",
+                                "pause->ok()"},
+                    expectation{mutation::fences_stop_admin_commands,
+                                "parking.management_is_never_parked", "succeeded(identify)"},
+                    expectation{mutation::abandoned_buffers_are_freed,
+                                "deadlines.stalled_device_hits_the_deadline_and_hosts_get_answers",
+                                "what the device may still write is lent out again"},
+                    expectation{mutation::held_devices_are_claimed,
+                                "deadlines.stalled_device_hits_the_deadline_and_hosts_get_answers",
+                                "again->ok()"},
+                    expectation{mutation::fua_is_dropped,
+                                "durability.force_unit_access_and_flush_reach_the_disk",
+                                "FUA has not reached the disk"},
+                    expectation{mutation::flush_is_free,
+                                "durability.force_unit_access_and_flush_reach_the_disk",
+                                "Flush has not reached the disk"},
+                    expectation{mutation::identities_change,
+                                "identity.a_namespace_that_comes_back_has_its_uuid",
+                                "hosts take it for another disk"},
+                    expectation{mutation::restarts_forget_subsystems,
+                                "restart.keeps_subsystems_namespaces_and_identities",
+                                "the configuration forgets what was stopped"}),
+    [](const auto& each) { return std::string(to_string(each.param.bug)); });
+
+#else
+
+TEST(mutations, are_not_in_this_build) {
+    for (unsigned i = 0; i <= static_cast<unsigned>(last_mutation); ++i)
+        EXPECT_FALSE(mutated(static_cast<mutation>(i)));
+}
+
+#endif
+
+}  // namespace
+}  // namespace fulmar::sim
