@@ -9,8 +9,9 @@ import time
 from . import packages, settings, verdict
 from .errors import LauncherError
 from .runner import Runner
-from .scenario import Scenario, load_all
+from .scenario import Scenario, for_soak, load_all
 from .shell import interactive_shell
+from .verdict import Outcome
 
 DEFAULT_SHAPE = "kernel-host-tcp"
 
@@ -45,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     run_action = actions.add_parser("run", help="run the named scenarios, or all")
     run_action.add_argument("names", nargs="*", metavar="NAME")
     run_action.set_defaults(action=_run)
+    soak_action = actions.add_parser(
+        "soak", help="the named scenarios, or all that can, with many more repetitions"
+    )
+    soak_action.add_argument("names", nargs="*", metavar="NAME")
+    soak_action.set_defaults(action=_soak)
     shell_action = actions.add_parser(
         "shell", help="a shell in a guest of that scenario's shape; exit ends the guest"
     )
@@ -63,13 +69,29 @@ def _list(_: argparse.Namespace) -> int:
     return 0
 
 
+def _soak(options: argparse.Namespace) -> int:
+    chosen = _chosen(options.names)
+    for without in (s for s in chosen if options.names and not s.soak):
+        raise LauncherError(f"{without.name} has nothing to repeat: its header has no `soak`")
+    options.names = [s.name for s in chosen if s.soak]
+    return _run_all(options, [for_soak(s) for s in chosen if s.soak])
+
+
 def _run(options: argparse.Namespace) -> int:
-    scenarios = _chosen(options.names)
+    return _run_all(options, _chosen(options.names))
+
+
+def _run_all(options: argparse.Namespace, scenarios: list[Scenario]) -> int:
     where = settings.load(options.target)
     packages.require()
     _require_build(where, scenarios)
     started = time.monotonic()
     verdicts = []
+    if not options.names:
+        for left_out in (s for s in scenarios if s.unproven):
+            verdicts.append(verdict.Verdict(left_out.name, Outcome.SKIP, 0, left_out.unproven))
+            verdicts[-1].show()
+        scenarios = [s for s in scenarios if not s.unproven and not s.measures]
     with contextlib.closing(Runner(where).run(scenarios)) as results:
         for result in results:
             result.show()

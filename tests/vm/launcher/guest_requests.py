@@ -1,25 +1,31 @@
-"""What a scenario may ask of the world outside: to plug a drive in, to pull the attention button.
+"""What a scenario may ask of the world outside: to plug a drive in, to press the attention button, how busy it is.
 
 The guest sends `ask VERB WORD...` and waits for one line, `ok ...` or `error ...` (guest/lib/outside.sh).
 """
 
-import time
+import os
+import pathlib
 from collections.abc import Callable
 
 from . import qemu
 from .errors import LauncherError
-from .qmp import Qmp, QmpError
+from .qmp import Qmp
 from .shape import Shape
 
 LEAVE_SECONDS = 20
 
 
 class GuestRequests:
-    def __init__(self, shape: Shape, qmp: Qmp) -> None:
+    def __init__(self, shape: Shape, qmp: Qmp, process: int) -> None:
         self._qmp = qmp
+        self._stat = pathlib.Path(f"/proc/{process}/stat")
         self._cards = {slot: qemu.first_card_id(slot) for slot in shape.slots}
         self._plugged = 0
-        self._verbs: dict[str, Callable[..., str]] = {"plug": self._plug, "unplug": self._unplug}
+        self._verbs: dict[str, Callable[..., str]] = {
+            "plug": self._plug,
+            "unplug": self._unplug,
+            "elsewhere": self._elsewhere,
+        }
 
     def answer(self, words: list[str]) -> str:
         verb, *arguments = words or [""]
@@ -36,30 +42,25 @@ class GuestRequests:
         self._qmp.wait_gone(self._cards[slot], LEAVE_SECONDS)
         self._plugged += 1
         card = f"card{slot}-{self._plugged}"
-        self._add_once_free(
-            id=card,
-            driver="nvme",
-            drive=qemu.drive_node(slot),
-            serial=serial or qemu.first_serial(slot),
-            bus=qemu.port_id(slot),
-        )
+        self._qmp.command("device_add", **qemu.card(slot, card, serial))
         self._cards[slot] = card
         return card
 
-    def _add_once_free(self, **device: str) -> None:
-        """The former card leaves the list of devices a moment before it lets go of the drive's image."""
-        end = time.monotonic() + LEAVE_SECONDS
-        while True:
-            try:
-                self._qmp.command("device_add", **device)
-                return
-            except QmpError as refusal:
-                if "Permission conflict" not in str(refusal) or time.monotonic() > end:
-                    raise
-            time.sleep(0.05)
+    def _elsewhere(self) -> str:
+        """Milliseconds of all processors that this machine has spent on others than the guest, and that it has in all."""
+        used, idle = _processor_ticks()
+        ours = sum(int(word) for word in self._stat.read_text().rpartition(")")[2].split()[11:13])
+        each = 1000 // os.sysconf("SC_CLK_TCK")
+        return f"{(used - ours) * each} {(used + idle) * each}"
 
     def _unplug(self, slot_text: str) -> str:
         """The attention button: the guest's kernel is asked, and lets the card go when it is ready to."""
         card = self._cards[int(slot_text)]
         self._qmp.command("device_del", id=card)
         return card
+
+
+def _processor_ticks() -> tuple[int, int]:
+    """Used and idle, since the machine was started."""
+    user, nice, system, idle, waiting, *others = map(int, pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return user + nice + system + sum(others), idle + waiting

@@ -1,6 +1,7 @@
 """One boot of the guest: starts QEMU, speaks with the agent inside, and stops that QEMU and no other process."""
 
 import contextlib
+import os
 import pathlib
 import shlex
 import shutil
@@ -20,6 +21,13 @@ from .shape import Shape
 
 BOOT_SECONDS = 180
 HANG_REPORT_SECONDS = 5
+FIRST = -10  # niceness: scenarios measure milliseconds, and a build beside them must not show in these
+
+
+def _go_first() -> None:
+    """Where that is not allowed the guest shares the machine as everybody does."""
+    with contextlib.suppress(PermissionError):
+        os.nice(FIRST)
 
 
 class Machine:
@@ -43,6 +51,7 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=(self.share / f"qemu-{label}.log").open("wb"),
                 stderr=subprocess.STDOUT,
+                preexec_fn=_go_first,
             )
         self.console = Console(ours[0], self.share / f"console-{label}.log")
         self.channel = Channel(ours[1])
@@ -52,7 +61,7 @@ class Machine:
             self.stop()
             said = (self.share / f"qemu-{label}.log").read_text(errors="replace")
             raise LauncherError(f"QEMU did not start ({problem}):\n{said}") from None
-        self.requests = GuestRequests(shape, self.qmp)
+        self.requests = GuestRequests(shape, self.qmp, self._process.pid)
 
     def wait_ready(self) -> None:
         """Called once after the start. Raises GuestGone or LauncherError when no agent answers in time."""

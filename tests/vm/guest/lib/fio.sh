@@ -53,7 +53,7 @@ declare -A FIO_PIDS=()
 _load() {
     local passes=0
     until [ -e "$WORK/enough-$1" ]; do
-        fio_verify "$@" --size=4M --rate_iops=,200
+        fio_verify "$1" "$2" --size=4M --rate_iops=,200 "${@:3}"
         passes=$((passes + 1))
     done
     say "load $1: $passes passes"

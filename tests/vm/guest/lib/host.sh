@@ -6,20 +6,27 @@ DEVICE_SECONDS=20 # for a block device to appear or to go
 
 host_identity=(--hostnqn "$HOST_NQN" --hostid "$HOST_ID")
 
+HOST_TRANSPORT=tcp # or rdma: what the next host_discover and host_connect go over
+
 host_discover() { # ADDRESS: prints the discovery log as JSON
-    modprobe nvme-tcp
-    nvme discover -t tcp -a "$1" -s $PORT "${host_identity[@]}" -o json
+    modprobe nvme-$HOST_TRANSPORT
+    nvme discover -t $HOST_TRANSPORT -a "$1" -s $PORT "${host_identity[@]}" -o json
 }
 
 # host_connect ADDRESS [OPTION...]: returns when the controller is live and both of its namespaces are there.
 host_connect() {
+    host_connect_one "$@"
+    wait_for "namespace 2" $DEVICE_SECONDS block_device 2
+}
+
+# host_connect_one ADDRESS [OPTION...]: the same for a subsystem with one namespace.
+host_connect_one() {
     local address=$1
     shift
-    modprobe nvme-tcp
-    nvme connect -t tcp -a "$address" -s $PORT -n $NQN "${host_identity[@]}" "$@"
+    modprobe nvme-$HOST_TRANSPORT
+    nvme connect -t $HOST_TRANSPORT -a "$address" -s $PORT -n $NQN "${host_identity[@]}" "$@"
     wait_for "the controller at $address is live" $DEVICE_SECONDS all_controllers_live
     wait_for "namespace 1" $DEVICE_SECONDS block_device 1
-    wait_for "namespace 2" $DEVICE_SECONDS block_device 2
 }
 
 # controllers: the kernel's names (nvme0 ...) of the controllers of our subsystem.
@@ -29,6 +36,11 @@ controllers() {
         attribute "$folder/subsysnqn" && [ "$REPLY" = $NQN ] && echo "${folder##*/}"
     done
     return 0
+}
+
+# host_connect_other NQN [OPTION...]: a subsystem beside the one under test; its disks are found by `NQN=... block_device`.
+host_connect_other() {
+    nvme connect -t tcp -a 127.0.0.1 -s $PORT -n "$1" "${host_identity[@]}" "${@:2}"
 }
 
 all_controllers_live() {

@@ -33,20 +33,46 @@ check_pages() { # CONTROLLER RAM-DEVICE FILE-DEVICE
         "sizes of queue entries" '.sqes == 102 and .cqes == 68' \
         "SGLs, as fabrics demand" '.sgls != 0' \
         "keep alive granularity" '.kas > 0'
-    check_namespace_page 1 "$ram" $((256 << 20))
-    check_namespace_page 2 "$file" $((512 << 20))
+    check_namespace_page 1 "$ram" $((256 << 20)) 512
+    check_namespace_page 2 "$file" $((512 << 20)) 4096
     page smart-log smart-log "$character"
-    holds smart-log "no critical warning" '.critical_warning == 0'
-    page error-log error-log "$character"
-    holds error-log "a list of entries" '(.errors // []) | type == "array"'
+    holds smart-log \
+        "no critical warning" '.critical_warning == 0' \
+        "nothing is wrong with the medium" '.media_errors | tonumber == 0' \
+        "hosts have read" '.host_read_commands | tonumber > 0'
+    check_error_log "$character" "$file" 2
 }
 
-check_namespace_page() { # NSID DEVICE SIZE-IN-BYTES
+# One read behind the end: the newest entry says on which queue, at which block and of which namespace; SMART counts it.
+check_error_log() { # CONTROLLER-DEVICE NAMESPACE-DEVICE NSID
+    local character=$1 device=$2 nsid=$3 bytes blocks before
+    bytes=$(blockdev --getss "$device")
+    blocks=$(($(blockdev --getsize64 "$device") / bytes))
+    before=$(jq '.num_err_log_entries | tonumber' "$LOGS/smart-log.json")
+    ! nvme read "$device" --start-block=$blocks --block-count=0 --data-size="$bytes" > /dev/null 2>&1 \
+        || fail "a read behind the end succeeded"
+    page error-log error-log "$character" --log-entries=4
+    # 0/80h without the phase, with the bit that forbids to retry
+    holds error-log \
+        "the newest entry is of an I/O queue" '.errors[0].sqid > 0' \
+        "of a command" '.errors[0].cmdid < 65535' \
+        "LBA out of range" '.errors[0].status_field % 2048 == 128' \
+        "its block" ".errors[0].lba == $blocks" \
+        "its namespace" ".errors[0].nsid == $nsid" \
+        "it is counted" '.errors[0].error_count > 0'
+    page smart-log-after smart-log "$character"
+    holds smart-log-after \
+        "SMART counts it" ".num_err_log_entries | tonumber > $before" \
+        "and not as the medium's" '.media_errors | tonumber == 0'
+}
+
+check_namespace_page() { # NSID DEVICE SIZE-IN-BYTES BLOCK-SIZE
     page "id-ns-$1" id-ns "$2"
     holds "id-ns-$1" \
         "size is $3" ".nsze * pow(2; .lbafs[.flbas % 16].ds) == $3" \
-        "a usable block size" '.lbafs[.flbas % 16].ds | . == 9 or . == 12' \
+        "block size is $4" "pow(2; .lbafs[.flbas % 16].ds) == $4" \
         "NGUID is set" '.nguid | test("[1-9a-f]")'
+    expect_equal "block size of the disk" "$4" "$(blockdev --getss "$2")"
     expect_equal "size of the disk" "$3" "$(blockdev --getsize64 "$2")"
     expect "UUID of namespace $1 is set" grep -q '[1-9a-f]' "/sys/block/${2##*/}/uuid"
 }

@@ -17,3 +17,16 @@ rdma_link_delete() {
     rdma link delete rxe0
     ip link delete d0
 }
+
+# verbs_of_target: the verbs objects that user programs have, one a line: qp, cq, mr, pd, cm_id. Kernel hosts have theirs too.
+verbs_of_target() {
+    local kind
+    for kind in qp cq mr pd cm_id; do
+        rdma resource show $kind | grep 'comm fulmard' || true
+    done
+}
+
+# verbs_count KIND: of fulmard.
+verbs_count() { rdma resource show "$1" | grep -c 'comm fulmard' || true; }
+
+no_connections() { [ "$(rest 200 GET /v1/connections | jq '.connections | length')" = 0 ]; }

@@ -3,9 +3,20 @@
 FULMARD=$FULMAR_BUILD/bin/fulmard
 FULMARD_LOG=$LOGS/fulmard.log # all starts of the scenario, one after the other
 FULMARD_PID=
+REST_PORT=8019
+RELAY_PID=
+
+# Once for all starts of the scenario; whatever is left of it ends with the scenario's cgroup.
+relay_start() {
+    [ -z "$RELAY_PID" ] || return 0
+    python3 "$VM/guest/target/relay.py" $REST_PORT "$(admin_socket)" &
+    RELAY_PID=$!
+    wait_for "the relay listens" 30 accepts 127.0.0.1 $REST_PORT
+}
 
 target_launch() {
     mkdir -p "$(dirname "$(admin_socket)")"
+    relay_start
     "$FULMARD" --config "$TARGET_CONFIG" >> "$FULMARD_LOG" 2>&1 &
     FULMARD_PID=$!
     echo "--- pid $FULMARD_PID" >> "$FULMARD_LOG"
@@ -37,13 +48,25 @@ admin_socket() { jq -r .admin.unix_socket "$TARGET_CONFIG"; }
 
 # rest WANTED-STATUS METHOD PATH [JSON]: prints the answer's body; any other status fails the scenario.
 rest() {
-    local wanted=$1 method=$2 path=$3 body=${4:-} status
-    local arguments=(--silent --show-error --max-time 30 --unix-socket "$(admin_socket)" --request "$method")
-    [ -z "$body" ] || arguments+=(--header "Content-Type: application/json" --data "$body")
-    status=$(curl "${arguments[@]}" --output "$WORK/rest-answer" --write-out '%{http_code}' "http://localhost$path") \
-        || fail "$method $path: no answer"
-    [ "$status" = "$wanted" ] || fail "$method $path $body: wanted $wanted, got $status: $(cat "$WORK/rest-answer")"
-    cat "$WORK/rest-answer"
+    local wanted=$1 answer
+    shift
+    answer=$(rest_any "$@")
+    [ "${answer%% *}" = "$wanted" ] || fail "$*: wanted $wanted, got $answer"
+    printf '%s' "${answer#* }"
+}
+
+# rest_any METHOD PATH [JSON]: prints the answer's status and its body.
+rest_any() {
+    local method=$1 path=$2 body=${3:-} status="" line answer="" socket
+    { exec {socket}<> "/dev/tcp/127.0.0.1/$REST_PORT"; } 2> /dev/null || fail "$method $path: the relay does not run"
+    printf '%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n' "$method" "$path" >&"$socket"
+    [ -z "$body" ] || printf 'Content-Type: application/json\r\n' >&"$socket"
+    printf 'Content-Length: %d\r\n\r\n%s' ${#body} "$body" >&"$socket"
+    read -r -t 30 _ status _ <&"$socket" || fail "$method $path: no answer"
+    while read -r -t 30 line <&"$socket" && [ "$line" != $'\r' ]; do :; done
+    IFS= read -r -d '' -t 30 answer <&"$socket" || true # ends with the connection
+    exec {socket}>&-
+    printf '%s %s' "$status" "$answer"
 }
 
 target_add_ram_device() {
@@ -55,3 +78,13 @@ target_add_namespace() {
 }
 target_remove_namespace() { rest 204 DELETE "/v1/subsystems/$1/namespaces/$2"; }
 target_health() { rest 200 GET /v1/health > /dev/null; }
+target_listens() {
+    rest 200 GET /v1/listeners | jq --exit-status --arg name "$1" \
+        '.listeners[] | select(.name == $name) | .status | has("waits_for") | not' > /dev/null
+}
+
+open_descriptors() { # of fulmard
+    local all=("/proc/$FULMARD_PID/fd"/*)
+    echo ${#all[@]}
+}
+resident_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$FULMARD_PID/status"; }

@@ -5,6 +5,7 @@ NVMET_PEER=$VM/guest/target/nvmet_peer.py
 
 target_launch() {
     modprobe nvmet-tcp
+    ! grep -q '"rdma"' "$TARGET_CONFIG" || modprobe nvmet-rdma
     modprobe null_blk nr_devices=0
     python3 "$NVMET_PEER" load "$TARGET_CONFIG"
 }
@@ -15,6 +16,7 @@ target_kill() { target_stop; }
 target_stop_if_running() { ! target_alive || target_stop; }
 target_log_tail() { :; }
 target_health() { target_alive; }
+target_listens() { target_alive; } # a port that is there listens
 
 target_add_ram_device() { python3 "$NVMET_PEER" add-ram-device "$1" "$2"; }
 target_remove_device() { python3 "$NVMET_PEER" remove-device "$1"; }

@@ -40,6 +40,14 @@ class Scenarios(unittest.TestCase):
             ("other", {"REACTORS": "3"}, 39, "4G"),
         )
 
+    def test_a_soak_repeats_more_and_takes_longer(self):
+        text = self.HEAD + "# soak: CYCLES=100 deadline=90\n# variant: other CYCLES=3\n"
+        main, other = scenario.parse(pathlib.Path("some.sh"), text)
+        self.assertEqual((main.environment, main.deadline), ({}, 9))
+        soak = scenario.for_soak(main)
+        self.assertEqual((soak.environment, soak.deadline), ({"CYCLES": "100"}, 90))
+        self.assertEqual(other.soak, {})
+
     def test_a_mistyped_header_is_refused(self):
         with self.assertRaisesRegex(LauncherError, "cannot read the header line: dedline: 9"):
             scenario.parse(pathlib.Path("some.sh"), self.HEAD + "# dedline: 9\n")

@@ -1,0 +1,167 @@
+#!/bin/bash
+# A drive's slot loses its power under load and gets it back, again and again, while subsystems and namespaces come and go.
+# shape: memory=2048 slots=11,12,13 aw-bits=48 hugepages=64
+# deadline: 900
+# needs: target
+# soak: CYCLES=100 deadline=5400
+# variant: slot-power-off-39-bit CYCLES=3 aw-bits=39 hugepages=0
+# variant: slot-power-off-hold CYCLES=4 ON_LOSS=hold
+# variant: rdma-slot-power-off CYCLES=4 VERBS=yes
+
+CYCLES=${CYCLES:-10}
+VERBS=${VERBS:-no} # the host of slots 11 and 12 comes over RDMA; that of slot 13 stays with TCP
+OTHER=nqn.2026-11.io.fulmar:other
+PASSING=nqn.2026-11.io.fulmar:passing
+LET_GO_US=50000 # from the kernel's request for the drive to close(), where the kernel resets the card
+SLOWER_MS=100 # than an idle slot, by the median
+BUSY_PERCENT=25 # of the machine's processors are used by others: then a cycle's time is excused, but never in half of them
+
+vfio_ready
+
+# What an idle slot takes: nobody has its drive open.
+idle_slot() {
+    local address
+    address=$(drive_address 11)
+    [ ! -e "/sys/bus/pci/devices/$address/driver" ] || echo "$address" > "/sys/bus/pci/devices/$address/driver/unbind"
+    milliseconds_of slot_power_off 11
+    echo "$REPLY" >> "$WORK/idle"
+    plug_drive 11
+    wait_for "a drive in slot 11" 30 drive_address 11
+}
+: > "$WORK/idle"
+for _ in 1 2 3; do idle_slot; done
+idle=$(median < "$WORK/idle")
+
+if [ "$VERBS" = yes ]; then
+    rdma_link_add
+    target_start three-drives-rdma
+    export HOST_TRANSPORT=rdma
+    address=$RDMA_ADDRESS
+else
+    target_start three-drives
+    address=127.0.0.1
+fi
+for drive in drive11 drive12 drive13; do await_drive $drive ready; done
+host_connect $address --nr-io-queues=1
+host_connect_other $OTHER --nr-io-queues=1
+other_disk() { NQN=$OTHER block_device 1; }
+wait_for "the other subsystem's disk" $DEVICE_SECONDS other_disk
+
+load_begin slot12 "$(block_device 2)" --size=8M
+load_begin slot13 "$(other_disk)" --size=8M
+
+judge_begin slot11 $NQN 1
+
+# The operator: subsystems and namespaces come and go all the time.
+operator() {
+    local round=0
+    target_add_ram_device passing 16MiB
+    until [ -e "$WORK/operator-enough" ]; do
+        rest 201 POST /v1/subsystems "{\"nqn\": \"$PASSING\", \"allow_any_host\": true}" > /dev/null
+        target_add_namespace $PASSING 1 passing
+        target_remove_namespace $PASSING 1
+        rest 204 DELETE "/v1/subsystems/$PASSING"
+        round=$((round + 1))
+        nap
+    done
+    target_remove_device passing
+    say "operator: $round rounds"
+}
+rm -f "$WORK/operator-enough"
+operator &
+operator_pid=$!
+
+excused=0
+: > "$WORK/busy"
+disk=$(block_device 1)
+uuid=$(cat "/sys/block/$(basename "$disk")/uuid")
+[ "$ON_LOSS" != hold ] || load_begin slot11 "$disk" --size=8M
+
+# Under `fail`: errors, at once, and the right ones.
+begin_to_fail() {
+    disk=$(block_device 1)
+    fio_begin slot11 "$disk" --rw=randrw --size=64M --rate_iops=300,300 --io_size=1G
+    under_load
+}
+failed_as_it_must() {
+    local began took
+    began=$(milliseconds)
+    ! dd if="$disk" of=/dev/null bs=4096 count=1 iflag=direct 2> "$WORK/dd" || fail "a read of a lost drive succeeded"
+    took=$(($(milliseconds) - began))
+    expect "a read of the lost drive says I/O error: $(cat "$WORK/dd")" grep -q "Input/output error" "$WORK/dd"
+    [ $took -lt 2000 ] || fail "it took $took ms to say so"
+    fio_end_with_error slot11 20
+    expect_equal "error of fio on slot 11 (EIO)" 5 "$REPLY"
+}
+under_load() {
+    sectors_moved "$disk"
+    wait_for "slot 11 is under load" 60 moved_more_than "$disk" "$REPLY"
+}
+
+for ((cycle = 1; cycle <= CYCLES; cycle++)); do
+    step "cycle $cycle of $CYCLES"
+    if [ "$ON_LOSS" = hold ]; then under_load; else begin_to_fail; fi
+    before=$(releases | wc -l)
+
+    read -r others_before all_before <<< "$(elsewhere)"
+    milliseconds_of slot_power_off 11
+    off_ms=$REPLY
+    echo "$off_ms" >> "$WORK/busy"
+    read -r others all <<< "$(elsewhere)"
+    others=$(((others - others_before) * 100 / (all - all_before)))
+    [ "$ON_LOSS" = hold ] || failed_as_it_must
+
+    released() { [ "$(releases | wc -l)" -gt "$before" ]; }
+    wait_for "the log says that the drive is given back" 10 released
+    let_go=$(releases | tail -n 1)
+    say "power off took $off_ms ms (idle: $idle ms), the drive was let go after $let_go us; others used $others %"
+    if [ "$let_go" -gt $LET_GO_US ]; then
+        [ $others -gt $BUSY_PERCENT ] || fail "the drive was held for $let_go us"
+        excused=$((excused + 1))
+        say "excused: the machine was busy with other things"
+    fi
+    expect_equal "state of the device" lost "$(drive_says drive11 state)"
+    expect_equal "state of the namespace" lost "$(namespace_state $NQN 1)"
+    expect "load on slot 12 goes on" fio_running slot12
+    expect "load on slot 13 goes on" fio_running slot13
+
+    # Every second time the operator takes the namespace away, and gives it back when the drive is there again.
+    renewed=no
+    if [ "$ON_LOSS" != hold ] && ((cycle % 2 == 0)); then
+        target_remove_namespace $NQN 1
+        renewed=yes
+    fi
+    plug_drive 11
+    await_drive drive11 ready
+    [ $renewed = no ] || target_add_namespace $NQN 1 drive11
+    if [ "$ON_LOSS" = hold ]; then
+        under_load # the same disk goes on, and fio has seen nothing but a pause
+        expect "load on slot 11 goes on" fio_running slot11
+    else
+        wait_for "namespace 1 is there again" $DEVICE_SECONDS block_device 1
+        expect_equal "UUID of the namespace" "$uuid" "$(cat "/sys/block/$(basename "$(block_device 1)")/uuid")"
+        ((cycle % 5 != 0)) || fio_verify again "$(block_device 1)" --size=2M
+    fi
+done
+
+step "nobody else noticed"
+touch "$WORK/operator-enough"
+wait_for "the operator is done" 60 not process_runs $operator_pid
+wait $operator_pid || fail "the operator loop failed"
+[ "$ON_LOSS" != hold ] || load_end slot11 180
+judge_end slot11
+[ "$ON_LOSS" = hold ] || expect "the judge has seen the losses" test "${REPLY% *}" -gt 0
+load_end slot12 180
+load_end slot13 180
+target_health
+[ $((excused * 2)) -lt "$CYCLES" ] || fail "this machine was too busy to measure: $excused of $CYCLES cycles"
+busy=$(median < "$WORK/busy")
+say "$excused of $CYCLES cycles were excused; power off: median $busy ms under load, $idle ms idle"
+[ "$busy" -le $((idle + SLOWER_MS)) ] || fail "power off takes $busy ms under load, $idle ms idle"
+nvme disconnect -n $OTHER
+disconnect_all
+target_stop
+if [ "$VERBS" = yes ]; then
+    expect_equal "what fulmard left of verbs" "" "$(verbs_of_target)"
+    rdma_link_delete
+fi
