@@ -21,7 +21,8 @@ constexpr std::array fabrics_rows{
     row{"D1/status", "status values of Connect (SCT 1: 80h-84h), IATTR and IPO", "M", "M",
         verdict::conforms, "83h, 90h and 91h have no occasion: no restart, no authentication"},
     row{"D1/names", "NQN of up to 223 characters, the well-known discovery NQN", "M", "M"},
-    row{"D1/rdma", "RDMA CM reject reasons", "C", "C", verdict::absent, "not on TCP"},
+    row{"D1/rdma", "RDMA CM reject reasons", "C", "C", verdict::absent,
+        "not on TCP; over fake verbs: rdma_private_data and rdma_faults, in the unit tests"},
 };
 
 constexpr std::array property_rows{

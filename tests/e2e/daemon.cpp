@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 namespace fulmar::e2e {
@@ -25,13 +27,21 @@ using clock = std::chrono::steady_clock;
 
 // ctest names the folder of the programs; by hand it is beside the tests'.
 std::string program(const std::string& name) {
+    if (name.starts_with('/')) return name;
     if (const char* folder = std::getenv("FULMAR_BIN_DIR")) return std::string(folder) + "/" + name;
     return (std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin" /
             name)
         .string();
 }
 
-pid_t spawn(const std::vector<std::string>& arguments, int output) {
+constexpr unsigned nobody = 65534;
+
+struct circumstances {
+    std::vector<std::pair<std::string, std::string>> environment = {};
+    bool unprivileged = false;
+};
+
+pid_t spawn(const std::vector<std::string>& arguments, int output, const circumstances& how = {}) {
     std::vector<char*> argv;
     std::vector<std::string> copy = arguments;
     copy[0] = program(copy[0]);
@@ -41,6 +51,10 @@ pid_t spawn(const std::vector<std::string>& arguments, int output) {
     if (child == 0) {
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
+        for (const auto& [name, value] : how.environment) setenv(name.c_str(), value.c_str(), 1);
+        if (how.unprivileged && geteuid() == 0 &&
+            (setgroups(0, nullptr) != 0 || setgid(nobody) != 0 || setuid(nobody) != 0))
+            _exit(126);
         execv(argv[0], argv.data());
         _exit(127);
     }
@@ -123,8 +137,16 @@ void daemon_process::write_config(const std::string& config) const {
 void daemon_process::start() {
     const int fd =
         open((folder_ + "/log").c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
-    child_ = spawn({"fulmard", "--config", config_path()}, fd);
+    child_ = spawn({"fulmard", "--config", config_path()}, fd, {environment_, unprivileged_});
     close(fd);
+}
+
+void daemon_process::without_privileges() {
+    unprivileged_ = true;
+    if (geteuid() != 0) return;
+    for (const std::string& path : {folder_, config_path()})
+        if (chown(path.c_str(), nobody, nobody) != 0)
+            throw std::runtime_error("cannot give away " + path);
 }
 
 bool daemon_process::running() {

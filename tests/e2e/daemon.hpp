@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fulmar::e2e {
@@ -17,7 +18,8 @@ struct finished {
     std::string output;  ///< stdout and stderr
 };
 
-/// Runs `arguments` (a program of the build's bin folder first) to its end, at most `limit_s`.
+/// Runs `arguments` (first a program of the build's bin folder, or an absolute path) to its end, at
+/// most `limit_s`.
 finished run(const std::vector<std::string>& arguments, int limit_s = 30);
 
 /// A port that was free a moment ago.
@@ -33,6 +35,12 @@ class daemon_process {
     daemon_process& operator=(const daemon_process&) = delete;
 
     void start();
+    /// Adds to the environment of what start() starts.
+    void set_environment(const std::string& name, const std::string& value) {
+        environment_.emplace_back(name, value);
+    }
+    /// From now on start() starts it as "nobody" when we are root; the folder becomes theirs.
+    void without_privileges();
     /// True when the port accepts within the limit and the daemon is alive.
     bool wait_until_serving(int limit_s = 30);
     /// Sends `signal`; the exit code (128 + signal when it was killed), or -1 past the limit.
@@ -41,6 +49,7 @@ class daemon_process {
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
     [[nodiscard]] std::string port_text() const { return std::to_string(port_); }
+    [[nodiscard]] pid_t pid() const { return child_; }
     [[nodiscard]] const std::string& folder() const { return folder_; }
     [[nodiscard]] std::string config_path() const { return folder_ + "/fulmard.json"; }
     [[nodiscard]] std::string log() const;
@@ -50,6 +59,8 @@ class daemon_process {
     test::temp_dir directory_;
     std::string folder_;
     std::uint16_t port_;
+    std::vector<std::pair<std::string, std::string>> environment_;
+    bool unprivileged_ = false;
     pid_t child_ = -1;
     int exit_code_ = -1;
 };

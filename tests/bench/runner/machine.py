@@ -113,8 +113,9 @@ class Target(Process):
         raise BenchError("fulmard does not accept connections")
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Of all threads, to the nanosecond; /proc/PID/stat counts in hundredths of a second."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+        return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks.iterdir()) / 1e9
 
     def resident_kib(self):
         """VmRSS + HugetlbPages."""

@@ -17,6 +17,7 @@ class Row:
 
     name = unit = ""
     goal = None
+    at_least = False  # else at most
 
     def measure(self, machine):
         row = {"name": self.name, "unit": self.unit, "ceiling": None, "fulmar": None, "share": None}
@@ -27,7 +28,9 @@ class Row:
         except (BenchError, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
             row["error"] = str(error)
         if row["fulmar"] is not None and self.goal is not None:
-            row["met"] = row["fulmar"] <= self.goal
+            reached = row["fulmar"] >= self.goal if self.at_least else row["fulmar"] <= self.goal
+            row["met"] = reached and row.get("also_met", True)
+            row["at_least"] = self.at_least
         return row
 
     def values(self, machine):

@@ -20,7 +20,7 @@ def goal_of(row):
     if goal is None:
         return ""
     if row["share"] is None:
-        text = f"≤ {goal:g}"
+        text = f"{'≥' if row.get('at_least') else '≤'} {goal:g}"
     else:
         text = f"≤ {goal:g} x" if row["unit"] == "µs" else f"≥ {100 * goal:g} %"
     return f"{text} {'met' if row.get('met') else 'MISSED'}"
@@ -36,6 +36,8 @@ def remark(row):
         parts.append(f"{row['protocol_breaches']} PROTOCOL BREACHES")
     if "per_connection_kib" in row:
         parts.append(f"{row['per_connection_kib']:.0f} KiB per idle connection")
+    if "remark" in row:
+        parts.append(row["remark"])
     if row.get("void"):
         parts.append(f"VOID: the ceiling spread {100 * row['ceiling_spread']:.0f} %")
     if "error" in row:

@@ -1,0 +1,154 @@
+// Bounds: time, connections, memory; and what happens at each of them.
+#include "suite.hpp"
+
+#include <sys/socket.h>
+
+#include <thread>
+
+namespace fulmar::conformance {
+namespace {
+
+CONFORMANCE_SUITE(Bounds);
+
+std::uint32_t present(testing::running_target& t) {
+    return static_cast<std::uint32_t>(t.listener().connections);
+}
+
+CONFORMANCE(Bounds, TimeToConnect, "E/handshake") {
+    setup.limits.first_pdu_timeout_ms = 200;
+    host::raw_session silent = must(host::raw_session::connect(target().endpoint()));
+    host::raw_session half = must(host::raw_session::connect(target().endpoint()));
+    const host::raw_bytes hello = host::make_ic_req();
+    must(half.send(std::span(hello).first(50)));
+    host::raw_session shaken = raw();
+    host::raw_session refused = raw();
+    host::connect_parameters p = parameters();
+    p.subnqn = "nqn.2026-01.io:none";
+    EXPECT_FALSE(nvme::is_success(must(refused.connect_queue(p)).status()));
+    const auto c = connect();
+    for (host::raw_session* s : {&silent, &half, &shaken, &refused})
+        EXPECT_TRUE(s->await_end().has_value());
+    must(c->keep_alive());
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 1; }));
+}
+
+CONFORMANCE(Bounds, ConnectionsOfAListener, "E/connections") {
+    setup.limits.max_connections_per_listener = 4;
+    std::vector<host::raw_session> held;
+    for (int i = 0; i < 4; ++i) held.push_back(raw());
+    host::raw_session more = must(host::raw_session::connect(target().endpoint()));
+    EXPECT_TRUE(more.await_end().has_value()) << "refused by closing";
+    EXPECT_EQ(target().listener().rejected_total, 1u);
+    held.pop_back();
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 3; }));
+    EXPECT_STATUS(must(raw().connect_queue(parameters())), sc::success);
+}
+
+// 256 connections that have not said who they are, and no more; those that have do not count.
+CONFORMANCE(Bounds, ConnectionsWithoutAConnect, "E/connections") {
+    std::vector<host::raw_session> held;
+    for (int i = 0; i < 256; ++i)
+        held.push_back(must(host::raw_session::connect(target().endpoint())));
+    ASSERT_TRUE(testing::eventually([&] { return target().listener().accepted_total == 256; }));
+    host::raw_session more = must(host::raw_session::connect(target().endpoint()));
+    EXPECT_TRUE(more.await_end().has_value());
+    held.clear();
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 0; }));
+    expect_alive();
+}
+
+CONFORMANCE(Bounds, AStormOfHostsThatConnect, "E/connections") {
+    std::vector<host::raw_session> all;
+    for (int i = 0; i < 300; ++i) {
+        all.push_back(raw());
+        ASSERT_EQ(must(all.back().connect_queue(parameters())).status(), sc::success);
+    }
+    EXPECT_EQ(target().listener().rejected_total, 0u);
+}
+
+CONFORMANCE(Bounds, AHostThatStopsReading, "E/stall") {
+    setup.limits.send_stall_s = 1;
+    const auto c = connect();
+    host::raw_session s = raw_io(*c, 1, 128);
+    const int small = 4096;
+    ::setsockopt(s.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    for (std::uint16_t cid = 0; cid < 32; ++cid) {
+        const nvme::block_range range{.blocks = 2048};
+        must(s.send(host::make_capsule(raw_sqe(io_sqe(nvme::io_opcode::read, range), cid,
+                                               nvme::make_transport_sgl(1u << 20)))));
+    }
+    host::queue& q = *must(c->open_io_queue(2, 8));
+    bytes got(65536);
+    EXPECT_TRUE(testing::eventually([&] {
+        EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
+        return present(target()) == 2;
+    })) << "the connection that takes no byte ends, the others go on";
+}
+
+CONFORMANCE(Bounds, AHostThatOwesItsData, "E/stall") {
+    setup.limits.data_stall_s = 1;
+    const auto c = connect();
+    host::raw_session s = raw_io(*c);
+    must(s.send(host::make_capsule(raw_sqe(io_sqe(nvme::io_opcode::write, {.blocks = 8}), 1,
+                                           nvme::make_transport_sgl(4096)))));
+    EXPECT_TRUE(s.await_end().has_value());
+    must(c->keep_alive());
+}
+
+CONFORMANCE(Bounds, KeepAliveTimeOut, "E/kato", "D3/18", "D7/0F") {
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters();
+    p.keep_alive_ms = 200;
+    const host::raw_reply connected = must(s.connect_queue(p));
+    EXPECT_STATUS(connected, sc::success);
+    const nvme::controller_configuration on{
+        .en = true, .iosqes = nvme::io_sq_entry_size_log2, .iocqes = nvme::io_cq_entry_size_log2};
+    must(s.run(raw_sqe(
+        host::make_property_set(nvme::register_offset::cc, nvme::property_size::bytes_4, on.pack()),
+        1)));
+    const auto other = connect();
+    EXPECT_TRUE(s.await_end().has_value()) << "the association ends";
+    must(other->keep_alive());
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 1; }));
+}
+
+CONFORMANCE(Bounds, KeepAliveKeepsAlive, "E/kato", "D3/18") {
+    host::controller_options options = host_options();
+    options.keep_alive_ms = 400;
+    const auto c = connect(options);
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const host::deadline until(std::chrono::milliseconds(1500));
+    while (!until.passed()) {
+        ASSERT_TRUE(c->poll());
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    bytes got(512);
+    EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
+    EXPECT_TRUE(await_end(q)) << "and when it stops, the I/O queues end with the association";
+}
+
+CONFORMANCE(Bounds, NoKeepAliveNoTimeOut, "E/kato", "D7/0F") {
+    const auto c = connect();
+    must(c->set_features({.fid = 0x0f, .cdw11 = 100}));
+    EXPECT_TRUE(await_end(*c)) << "set by the feature, not by Connect";
+    const auto other = connect();
+    must(other->set_features({.fid = 0x0f, .cdw11 = 100}));
+    must(other->set_features({.fid = 0x0f, .cdw11 = 0}));
+    for (int i = 0; i < 3; ++i) {  // others are silent as long, and end
+        const auto witness = connect();
+        must(witness->set_features({.fid = 0x0f, .cdw11 = 100}));
+        EXPECT_TRUE(await_end(*witness));
+    }
+    EXPECT_TRUE(other->keep_alive().has_value());
+}
+
+CONFORMANCE(Bounds, AControllersEndEndsItsQueues, "E/kato") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    c->admin().close();
+    EXPECT_TRUE(await_end(q));
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 0; }));
+}
+
+}  // namespace
+}  // namespace fulmar::conformance
