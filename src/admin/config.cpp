@@ -105,6 +105,44 @@ void read_memory(json_place where, problem_list& problems, memory_options& optio
     reader.finish();
 }
 
+void read_pattern(object_reader& reader, drive_pattern& into) {
+    constexpr std::size_t longest = 128;
+    bool any = false;
+    for (auto [key, text] : {std::pair{"address", &into.address}, std::pair{"serial", &into.serial},
+                             std::pair{"model", &into.model}}) {
+        if (!reader.read(key, *text)) continue;
+        any = true;
+        if (text->empty() || text->size() > longest)
+            reader.complain(key, fmt::format("must be 1 to {} characters", longest),
+                            "a pattern such as \"0000:0b:*\", or leave it out");
+    }
+    if (!any)
+        reader.complain({}, "names no drives",
+                        "give it an address, a serial or a model; \"*\" is all of them");
+}
+
+void read_drives(json_place where, problem_list& problems, drive_options& options) {
+    object_reader reader(std::move(where), problems);
+    if (reader.has("allow")) options.allow.emplace();
+    for (const json_place& item : reader.items("allow", limits::max_drive_patterns)) {
+        object_reader one(item, problems);
+        read_pattern(one, options.allow->emplace_back());
+        one.finish();
+    }
+    for (const json_place& item : reader.items("auto_attach", limits::max_drive_patterns)) {
+        attach_rule& rule = options.auto_attach.emplace_back();
+        object_reader one(item, problems);
+        read_pattern(one, rule.which);
+        if (one.read("subsystem", rule.subsystem))
+            if (auto wrong = check_subsystem_nqn(rule.subsystem))
+                one.complain("subsystem", std::move(*wrong),
+                             "such as \"nqn.2026-11.io.fulmar:disk1\"");
+        read_loss(one, rule.use);
+        one.finish();
+    }
+    reader.finish();
+}
+
 void read_log(json_place where, problem_list& problems, std::string& level) {
     object_reader reader(std::move(where), problems);
     if (std::size_t word = 0; reader.read_word("level", word, level_words))
@@ -169,6 +207,7 @@ config_outcome parse_config(std::string_view text) {
     read_admin(reader.member("admin"), problems, options.admin);
     read_cores(reader.member("cores"), problems, options.cores);
     read_memory(reader.member("memory"), problems, options.memory);
+    read_drives(reader.member("drives"), problems, options.drives);
     read_log(reader.member("log"), problems, options.log_level);
     reader.read("state_dir", options.state_dir);
     read_discovery(reader.member("discovery"), problems, options.target);

@@ -152,6 +152,7 @@ std::vector<std::string> changed_options(const daemon_options& from, const daemo
     compare(out, "/admin", from.admin, to.admin);
     compare(out, "/cores", from.cores, to.cores);
     compare(out, "/memory", from.memory, to.memory);
+    compare(out, "/drives", from.drives, to.drives);
     compare(out, "/log", from.log_level, to.log_level);
     compare(out, "/state_dir", from.state_dir, to.state_dir);
     core::target_options a = from.target;

@@ -142,9 +142,7 @@ void drive_client::wait(std::uint64_t sequence, std::chrono::milliseconds patien
     impl_->wait(sequence, patience, std::move(then));
 }
 
-event_ring::page drive_client::after(std::uint64_t sequence) const {
-    return impl_->ring_.after(sequence);
-}
+std::uint64_t drive_client::newest() const noexcept { return impl_->ring_.newest(); }
 
 void drive_client::stop() { impl_->stop(); }
 

@@ -38,7 +38,8 @@ class drive_client {
     /// Errors: limit_reached (limits::max_event_waiters wait).
     using waited = std::function<void(result<event_ring::page>)>;
     void wait(std::uint64_t sequence, std::chrono::milliseconds patience, waited then);
-    [[nodiscard]] event_ring::page after(std::uint64_t sequence) const;
+    /// The sequence number of the newest event; 0: there was none.
+    [[nodiscard]] std::uint64_t newest() const noexcept;
 
     /// The server ends: who waits for events is answered now.
     void stop();

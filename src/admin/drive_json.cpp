@@ -33,11 +33,9 @@ ordered_json identity(const drive_report& drive) {
 }
 
 ordered_json use(const drive_report& drive) {
-    ordered_json out{{"name", drive.name},
-                     {"state", drive.state},
-                     {"in_state_ms", drive.in_state_ms},
-                     {"detached", drive.detached},
-                     {"losses", drive.losses}};
+    ordered_json out{{"name", drive.names.front()}, {"names", drive.names},
+                     {"state", drive.state},        {"in_state_ms", drive.in_state_ms},
+                     {"detached", drive.detached},  {"losses", drive.losses}};
     add(out, "cause", drive.cause);
     add(out, "reason", drive.reason);
     return out;
@@ -59,13 +57,14 @@ ordered_json to_json(const drive_event& event) {
 ordered_json to_json(const drive_report& drive) {
     ordered_json out{{"address", drive.address},
                      {"present", drive.present},
+                     {"allowed", drive.allowed},
                      {"slot", drive.slot},
                      {"driver", drive.driver}};
     out["iommu_group"] = drive.iommu_group ? ordered_json(*drive.iommu_group) : ordered_json();
     out["users"] = drive.users;
     out["disks"] = drive.disks;
     out["identity"] = identity(drive);
-    out["device"] = drive.name.empty() ? ordered_json() : use(drive);
+    out["device"] = drive.names.empty() ? ordered_json() : use(drive);
     out["history"] = ordered_json::array();
     for (const drive_event& one : drive.history) out["history"].push_back(to_json(one));
     return out;

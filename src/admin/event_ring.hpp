@@ -25,6 +25,7 @@ class event_ring {
     void add(drive_event event);
     /// Everything after sequence number `after`, as far as it is kept.
     [[nodiscard]] page after(std::uint64_t sequence) const;
+    [[nodiscard]] std::uint64_t newest() const noexcept { return newest_; }
     [[nodiscard]] bool has_after(std::uint64_t sequence) const noexcept {
         return sequence != newest_;
     }

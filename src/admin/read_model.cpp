@@ -291,6 +291,19 @@ core::device_spec read_device(json_place where, problem_list& problems, document
     return spec;
 }
 
+void read_loss(object_reader& reader, core::namespace_spec& spec) {
+    if (std::size_t word = 0; reader.read_word("on_loss", word, loss_words))
+        spec.on_loss = word == 0 ? core::loss_policy::fail : core::loss_policy::hold;
+    if (reader.read("park_ms", spec.park_ms, 0, max_park_ms) && spec.park_ms > long_park_ms &&
+        reader.has("park_ms"))
+        reader.problems().warn(
+            {reader.pointer() + "/park_ms", 0,
+             fmt::format("{} ms is close to the 30 s after which a Linux host gives up",
+                         spec.park_ms),
+             "25000 or less"});
+    reader.read("hold_s", spec.hold_s, 0, max_hold_s);
+}
+
 core::namespace_spec read_namespace(json_place where, problem_list& problems, document kind) {
     core::namespace_spec spec;
     object_reader reader(std::move(where), problems);
@@ -302,15 +315,7 @@ core::namespace_spec read_namespace(json_place where, problem_list& problems, do
         reader.complain("device", "must not be empty", "the name of one of \"devices\"");
     read_identity(reader, spec);
     read_ana_state(reader, spec.ana);
-    if (std::size_t word = 0; reader.read_word("on_loss", word, loss_words))
-        spec.on_loss = word == 0 ? core::loss_policy::fail : core::loss_policy::hold;
-    if (reader.read("park_ms", spec.park_ms, 0, max_park_ms) && spec.park_ms > long_park_ms &&
-        reader.has("park_ms"))
-        problems.warn({reader.pointer() + "/park_ms", 0,
-                       fmt::format("{} ms is close to the 30 s after which a Linux host gives up",
-                                   spec.park_ms),
-                       "25000 or less"});
-    reader.read("hold_s", spec.hold_s, 0, max_hold_s);
+    read_loss(reader, spec);
     skip_status(reader, kind);
     reader.finish();
     return spec;

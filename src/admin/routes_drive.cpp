@@ -60,7 +60,7 @@ drive_port::finished then_show(const call_ptr& call) {
 
 /// Answers when the kernel has the drive back. Each event is an occasion to look again.
 void show_released(const call_ptr& call, std::uint64_t revision, clock::time_point until) {
-    const std::uint64_t seen = call->context.drives.after(0).next;
+    const std::uint64_t seen = call->context.drives.newest();
     with_drive(call, [call, revision, until, seen](const drive_report& now) {
         if (now.state == "absent" || now.state.empty()) return call->ok(to_json(now), revision);
         const auto left =
@@ -83,7 +83,7 @@ void show_released(const call_ptr& call, std::uint64_t revision, clock::time_poi
 }
 
 bool has_device(const call_ptr& call, const drive_report& drive) {
-    if (!drive.name.empty()) return true;
+    if (!drive.names.empty()) return true;
     call->fail(error{
         errc::conflict,
         fmt::format("no device of Fulmar stands on {}", drive.address),
@@ -97,19 +97,21 @@ void take_away(const call_ptr& call, bool drain) {
         if (!has_device(call, drive)) return;
         // By its place from now on: its serial number is not known for ever.
         call->parameters[0] = drive.address;
-        call->change(core::detach_device{drive.name, drain},
-                     [call](const core::control_answer&, std::uint64_t revision) {
-                         call->pass.reset();  // a reload need not wait for the drive
-                         show_released(call, revision, clock::now() + limits::drive_patience);
-                     });
+        std::vector<core::change> each;
+        for (const std::string& name : drive.names)
+            each.emplace_back(core::detach_device{name, drain});
+        call->change_all(std::move(each), [call](std::uint64_t revision) {
+            call->pass.reset();  // a reload need not wait for the drive
+            show_released(call, revision, clock::now() + limits::drive_patience);
+        });
     });
 }
 
 /// Fulmar has it, or may take it at any moment.
 bool is_free(const call_ptr& call, const drive_report& drive) {
-    if (drive.name.empty() || (drive.detached && drive.state == "absent")) return true;
+    if (drive.names.empty() || (drive.detached && drive.state == "absent")) return true;
     call->fail(error{errc::conflict,
-                     fmt::format("device {} stands on {}", drive.name, drive.address),
+                     fmt::format("device {} stands on {}", drive.names.front(), drive.address),
                      {},
                      "detach it first"});
     return false;
@@ -166,9 +168,9 @@ void attach_drive(const call_ptr& call) {
     with_drive(call, [call](const drive_report& drive) {
         if (!has_device(call, drive)) return;
         call->parameters[0] = drive.address;
-        call->change(
-            core::attach_device{drive.name},
-            [call](const core::control_answer&, std::uint64_t revision) { show(call, revision); });
+        std::vector<core::change> each;
+        for (const std::string& name : drive.names) each.emplace_back(core::attach_device{name});
+        call->change_all(std::move(each), [call](std::uint64_t revision) { show(call, revision); });
     });
 }
 

@@ -76,6 +76,7 @@ ordered_json to_json(const core::namespace_status& status) {
     now["outstanding"] = status.outstanding;
     now["parked"] = status.parked;
     now["abandoned"] = status.abandoned;
+    now["quarantined_bytes"] = status.quarantined_bytes;
     now["where"] = array_of(status.where, [](const core::namespace_status::place& at) {
         return ordered_json{{"reactor", at.reactor},
                             {"outstanding", at.outstanding},

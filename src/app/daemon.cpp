@@ -68,7 +68,10 @@ result<void> daemon::build() {
     drives_.control = control_.get();
     drives_.provider = drive_provider_.get();
     drives_.roster = &drive_roster_;
-    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_);
+    drive_rules_ = std::make_unique<drive_rules>(options.drives);
+    drives_.filter = drive_rules_.get();
+    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_, vfio::system_paths{},
+                                                     drive_rules_.get());
     drives_.observer = drive_service_.get();
     for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 
@@ -97,7 +100,10 @@ result<void> daemon::build() {
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
     FULMAR_CHECK(target_->add_transport(transport::make_rdma_transport(*target_)));
 
-    hotplug_ = std::make_unique<hotplug_bridge>(*control_, drive_roster_, *drive_provider_);
+    adoption_ = std::make_unique<drive_adoption>(*control_, *target_, *drive_service_,
+                                                 drive_roster_, *drive_rules_);
+    hotplug_ =
+        std::make_unique<hotplug_bridge>(*control_, drive_roster_, *drive_provider_, *adoption_);
     watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
@@ -124,8 +130,7 @@ int daemon::run() {
         return 1;
     }
     server_ = std::move(*server);
-    drive_service_->set_publisher(
-        [this](const admin::drive_event& event) { server_->publish(event); });
+    drive_service_->set_publisher([this](const admin::drive_event& event) { tell(event); });
     for (const std::string& address : server_->addresses())
         log::info("administration at {}", address);
     watchdog_->also_ask(
@@ -139,6 +144,7 @@ int daemon::run() {
         [this] {
             log::info("fulmard {} serves", version);
             watchdog_->ready();
+            adoption_->look_around();
         });
     control_->run();
     // From here on nothing is connected and no subsystem is left (or the time-out has passed).
@@ -160,6 +166,7 @@ int daemon::run() {
     watchdog_.reset();
     hotplug_.reset();
     drive_service_->set_publisher(nullptr);
+    adoption_.reset();
     server_.reset();
     target_.reset();
     drive_service_.reset();
@@ -170,6 +177,11 @@ int daemon::run() {
     }
     log::info("stopped");
     return 0;
+}
+
+void daemon::tell(const admin::drive_event& event) {
+    server_->publish(event);
+    adoption_->heard(event);
 }
 
 void daemon::on_signal(int number) {
@@ -191,6 +203,7 @@ daemon::~daemon() {
     signals_.reset();
     watchdog_.reset();
     hotplug_.reset();
+    adoption_.reset();
     server_.reset();
     target_.reset();
     journal_.reset();

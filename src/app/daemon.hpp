@@ -42,6 +42,7 @@ class daemon {
     daemon(std::string config_path, admin::loaded_config config)
         : config_(std::move(config)), config_path_(std::move(config_path)) {}
     result<void> build();
+    void tell(const admin::drive_event& event);
     void on_signal(int number);
     void stop();
 
@@ -55,11 +56,13 @@ class daemon {
     std::unique_ptr<vfio::drive_access_provider> drive_provider_;
     backend::pcie_roster drive_roster_;
     drive_counters drive_counters_{drive_roster_};
+    std::unique_ptr<drive_rules> drive_rules_;
     std::unique_ptr<drive_service> drive_service_;
     backend::pcie_environment drives_;
-    std::unique_ptr<hotplug_bridge> hotplug_;
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
+    std::unique_ptr<drive_adoption> adoption_;
+    std::unique_ptr<hotplug_bridge> hotplug_;
     std::unique_ptr<admin::server> server_;
     std::unique_ptr<signals> signals_;
     std::unique_ptr<watchdog> watchdog_;

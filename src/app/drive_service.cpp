@@ -96,8 +96,8 @@ void drive_service::job::come_home() noexcept {
 void drive_service::job::left_alone() noexcept { const std::unique_ptr<job> self(this); }
 
 drive_service::drive_service(engine::reactor& control, const backend::pcie_roster& roster,
-                             vfio::system_paths paths)
-    : control_(control), roster_(roster), paths_(std::move(paths)) {}
+                             vfio::system_paths paths, const backend::drive_filter* filter)
+    : control_(control), roster_(roster), paths_(std::move(paths)), filter_(filter) {}
 
 drive_service::~drive_service() {
     for (std::unique_ptr<job>& one : jobs_) one.release()->abandon();  // deletes itself
@@ -160,7 +160,10 @@ void drive_service::begin_list(const admin::drive_port::listed& then) {
 std::vector<admin::drive_report> drive_service::join(
     const std::vector<vfio::drive_info>& found) const {
     std::vector<admin::drive_report> out;
-    for (const vfio::drive_info& drive : found) out.push_back(to_report(drive));
+    for (const vfio::drive_info& drive : found) {
+        out.push_back(to_report(drive));
+        out.back().allowed = filter_ == nullptr || filter_->allows_place(drive.address);
+    }
     for (const backend::pcie_device* device : roster_.all()) {
         const std::string address = device->address().text();
         auto at = std::find_if(out.begin(), out.end(),
@@ -181,7 +184,8 @@ std::vector<admin::drive_report> drive_service::join(
 
 void drive_service::add_device(admin::drive_report& to, const backend::pcie_device& device) const {
     const backend::drive_status now = device.status();
-    to.name = device.options().name;
+    to.names.push_back(device.options().name);
+    if (to.names.size() > 1) return;  // they share the drive and all that follows
     to.state = to_string(now.state);
     to.in_state_ms =
         now.since == instant{}
@@ -213,6 +217,10 @@ void drive_service::bind(const std::string& address, const std::string& driver,
 
 void drive_service::begin_bind(const vfio::pci_address& where, const std::string& driver,
                                const admin::drive_port::finished& then) {
+    if (driver == "vfio-pci" && filter_ != nullptr && !filter_->allows_place(where))
+        return then(fail(errc::permission_denied,
+                         fmt::format("the configuration allows no drive at {}", where.text()), {},
+                         "see /drives/allow there"));
     const backend::pcie_device* device = roster_.find(where);
     if (device != nullptr && device->status().state != backend::drive_state::absent)
         return then(fail(errc::conflict,

@@ -26,8 +26,9 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
   public:
     using publisher = std::function<void(const admin::drive_event&)>;
 
+    /// `filter` may be null: every drive may be bound.
     drive_service(engine::reactor& control, const backend::pcie_roster& roster,
-                  vfio::system_paths paths = {});
+                  vfio::system_paths paths = {}, const backend::drive_filter* filter = nullptr);
     /// Jobs that still run are left alone; who asked is not answered.
     ~drive_service();
     drive_service(const drive_service&) = delete;
@@ -81,6 +82,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     engine::reactor& control_;
     const backend::pcie_roster& roster_;
     vfio::system_paths paths_;
+    const backend::drive_filter* filter_;
     publisher publish_;
     std::mutex lock_;
     std::list<std::unique_ptr<question>> questions_;  // guarded by lock_

@@ -5,8 +5,8 @@
 namespace fulmar::app {
 
 hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
-                               vfio::drive_access_provider& provider)
-    : roster_(roster), provider_(provider) {
+                               vfio::drive_access_provider& provider, drive_adoption& adoption)
+    : roster_(roster), provider_(provider), adoption_(adoption) {
     if (auto monitor = hotplug::monitor::listen(control, *this))
         monitor_ = std::move(*monitor);
     else
@@ -14,7 +14,10 @@ hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_ros
 }
 
 void hotplug_bridge::on_arrival(const vfio::pci_address& where) noexcept {
-    if (backend::pcie_device* device = roster_.find(where)) device->arrived();
+    if (backend::pcie_device* device = roster_.find(where))
+        device->arrived();
+    else
+        adoption_.arrived(where);
 }
 
 void hotplug_bridge::on_removal(const vfio::pci_address& where) noexcept {
@@ -29,6 +32,7 @@ void hotplug_bridge::on_overrun() noexcept {
         else
             device->sign(backend::loss_cause::removed);
     }
+    adoption_.look_around();
 }
 
 }  // namespace fulmar::app

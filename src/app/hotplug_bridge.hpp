@@ -1,6 +1,8 @@
 // From the kernel's device events to the devices that they are about.
 #pragma once
 
+#include "drive_adoption.hpp"
+
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/hotplug/monitor.hpp>
@@ -15,7 +17,7 @@ namespace fulmar::app {
 class hotplug_bridge final : private hotplug::listener {
   public:
     hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
-                   vfio::drive_access_provider& provider);
+                   vfio::drive_access_provider& provider, drive_adoption& adoption);
 
   private:
     void on_arrival(const vfio::pci_address& where) noexcept override;
@@ -24,6 +26,7 @@ class hotplug_bridge final : private hotplug::listener {
 
     const backend::pcie_roster& roster_;
     vfio::drive_access_provider& provider_;
+    drive_adoption& adoption_;
     std::unique_ptr<hotplug::monitor> monitor_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace fulmar::backend {
 
 result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_bytes) {
@@ -18,12 +20,16 @@ result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_by
 }
 
 bool in_bounds(const io_op& op, std::uint64_t block_count) noexcept {
+    const auto ranges_lie_within = [&] {
+        return std::ranges::all_of(op.ranges, [&](const block_range& range) {
+            return lies_within(range.first, range.count, block_count);
+        });
+    };
     switch (op.kind) {
         case io_kind::flush: return true;
-        case io_kind::deallocate:
-            for (const block_range& range : op.ranges)
-                if (!lies_within(range.first, range.count, block_count)) return false;
-            return true;
+        case io_kind::deallocate: return ranges_lie_within();
+        case io_kind::copy:
+            return ranges_lie_within() && lies_within(op.first_block, op.block_count, block_count);
         case io_kind::read:
         case io_kind::write:
         case io_kind::write_zeroes:

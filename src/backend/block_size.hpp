@@ -1,7 +1,8 @@
 // The arithmetic of sizes that every device shares. Any thread.
 #pragma once
 
-#include <fulmar/backend/io_op.hpp>
+#include <fulmar/backend/device.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/base/result.hpp>
 
 #include <cstdint>
@@ -21,6 +22,14 @@ result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_by
 [[nodiscard]] constexpr bool lies_within(std::uint64_t first, std::uint64_t count,
                                          std::uint64_t total) noexcept {
     return first <= total && count <= total - first;
+}
+
+/// Of a device that copies by reading and writing.
+[[nodiscard]] constexpr copy_bounds copied_here(std::uint32_t block_bytes) noexcept {
+    constexpr std::uint32_t bytes = limits::max_copy_bytes;
+    return {.ranges = limits::max_copy_ranges,
+            .range_blocks = bytes / block_bytes,
+            .blocks = bytes / block_bytes};
 }
 
 /// True when every block that `op` names exists. core has checked against the size that it knew; a

@@ -61,7 +61,7 @@ if(FULMAR_TESTS OR FULMAR_FUZZ)
     target_include_directories(test_support
       PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
     target_link_libraries(test_support PUBLIC
-      fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_core fulmar_host
+      fulmar_flags fulmar_transport_tcp fulmar_transport_rdma fulmar_transport_loopback fulmar_core fulmar_host
       fulmar_admin GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
   else()
     add_library(test_support INTERFACE)

@@ -93,6 +93,10 @@ void controller::answer_with(request& r, std::span<const std::byte> data,
     finish(r, sc::success);
 }
 
-void controller::keep_alive(request& r) noexcept { finish(r, sc::success); }
+// Between two of them, hosts learn how the devices are.
+void controller::keep_alive(request& r) noexcept {
+    if (!is_discovery()) look_at_health();
+    finish(r, sc::success);
+}
 
 }  // namespace fulmar::core

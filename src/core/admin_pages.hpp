@@ -3,6 +3,7 @@
 // Must never: allocate, or keep a reference to what it was given.
 #pragma once
 
+#include <fulmar/backend/device.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/nvme/identify.hpp>
@@ -123,7 +124,8 @@ inline constexpr auto io_commands = [] {
     };
     constexpr std::uint32_t changes = nvme::command_effect::content_change;
     return std::array{row(flush),   row(write, changes),        row(read),
-                      row(compare), row(write_zeroes, changes), row(dataset_management, changes)};
+                      row(compare), row(write_zeroes, changes), row(dataset_management, changes),
+                      row(verify),  row(copy, changes)};
 }();
 
 /// Everything about a Get Log Page but the length of its buffer.
@@ -145,7 +147,7 @@ struct smart_facts {
     std::uint64_t media_errors = 0;
     std::uint64_t error_entries = 0;
     std::uint64_t age_hours = 0;
-    bool too_hot_or_cold = false;  ///< the temperature has left what feature 04h allows
+    backend::device_health health{};  ///< of all the devices together
 };
 [[nodiscard]] nvme::smart_log make_smart_log(const smart_facts& facts) noexcept;
 

@@ -5,6 +5,7 @@
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/subsystem_group.hpp>
 
 #include <algorithm>
 
@@ -26,6 +27,11 @@ constexpr std::array event_kinds{
     event_kind{nvme::event::ana_changed, nvme::async_event_config::ana_change},
     event_kind{nvme::event::discovery_log_changed, nvme::async_event_config::discovery_log_change},
     event_kind{nvme::event::temperature, nvme::async_event_config::smart_temperature},
+    event_kind{nvme::event::spare, nvme::async_event_config::smart_spare},
+    event_kind{nvme::event::reliability, nvme::async_event_config::smart_reliability |
+                                             nvme::async_event_config::smart_read_only |
+                                             nvme::async_event_config::smart_volatile_backup |
+                                             nvme::async_event_config::smart_persistent_memory},
 };
 
 }  // namespace
@@ -89,6 +95,7 @@ void controller::drop_async_events(nvme::status with) noexcept {
     waiting_event_count_ = 0;
     waiting_events_ = {};
     events_ = {};
+    warned_ = 0;
     changed_namespaces_.clear();
     changed_overflow_ = false;
     for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
@@ -107,6 +114,40 @@ void controller::namespace_changed(std::uint32_t number) noexcept {
             changed_overflow_ = true;
     }
     raise(nvme::event::namespace_attribute_changed);
+}
+
+// What the devices say of themselves, the worst of each; and without any that says something, what
+// a target that is well says.
+backend::device_health controller::health() const noexcept {
+    backend::device_health all{.temperature_kelvin = 0, .spare_threshold_percent = 10};
+    for (const auto& entry : subsystem_->entries) {
+        if (entry == nullptr || entry->channel == nullptr) continue;
+        const auto one = entry->channel->health();
+        if (!one) continue;
+        all.critical_warning |= one->critical_warning;
+        all.temperature_kelvin = std::max(all.temperature_kelvin, one->temperature_kelvin);
+        if (one->available_spare_percent < all.available_spare_percent) {
+            all.available_spare_percent = one->available_spare_percent;
+            all.spare_threshold_percent = one->spare_threshold_percent;
+        }
+        all.used_percent = std::max(all.used_percent, one->used_percent);
+        all.media_errors += one->media_errors;
+    }
+    if (all.temperature_kelvin == 0) all.temperature_kelvin = composite_kelvin;
+    if (temperature_out_of_bounds(all.temperature_kelvin))
+        all.critical_warning |= nvme::critical_warning::temperature;
+    return all;
+}
+
+// A warning is told once, when it comes.
+void controller::look_at_health() noexcept {
+    namespace bit = nvme::critical_warning;
+    const std::uint8_t now = health().critical_warning;
+    const unsigned fresh = now & ~unsigned{warned_};
+    warned_ = now;
+    if ((fresh & bit::temperature) != 0) raise(nvme::event::temperature);
+    if ((fresh & bit::spare) != 0) raise(nvme::event::spare);
+    if ((fresh & ~unsigned{bit::temperature | bit::spare}) != 0) raise(nvme::event::reliability);
 }
 
 void controller::ana_changed() noexcept { raise(nvme::event::ana_changed); }

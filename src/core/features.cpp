@@ -40,8 +40,8 @@ void controller::reset_features() noexcept {
     queues_granted_ = 0;
 }
 
-bool controller::temperature_out_of_bounds() const noexcept {
-    return composite_kelvin >= temperature_over_ || composite_kelvin <= temperature_under_;
+bool controller::temperature_out_of_bounds(std::uint16_t kelvin) const noexcept {
+    return kelvin >= temperature_over_ || kelvin <= temperature_under_;
 }
 
 // --- Set ---------------------------------------------------------------------------------------
@@ -57,8 +57,9 @@ void controller::set_features(request& r) noexcept {
     if (row->id == fid::async_event_configuration) deliver_events();
     const bool looks_at_temperature =
         row->id == fid::async_event_configuration || row->id == fid::temperature_threshold;
-    if (looks_at_temperature && !is_discovery() && temperature_out_of_bounds())
-        raise(nvme::event::temperature);
+    if (!looks_at_temperature || is_discovery()) return;
+    warned_ &= static_cast<std::uint8_t>(~nvme::critical_warning::temperature);  // told anew
+    look_at_health();
 }
 
 nvme::status feature_steps::check_namespace(const controller& c, std::uint32_t number) noexcept {

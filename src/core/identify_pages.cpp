@@ -103,7 +103,8 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.nn = about.subsystem.namespace_limit;
     page.mnan = about.subsystem.namespace_limit;
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
-                nvme::oncs::save_and_select;
+                nvme::oncs::save_and_select | nvme::oncs::verify | nvme::oncs::copy;
+    page.ocfs = nvme::ocfs::format_0;
     // Always: hosts read this once, and a namespace with a cache may be added later. CNS 08h tells
     // which namespaces have none.
     page.vwc = nvme::vwc::present | nvme::vwc::flush_broadcast_not_supported;
@@ -198,6 +199,11 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
         page.npdg = blocks;
         page.npda = blocks;
         page.nows = blocks;
+    }
+    if (device.copy.ranges != 0) {
+        page.mssrl = clamp_16(device.copy.range_blocks);
+        page.mcl = device.copy.blocks;
+        page.msrc = clamp_8(device.copy.ranges - 1);
     }
     page.anagrpid = about.ana_group();
     page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};

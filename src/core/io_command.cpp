@@ -34,10 +34,12 @@ bool is_supported(io_opcode opcode, const backend::geometry& device) noexcept {
     switch (opcode) {
         case io_opcode::read:
         case io_opcode::write:
-        case io_opcode::compare:
         case io_opcode::flush:
         case io_opcode::dataset_management: return true;
+        case io_opcode::compare: return device.compare;
         case io_opcode::write_zeroes: return device.write_zeroes;
+        case io_opcode::verify: return device.verify;
+        case io_opcode::copy: return device.copy.ranges != 0;
         default: return false;
     }
 }
@@ -49,6 +51,8 @@ backend::io_kind kind_of(io_opcode opcode) noexcept {
         case io_opcode::compare: return backend::io_kind::compare;
         case io_opcode::write_zeroes: return backend::io_kind::write_zeroes;
         case io_opcode::dataset_management: return backend::io_kind::deallocate;
+        case io_opcode::verify: return backend::io_kind::verify;
+        case io_opcode::copy: return backend::io_kind::copy;
         default: return backend::io_kind::flush;
     }
 }
@@ -65,19 +69,60 @@ nvme::status ana_answer(ana_state state) noexcept {
     return sc::success;
 }
 
-// Wire ranges become block ranges in place: both are 16 bytes.
-nvme::status decode_ranges(std::span<std::byte> data, const namespace_entry& entry) noexcept {
-    for (std::size_t at = 0; at < data.size(); at += sizeof(nvme::dsm_range)) {
-        nvme::dsm_range wire;
-        std::memcpy(&wire, data.data() + at, sizeof wire);
-        const backend::block_range range{.first = wire.slba.value(), .count = wire.blocks.value()};
-        if (!nvme::lba_range_fits(range.first, range.count, entry.block_count))
+/// Its data names ranges of blocks.
+bool brings_ranges(io_opcode opcode) noexcept {
+    return opcode == io_opcode::dataset_management || opcode == io_opcode::copy;
+}
+
+backend::block_range decode(const nvme::dsm_range& wire) noexcept {
+    return {.first = wire.slba.value(), .count = wire.blocks.value()};
+}
+
+backend::block_range decode(const nvme::copy_range& wire) noexcept {
+    return {.first = wire.slba.value(), .count = wire.nlb.value() + 1u};
+}
+
+// Wire ranges become block ranges in place, since none is larger on the wire; how many blocks they
+// are together, or why they cannot be.
+template <typename Wire>
+nvme::status decode_ranges(std::span<std::byte> data, std::uint64_t block_count,
+                           std::uint32_t most_blocks, std::uint64_t& together) noexcept {
+    static_assert(sizeof(Wire) >= sizeof(backend::block_range));
+    const std::size_t count = data.size() / sizeof(Wire);
+    for (std::size_t i = 0; i < count; ++i) {
+        Wire wire;
+        std::memcpy(&wire, data.data() + i * sizeof wire, sizeof wire);
+        const backend::block_range range = decode(wire);
+        if (range.count > most_blocks) return sc::command_size_limit_exceeded.no_retry();
+        if (!nvme::lba_range_fits(range.first, range.count, block_count))
             return sc::lba_out_of_range.no_retry();
-        std::memcpy(data.data() + at, &range, sizeof range);
+        together += range.count;
+        std::memcpy(data.data() + i * sizeof range, &range, sizeof range);
     }
     return sc::success;
 }
-static_assert(sizeof(nvme::dsm_range) == sizeof(backend::block_range));
+
+// What a Dataset Management or a Copy says in its data, which becomes the ranges of `op`.
+nvme::status take_ranges(const nvme::sqe& command, std::span<std::byte> data,
+                         const namespace_entry& entry, backend::io_op& op) noexcept {
+    const bool copies = op.kind == backend::io_kind::copy;
+    const backend::copy_bounds& bounds = entry.geometry.copy;
+    std::uint64_t together = 0;
+    const nvme::status wrong =
+        copies ? decode_ranges<nvme::copy_range>(data, entry.block_count, bounds.range_blocks,
+                                                 together)
+               : decode_ranges<nvme::dsm_range>(data, entry.block_count, UINT32_MAX, together);
+    if (!nvme::is_success(wrong)) return wrong;
+    const std::size_t each = copies ? sizeof(nvme::copy_range) : sizeof(nvme::dsm_range);
+    op.ranges = {reinterpret_cast<const backend::block_range*>(data.data()), data.size() / each};
+    if (!copies) return sc::success;
+    if (together > bounds.blocks) return sc::command_size_limit_exceeded.no_retry();
+    op.first_block = nvme::decode_copy(command).sdlba;
+    op.block_count = static_cast<std::uint32_t>(together);
+    return nvme::lba_range_fits(op.first_block, together, entry.block_count)
+               ? sc::success
+               : sc::lba_out_of_range.no_retry();
+}
 
 }  // namespace
 
@@ -87,9 +132,9 @@ nvme::status io_steps::retry_later(const qpair& q, nvme::status status) noexcept
 }
 
 // A host that switched the volatile write cache off means FUA every time.
-bool io_steps::must_be_durable(const qpair& q, const nvme::block_range& range) noexcept {
+bool io_steps::must_be_durable(const qpair& q, bool fua) noexcept {
     if (mutated(mutation::fua_is_dropped)) return false;
-    return range.fua || (q.controller_ != nullptr && q.controller_->write_through());
+    return fua || (q.controller_ != nullptr && q.controller_->write_through());
 }
 
 // What can be said without knowing the namespace's state: the form of the command.
@@ -114,6 +159,13 @@ nvme::status io_steps::check(qpair& q, request& r) noexcept {
         r.direction = data_direction::host_to_controller;
         needed =
             std::uint64_t{nvme::decode_dataset_management(r.sqe).ranges} * sizeof(nvme::dsm_range);
+    } else if (*opcode == io_opcode::copy) {
+        const nvme::copy_command wanted = nvme::decode_copy(r.sqe);
+        if (wanted.descriptor_format != 0) return sc::invalid_field.no_retry();
+        if (wanted.ranges > entry.geometry.copy.ranges)
+            return sc::command_size_limit_exceeded.no_retry();
+        r.direction = data_direction::host_to_controller;
+        needed = std::uint64_t{wanted.ranges} * sizeof(nvme::copy_range);
     }
     if (needed != 0) {
         if (!nvme::is_success(r.sgl_status)) return r.sgl_status.no_retry();
@@ -202,7 +254,7 @@ void io_steps::enter(request& r) noexcept {
             return complete(r, sc::lba_out_of_range.no_retry());
     }
     if (entry.write_protected && opcode != io_opcode::read && opcode != io_opcode::compare &&
-        opcode != io_opcode::flush)
+        opcode != io_opcode::verify && opcode != io_opcode::flush)
         return complete(r, sc::namespace_write_protected.no_retry());
     if (opcode == io_opcode::dataset_management &&
         ((nvme::decode_dataset_management(r.sqe).attributes & nvme::dsm_attribute::deallocate) ==
@@ -340,19 +392,19 @@ void io_steps::submit(request& r) noexcept {
     task->ranges = {};
     if (nvme::names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
-        task->fua = must_be_durable(q, range);
+        task->fua = must_be_durable(q, range.fua);
         task->first_block = range.slba;
         task->block_count = range.blocks;
     }
     task->chain = std::move(r.chain);
-    if (opcode == io_opcode::dataset_management) {
-        const std::span<std::byte> wire{task->chain.data(), r.length};
-        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong)) {
+    if (brings_ranges(opcode)) {
+        task->fua = opcode == io_opcode::copy && must_be_durable(q, nvme::decode_copy(r.sqe).fua);
+        if (const nvme::status wrong =
+                take_ranges(r.sqe, {task->chain.data(), r.length}, entry, *task);
+            !nvme::is_success(wrong)) {
             q.group().return_task(*task);
             return complete(r, wrong);
         }
-        task->ranges = {reinterpret_cast<const backend::block_range*>(wire.data()),
-                        wire.size() / sizeof(backend::block_range)};
     } else if (r.length != 0) {
         const std::span<iovec> room = task->room();
         task->data = room.first(task->chain.fill_iovecs(room, 0, r.length));
@@ -379,7 +431,7 @@ void io_steps::submit_inline(request& r) noexcept {
     };
     if (nvme::names_a_range(opcode)) {
         const nvme::block_range range = nvme::decode_block_range(r.sqe);
-        op.fua = must_be_durable(*r.owner, range);
+        op.fua = must_be_durable(*r.owner, range.fua);
         op.first_block = range.slba;
         op.block_count = range.blocks;
     }
@@ -390,19 +442,19 @@ void io_steps::submit_inline(request& r) noexcept {
         }
     }
     std::array<iovec, limits::max_chunks_per_request> vectors;
-    alignas(backend::block_range)
-        std::array<std::byte, limits::max_dsm_ranges * sizeof(backend::block_range)>
-            ranges;
-    if (opcode == io_opcode::dataset_management) {
+    static_assert(limits::max_copy_ranges * sizeof(nvme::copy_range) <= full_range_list);
+    alignas(backend::block_range) std::array<std::byte, full_range_list> ranges;
+    if (brings_ranges(opcode)) {
         const std::span<std::byte> wire{ranges.data(), r.length};
         if (r.chain)
             r.chain.copy_out(0, wire);
         else
             std::memcpy(wire.data(), r.in_capsule.data(), wire.size());
-        if (const nvme::status wrong = decode_ranges(wire, entry); !nvme::is_success(wrong))
+        op.fua =
+            opcode == io_opcode::copy && must_be_durable(*r.owner, nvme::decode_copy(r.sqe).fua);
+        if (const nvme::status wrong = take_ranges(r.sqe, wire, entry, op);
+            !nvme::is_success(wrong))
             return complete(r, wrong);
-        op.ranges = {reinterpret_cast<const backend::block_range*>(wire.data()),
-                     wire.size() / sizeof(backend::block_range)};
     } else if (r.chain) {
         op.data = {vectors.data(), r.chain.fill_iovecs(vectors, 0, r.length)};
     } else if (!r.in_capsule.empty()) {

@@ -53,6 +53,7 @@ void io_steps::task_done(backend::io_op& op, nvme::status status) noexcept {
     request* r = task.owner;
     if (r == nullptr) {  // abandoned: answered long ago; now its memory is free as well
         --entry.abandoned;
+        entry.quarantined -= task.charged;
         entry.share.held -= task.charged;
         group.count(&group_counters::reaped);
         entry.show_abandoned();
@@ -82,6 +83,7 @@ void io_steps::abandon(io_task& task, nvme::status answer) noexcept {
     r->direction =
         nvme::data_direction::none;  // whatever the device does now, nothing of it reaches the host
     ++entry.abandoned;
+    entry.quarantined += task.charged;
     entry.show_abandoned();
     note(*r, "abandoned");
     entry.group->count(&group_counters::abandoned);

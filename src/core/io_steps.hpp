@@ -45,8 +45,7 @@ struct io_steps {
   private:
     static void note(const request& r, const char* what) noexcept;
     static nvme::status check(qpair& q, request& r) noexcept;
-    [[nodiscard]] static bool must_be_durable(const qpair& q,
-                                              const nvme::block_range& range) noexcept;
+    [[nodiscard]] static bool must_be_durable(const qpair& q, bool fua) noexcept;
     static void admit(request& r) noexcept;
     static void enter(request& r) noexcept;
     [[nodiscard]] static bool may_go_on(const request& r) noexcept;

@@ -90,7 +90,7 @@ smart_facts log_steps::smart(const controller& c) noexcept {
     const auto age = c.home_.reactor().now() - c.created_;
     facts.age_hours =
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::hours>(age).count());
-    facts.too_hot_or_cold = c.temperature_out_of_bounds();
+    facts.health = c.health();
     return facts;
 }
 

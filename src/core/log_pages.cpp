@@ -76,18 +76,18 @@ nvme::smart_log make_smart_log(const smart_facts& facts) noexcept {
         return bytes / unit_bytes + (bytes % unit_bytes != 0 ? 1 : 0);
     };
     nvme::smart_log page{};
-    page.critical_warning =
-        facts.too_hot_or_cold ? nvme::critical_warning::temperature : std::uint8_t{0};
-    page.temperature_kelvin = composite_kelvin;
-    page.available_spare_percent = 100;
-    page.spare_threshold_percent = 10;
+    page.critical_warning = facts.health.critical_warning;
+    page.temperature_kelvin = facts.health.temperature_kelvin;
+    page.available_spare_percent = facts.health.available_spare_percent;
+    page.spare_threshold_percent = facts.health.spare_threshold_percent;
+    page.used_percent = facts.health.used_percent;
     page.data_units_read.low = units(facts.bytes_read);
     page.data_units_written.low = units(facts.bytes_written);
     page.host_reads.low = facts.reads;
     page.host_writes.low = facts.writes;
     page.power_cycles.low = std::uint64_t{1};
     page.power_on_hours.low = facts.age_hours;
-    page.media_errors.low = facts.media_errors;
+    page.media_errors.low = facts.media_errors + facts.health.media_errors;
     page.error_log_entries.low = facts.error_entries;
     return page;
 }

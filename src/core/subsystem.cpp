@@ -513,6 +513,8 @@ namespace_status subsystem::status(const namespace_record& n) const {
         s.outstanding += here.outstanding;
         s.parked += here.parked;
         s.abandoned += here.abandoned;
+        s.quarantined_bytes +=
+            gauge.quarantined.load(std::memory_order_relaxed) * limits::chunk_bytes;
         if (here.outstanding + here.parked + here.abandoned != 0) s.where.push_back(here);
     }
     for (const auto& command : commands_)

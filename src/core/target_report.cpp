@@ -144,6 +144,16 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_buffer_chunks_free", "Free chunks of the buffer pool", c.free_chunks, false);
 }
 
+void add_quarantined(counters_report& report, const subsystem_status& of) {
+    for (const namespace_status& n : of.namespaces)
+        report.samples.push_back(
+            {"fulmar_device_quarantined_bytes",
+             "Buffers of requests that were answered while the device still had their operations",
+             false,
+             {{"device", n.spec.device}},
+             static_cast<double>(n.quarantined_bytes)});
+}
+
 }  // namespace
 
 // Each ring is in order; together they are sorted by time.
@@ -256,6 +266,8 @@ result<control_answer> target::ask(const query& q) {
             if (const auto* more = dynamic_cast<const counter_source*>(t.get()))
                 more->report(report);
         if (setup_.counters != nullptr) setup_.counters->report(report);
+        for (const auto& s : slots_)
+            if (s != nullptr && !s->is_discovery()) add_quarantined(report, s->status());
         report.samples.push_back({"fulmar_configuration_revision",
                                   "Changes applied since start",
                                   false,

@@ -85,8 +85,8 @@ constexpr std::array feature_rows{
 constexpr std::array event_rows{
     row{"D8/0", "Error events", "O", "O", verdict::absent,
         "about doorbells, diagnostics and firmware: none of them is here"},
-    row{"D8/1", "SMART: temperature", "M", "–", verdict::conforms,
-        "the constant temperature meets the threshold that a host sets"},
+    row{"D8/1", "SMART: temperature, spare, reliability", "M", "–", verdict::conforms,
+        "what drives say of themselves; without drives a constant temperature"},
     row{"D8/2.00", "Notice: namespace attribute", "M", "–"},
     row{"D8/2.03", "Notice: ANA change", "C", "–"},
     row{"D8/2.F0", "Notice: discovery log change", "–", "C"},

@@ -287,12 +287,107 @@ CONFORMANCE(D4Io, NamespacesThatAreNotThere, "D3/nsid", "D4/02") {
     EXPECT_STATUS(read_blocks(q, 0, data), sc::success);
 }
 
-CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/04", "D4/0C", "D4/0D", "D4/12", "D4/18", "D4/19",
-            "D4/79", "D10/IOC") {
+nvme::status copy(host::queue& q, std::vector<backend::block_range> sources, std::uint64_t to,
+                  nvme::copy_command more = {}) {
+    std::vector<nvme::copy_range> wire;
+    for (const backend::block_range& one : sources) {
+        nvme::copy_range& r = wire.emplace_back();
+        r.slba = one.first;
+        r.nlb = static_cast<std::uint16_t>(one.count - 1);
+    }
+    nvme::sqe sqe{};
+    sqe.opcode = static_cast<std::uint8_t>(io_opcode::copy);
+    sqe.nsid = 1;
+    more.sdlba = to;
+    more.ranges = static_cast<std::uint32_t>(sources.size());
+    nvme::encode_copy(sqe, more);
+    return run_write(q, sqe, std::as_bytes(std::span(wire))).status();
+}
+
+CONFORMANCE(D4Io, Copy, "D4/19") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const bytes data = pattern(24 * 512);
+    EXPECT_STATUS(write_blocks(q, 0, data), sc::success);
+    EXPECT_EQ(copy(q, {{16, 8}, {0, 16}}, 100), sc::success);
+    bytes wanted(data.begin() + 16 * 512, data.end());
+    wanted.insert(wanted.end(), data.begin(), data.begin() + 16 * 512);
+    bytes got(24 * 512);
+    EXPECT_STATUS(read_blocks(q, 100, got), sc::success);
+    EXPECT_EQ(got, wanted);
+    EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
+    EXPECT_EQ(got, data) << "the sources stay";
+    // A hundred sources do not fit into the capsule beside the command everywhere.
+    std::vector<backend::block_range> many;
+    for (std::uint64_t i = 0; i < 100; ++i) many.push_back({i % 24, 1});
+    EXPECT_EQ(copy(q, many, 200), sc::success);
+    bytes hundred(100 * 512);
+    EXPECT_STATUS(read_blocks(q, 200, hundred), sc::success);
+    for (std::size_t i = 0; i < 100; ++i)
+        EXPECT_TRUE(std::equal(hundred.begin() + static_cast<std::ptrdiff_t>(i * 512),
+                               hundred.begin() + static_cast<std::ptrdiff_t>(i * 512 + 512),
+                               data.begin() + static_cast<std::ptrdiff_t>(i % 24 * 512)))
+            << i;
+}
+
+CONFORMANCE(D4Io, CopiesThatCannotBe, "D4/19") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const auto told = must(c->identify_namespace(1));
+    ASSERT_EQ(told.mssrl.value(), 2048u) << "1 MiB";
+    ASSERT_EQ(told.mcl.value(), 2048u);
+    ASSERT_EQ(told.msrc, 127u);
+    const std::uint64_t end = namespace_bytes / 512;
+    const nvme::status too_much = sc::command_size_limit_exceeded.no_retry();
+    EXPECT_EQ(copy(q, {{0, 2048}}, 4096), sc::success);
+    EXPECT_EQ(copy(q, {{0, 2049}}, 4096), too_much);
+    EXPECT_EQ(copy(q, {{0, 2048}, {0, 1}}, 4096), too_much);
+    EXPECT_EQ(copy(q, std::vector<backend::block_range>(129, {0, 1}), 4096), too_much);
+    EXPECT_EQ(copy(q, {{end, 1}}, 0), sc::lba_out_of_range.no_retry());
+    EXPECT_EQ(copy(q, {{0, 2}}, end - 1), sc::lba_out_of_range.no_retry());
+    EXPECT_EQ(copy(q, {{~0ull, 2}}, 0), sc::lba_out_of_range.no_retry());
+    EXPECT_EQ(copy(q, {{0, 1}}, 8, {.descriptor_format = 1}), sc::invalid_field.no_retry());
+}
+
+CONFORMANCE(D4Io, CopyReachesTheDevice, "D4/19", "D4/fua") {
+    testing::spy& spy = spying();
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    spy.take();
+    EXPECT_EQ(copy(q, {{8, 2}, {32, 4}}, 64, {.fua = true}), sc::success);
+    EXPECT_EQ(copy(q, {{8, 2}}, 64), sc::success);
+    const auto seen = spy.take();
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0].kind, io_kind::copy);
+    EXPECT_TRUE(seen[0].fua);
+    EXPECT_FALSE(seen[1].fua);
+    EXPECT_EQ(seen[0].first_block, 64u);
+    EXPECT_EQ(seen[0].block_count, 6u);
+    ASSERT_EQ(seen[0].ranges.size(), 2u);
+    EXPECT_EQ(seen[0].ranges[1].first, 32u);
+    EXPECT_EQ(seen[0].ranges[1].count, 4u);
+}
+
+CONFORMANCE(D4Io, Verify, "D4/0C") {
+    testing::spy& spy = spying();
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::verify, {.slba = 8, .blocks = 9})}),
+                  sc::success);
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::verify, {.slba = namespace_bytes / 512})}),
+                  sc::lba_out_of_range.no_retry());
+    spy.answer(io_kind::verify, sc::unrecovered_read_error.no_retry());
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::verify, {.slba = 8, .blocks = 9})}),
+                  sc::unrecovered_read_error.no_retry());
+}
+
+CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/04", "D4/0D", "D4/12", "D4/18", "D4/79", "D10/IOC") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     for (unsigned opcode = 0; opcode <= 0xff; ++opcode) {
-        if (opcode <= 2 || opcode == 5 || opcode == 8 || opcode == 9 || opcode == 0x7f) continue;
+        if (opcode <= 2 || opcode == 5 || opcode == 8 || opcode == 9 || opcode == 0x0c ||
+            opcode == 0x19 || opcode == 0x7f)
+            continue;
         nvme::sqe sqe{};
         sqe.opcode = static_cast<std::uint8_t>(opcode);
         sqe.nsid = 1;

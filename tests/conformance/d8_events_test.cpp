@@ -1,5 +1,6 @@
 // D8: asynchronous events, with the log pages that go with them: changed namespaces and ANA.
 #include "suite.hpp"
+#include "support/spy_device.hpp"
 
 namespace fulmar::conformance {
 namespace {
@@ -222,6 +223,37 @@ CONFORMANCE(D8Events, TemperatureMeetsItsThreshold, "D8/1", "D7/04") {
     EXPECT_EQ(await_events(*c), events{event::temperature});
     EXPECT_EQ(read_log<nvme::smart_log>(*c, nvme::lid::smart).critical_warning,
               nvme::critical_warning::temperature);
+}
+
+CONFORMANCE(D8Events, WhatADriveSaysOfItsHealth, "D8/1", "D5/02", "D8/mask") {
+    testing::spy spy;
+    setup.spec.devices[0].type = "spy";
+    setup.devices = spy.factory();
+    const auto c = connect_for(bit::smart_spare | bit::smart_reliability);
+    expect_no_event(*c);
+    spy.ail(backend::device_health{.critical_warning = nvme::critical_warning::spare,
+                                   .temperature_kelvin = 321,
+                                   .available_spare_percent = 4,
+                                   .spare_threshold_percent = 9,
+                                   .used_percent = 77,
+                                   .media_errors = 5});
+    must(c->keep_alive());
+    EXPECT_EQ(await_events(*c), events{event::spare});
+    must(c->keep_alive());
+    expect_no_event(*c);
+    const auto log = read_log<nvme::smart_log>(*c, nvme::lid::smart);
+    EXPECT_EQ(log.critical_warning, nvme::critical_warning::spare);
+    EXPECT_EQ(log.temperature_kelvin.value(), 321u);
+    EXPECT_EQ(log.available_spare_percent, 4u);
+    EXPECT_EQ(log.spare_threshold_percent, 9u);
+    EXPECT_EQ(log.used_percent, 77u);
+    EXPECT_EQ(log.media_errors.low.value(), 5u);
+    // Another warning beside the first, which has been told.
+    spy.ail(backend::device_health{
+        .critical_warning = nvme::critical_warning::spare | nvme::critical_warning::read_only,
+        .temperature_kelvin = 300});
+    must(c->keep_alive());
+    EXPECT_EQ(await_events(*c), events{event::reliability});
 }
 
 CONFORMANCE(D8Events, DiscoveryLogChange, "D8/2.F0", "D9/persistent", "D3/0C") {

@@ -129,7 +129,16 @@ INSTANTIATE_TEST_SUITE_P(Reactors, Status, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
-    all["unknown opcode"] = [this] { return io(io_opcode::verify); };
+    all["unknown opcode"] = [this] { return io(io_opcode::write_uncorrectable); };
+    all["a Copy of more, or from more places, than the namespace says"] = [this] {
+        std::array<nvme::copy_range, 1> wire{};
+        wire[0].nlb = 0xffff;
+        nvme::sqe sqe{};
+        sqe.opcode = static_cast<std::uint8_t>(io_opcode::copy);
+        sqe.nsid = 1;
+        nvme::encode_copy(sqe, {});
+        return run_write(*q_, sqe, std::as_bytes(std::span(wire))).status();
+    };
     all["a field that cannot be, fused command, transfer above MDTS"] = [this] {
         bytes more(c_->max_transfer_bytes() + 512);
         EXPECT_STATUS(read_blocks(*q_, 0, more), sc::invalid_field.no_retry());

@@ -103,6 +103,7 @@ nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
         case backend::io_kind::verify:
         case backend::io_kind::compare:
         case backend::io_kind::deallocate:
+        case backend::io_kind::copy:  // it says that it cannot
         case backend::io_kind::write_zeroes: book_.landed(name_, whose, 0, 0, now_); break;
     }
     return sc::success;

@@ -7,7 +7,7 @@
 namespace fulmar::sim {
 
 struct settings {
-    std::uint64_t seeds = 4'000;  ///< of each of the three churns
+    std::uint64_t seeds = 4'000;  ///< of each churn
     std::uint64_t seconds = 180;  ///< of CPU time, together
     std::uint64_t first = 1;
     std::optional<std::uint64_t> only = std::nullopt;

@@ -562,6 +562,9 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
             ns.ncap = namespace_blocks_[nsid - 1];
             ns.lbaf[0].lbads = static_cast<std::uint8_t>(std::countr_zero(card_.block_bytes));
             ns.dlfeat = nvme::dlfeat::reads_zero;
+            ns.mssrl = std::uint16_t{64};
+            ns.mcl = std::uint32_t{256};
+            ns.msrc = 15;
             std::memcpy(out.data(), &ns, sizeof ns);
             break;
         }
@@ -581,6 +584,7 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
     const std::uint64_t bytes = std::uint64_t{range.blocks} * card_.block_bytes;
     const auto opcode = static_cast<nvme::io_opcode>(command.opcode);
     if (opcode == nvme::io_opcode::flush) return sc::success;
+    if (opcode == nvme::io_opcode::copy) return copy(command, first, blocks);
     if (opcode == nvme::io_opcode::dataset_management) {
         const std::uint32_t count = nvme::decode_dataset_management(command).ranges;
         std::vector<std::byte> list(count * sizeof(nvme::dsm_range));
@@ -613,6 +617,26 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
         case nvme::io_opcode::verify: return sc::success;
         default: return sc::invalid_opcode;
     }
+}
+
+nvme::status fake_drive::copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks) {
+    const nvme::copy_command wanted = nvme::decode_copy(command);
+    std::vector<std::byte> list(wanted.ranges * sizeof(nvme::copy_range));
+    if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
+    std::uint64_t to = wanted.sdlba;
+    for (std::uint32_t i = 0; i < wanted.ranges; ++i) {
+        nvme::copy_range one{};
+        std::memcpy(&one, list.data() + i * sizeof one, sizeof one);
+        const std::uint64_t count = one.nlb.value() + 1u;
+        if (!nvme::lba_range_fits(one.slba.value(), count, blocks) ||
+            !nvme::lba_range_fits(to, count, blocks))
+            return sc::lba_out_of_range;
+        std::memmove(media_.data() + (first + to) * card_.block_bytes,
+                     media_.data() + (first + one.slba.value()) * card_.block_bytes,
+                     count * card_.block_bytes);
+        to += count;
+    }
+    return sc::success;
 }
 
 // --- DMA -----------------------------------------------------------------------------------------

@@ -134,6 +134,7 @@ class fake_drive {
     void send_pending_interrupts();
     [[nodiscard]] bool masked(int vector) const;
     nvme::status io(const nvme::sqe& command);
+    nvme::status copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks);
     void post(std::uint16_t qid, std::uint16_t cid, nvme::status status, std::uint32_t dw0);
     void post_raw(std::uint16_t qid, std::uint16_t cid, std::uint16_t sqid, std::uint16_t sqhd,
                   nvme::status status, std::uint32_t dw0);

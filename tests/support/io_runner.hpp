@@ -103,6 +103,17 @@ class io_runner {
         op.ranges = ranges;
         return run(op);
     }
+    /// `sources`, one after the other, to `first`.
+    nvme::status copy(std::vector<backend::block_range> sources, std::uint64_t first,
+                      bool fua = false) {
+        test_op op;
+        op.kind = backend::io_kind::copy;
+        op.ranges = sources;
+        op.first_block = first;
+        for (const backend::block_range& one : sources) op.block_count += one.count;
+        op.fua = fua;
+        return run(op);
+    }
     nvme::status run(test_op& op) {
         channel_.submit(op);
         if (!reactor_.run_until([&op] { return op.finished(); }))

@@ -82,6 +82,10 @@ class spy_channel final : public backend::io_channel, private engine::poller {
         memory_->submit(op);
     }
     void abort(backend::io_op& op) noexcept override { op.cookie = 1; }
+    std::optional<backend::device_health> health() const noexcept override {
+        const std::lock_guard lock(owner_.mutex_);
+        return owner_.health_;
+    }
     std::uint32_t outstanding() const noexcept override {
         return static_cast<std::uint32_t>(held_.size());
     }
@@ -132,6 +136,11 @@ void spy::answer(backend::io_kind kind, std::optional<nvme::status> with) {
     const std::lock_guard lock(mutex_);
     std::erase_if(answers_, [kind](const auto& a) { return a.first == kind; });
     if (with) answers_.emplace_back(kind, *with);
+}
+
+void spy::ail(std::optional<backend::device_health> how) {
+    const std::lock_guard lock(mutex_);
+    health_ = how;
 }
 
 void spy::hold(bool on, bool deaf) {

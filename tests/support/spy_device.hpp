@@ -35,6 +35,8 @@ class spy {
     /// all go, and none stays.
     void hold(bool on, bool deaf = false);
     [[nodiscard]] std::size_t held() const;
+    /// How it says that it is; nullopt: it says nothing.
+    void ail(std::optional<backend::device_health> how);
     /// The device is gone, and says so.  Called on: control reactor (running_target::on_control()).
     void lose(const std::string& reason);
 
@@ -48,6 +50,7 @@ class spy {
     mutable std::mutex mutex_;
     std::vector<spied_op> seen_;
     std::vector<std::pair<backend::io_kind, nvme::status>> answers_;
+    std::optional<backend::device_health> health_;
     bool holding_ = false;
     bool deaf_ = false;
     class spy_device* device_ = nullptr;

@@ -47,11 +47,36 @@ struct memory_options {
     friend bool operator==(const memory_options&, const memory_options&) = default;
 };
 
+/// Drives by where they are and by what they say of themselves, in the patterns of a shell; an
+/// empty one matches all.
+struct drive_pattern {
+    std::string address = {};
+    std::string serial = {};
+    std::string model = {};
+    friend bool operator==(const drive_pattern&, const drive_pattern&) = default;
+};
+
+/// What becomes of a drive that arrives and has no device.
+struct attach_rule {
+    drive_pattern which = {};
+    std::string subsystem = {};     ///< that gets its first namespace; empty: a device is all
+    core::namespace_spec use = {};  ///< how that is served when its drive is lost
+    friend bool operator==(const attach_rule&, const attach_rule&) = default;
+};
+
+struct drive_options {
+    /// The drives that may be taken; none: all of them.
+    std::optional<std::vector<drive_pattern>> allow = std::nullopt;
+    std::vector<attach_rule> auto_attach = {};
+    friend bool operator==(const drive_options&, const drive_options&) = default;
+};
+
 /// What a change of which needs a restart.
 struct daemon_options {
     admin_options admin;
     core_options cores;
     memory_options memory;
+    drive_options drives;
     std::string log_level = "info";  ///< trace debug info warn error
     std::string state_dir = {};      ///< of the journal; empty: beside the config file
     core::target_options target;

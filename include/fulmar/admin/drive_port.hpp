@@ -28,6 +28,7 @@ struct drive_event {
 struct drive_report {
     std::string address;
     bool present = false;  ///< the bus has it
+    bool allowed = true;   ///< the configuration lets Fulmar take a drive there
     std::string slot;      ///< of the hot-plug slot; empty: none
     std::string driver;    ///< "nvme", "vfio-pci"; empty: none
     std::optional<int> iommu_group;
@@ -40,8 +41,8 @@ struct drive_report {
     std::string firmware;
     std::string subsystem_nqn;       ///< of the drive itself, as the kernel's driver tells it
     std::vector<std::string> disks;  ///< its namespaces under the kernel's driver: "nvme0n1"
-    // Of Fulmar's device that stands on it; `name` is empty when there is none.
-    std::string name;
+    std::vector<std::string> names;  ///< of Fulmar's devices that stand on it, a namespace each
+    // What they share; without meaning when there are none.
     std::string state;  ///< "absent" "attaching" "linking" "ready" "releasing"
     std::uint64_t in_state_ms = 0;
     bool detached = false;  ///< an operator wants it to stay away

@@ -10,9 +10,29 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace fulmar::backend {
+
+/// What one copy may be made of (NVM Command Set 1.0, MSRC, MSSRL, MCL).
+struct copy_bounds {
+    std::uint32_t ranges = 0;        ///< 0: the device copies nothing, and core answers so
+    std::uint32_t range_blocks = 0;  ///< of one source range
+    std::uint32_t blocks = 0;        ///< of all of them
+    friend bool operator==(const copy_bounds&, const copy_bounds&) = default;
+};
+
+/// What a device says of its own condition (NVMe Base 2.0, SMART / Health Information log).
+struct device_health {
+    std::uint8_t critical_warning = 0;  ///< bits of nvme::critical_warning
+    std::uint16_t temperature_kelvin = 0;
+    std::uint8_t available_spare_percent = 100;
+    std::uint8_t spare_threshold_percent = 0;
+    std::uint8_t used_percent = 0;
+    std::uint64_t media_errors = 0;
+    friend bool operator==(const device_health&, const device_health&) = default;
+};
 
 /// What never changes while a device exists, but for `block_count` (resize).
 struct geometry {
@@ -21,7 +41,10 @@ struct geometry {
     bool volatile_write_cache = false;  ///< true: only FUA and flush make data durable
     bool deallocate = false;
     bool deallocated_reads_zero = false;
-    bool write_zeroes = true;              ///< false: core answers invalid opcode
+    bool write_zeroes = true;  ///< false: core answers invalid opcode
+    bool compare = true;       ///< likewise
+    bool verify = true;        ///< likewise
+    copy_bounds copy{};
     std::uint32_t max_transfer_bytes = 0;  ///< 0: no bound of its own
     std::uint32_t optimal_io_blocks = 0;   ///< 0: unknown
 };
@@ -66,6 +89,9 @@ class io_channel {
         (void)block_count;
         return nullptr;
     }
+
+    /// How the device is, as it last said; nothing where it says nothing.
+    [[nodiscard]] virtual std::optional<device_health> health() const noexcept { return {}; }
 
     /// Operations taken and not completed.
     [[nodiscard]] virtual std::uint32_t outstanding() const noexcept = 0;

@@ -11,13 +11,22 @@
 
 namespace fulmar::backend {
 
-enum class io_kind : std::uint8_t { read, write, flush, write_zeroes, deallocate, compare, verify };
+enum class io_kind : std::uint8_t {
+    read,
+    write,
+    flush,
+    write_zeroes,
+    deallocate,
+    compare,
+    verify,
+    copy  ///< `ranges`, one after the other, to first_block: block_count blocks in all
+};
 
 /// Answers an operation that a device has because it is lost, or was lost before: what the host is
 /// told then is not the device's to choose.
 inline constexpr nvme::status device_gone = nvme::sc::internal_path_error;
 
-/// A range of a deallocate, in logical blocks.
+/// A range of a deallocate or a source of a copy, in logical blocks.
 struct block_range {
     std::uint64_t first = 0;
     std::uint32_t count = 0;
@@ -31,12 +40,12 @@ struct io_op {
     using completion = void (*)(io_op&, nvme::status) noexcept;
 
     io_kind kind = io_kind::read;
-    bool fua = false;               ///< write, write_zeroes: durable before completion
+    bool fua = false;               ///< write, write_zeroes, copy: durable before completion
     std::uint64_t first_block = 0;  ///< in logical blocks of the device
     std::uint32_t block_count = 0;  ///< 1-based
     std::span<const iovec>
         data{};  ///< read: filled; write, compare: source. Its bytes equal block_count blocks
-    std::span<const block_range> ranges{};  ///< deallocate
+    std::span<const block_range> ranges{};  ///< deallocate, copy
     completion done = nullptr;
 
     // The channel's, while it holds the op.

@@ -66,15 +66,9 @@ struct drive_counters {
 };
 
 /// What a drive says of its own condition (NVMe Base 2.0, SMART / Health Information log).
-struct drive_health {
-    std::uint8_t critical_warning = 0;  ///< bits of nvme::critical_warning
-    std::uint16_t temperature_kelvin = 0;
-    std::uint8_t available_spare_percent = 0;
-    std::uint8_t spare_threshold_percent = 0;
-    std::uint8_t used_percent = 0;
+struct drive_health : device_health {
     std::uint64_t power_on_hours = 0;
     std::uint64_t unsafe_shutdowns = 0;
-    std::uint64_t media_errors = 0;
     std::uint64_t error_log_entries = 0;
 };
 
@@ -173,6 +167,18 @@ class pcie_roster {
     std::vector<pcie_device*> devices_;
 };
 
+/// Which drives may be taken. Called on: any thread; does not change.
+class drive_filter {
+  public:
+    /// Some drive may be taken there: what it must say of itself is asked later.
+    [[nodiscard]] virtual bool allows_place(const vfio::pci_address& where) const noexcept = 0;
+    [[nodiscard]] virtual bool allows(const vfio::pci_address& where, std::string_view serial,
+                                      std::string_view model) const noexcept = 0;
+
+  protected:
+    ~drive_filter() = default;
+};
+
 /// What every drive uses. All of it outlives the devices.
 struct pcie_environment {
     engine::reactor* control = nullptr;
@@ -181,12 +187,13 @@ struct pcie_environment {
     std::vector<std::span<std::byte>> memory{};  ///< what operations may point to: page aligned
     pcie_roster* roster = nullptr;               ///< may be null
     drive_observer* observer = nullptr;          ///< may be null
+    const drive_filter* filter = nullptr;        ///< null: every drive may be taken
 };
 
 /// Begins to bring the drive up, and returns at once: until the listener is told that it is there
 /// the device is lost. Devices of one roster at one address share the drive, one namespace each.
 /// Called on: control reactor. Errors: no_memory; conflict (they name different serials, or the
-/// same namespace); limit_reached (namespaces of a drive).
+/// same namespace); limit_reached (namespaces of a drive); permission_denied (the filter).
 result<std::unique_ptr<pcie_device>> make_pcie_device(const pcie_options& options,
                                                       const pcie_environment& environment);
 

@@ -38,7 +38,10 @@ inline constexpr std::size_t least_max_transfer_bytes = 64 * 1024;
 inline constexpr std::size_t default_in_capsule_bytes = 8 * 1024;
 inline constexpr std::size_t max_in_capsule_bytes = chunk_bytes;
 inline constexpr std::uint32_t max_chunks_per_request = max_transfer_bytes / chunk_bytes;
-inline constexpr std::uint32_t max_dsm_ranges = 256;  ///< NVM Command Set, Dataset Management
+inline constexpr std::uint32_t max_dsm_ranges = 256;   ///< NVM Command Set, Dataset Management
+inline constexpr std::uint32_t max_copy_ranges = 128;  ///< sources of a Copy: a page of descriptors
+inline constexpr std::size_t max_copy_bytes =
+    1024 * 1024;  ///< of a Copy that is carried out here: as much as a Write moves
 
 // Queues.
 inline constexpr std::uint32_t default_queue_depth =
@@ -79,6 +82,8 @@ inline constexpr std::uint32_t pending_operations_per_subsystem = 4096;
 inline constexpr std::size_t resident_before_connect_bytes = 32 * 1024;
 
 // Drives of this machine.
+inline constexpr std::uint32_t max_drive_patterns =
+    256;  ///< in the list of drives that are allowed; and rules for those that arrive
 inline constexpr std::uint32_t drive_history = 16;         ///< events that are told with a drive
 inline constexpr std::uint32_t max_drive_histories = 256;  ///< places on the bus that have one
 inline constexpr std::uint32_t max_drive_jobs =

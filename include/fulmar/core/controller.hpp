@@ -172,10 +172,12 @@ class controller {
     void get_features(request& r) noexcept;
     /// Defaults everywhere, as a controller reset wants it.
     void reset_features() noexcept;
-    [[nodiscard]] bool temperature_out_of_bounds() const noexcept;
+    [[nodiscard]] bool temperature_out_of_bounds(std::uint16_t kelvin) const noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;
     void raise(nvme::async_event event) noexcept;
+    [[nodiscard]] backend::device_health health() const noexcept;
+    void look_at_health() noexcept;
     void log_read(nvme::lid page) noexcept;
     void deliver_events() noexcept;
     void drop_async_events(nvme::status with) noexcept;
@@ -249,7 +251,8 @@ class controller {
         bool raised = false;  // to be delivered
         bool masked = false;  // delivered, and the log not read since
     };
-    std::array<pending_event, 4> events_;  // namespace attributes, ANA, discovery, temperature
+    std::array<pending_event, 6> events_;  // as in async_event.cpp
+    std::uint8_t warned_ = 0;              // critical warnings that events were raised for
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
 

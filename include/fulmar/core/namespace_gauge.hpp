@@ -13,7 +13,8 @@ namespace fulmar::core {
 struct alignas(limits::cache_line) namespace_gauge {
     std::atomic<std::uint32_t> outstanding{0};  ///< past the gate and not answered
     std::atomic<std::uint32_t> parked{0};
-    std::atomic<std::uint32_t> abandoned{0};  ///< answered, and at the backend still
+    std::atomic<std::uint32_t> abandoned{0};    ///< answered, and at the backend still
+    std::atomic<std::uint32_t> quarantined{0};  ///< chunks of the pool that those keep
 };
 
 }  // namespace fulmar::core

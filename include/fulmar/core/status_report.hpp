@@ -26,9 +26,10 @@ struct namespace_status {
     std::uint64_t block_count = 0;
     std::uint32_t block_bytes = 0;
     // Over all poll groups; as they were a moment ago.
-    std::uint64_t outstanding = 0;  ///< past the gate and not answered
-    std::uint64_t parked = 0;       ///< waiting for the gate to open
-    std::uint64_t abandoned = 0;    ///< answered, and at the backend still
+    std::uint64_t outstanding = 0;        ///< past the gate and not answered
+    std::uint64_t parked = 0;             ///< waiting for the gate to open
+    std::uint64_t abandoned = 0;          ///< answered, and at the backend still
+    std::uint64_t quarantined_bytes = 0;  ///< what those keep of the buffers
     struct place {
         std::uint32_t reactor = 0;
         std::uint64_t outstanding = 0;

@@ -62,6 +62,7 @@ struct namespace_entry {
     intrusive_list<request, &request::list> starving;  ///< inside the gate, and beyond the share
     list_hook starving_hook{};                         ///< in the group's list while there are any
     std::uint32_t abandoned = 0;       ///< tasks still at the backend whose request was given up
+    std::uint32_t quarantined = 0;     ///< chunks that those keep, which the share counts
     namespace_gauge* gauge = &unseen;  ///< where others look; nobody does once it is buried
     namespace_gauge unseen;
     /// Lets other threads see what has changed.
@@ -69,7 +70,10 @@ struct namespace_entry {
         gauge->outstanding.store(gate.inside, std::memory_order_relaxed);
         gauge->parked.store(gate.parked, std::memory_order_relaxed);
     }
-    void show_abandoned() noexcept { gauge->abandoned.store(abandoned, std::memory_order_relaxed); }
+    void show_abandoned() noexcept {
+        gauge->abandoned.store(abandoned, std::memory_order_relaxed);
+        gauge->quarantined.store(quarantined, std::memory_order_relaxed);
+    }
     /// Tells the control reactor that the device stays in use, and later that it is free.
     struct notice : engine::message {
         notice(namespace_entry& e, handler on_arrival) noexcept : message(on_arrival), entry(&e) {}

@@ -122,7 +122,8 @@ void file_channel::start(io_op& op) noexcept {
         case io_kind::write_zeroes: return begin_zeroing(s, offset, bytes);
         case io_kind::deallocate: return next_range(s);
         case io_kind::compare:
-        case io_kind::verify: return want_scratch(s);
+        case io_kind::verify:
+        case io_kind::copy: return want_scratch(s);
     }
 }
 
@@ -293,22 +294,41 @@ void file_channel::range_zeroed(slot& s) noexcept {
     finish(s, sc::success);
 }
 
-// Compare and verify read piece by piece into memory of the channel, one operation at a time.
+// Compare, verify and copy read piece by piece into memory of the channel, one operation at a time.
 void file_channel::want_scratch(slot& s) noexcept {
     scratch_queue_.push_back(s);
     if (&scratch_queue_.front() == &s) read_piece(s);
 }
 
+// What is left from `at` on of the block range that lies there.
+file_channel::extent file_channel::source_of(const io_op& op, std::uint64_t at) const noexcept {
+    const unsigned shift = device_.shift();
+    if (op.kind != io_kind::copy)
+        return {(op.first_block << shift) + at, (std::uint64_t{op.block_count} << shift) - at};
+    for (const block_range& range : op.ranges) {
+        const std::uint64_t bytes = std::uint64_t{range.count} << shift;
+        if (at < bytes) return {(range.first << shift) + at, bytes - at};
+        at -= bytes;
+    }
+    return {};
+}
+
 void file_channel::read_piece(slot& s) noexcept {
     const io_op& op = *s.op;
     const std::uint64_t total = std::uint64_t{op.block_count} << device_.shift();
-    if (s.at == total) return finish(s, sc::success);
+    if (s.at == total) {
+        if (!op.fua) return finish(s, sc::success);
+        slot* const next = leave_queue(s);
+        want_sync(s);
+        return next != nullptr ? read_piece(*next) : void();
+    }
     if (s.aborted) return finish(s, sc::aborted_by_request);
-    const std::uint64_t piece = std::min<std::uint64_t>(total - s.at, scratch_bytes);
+    const extent from = source_of(op, s.at);
+    const std::uint64_t piece = std::min<std::uint64_t>(from.bytes, scratch_bytes);
     s.vector = {.iov_base = scratch_.data(), .iov_len = piece};
     s.kind = file_op_kind::read;
     s.fd = device_.file().fd();
-    s.offset = (op.first_block << device_.shift()) + s.at;
+    s.offset = from.offset;
     s.length = piece;
     s.vectors = {&s.vector, 1};
     s.durable = false;
@@ -326,6 +346,21 @@ void file_channel::piece_read(slot& s, std::int64_t result) noexcept {
         if (!expected.equals(scratch_.data(), s.length))
             return finish(s, sc::compare_failure.no_retry());
     }
+    if (s.op->kind == io_kind::copy) {
+        if (s.aborted) return finish(s, sc::aborted_by_request);
+        s.kind = file_op_kind::write;
+        s.offset = (s.op->first_block << device_.shift()) + s.at;
+        s.next = &file_channel::piece_written;
+        return files_.submit(s);
+    }
+    s.at += s.length;
+    read_piece(s);
+}
+
+void file_channel::piece_written(slot& s, std::int64_t result) noexcept {
+    if (result < 0) return fail(s, result);
+    if (static_cast<std::uint64_t>(result) != s.length)
+        return finish(s, sc::write_fault.no_retry());
     s.at += s.length;
     read_piece(s);
 }
@@ -347,16 +382,19 @@ void file_channel::fail(slot& s, std::int64_t result) noexcept {
     finish(s, status_of(error, s.op->kind));
 }
 
+// From whichever queue it is in. Who may have the scratch memory now, if that was its.
+file_channel::slot* file_channel::leave_queue(slot& s) noexcept {
+    if (!s.queue_hook.is_linked()) return nullptr;
+    const bool had_scratch = !scratch_queue_.empty() && &scratch_queue_.front() == &s;
+    scratch_queue_.erase(slot_list::s_iterator_to(s));
+    return had_scratch && !scratch_queue_.empty() ? &scratch_queue_.front() : nullptr;
+}
+
 // Last of all the answer: it may end in the destruction of this channel.
 void file_channel::finish(slot& s, nvme::status status) noexcept {
     io_op& op = *s.op;
     s.op = nullptr;
-    slot* next_reader = nullptr;
-    if (s.queue_hook.is_linked()) {
-        const bool had_scratch = !scratch_queue_.empty() && &scratch_queue_.front() == &s;
-        scratch_queue_.erase(slot_list::s_iterator_to(s));  // from whichever queue it is in
-        if (had_scratch && !scratch_queue_.empty()) next_reader = &scratch_queue_.front();
-    }
+    slot* const next_reader = leave_queue(s);
     s.free_next = std::exchange(free_, &s);
     --outstanding_;
     if (next_reader != nullptr) read_piece(*next_reader);

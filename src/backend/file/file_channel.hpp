@@ -41,6 +41,10 @@ class file_channel final : public io_channel {
         slot* free_next = nullptr;
         list_hook queue_hook{};  // in one of the queues below
     };
+    struct extent {
+        std::uint64_t offset = 0;
+        std::uint64_t bytes = 0;
+    };
     using op_list = intrusive_list<io_op, &io_op::hook>;
     using slot_list = intrusive_list<slot, &slot::queue_hook>;
     struct sync_op final : engine::file_op {
@@ -62,6 +66,7 @@ class file_channel final : public io_channel {
     void zeroed(slot& s, std::int64_t result) noexcept;
     void zeros_written(slot& s, std::int64_t result) noexcept;
     void piece_read(slot& s, std::int64_t result) noexcept;
+    void piece_written(slot& s, std::int64_t result) noexcept;
 
     void begin_zeroing(slot& s, std::uint64_t offset, std::uint64_t length) noexcept;
     void write_zeros(slot& s) noexcept;
@@ -73,6 +78,8 @@ class file_channel final : public io_channel {
     [[nodiscard]] int sync_fd() noexcept;
     void want_scratch(slot& s) noexcept;
     void read_piece(slot& s) noexcept;
+    [[nodiscard]] extent source_of(const io_op& op, std::uint64_t at) const noexcept;
+    slot* leave_queue(slot& s) noexcept;
     void fail(slot& s, std::int64_t result) noexcept;
     void finish(slot& s, nvme::status status) noexcept;
     [[nodiscard]] bool past_cache(const slot& s) const noexcept;
@@ -80,7 +87,7 @@ class file_channel final : public io_channel {
 
     file_device& device_;
     engine::file_io& files_;
-    mem::dma_region scratch_;  // what compare and verify read into, one at a time
+    mem::dma_region scratch_;  // what compare, verify and copy read into, one at a time
     slot_list scratch_queue_;  // its user in front, and those who want it
     sync_op sync_;             // one at a time: see file_channel.cpp
     int sync_fd_ = -1;

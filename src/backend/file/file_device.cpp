@@ -76,6 +76,7 @@ geometry file_device::geometry() const noexcept {
             .volatile_write_cache = true,
             .deallocate = file_->can_deallocate(),
             .deallocated_reads_zero = file_->can_deallocate(),
+            .copy = copied_here(1u << shift_),
             .optimal_io_blocks = 4096u >> shift_};
 }
 

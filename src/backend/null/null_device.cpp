@@ -25,7 +25,8 @@ class null_device final : public device {
         return {.block_bytes = block_bytes_,
                 .block_count = blocks_.load(std::memory_order_acquire),
                 .deallocate = true,
-                .deallocated_reads_zero = true};
+                .deallocated_reads_zero = true,
+                .copy = copied_here(block_bytes_)};
     }
     const device_identity& identity() const noexcept override { return identity_; }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;

@@ -236,6 +236,9 @@ bool channel::issue_command(job& j, std::uint32_t slot) noexcept {
         nvme::encode_dataset_management(
             command, {.ranges = ranges, .attributes = nvme::dsm_attribute::deallocate});
         command.set_prps(queue.list_of(slot).address, 0);
+    } else if (op.kind == io_kind::copy) {
+        encode_sources(op.ranges, queue.page_of(slot));
+        command.set_prps(queue.list_of(slot).address, 0);
     } else if (moves_data(op.kind)) {
         good = point_to_data(command, op, std::uint64_t{j.issued} * block_bytes,
                              std::uint64_t{blocks} * block_bytes, slot);

@@ -110,6 +110,9 @@ class channel final : public io_channel {
 
     void submit(io_op& op) noexcept override;
     void abort(io_op& op) noexcept override;
+    [[nodiscard]] std::optional<device_health> health() const noexcept override {
+        return namespace_.health.read();
+    }
     [[nodiscard]] std::uint32_t outstanding() const noexcept override { return outstanding_; }
 
     // For channel_place.

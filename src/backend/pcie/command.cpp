@@ -20,6 +20,7 @@ nvme::io_opcode opcode_of(io_kind kind) noexcept {
         case io_kind::deallocate: return nvme::io_opcode::dataset_management;
         case io_kind::compare: return nvme::io_opcode::compare;
         case io_kind::verify: return nvme::io_opcode::verify;
+        case io_kind::copy: return nvme::io_opcode::copy;
     }
     return nvme::io_opcode::flush;
 }
@@ -36,6 +37,7 @@ nvme::status can_do(io_kind kind, const drive_description& drive) noexcept {
         case io_kind::deallocate: needed = nvme::oncs::dataset_management; break;
         case io_kind::compare: needed = nvme::oncs::compare; break;
         case io_kind::verify: needed = nvme::oncs::verify; break;
+        case io_kind::copy: needed = nvme::oncs::copy; break;
     }
     return (drive.oncs & needed) != 0 ? sc::success : sc::invalid_opcode.no_retry();
 }
@@ -52,6 +54,12 @@ nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
     command.opcode = static_cast<std::uint8_t>(opcode_of(op.kind));
     command.nsid = nsid;
     if (op.kind == io_kind::flush || op.kind == io_kind::deallocate) return command;
+    if (op.kind == io_kind::copy) {
+        nvme::encode_copy(command, {.sdlba = op.first_block,
+                                    .ranges = static_cast<std::uint32_t>(op.ranges.size()),
+                                    .fua = op.fua});
+        return command;
+    }
     const bool writes = op.kind == io_kind::write || op.kind == io_kind::write_zeroes;
     nvme::encode_block_range(
         command, {.slba = op.first_block + skip, .blocks = blocks, .fua = writes && op.fua});
@@ -70,6 +78,15 @@ std::uint32_t encode_ranges(std::span<const block_range> ranges,
         ++count;
     }
     return count;
+}
+
+void encode_sources(std::span<const block_range> ranges, std::span<std::byte> page) noexcept {
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        nvme::copy_range wire{};
+        wire.slba = ranges[i].first;
+        wire.nlb = static_cast<std::uint16_t>(ranges[i].count - 1);
+        std::memcpy(page.data() + i * sizeof wire, &wire, sizeof wire);
+    }
 }
 
 nvme::status translate(nvme::status from_drive) noexcept {

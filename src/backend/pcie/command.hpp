@@ -27,6 +27,9 @@ namespace fulmar::backend::pcie {
 [[nodiscard]] std::uint32_t encode_ranges(std::span<const block_range> ranges,
                                           std::span<std::byte> page) noexcept;
 
+/// Puts the sources of a copy into `page`, which has room for limits::max_copy_ranges.
+void encode_sources(std::span<const block_range> ranges, std::span<std::byte> page) noexcept;
+
 /// What a host may be told: the drive's own paths, queues and error log are none of its business.
 [[nodiscard]] nvme::status translate(nvme::status from_drive) noexcept;
 

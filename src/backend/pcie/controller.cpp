@@ -403,6 +403,10 @@ result<namespace_description> read_namespace(std::uint32_t nsid,
     out.eui64 = ns.eui64;
     out.optimal_io_blocks = ns.noiob.value();
     out.deallocated_reads_zero = (ns.dlfeat & 7u) == nvme::dlfeat::reads_zero;
+    if (ns.mssrl.value() != 0 && ns.mcl.value() != 0)
+        out.copy = {.ranges = std::min<std::uint32_t>(ns.msrc + 1u, limits::max_copy_ranges),
+                    .range_blocks = ns.mssrl.value(),
+                    .blocks = ns.mcl.value()};
     return out;
 }
 

@@ -5,6 +5,7 @@
 #include "controller_states.hpp"
 #include "queue_pair.hpp"
 
+#include <fulmar/backend/device.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/nvme/identify.hpp>
@@ -30,6 +31,7 @@ struct namespace_description {
     std::uint64_t block_count = 0;
     std::uint32_t optimal_io_blocks = 0;
     bool deallocated_reads_zero = false;
+    copy_bounds copy{};               ///< as far as the drive knows Copy at all
     std::optional<error> unusable{};  ///< why; then only `nsid` means anything
 };
 

@@ -163,11 +163,11 @@ void drive::tell(drive_occurrence what, loss_cause cause, std::string_view detai
         environment_.observer->on_drive_event(options_, what, cause, detail);
 }
 
-void drive::refuse(std::string reason) noexcept {
+void drive::refuse(std::string reason, loss_cause cause) noexcept {
     reason_ = std::move(reason);
     if (reason_ == refused_) return;
     refused_ = reason_;
-    tell(drive_occurrence::refused, loss_cause::none, reason_);
+    tell(drive_occurrence::refused, cause, reason_);
 }
 
 channel_place* drive::place_of(const engine::reactor& r) noexcept {
@@ -345,7 +345,7 @@ void drive::note_loss(loss_cause cause, std::string reason) noexcept {
     if (cause == loss_cause::bring_up_failed) return refuse(reason_);
     ++losses_;
     ++counters_.losses[static_cast<std::size_t>(cause)];
-    if (cause == loss_cause::other_drive) return refuse(reason_);
+    if (cause == loss_cause::other_drive) return refuse(reason_, cause);
     if (cause != loss_cause::detached) tell(drive_occurrence::lost, cause, reason_);
 }
 

@@ -140,7 +140,7 @@ class drive final : private admin_listener {
     void look_at_drain() noexcept;
     void end_drain() noexcept;
     void tell(drive_occurrence what, loss_cause cause, std::string_view detail) noexcept;
-    void refuse(std::string reason) noexcept;
+    void refuse(std::string reason, loss_cause cause = loss_cause::none) noexcept;
     void link_all(bool up) noexcept;
     [[nodiscard]] bool links_home() const noexcept;
     void on_link_home(link& l) noexcept;

@@ -69,6 +69,12 @@ result<void> drive::recognise(const drive_description& found) const {
                                 options_.address.text(), found.serial, expected),
                     {}, "put the right one in, or delete this device and create another");
     };
+    if (environment_.filter != nullptr &&
+        !environment_.filter->allows(options_.address, found.serial, found.model))
+        return fail(errc::conflict,
+                    fmt::format("the configuration does not allow {} {} at {}", found.model,
+                                found.serial, options_.address.text()),
+                    {}, "see /drives/allow there");
     if (!options_.serial.empty() && found.serial != options_.serial) return other(options_.serial);
     if (known_ && (found.serial != serial_ || found.model != model_)) return other(serial_);
     return {};
@@ -113,6 +119,9 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
                        .deallocate = (about.oncs & nvme::oncs::dataset_management) != 0,
                        .deallocated_reads_zero = found.deallocated_reads_zero,
                        .write_zeroes = (about.oncs & nvme::oncs::write_zeroes) != 0,
+                       .compare = (about.oncs & nvme::oncs::compare) != 0,
+                       .verify = (about.oncs & nvme::oncs::verify) != 0,
+                       .copy = (about.oncs & nvme::oncs::copy) != 0 ? found.copy : copy_bounds{},
                        .optimal_io_blocks = found.optimal_io_blocks};
     ns.known = true;
     ns.reason.clear();
@@ -186,15 +195,16 @@ void drive::on_namespace(std::uint32_t nsid, const nvme::identify_namespace& pag
 void drive::on_smart(const nvme::smart_log& page) noexcept {
     const unsigned before = health_ ? health_->critical_warning : 0u;
     const std::uint64_t errors_before = health_ ? health_->error_log_entries : 0;
-    health_ = {.critical_warning = page.critical_warning,
-               .temperature_kelvin = page.temperature_kelvin.value(),
-               .available_spare_percent = page.available_spare_percent,
-               .spare_threshold_percent = page.spare_threshold_percent,
-               .used_percent = page.used_percent,
-               .power_on_hours = page.power_on_hours.low.value(),
-               .unsafe_shutdowns = page.unsafe_shutdowns.low.value(),
-               .media_errors = page.media_errors.low.value(),
-               .error_log_entries = page.error_log_entries.low.value()};
+    health_ = drive_health{{.critical_warning = page.critical_warning,
+                            .temperature_kelvin = page.temperature_kelvin.value(),
+                            .available_spare_percent = page.available_spare_percent,
+                            .spare_threshold_percent = page.spare_threshold_percent,
+                            .used_percent = page.used_percent,
+                            .media_errors = page.media_errors.low.value()},
+                           page.power_on_hours.low.value(),
+                           page.unsafe_shutdowns.low.value(),
+                           page.error_log_entries.low.value()};
+    for (const auto& ns : namespaces_) ns->view.health.show(*health_);
     if ((page.critical_warning & ~before) != 0)
         log::warn("drive {} at {}: {}", options_.name, options_.address.text(), warning());
     if (health_->error_log_entries != errors_before) static_cast<void>(admin_.read_errors());

@@ -119,6 +119,10 @@ result<std::unique_ptr<pcie_device>> make_pcie_device(const pcie_options& option
     if (environment.control == nullptr || environment.provider == nullptr ||
         environment.data.empty())
         return fail(errc::internal, "the environment of drives is incomplete");
+    if (environment.filter != nullptr && !environment.filter->allows_place(options.address))
+        return fail(errc::permission_denied,
+                    fmt::format("the configuration allows no drive at {}", options.address.text()),
+                    "/address", "see /drives/allow there");
     auto made = std::make_unique<pcie_device_impl>(options, environment.roster);
     pcie::drive* const shared = drive_at(environment.roster, options.address);
     if (shared == nullptr) {

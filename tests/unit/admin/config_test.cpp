@@ -342,7 +342,8 @@ TEST(Config, NamesTheSectionsThatNeedARestart) {
     EXPECT_TRUE(changed_options(a, b).empty());
     b.cores.data = 2;
     b.target.send_stall_s = 1;
-    EXPECT_THAT(changed_options(a, b), testing::ElementsAre("/cores", "/timeouts"));
+    b.drives.allow.emplace();
+    EXPECT_THAT(changed_options(a, b), testing::ElementsAre("/cores", "/drives", "/timeouts"));
 }
 
 }  // namespace

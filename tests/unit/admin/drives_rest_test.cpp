@@ -31,7 +31,7 @@ struct DrivesRest : testing_support::rest_fixture {
                 .status,
             201);
         drives.edit(0, [](drive_report& one) {
-            one.name = "d1";
+            one.names = {"d1"};
             one.state = "ready";
             one.driver = "vfio-pci";
         });
@@ -101,6 +101,24 @@ TEST_F(DrivesRest, ADetachIsAnsweredWhenTheKernelHasTheDrive) {
         EXPECT_FALSE(fake.spec().devices[0].detached);
         drives.edit(0, [](drive_report& one) { one.state = "releasing"; });
     }
+}
+
+TEST_F(DrivesRest, AllDevicesOfADriveAreTakenAwayAndComeBackTogether) {
+    configure();
+    ASSERT_EQ(ask("POST", "/v1/devices",
+                  R"({"name":"d2","type":"pcie","address":"0000:0b:00.0","drive_nsid":2})")
+                  .status,
+              201);
+    drives.edit(0, [](drive_report& one) {
+        one.names = {"d1", "d2"};
+        one.state = "absent";
+    });
+    const auto detached = ask("POST", at + "/detach");
+    ASSERT_EQ(detached.status, 200) << detached.body;
+    EXPECT_EQ(json::parse(detached.body)["device"]["names"], (json{"d1", "d2"}));
+    for (const auto& device : fake.spec().devices) EXPECT_TRUE(device.detached) << device.name;
+    EXPECT_EQ(ask("POST", at + "/attach").status, 200);
+    for (const auto& device : fake.spec().devices) EXPECT_FALSE(device.detached) << device.name;
 }
 
 TEST_F(DrivesRest, LightsItsSlot) {

@@ -90,7 +90,7 @@ TEST_F(drive_service_test, joins_what_the_bus_and_what_the_device_tell) {
     ASSERT_EQ(all.size(), 2u);
     EXPECT_EQ(all[0].vendor, "0x1b36");
     EXPECT_EQ(all[0].slot, "11");
-    EXPECT_EQ(all[0].name, "");
+    EXPECT_TRUE(all[0].names.empty());
     EXPECT_EQ(all[1].driver, "nvme");
     make();
     ASSERT_TRUE(becomes(backend::drive_state::ready)) << device->status().reason;
@@ -102,7 +102,7 @@ TEST_F(drive_service_test, joins_what_the_bus_and_what_the_device_tell) {
     }
     all = list();
     ASSERT_EQ(all.size(), 2u);
-    EXPECT_EQ(all[0].name, "d1");
+    EXPECT_EQ(all[0].names, std::vector<std::string>{"d1"});
     EXPECT_EQ(all[0].state, "ready");
     EXPECT_EQ(all[0].serial, "FAKE1");
     EXPECT_EQ(all[0].driver, "vfio-pci");

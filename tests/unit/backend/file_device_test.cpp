@@ -176,7 +176,21 @@ struct variant {
     std::uint32_t block_bytes;
     bool direct;
 };
-class FileDeviceContents : public FileDevice, public ::testing::WithParamInterface<variant> {};
+class FileDeviceContents : public FileDevice, public ::testing::WithParamInterface<variant> {
+  protected:
+    /// `count` blocks from `first` and as many from the start, to the middle of the device: more
+    /// than its scratch memory holds at times.
+    void copy_two(std::vector<std::byte>& model, std::uint32_t first, std::uint32_t count,
+                  bool fua) {
+        const std::size_t block = GetParam().block_bytes;
+        const auto middle = static_cast<std::uint32_t>(model.size() / block / 2);
+        count = std::min(count, middle / 2);
+        first = std::min(first, middle - count);
+        ASSERT_EQ(io().copy({{first, count}, {0, count}}, middle, fua), sc::success);
+        std::memcpy(&model[middle * block], &model[first * block], count * block);
+        std::memcpy(&model[(middle + count) * block], model.data(), count * block);
+    }
+};
 
 // Every operation against a plain copy of the contents.
 TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
@@ -192,7 +206,7 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
         const std::span<std::byte> expected =
             std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
         const std::size_t piece = random() % 2 == 0 ? SIZE_MAX : 16384;
-        switch (random() % 7) {
+        switch (random() % 8) {
             case 0:
             case 1: {
                 buffer data(expected.size(), static_cast<unsigned>(step));
@@ -223,6 +237,9 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
                 ASSERT_EQ(io().compare(first, count, data), sc::compare_failure.no_retry());
                 break;
             }
+            case 6:
+                ASSERT_NO_FATAL_FAILURE(copy_two(model, first, count, random() % 4 == 0));
+                break;
             default:
                 if (random() % 4 == 0) {
                     ASSERT_EQ(io().flush(), sc::success);

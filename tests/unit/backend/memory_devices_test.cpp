@@ -91,7 +91,7 @@ TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
         const std::span<std::byte> expected =
             std::span(model).subspan(std::size_t{first} * block, std::size_t{count} * block);
         const std::size_t piece = random() % 2 == 0 ? SIZE_MAX : 300 + random() % 9000;
-        switch (random() % 6) {
+        switch (random() % 7) {
             case 0: {
                 auto data = pattern(expected.size(), static_cast<unsigned>(step));
                 ASSERT_EQ(io.write(first, count, data, random() % 2 == 0, piece), sc::success);
@@ -118,6 +118,21 @@ TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
                 ASSERT_EQ(io.compare(first, count, data), sc::success);
                 data[random() % data.size()] ^= std::byte{1};
                 ASSERT_EQ(io.compare(first, count, data), sc::compare_failure.no_retry());
+                break;
+            }
+            case 5: {  // two sources, one after the other
+                const auto half = std::min(count, blocks / 4);
+                const auto other = static_cast<std::uint32_t>(random() % (blocks - half + 1));
+                const auto to = static_cast<std::uint32_t>(random() % (blocks - 2 * half + 1));
+                if (first + half > blocks) break;
+                const bool meets = to < other + half && other < to + 2 * half;
+                const bool meets_first = to < first + half && first < to + 2 * half;
+                if (meets || meets_first) break;  // what comes out then is nobody's promise
+                ASSERT_EQ(io.copy({{first, half}, {other, half}}, to), sc::success);
+                std::memcpy(&model[std::size_t{to} * block], &model[std::size_t{first} * block],
+                            std::size_t{half} * block);
+                std::memcpy(&model[std::size_t{to + half} * block],
+                            &model[std::size_t{other} * block], std::size_t{half} * block);
                 break;
             }
             default:

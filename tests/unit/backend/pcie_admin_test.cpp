@@ -86,6 +86,7 @@ TEST_F(pcie_admin_test, what_a_host_aborts_is_aborted_at_the_drive) {
 
 TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
     open();
+    EXPECT_FALSE(channel->health());
     ASSERT_TRUE(reactor.run_until([&] { return device->status().health.has_value(); }));
     EXPECT_EQ(device->status().health->critical_warning, 0);
     EXPECT_EQ(device->note(), "");
@@ -101,6 +102,12 @@ TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
     ASSERT_TRUE(reactor.run_until([&] { return device->status().health->critical_warning != 0; }));
     EXPECT_EQ(device->status().events, 1u);
     EXPECT_EQ(device->status().health->media_errors, 7u);
+    EXPECT_EQ(channel->health(), (backend::device_health{.critical_warning = page.critical_warning,
+                                                         .temperature_kelvin = 300,
+                                                         .available_spare_percent = 3,
+                                                         .spare_threshold_percent = 10,
+                                                         .media_errors = 7}))
+        << "for whoever answers hosts";
     EXPECT_NE(device->note().find("little spare is left"), std::string::npos) << device->note();
     EXPECT_TRUE(event_asked()) << "for the next one";
 }

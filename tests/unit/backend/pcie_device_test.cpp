@@ -138,6 +138,30 @@ TEST_F(pcie_device_test, every_other_command_means_what_it_says) {
     EXPECT_TRUE(io().read(8192, 1, piece(0, 512)).is(nvme::sc::lba_out_of_range));
 }
 
+TEST_F(pcie_device_test, copies_and_verifies_where_the_drive_can) {
+    open();
+    EXPECT_EQ(device->geometry().copy, backend::copy_bounds{}) << "this one cannot";
+    EXPECT_FALSE(device->geometry().verify);
+    EXPECT_TRUE(io().copy({{0, 8}}, 100).is(nvme::sc::invalid_opcode));
+    fake_drive::options able;
+    able.oncs = 0x18d;  // and Verify, and Copy
+    restart(able);
+    EXPECT_EQ(device->geometry().copy,
+              (backend::copy_bounds{.ranges = 16, .range_blocks = 64, .blocks = 256}));
+    EXPECT_TRUE(device->geometry().verify);
+    EXPECT_TRUE(nvme::is_success(io().verify(0, 8)));
+    const auto out = filled(0, 24 * 512, 9);
+    ASSERT_TRUE(nvme::is_success(io().write(0, 24, out)));
+    ASSERT_TRUE(nvme::is_success(io().copy({{16, 8}, {0, 16}}, 100, true)));
+    const nvme::copy_command seen = nvme::decode_copy(card.commands().back());
+    EXPECT_EQ(seen, (nvme::copy_command{.sdlba = 100, .ranges = 2, .fua = true}));
+    const auto media = card.media();
+    EXPECT_TRUE(std::equal(out.begin() + 16 * 512, out.end(), media.begin() + 100 * 512));
+    EXPECT_TRUE(std::equal(out.begin(), out.begin() + 16 * 512, media.begin() + 108 * 512));
+    EXPECT_TRUE(io().copy({{8190, 8}}, 0).is(nvme::sc::lba_out_of_range));
+    EXPECT_TRUE(io().copy({{0, 8}}, 8190).is(nvme::sc::lba_out_of_range));
+}
+
 TEST_F(pcie_device_test, a_drive_without_a_cache_is_never_flushed) {
     restart({.write_cache = false});
     ASSERT_TRUE(nvme::is_success(io().flush()));
@@ -447,9 +471,9 @@ TEST_F(pcie_device_test, tells_what_happens_to_its_drive) {
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
     EXPECT_EQ(diary_.lines,
-              (std::vector<std::string>{"ready", "lost removal-requested",
-                                        "released removal-requested", "arrived", "refused",
-                                        "released other-drive", "arrived", "returned"}));
+              (std::vector<std::string>{
+                  "ready", "lost removal-requested", "released removal-requested", "arrived",
+                  "refused other-drive", "released other-drive", "arrived", "returned"}));
 }
 
 TEST_F(pcie_device_test, a_drive_that_never_becomes_ready_is_given_back) {

@@ -348,7 +348,9 @@ TEST(log_pages, effects_mark_what_changes_blocks) {
     EXPECT_EQ(page.admin[0x0d].value(), 0u);
     EXPECT_EQ(page.io[0x01].value(), effect::supported | effect::content_change);
     EXPECT_EQ(page.io[0x02].value(), effect::supported);
-    EXPECT_EQ(page.io[0x0c].value(), 0u) << "Verify is not there";
+    EXPECT_EQ(page.io[0x0c].value(), effect::supported);
+    EXPECT_EQ(page.io[0x19].value(), effect::supported | effect::content_change);
+    EXPECT_EQ(page.io[0x04].value(), 0u) << "Write Uncorrectable is not there";
     const auto listed = std::count_if(page.admin.begin(), page.admin.end(),
                                       [](const nvme::le32& e) { return e.value() != 0; });
     EXPECT_EQ(static_cast<std::size_t>(listed), admin_commands.size());
@@ -370,8 +372,11 @@ TEST(log_pages, data_units_count_begun_thousands_of_sectors) {
     EXPECT_EQ(page.power_on_hours.low.value(), 4u);
     EXPECT_EQ(page.critical_warning, 0);
     EXPECT_EQ(page.available_spare_percent, 100);
-    EXPECT_EQ(make_smart_log({.too_hot_or_cold = true}).critical_warning,
-              nvme::critical_warning::temperature);
+    const auto ill = make_smart_log(
+        {.media_errors = 2,
+         .health = {.critical_warning = nvme::critical_warning::temperature, .media_errors = 3}});
+    EXPECT_EQ(ill.critical_warning, nvme::critical_warning::temperature);
+    EXPECT_EQ(ill.media_errors.low.value(), 5u) << "what hosts were told, and what drives tell";
 }
 
 TEST(log_pages, changed_namespaces_end_in_zeroes_or_say_many) {

@@ -1,5 +1,5 @@
 // Data over the RDMA transport with fake verbs: every way that a command can describe it.
-#include "rdma_world.hpp"
+#include "support/rdma/rdma_world.hpp"
 
 namespace fulmar::transport::rdma::test {
 namespace {

@@ -1,6 +1,6 @@
 // Faults under the RDMA transport, by fake verbs: each ends a connection or a device, on time, with
 // nothing left and no memory given away that a device may still touch.
-#include "rdma_world.hpp"
+#include "support/rdma/rdma_world.hpp"
 
 namespace fulmar::transport::rdma::test {
 namespace {

@@ -4,7 +4,7 @@
 // refuse, lose its events, vanish. What is left of any object is counted.
 #pragma once
 
-#include "verbs.hpp"
+#include "transport/rdma/verbs.hpp"
 
 #include <fulmar/nvme/command.hpp>
 #include <fulmar/nvme/rdma_cm.hpp>

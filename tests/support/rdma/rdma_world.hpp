@@ -2,9 +2,9 @@
 // verbs; and a host that speaks NVMe/RDMA to it. Time moves when the test says so.
 #pragma once
 
-#include "fake_fabric.hpp"
-#include "rdma_control.hpp"
+#include "support/rdma/fake_fabric.hpp"
 #include "support/spy_device.hpp"
+#include "transport/rdma/rdma_control.hpp"
 
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/base/clock.hpp>

@@ -1,4 +1,4 @@
-#include "fake_fabric.hpp"
+#include "support/rdma/fake_fabric.hpp"
 
 #include <fmt/format.h>
 
