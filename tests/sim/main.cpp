@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
     ::testing::InitGoogleTest(&argc, argv);
     parse(argc, argv);
     mutate();
-    spdlog::set_level(spdlog::level::off);
+    spdlog::set_level(fulmar::sim::trace::echo ? spdlog::level::debug : spdlog::level::off);
     fulmar::set_assert_hook(&tell_seed);
     return RUN_ALL_TESTS();
 }

@@ -115,6 +115,8 @@ class chaos {
         world_.spy().hold(false);
         world_.fabric().refuse_posts(0);
         world_.fabric().fail_next_work(IBV_WC_SUCCESS);  // nothing is left of an armed failure
+        // A removal that is still to be heard of would take the device that is there now.
+        EXPECT_TRUE(world_.turn_until([&] { return world_.fabric().events_read(); }));
         world_.fabric().add_device();
         for (chaos_host& h : hosts_) world_.fabric().kill(*h.wire);
         hosts_.clear();

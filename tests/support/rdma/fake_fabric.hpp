@@ -105,6 +105,8 @@ class fake_fabric {
     /// The kernel takes the device away, and says so if `announced`; it waits until closed().
     void remove_device(bool announced);
     void add_device();
+    /// The target has heard of everything.
+    [[nodiscard]] bool events_read() const noexcept { return events_.empty(); }
     [[nodiscard]] bool device_closed() const { return device_ == nullptr; }
     void port_event();
 

@@ -127,6 +127,10 @@ class rdma_world {
         return host;
     }
 
+    static std::string tell(const fake_host& host, const std::optional<host_answer>& answer) {
+        return fmt::format("host in state {}, answer {}", static_cast<int>(host.now),
+                           answer ? fmt::format("{}", answer->entry.get_status().sc) : "none");
+    }
     /// The answer to command `cid`, once it is there.
     std::optional<host_answer> take(fake_host& host, std::uint16_t cid) {
         for (auto at = host.answers.begin(); at != host.answers.end(); ++at)
@@ -174,7 +178,8 @@ class rdma_world {
         std::memcpy(m.bytes.data(), &data, sizeof data);
         host->send(connect_command(0, 32, nvme::make_keyed_sgl(m.address, 1024, m.key)));
         const auto granted = wait(*host, 7);
-        EXPECT_TRUE(granted && nvme::is_success(granted->entry.get_status()));
+        EXPECT_TRUE(granted && nvme::is_success(granted->entry.get_status()))
+            << tell(*host, granted);
         if (granted) controller_ = static_cast<std::uint16_t>(granted->entry.dw0.value() & 0xffff);
         auto set =
             nvme::make_fabrics_command<nvme::property_set_command>(nvme::fctype::property_set, 8);
