@@ -138,10 +138,13 @@ std::string trimmed(std::string text) {
 void add_identity(drive_info& info, const std::string& folder) {
     for (const std::string& controller : names_in(folder + "/nvme")) {
         const std::string below = folder + "/nvme/" + controller;
-        info.serial = trimmed(read_text(below + "/serial"));
-        info.model = trimmed(read_text(below + "/model"));
-        info.firmware = trimmed(read_text(below + "/firmware_rev"));
-        info.subsystem_nqn = trimmed(read_text(below + "/subsysnqn"));
+        // Before that its driver may not have asked the drive yet: the kernel says "(efault)".
+        if (read_text(below + "/state") == "live") {
+            info.serial = trimmed(read_text(below + "/serial"));
+            info.model = trimmed(read_text(below + "/model"));
+            info.firmware = trimmed(read_text(below + "/firmware_rev"));
+            info.subsystem_nqn = trimmed(read_text(below + "/subsysnqn"));
+        }
         for (const std::string& name : names_in(below))
             if (name.starts_with("nvme") && name.find('n', 4) != std::string::npos)
                 info.disks.push_back(name);

@@ -126,6 +126,9 @@ TEST_F(drives_test, tells_what_the_kernels_driver_knows) {
          {std::pair{"serial", "S1   "}, std::pair{"model", "M 1  "},
           std::pair{"firmware_rev", "1.0"}, std::pair{"subsysnqn", "nqn.2014-08.org.x:1"}})
         write(std::string("bus/pci/devices/0000:0b:00.0/nvme/nvme3/") + file, text);
+    write("bus/pci/devices/0000:0b:00.0/nvme/nvme3/state", "connecting");
+    EXPECT_EQ(vfio::find_drive(address, paths)->serial, "") << "nobody has asked the drive yet";
+    write("bus/pci/devices/0000:0b:00.0/nvme/nvme3/state", "live");
     const auto drive = vfio::find_drive(address, paths).value();
     EXPECT_EQ(drive.serial, "S1");
     EXPECT_EQ(drive.model, "M 1");
