@@ -45,6 +45,7 @@ class Report:
         self.failures = []
         self.skips = []
         self.absent = []
+        self.told = []  # what guest scenarios have said for this table
         self.shown = collections.defaultdict(list)  # what cases have recorded about themselves
 
     def fail(self, row, what):
@@ -70,6 +71,8 @@ class Report:
                 print(f"shown {kind} ({build}): {sum(map(int, values)):,} {name}")
             else:
                 print(f"shown {kind} ({build}): {len(values)} {name}: {', '.join(values)}")
+        for text in self.told:
+            print(f"shown {text}")
         for kind in self.absent:
             print(f"none {kind}: this tree has no such tests yet")
         print(f"\n{'kind':<13} {'build':<9} {'passed':>7} {'failed':>7} {'skipped':>8}  minutes")
@@ -175,6 +178,18 @@ def count_cases(report, row, name, path):
                 report.shown[row.kind, row.build, record.get("name")].append(record.get("value"))
 
 
+def told_by_scenarios(since):
+    """What scenarios have said for the table of this run, in lines with "shown:"."""
+    told = []
+    for log in sorted((ROOT / "build/vm/logs").glob("*/log")):
+        if log.stat().st_mtime >= since:
+            for line in log.read_text(errors="replace").splitlines():
+                _, mark, text = line.partition("] shown: ")
+                if mark:
+                    told.append(f"vm {log.parent.name}: {text}")
+    return told
+
+
 def run_native(report, row, soak):
     names = entries_of(row.kind, row.build)
     results = ROOT / "build" / row.build / "results"
@@ -274,7 +289,10 @@ class Session:
             "vm": ["tests/vm/vm", "run"],
         }[kind]
         env = dict(os.environ, FULMAR_BUILD="build/release")
+        begun = time.time()
         self.timed(row, run_counting, self.report, row, command, env)
+        if kind == "vm":
+            self.report.told = told_by_scenarios(begun)
 
     def run(self):
         kinds = [k for k in KINDS if k in self.chosen and self.has_sources(k)]

@@ -156,7 +156,7 @@ load_end slot13 180
 target_health
 [ $((excused * 2)) -lt "$CYCLES" ] || fail "this machine was too busy to measure: $excused of $CYCLES cycles"
 busy=$(median < "$WORK/busy")
-say "$excused of $CYCLES cycles were excused; power off: median $busy ms under load, $idle ms idle"
+say "shown: $excused of $CYCLES cycles were excused; power off: median $busy ms under load, $idle ms idle"
 [ "$busy" -le $((idle + SLOWER_MS)) ] || fail "power off takes $busy ms under load, $idle ms idle"
 nvme disconnect -n $OTHER
 disconnect_all
