@@ -211,7 +211,7 @@ TEST(PduReader, SaysOfEveryWrongHeaderWhichFieldItIs) {
     for (const bad_case& c : all) {
         const bytes pdu = make(c.type, c.rules, c.data_bytes, c.change);
         SCOPED_TRACE(std::string(c.name) + ", header " +
-                     testing::PrintToString(bytes(pdu.begin(), pdu.begin() + 8)));
+                     ::testing::PrintToString(bytes(pdu.begin(), pdu.begin() + 8)));
         const read_pdu got = read_next(pdu, c.rules);
         ASSERT_EQ(got.what, outcome::bad);
         EXPECT_EQ(static_cast<int>(got.error), static_cast<int>(c.fes));
