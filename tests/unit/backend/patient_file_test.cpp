@@ -46,21 +46,23 @@ class hanging_file final : public backing_file {
     std::string text_;
 };
 
-std::unique_ptr<patient_file> open_hanging(std::shared_ptr<hanging_file::told> told) {
+/// However busy the machine is, a thread is run within `patience`.
+std::unique_ptr<patient_file> open_hanging(std::shared_ptr<hanging_file::told> told,
+                                           duration patience = 1s) {
     return patient_file::open(
                [told]() -> result<std::unique_ptr<backing_file>> {
                    return std::make_unique<hanging_file>(told);
                },
-               50ms)
+               patience)
         .value();
 }
 
 TEST(PatientFile, PassesOnWhatTheFileSays) {
     const auto told = std::make_shared<hanging_file::told>();
     told->go_on.count_down();
-    const auto file = open_hanging(told);
-    for (int i = 0; i < 200;
-         ++i) {  // one call right after the other: none is in the next one's way
+    const auto file = open_hanging(told, 60s);
+    // One call right after the other: none is in the next one's way.
+    for (int i = 0; i < 200; ++i) {
         EXPECT_EQ(file->size().value(), 4096u);
         EXPECT_TRUE(file->set_size(0, 1));
         EXPECT_EQ(file->set_size(0, 0).error().where, "/size");
