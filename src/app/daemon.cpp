@@ -147,9 +147,15 @@ int daemon::run() {
             adoption_->look_around();
         });
     control_->run();
-    // From here on nothing is connected and no subsystem is left (or the time-out has passed).
+    wind_up();
+    return 0;
+}
+
+// Nothing is connected and no subsystem is left (or the time-out has passed).
+void daemon::wind_up() {
     while (control_->run_once()) {}  // what the administration asked last
     server_->stop(admin_stop_limit);
+    while (control_->run_once()) {}  // and what it had on its way
     pool_->stop();
     if (!target_->at_rest()) {  // its memory is lent out for good: nothing may be destroyed
         log::warn("a device keeps operations for ever: ending without it");
@@ -175,8 +181,8 @@ int daemon::run() {
         log::shut_down();
         std::_Exit(0);
     }
+    while (control_->run_once()) {}  // what those threads had to say
     log::info("stopped");
-    return 0;
 }
 
 void daemon::tell(const admin::drive_event& event) {

@@ -42,6 +42,7 @@ class daemon {
     daemon(std::string config_path, admin::loaded_config config)
         : config_(std::move(config)), config_path_(std::move(config_path)) {}
     result<void> build();
+    void wind_up();
     void tell(const admin::drive_event& event);
     void on_signal(int number);
     void stop();

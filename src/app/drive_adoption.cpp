@@ -49,7 +49,9 @@ void drive_adoption::submit(core::change what, errand::answered then) {
 
 // --- a drive comes -------------------------------------------------------------------------------
 
-void drive_adoption::look_around() { ask(nullptr); }
+void drive_adoption::look_around() {
+    if (rules_.takes_any()) ask(nullptr);
+}
 
 void drive_adoption::arrived(const vfio::pci_address& where) {
     if (rules_.rule_for(where, {}, {}) != nullptr) ask(&where);

@@ -19,6 +19,8 @@ class drive_rules final : public backend::drive_filter {
     [[nodiscard]] bool allows(const vfio::pci_address& where, std::string_view serial,
                               std::string_view model) const noexcept override;
 
+    /// There is a rule at all.
+    [[nodiscard]] bool takes_any() const noexcept { return !options_.auto_attach.empty(); }
     /// The first rule that takes a drive there, as far as `serial` and `model` are known (else
     /// empty); null: none does, or the drive is not allowed.
     [[nodiscard]] const admin::attach_rule* rule_for(const vfio::pci_address& where,

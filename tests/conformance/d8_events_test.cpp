@@ -10,6 +10,7 @@ namespace event = nvme::event;
 
 class D8Events : public suite {
   protected:
+    testing::spy spy;  // outlives the target
     /// A host that wants to know of `events` and has asked often enough.
     std::unique_ptr<host::controller> connect_for(std::uint32_t events,
                                                   std::uint32_t requests = 4) {
@@ -226,7 +227,6 @@ CONFORMANCE(D8Events, TemperatureMeetsItsThreshold, "D8/1", "D7/04") {
 }
 
 CONFORMANCE(D8Events, WhatADriveSaysOfItsHealth, "D8/1", "D5/02", "D8/mask") {
-    testing::spy spy;
     setup.spec.devices[0].type = "spy";
     setup.devices = spy.factory();
     const auto c = connect_for(bit::smart_spare | bit::smart_reliability);
