@@ -101,7 +101,7 @@ class session final : private backend::pcie::drive_listener {
     }
     // The reads are answered, and the first that fails ends the load.
     void on_drive_lost(const std::string& reason) noexcept override {
-        log::error("the drive was lost: {}", reason);
+        if (!over_) log::error("the drive was lost: {}", reason);
     }
     void on_drive_resized() noexcept override {}
 
