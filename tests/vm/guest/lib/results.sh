@@ -16,6 +16,8 @@ result() {
     _result_line "$1" "$2" "$3" "$4" $met
 }
 
+results_end() { expect_equal "limits that are not met" 0 $results_missed; }
+
 _result_line() { printf '%-46s %14s   %-34s %-24s %s\n' "$@" | tee -a "$RESULTS" >&2; }
 
 # median_of FILE: of its numbers, one a line.
