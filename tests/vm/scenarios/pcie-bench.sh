@@ -4,7 +4,6 @@
 # shape: memory=2048 slots=11,12 aw-bits=48 hugepages=64
 # deadline: 1200
 # needs: target
-# variant: pcie-bench-short ROUNDS=1
 
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-3}
@@ -66,7 +65,7 @@ serve_by_fulmar() {
 # The same subsystems on the kernel's disks.
 serve_by_kernel() {
     local slot address config="$WORK/kernel.json" paths=()
-    modprobe -a nvmet-tcp nvme-tcp null_blk
+    modprobe -a nvmet-tcp null_blk
     for slot in 11 12; do
         address=$(drive_address $slot)
         give_to nvme "$address"
@@ -151,6 +150,8 @@ back_again() {
 }
 
 vfio_ready
+modprobe nvme-tcp
+read -r others_before all_before <<< "$(elsewhere)"
 fill_drive 11
 fill_drive 12
 for ((round = 1; round <= ROUNDS; round++)); do
@@ -183,6 +184,8 @@ before=$(median_of "$WORK/fulmar-p99-before")
 during=$(median_of "$WORK/fulmar-p99-during")
 kernel_during=$(median_of "$WORK/kernel-p99-during")
 kernel_before=$(median_of "$WORK/kernel-p99-before")
+read -r others all <<< "$(elsewhere)"
+others=$(((others - others_before) * 100 / (all - all_before)))
 rounded() { printf '%.*f' "$1" "$2"; } # DIGITS NUMBER
 results_begin
 result "4 KiB random reads/s, depth $READ_DEPTH" "$(rounded 0 "$ours")" "kernel's driver: $(rounded 0 "$theirs")" \
@@ -198,4 +201,5 @@ result "other drive's p99 during a removal, ms" "$(rounded 1 "$during")" \
 result "the same beside the kernel's driver, ms" "$(rounded 1 "$kernel_during")" "before: $(rounded 1 "$kernel_before")" "" ""
 result "power off of the slot, ms" "$(median_of "$WORK/fulmar-power-off")" \
     "kernel's: $(median_of "$WORK/kernel-power-off")" "" ""
+result "processors that others used meanwhile, %" $others "" "" ""
 results_end
