@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstdio>
 
 namespace fulmar::cli {
@@ -46,6 +47,15 @@ json side(std::uint64_t count, std::uint64_t bytes, double seconds,
             {"p999_us", us(0.999)},
             {"p9999_us", us(0.9999)},
             {"max_us", static_cast<double>(latency.max_ns()) / 1e3}};
+}
+
+/// By the wall clock, for comparing with what the target says of the same moment.
+std::int64_t unix_ms(std::uint64_t monotonic_ns) {
+    using std::chrono::duration_cast, std::chrono::milliseconds, std::chrono::nanoseconds;
+    const auto ago = std::chrono::steady_clock::now().time_since_epoch() -
+                     nanoseconds(static_cast<std::int64_t>(monotonic_ns));
+    const auto wall = std::chrono::system_clock::now().time_since_epoch() - ago;
+    return duration_cast<milliseconds>(wall).count();
 }
 
 double per_command(const perf_result& r) {
@@ -101,6 +111,7 @@ void write_json(const perf_result& r, const std::string& file) {
              {"read", side(all.reads, all.read_bytes, all.seconds, all.read_latency)},
              {"write", side(all.writes, all.written_bytes, all.seconds, all.write_latency)},
              {"failed", all.failed},
+             {"last_answer_unix_ms", unix_ms(all.last_answer_ns)},
              {"mismatches", all.mismatches},
              {"protocol_breaches", r.breaches},
              {"unanswered", r.unanswered},

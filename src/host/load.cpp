@@ -251,7 +251,9 @@ void load::finished(io& one) noexcept {
         issuing_ = false;
         return;
     }
+    report_.last_answer_ns = one.finished_ns;
     count(one);
+    if (options_.stop_at_error && report_.failed + report_.mismatches != 0) issuing_ = false;
     issue(one);
 }
 

@@ -38,7 +38,7 @@ struct load_options {
     std::uint64_t random_seed = 1;
     bool spin = true;  ///< never block while waiting; else sleep when nothing comes
     const std::atomic<bool>* stop = nullptr;  ///< ends the load early
-    bool stop_at_error = true;                ///< else go on, and count
+    bool stop_at_error = true;  ///< nothing is sent after the first failure; else go on, and count
 };
 
 /// What has happened so far, or in all.
@@ -51,7 +51,8 @@ struct load_report {
     std::uint64_t failed = 0;  ///< answered with another status than success
     nvme::status first_failure{};
     std::uint64_t first_failure_lba = 0;
-    std::uint64_t mismatches = 0;  ///< commands whose data was not the pattern
+    std::uint64_t last_answer_ns = 0;  ///< monotonic; 0: there was none
+    std::uint64_t mismatches = 0;      ///< commands whose data was not the pattern
     std::optional<pattern::mismatch> first_mismatch;
     histogram read_latency;
     histogram write_latency;

@@ -15,9 +15,9 @@ constexpr std::uint32_t io_entries = 256;
 constexpr int nap_ms = 1;
 constexpr std::size_t memory_alignment = 4096;
 
-/// While it lives this thread, and a thread that it starts for good, go before whoever uses up the
-/// processors, where that is allowed. A thread that only raised itself would wait for its first
-/// turn.
+/// While it lives this thread, and a thread that it starts until calm_down(), go before whoever
+/// uses up the processors, where that is allowed. A thread that only raised itself would wait for
+/// its first turn.
 class haste {
   public:
     explicit haste(bool wanted) noexcept {
@@ -31,6 +31,12 @@ class haste {
     }
     haste(const haste&) = delete;
     haste& operator=(const haste&) = delete;
+
+    /// The calling thread, which was started in haste, waits for its turn again.
+    static void calm_down() noexcept {
+        const sched_param ordinary{};
+        ::pthread_setschedparam(::pthread_self(), SCHED_OTHER, &ordinary);
+    }
 
   private:
     int policy_ = SCHED_OTHER;
@@ -152,7 +158,8 @@ bool drive_session::removal_wanted() const noexcept {
 }
 
 // Memory first, so that the reactors can give up what they lent; the kernel, which may take its
-// time, last.
+// time, last. For what comes after close() nobody waits, but the reactors may wait for the
+// processor: hosts want their answers.
 void drive_session::release(bool orderly) noexcept {
     releasing_at_ = clock_.now();
     if (orderly && controller_ && controller_->state() == controller_state::ready) {
@@ -164,6 +171,7 @@ void drive_session::release(bool orderly) noexcept {
     closing_at_ = clock_.now();
     access_->close();
     closed_at_ = clock_.now();
+    haste::calm_down();
     access_->dismantle();
 }
 

@@ -132,6 +132,17 @@ TEST_F(LoadTest, NamesTheBlockThatIsWrong) {
     EXPECT_EQ(read.report().first_mismatch->belongs_to, std::optional<std::uint64_t>(9));
 }
 
+TEST_F(LoadTest, SendsNothingAfterAFailure) {
+    const auto q = queues(1, 8);
+    region.first_lba = 1024;  // nothing is there: all fail
+    region.depth = 8;
+    load l(q, region);
+    ASSERT_TRUE(l.run());
+    EXPECT_EQ(l.report().failed, 8u) << "those that were under way, and no more";
+    EXPECT_GT(l.report().last_answer_ns, 0u);
+    expect_clean();
+}
+
 TEST_F(LoadTest, CountsFailures) {
     const auto q = queues(1, 4);
     region.first_lba = 1000;  // 24 blocks are there

@@ -19,6 +19,7 @@ GRACE_SECONDS = (
     60  # the agent ends a scenario at its deadline; it gets this long to gather evidence
 )
 TAIL_LINES = 25
+RESULT_LINES = 50  # of what a measurement found
 SKIPPED = 77  # the exit code by which a scenario says so
 
 
@@ -112,8 +113,9 @@ class Runner:
             machine.stop()
             reason, evidence = "the guest died", machine.console.tail()
         seconds = time.monotonic() - started
+        results = _tail(folder / "results", RESULT_LINES)
         if code == 0:
-            return Verdict(scenario.name, Outcome.PASS, seconds)
+            return Verdict(scenario.name, Outcome.PASS, seconds, evidence=results)
         log = _tail(folder / "log", TAIL_LINES)
         if code == SKIPPED:
             return Verdict(
@@ -125,7 +127,7 @@ class Runner:
             Outcome.FAIL,
             seconds,
             f"{reason}; see {folder}",
-            f"{log}\n{evidence}".strip(),
+            f"{log}\n{evidence}\n{results}".strip(),
         )
 
     @staticmethod

@@ -16,7 +16,7 @@ class Verdict:
     outcome: Outcome
     seconds: float
     reason: str = ""  # one line
-    evidence: str = ""  # many: the end of a log
+    evidence: str = ""  # many: the end of a log, or what was measured
 
     def line(self) -> str:
         reason = f"  {self.reason}" if self.reason else ""

@@ -1,7 +1,7 @@
 """Drives the kernel's nvmet through configfs from a fulmard configuration file.
 
-RAM devices become null_blk devices with memory behind them. As with Fulmar, a namespace's UUID follows from NQN and
-NSID, so that it survives a restart.
+RAM devices become null_blk devices with memory behind them; a "disk" is one of the kernel's, by its path. As with
+Fulmar, a namespace's UUID follows from NQN and NSID, so that it survives a restart.
 """
 
 import json
@@ -20,6 +20,8 @@ def load(config_path: str) -> None:
     for device in config["devices"]:
         if device["type"] == "ram":
             add_ram_device(device["name"], device["size"])
+        elif device["type"] == "disk":
+            _add_disk(device["name"], device["path"])
         else:
             _add_file_device(device["name"], device["path"], device["size"])
     for subsystem in config["subsystems"]:
@@ -77,6 +79,10 @@ def remove_namespace(nqn: str, nsid: str) -> None:
 def _add_file_device(name: str, path: str, size: str) -> None:
     with open(path, "ab") as file:
         file.truncate(_bytes(size))
+    _add_disk(name, path)
+
+
+def _add_disk(name: str, path: str) -> None:
     FILES.mkdir(exist_ok=True)
     (FILES / name).write_text(path)
 
