@@ -1,0 +1,118 @@
+// Every sign that a drive is lost, in every order and at every point of its life. Exactly one loss
+// is told of each incarnation, each operation is answered once, no memory is reached after it was
+// given back, and in the end the drive rests and serves when it is wanted.
+#include "drive_world.hpp"
+#include "time_box.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fulmar::sim {
+namespace {
+
+using backend::drive_state;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Where the drive is when the first sign comes.
+enum class place : std::uint8_t { attaching, linking, idle, busy, crowded, draining, releasing };
+/// When the second one comes.
+enum class gap : std::uint8_t { at_once, soon, while_it_closes, after_release, after_return };
+constexpr std::array all_gaps{gap::at_once, gap::soon, gap::while_it_closes, gap::after_release,
+                              gap::after_return};
+
+constexpr std::size_t more_than_the_queues_hold = 700;
+
+bool reached(drive_world& w, place where, int stage) {
+    switch (where) {
+        case place::attaching: return w.state() == drive_state::attaching && w.card().is_open();
+        case place::linking: return w.state() == drive_state::linking;
+        case place::idle: return w.state() == drive_state::ready;
+        case place::busy: return stage > 0 && w.card().held() > 0;
+        case place::crowded: return stage > 0 && w.card().held() > 255;
+        case place::draining:
+        case place::releasing: return stage > 1 && w.state() == drive_state::releasing;
+    }
+    return false;
+}
+
+// Leads there.
+void prepare(drive_world& w, place where, int& stage) {
+    if (where == place::attaching || where == place::linking || where == place::idle) return;
+    if (stage == 0 && w.state() == drive_state::ready) {
+        w.card().hold(true);
+        w.submit(where == place::crowded ? more_than_the_queues_hold : 40);
+        stage = 1;
+    } else if (stage == 1 && w.card().held() > 0) {
+        stage = 2;
+        if (where == place::draining) w.give(drive_sign::drain);
+        if (where == place::releasing) w.give(drive_sign::removed);
+    }
+}
+
+bool due(drive_world& w, gap when, std::uint32_t generation, instant since) {
+    switch (when) {
+        case gap::at_once: return true;
+        case gap::soon: return w.now() - since >= milliseconds(1);
+        case gap::while_it_closes: return w.closing();
+        case gap::after_release: return w.state() == drive_state::absent;
+        case gap::after_return:
+            return w.state() == drive_state::ready && w.status().generation != generation;
+    }
+    return false;
+}
+
+void play(std::uint64_t seed, place where, std::span<const drive_sign> signs, gap when) {
+    drive_world w(seed);
+    int stage = 0;
+    std::size_t given = 0;
+    std::uint32_t generation = 0;
+    instant since{};
+    w.watch([&] {
+        if (given == 0) prepare(w, where, stage);
+        while (given < signs.size()) {
+            if (given == 0 ? !reached(w, where, stage) : !due(w, when, generation, since)) return;
+            generation = w.status().generation;
+            since = w.now();
+            w.give(signs[given++]);
+        }
+    });
+    ASSERT_TRUE(w.run_until([&] { return given != 0; })) << w.trace_tail();
+    // A sign in the registers is noticed when something waits for the drive.
+    w.run_for(milliseconds(200));
+    if (w.unanswered() == 0) w.submit(40);
+    w.run_until([&] { return given == signs.size(); }, seconds(8));
+    w.run_for(seconds(1));
+    w.expect_rest();
+}
+
+void every_pair(place where) {
+    std::uint64_t seed = 1;
+    for (std::size_t a = 0; a < drive_sign_count; ++a)
+        for (std::size_t b = 0; b < drive_sign_count; ++b)
+            for (const gap when : all_gaps) {
+                const std::array signs{static_cast<drive_sign>(a), static_cast<drive_sign>(b)};
+                SCOPED_TRACE(fmt::format("{}, then {}, gap {}", to_string(signs[0]),
+                                         to_string(signs[1]), static_cast<int>(when)));
+                play(++seed, where, signs, when);
+                if (testing::Test::HasFailure()) return;
+            }
+}
+
+TEST(drive_loss, any_two_signs_while_it_is_brought_up_are_one_loss) {
+    every_pair(place::attaching);
+}
+TEST(drive_loss, any_two_signs_while_reactors_get_their_queues_are_one_loss) {
+    every_pair(place::linking);
+}
+TEST(drive_loss, any_two_signs_of_an_idle_drive_are_one_loss) { every_pair(place::idle); }
+TEST(drive_loss, any_two_signs_with_commands_outstanding_are_one_loss) { every_pair(place::busy); }
+TEST(drive_loss, any_two_signs_with_operations_that_wait_for_the_queue_are_one_loss) {
+    every_pair(place::crowded);
+}
+TEST(drive_loss, any_two_signs_during_a_drain_are_one_loss) { every_pair(place::draining); }
+TEST(drive_loss, any_two_signs_while_it_is_given_back_change_nothing) {
+    every_pair(place::releasing);
+}
+
+}  // namespace
+}  // namespace fulmar::sim
