@@ -290,13 +290,16 @@ bool drive_world::rest() {
     return true;
 }
 
-void drive_world::expect_rest() {
+void drive_world::expect_rest(bool there) {
     ASSERT_TRUE(rest()) << "it does not come to rest\n" << trace_.tail();
     for (const auto& op : operations_) EXPECT_EQ(op->answers, 1);
     const backend::drive_status at_rest = status();
     EXPECT_EQ(returns_ - losses_, at_rest.state == drive_state::ready ? 1 : 0) << trace_.tail();
     EXPECT_EQ(card_.is_open(), at_rest.state == drive_state::ready) << trace_.tail();
     const loss_cause why = at_rest.last_loss;
+    if (there) {
+        EXPECT_EQ(at_rest.state, drive_state::ready) << trace_.tail();
+    }
     if (at_rest.detached) {
         EXPECT_EQ(at_rest.state, drive_state::absent) << trace_.tail();
     } else if (at_rest.state == drive_state::absent) {

@@ -73,13 +73,15 @@ class drive_world final : engine::helper_runner, backend::device_listener, backe
     void watch(std::function<void()> look) { look_ = std::move(look); }
 
     void give(drive_sign what);
+    void sign(backend::loss_cause cause) { device_->sign(cause); }
     /// Reads and writes on all reactors, each with memory of its own.
     void submit(std::size_t count);
     /// A healthy card is in the slot, as soon as the former one has been given back; and nobody
     /// does anything more. False: the drive does not come to rest.
     bool rest();
-    /// What must hold at rest, and that the drive serves when it is wanted.
-    void expect_rest();
+    /// What must hold at rest, and that the drive serves when it is wanted. `there`: it is wanted
+    /// already, and nothing keeps it away.
+    void expect_rest(bool there = false);
 
     [[nodiscard]] backend::drive_state state() const { return device_->status().state; }
     [[nodiscard]] backend::drive_status status() const { return device_->status(); }

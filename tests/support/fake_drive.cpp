@@ -338,7 +338,8 @@ bool fake_drive::step() {
             worked = true;
         }
     }
-    for (std::size_t left = held_.size(); left != 0; --left) {
+    // An Abort takes one out.
+    for (std::size_t left = held_.size(); left != 0 && !held_.empty(); --left) {
         const pending next = held_.front();
         held_.pop_front();
         if (next.swallowed || (holding_ && next.qid != 0) || (ignore_admin_ && next.qid == 0))
