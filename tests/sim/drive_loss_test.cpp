@@ -132,6 +132,18 @@ TEST(drive_loss, any_two_signs_while_it_is_given_back_change_nothing) {
     every_pair(place::releasing);
 }
 
+TEST(drive_loss, any_three_signs_are_one_loss) {
+    many_seeds("three signs", 0.02, [](std::uint64_t seed) {
+        std::mt19937_64 random(seed);
+        std::array<drive_sign, 3> signs{};
+        for (drive_sign& s : signs) s = static_cast<drive_sign>(random() % drive_sign_count);
+        const auto where = static_cast<place>(random() % 7);
+        SCOPED_TRACE(fmt::format("place {}, {}, {}, {}", static_cast<int>(where),
+                                 to_string(signs[0]), to_string(signs[1]), to_string(signs[2])));
+        play(seed, where, signs, all_gaps[random() % all_gaps.size()]);
+    });
+}
+
 TEST(drive_loss, an_arrival_after_a_removal_counts_while_it_is_brought_up) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);
@@ -182,7 +194,7 @@ TEST(drive_loss, five_seconds_of_silence_on_its_admin_queue_are_one) {
             seconds(30));
         EXPECT_EQ(w.status().last_loss, loss_cause::timed_out) << w.trace_tail();
         EXPECT_GE(w.now() - asked, seconds(5));
-        EXPECT_LE(w.now() - asked, seconds(7));
+        EXPECT_LE(w.now() - asked, seconds(10));
         w.card().ignore_admin(false);
         w.expect_rest(true);
         EXPECT_EQ(w.losses(), 1);
@@ -210,7 +222,7 @@ std::uint64_t anything(std::uint64_t seed) {
 }
 
 TEST(drive_loss, signs_and_returns_at_any_moment_come_to_rest) {
-    many_seeds("drives that come and go", 0.1, [](std::uint64_t seed) { (void)anything(seed); });
+    many_seeds("drives that come and go", 0.04, [](std::uint64_t seed) { (void)anything(seed); });
 }
 
 TEST(drive_loss, replays_a_seed_step_for_step) {

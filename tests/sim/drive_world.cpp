@@ -95,6 +95,7 @@ drive_world::drive_world(std::uint64_t seed)
 drive_world::~drive_world() {
     look_ = nullptr;
     heal();
+    card_.hold(false);
     device_->sign(loss_cause::removed);  // whatever is outstanding is answered
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     channels_.clear();
@@ -218,7 +219,10 @@ void drive_world::give(drive_sign what) {
         case drive_sign::silent_ones:
             silent_ = true;
             return card_.fall_silent(what == drive_sign::silent_zeros ? 0 : 0xffff'ffff);
-        case drive_sign::fatal: card_.hold(true); return card_.report_fatal_error();
+        case drive_sign::fatal:
+            card_.hold(true);
+            fatal_opening_ = card_.is_open() ? card_.openings() : 0;
+            return card_.report_fatal_error();
         case drive_sign::stuck:
             card_.hold(true);
             card_.ignore_aborts(true);
@@ -259,7 +263,7 @@ void drive_world::on_drive_event(const backend::pcie_options&, drive_occurrence 
 
 // Another card cannot be put in before the former one has been let go of.
 void drive_world::heal() {
-    card_.hold(false);
+    card_.hold(fatal());
     card_.ignore_aborts(false);
     card_.ignore_admin(false);
     card_.never_become_ready(false);
@@ -275,16 +279,17 @@ bool drive_world::rest() {
     instant changed = now();
     std::uint32_t generation = 0;
     const auto idle = [&] {
-        return jobs_.empty() && working_ == 0 && unanswered_ == 0 && !silent_ &&
+        return jobs_.empty() && working_ == 0 && unanswered_ == 0 && !silent_ && !fatal() &&
                (state() == drive_state::absent || state() == drive_state::ready);
     };
     // Longer than it takes to try again.
-    while (!idle() || generation != status().generation || now() - changed < seconds(6)) {
+    while (!idle() || generation != status().generation || now() - changed < seconds(8)) {
         if (now() >= end) return false;
         if (!idle() || generation != status().generation) changed = now();
         generation = status().generation;
         heal();
-        if (silent_ && state() == drive_state::ready && unanswered_ == 0) submit(4);
+        // What only the registers say is heard of when something waits for the drive.
+        if ((silent_ || fatal()) && state() == drive_state::ready && unanswered_ == 0) submit(4);
         round();
     }
     return true;

@@ -124,6 +124,9 @@ class drive_world final : engine::helper_runner, backend::device_listener, backe
     void look();
     void answered(operation& op, nvme::status status) noexcept;
     void heal();
+    [[nodiscard]] bool fatal() const {
+        return fatal_opening_ == card_.openings() && card_.is_open();
+    }
 
     std::uint64_t seed_;
     testing::ScopedTrace scope_;
@@ -150,6 +153,7 @@ class drive_world final : engine::helper_runner, backend::device_listener, backe
     bool looking_ = false;
     backend::drive_state seen_ = backend::drive_state::absent;
     bool silent_ = false;
+    std::uint32_t fatal_opening_ = 0;  // the one of which it reported a fatal error
     int losses_ = 0;
     int returns_ = 0;
     int told_ = 0;  // losses of this incarnation
