@@ -21,7 +21,9 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(fences_cover_all_namespaces);
         FULMAR_NAME(fences_stop_admin_commands);
         FULMAR_NAME(second_loss_is_asserted);
+        FULMAR_NAME(second_sign_releases_again);
         FULMAR_NAME(abandoned_buffers_are_freed);
+        FULMAR_NAME(drives_are_not_waited_for);
         FULMAR_NAME(devices_are_shared);
         FULMAR_NAME(held_devices_are_claimed);
         FULMAR_NAME(fua_is_dropped);

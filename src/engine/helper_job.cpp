@@ -32,7 +32,16 @@ void count_thread(bool begins) {
     all.changed.notify_all();
 }
 
+constinit thread_local helper_runner* runner_here = nullptr;
+
 }  // namespace
+
+void helper_job::run_with(helper_runner* runner) noexcept { runner_here = runner; }
+
+void helper_job::run() noexcept {
+    work();
+    if (!post_home(*this)) left_alone();
+}
 
 helper_job::helper_job() noexcept
     : message([](message& m) noexcept {
@@ -50,12 +59,15 @@ result<void> helper_job::start(reactor& home) noexcept {
     stage_.store(stage::wanted);
     running_ = true;
     left_ = false;
+    if (runner_here != nullptr) {
+        runner_here->take(*this);
+        return {};
+    }
     count_thread(true);
     try {
         std::thread([this]() noexcept {
             pthread_setname_np(pthread_self(), "helper");
-            work();
-            if (!post_home(*this)) left_alone();
+            run();
             count_thread(false);
         }).detach();
     } catch (const std::system_error& failure) {

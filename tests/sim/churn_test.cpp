@@ -9,7 +9,7 @@ namespace fulmar::sim {
 namespace {
 
 void many(unsigned data_reactors) {
-    many_seeds(fmt::format("churn on {} data reactors", data_reactors).c_str(), 0.3,
+    many_seeds(fmt::format("churn on {} data reactors", data_reactors).c_str(), 0.28,
                [&](std::uint64_t seed) { (void)churn(seed, data_reactors); });
 }
 

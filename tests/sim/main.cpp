@@ -4,6 +4,7 @@
 //   --seconds N   at most so much CPU time, all churns together (FULMAR_SIM_SECONDS)
 //   --soak        until something fails, from a seed of the clock's
 //   --trace       print what happens
+#include "drive_world.hpp"
 #include "settings.hpp"
 #include "world.hpp"
 
@@ -59,11 +60,14 @@ void mutate() {
 }
 
 void tell_seed() noexcept {
-    const fulmar::sim::world* w = fulmar::sim::running();
-    if (w == nullptr) return;
-    std::fprintf(stderr, "seed=%llu (sim --seed %llu)\n%s",
-                 static_cast<unsigned long long>(w->seed()),
-                 static_cast<unsigned long long>(w->seed()), w->trace_tail().c_str());
+    const auto tell = [](const auto* w) {
+        if (w == nullptr) return;
+        std::fprintf(stderr, "seed=%llu (sim --seed %llu)\n%s",
+                     static_cast<unsigned long long>(w->seed()),
+                     static_cast<unsigned long long>(w->seed()), w->trace_tail().c_str());
+    };
+    tell(fulmar::sim::running());
+    tell(fulmar::sim::running_drive());
 }
 
 }  // namespace

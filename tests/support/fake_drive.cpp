@@ -20,7 +20,6 @@ using nvme::register_offset::aqa;
 namespace {
 // Never a virtual address: a driver that forgets to translate is found out.
 constexpr std::uint64_t iova_shift = std::uint64_t{1} << 52;
-constexpr std::uint64_t page = 4096;
 constexpr unsigned interrupts = 16;
 }  // namespace
 
@@ -36,8 +35,7 @@ class fake_access final : public vfio::drive_access {
                                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     }
     ~fake_access() override {
-        silence();
-        close();
+        let_go();
         for (const int fd : interrupts_) ::close(fd);
         ::close(removal_);
         ::close(error_);
@@ -47,6 +45,7 @@ class fake_access final : public vfio::drive_access {
     fake_access& operator=(const fake_access&) = delete;
 
     result<void> open(std::uint32_t) override {
+        drive_.reach_moment(fake_drive::moment::opening);
         const std::lock_guard guard(drive_.lock_);
         if (!drive_.present_) return fail(errc::not_found, "there is no card");
         if (drive_.user_ != nullptr) return fail(errc::conflict, "the card is open");
@@ -75,6 +74,7 @@ class fake_access final : public vfio::drive_access {
     int removal_fd() const noexcept override { return removal_; }
     int error_fd() const noexcept override { return error_; }
     bool silence() noexcept override {
+        drive_.reach_moment(fake_drive::moment::silencing);
         const std::lock_guard guard(drive_.lock_);
         if (drive_.user_ != this) return true;
         if (drive_.silent_) return false;
@@ -83,10 +83,15 @@ class fake_access final : public vfio::drive_access {
         return true;
     }
     void cut() noexcept override {
+        drive_.reach_moment(fake_drive::moment::cutting);
         const std::lock_guard guard(drive_.lock_);
         if (drive_.user_ == this) drive_.mappings_.clear();
     }
     void close() noexcept override {
+        drive_.reach_moment(fake_drive::moment::closing);
+        let_go();
+    }
+    void let_go() noexcept {
         const std::lock_guard guard(drive_.lock_);
         if (drive_.user_ != this) return;
         drive_.mappings_.clear();
@@ -94,17 +99,22 @@ class fake_access final : public vfio::drive_access {
         drive_.registers_ = nullptr;
     }
     void dismantle() noexcept override {}
+    void wait(duration limit) noexcept override {
+        if (!drive_.at_moment_) return drive_access::wait(limit);
+        drive_.reach_moment(fake_drive::moment::waiting);
+    }
     void interrupt(int vector) {
-        const std::uint64_t one = 1;
-        if (vector >= 0) [[maybe_unused]]
-            const ssize_t put = ::write(interrupts_[vector], &one, sizeof one);
+        if (vector >= 0) tell(interrupts_[vector]);
     }
-    void request_removal() {
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const ssize_t put = ::write(removal_, &one, sizeof one);
-    }
+    void request_removal() { tell(removal_); }
+    void report_bus_error() { tell(error_); }
 
   private:
+    static void tell(int fd) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const ssize_t put = ::write(fd, &one, sizeof one);
+    }
+
     fake_drive& drive_;
     int interrupts_[interrupts];
     int removal_;
@@ -128,12 +138,14 @@ class fake_provider final : public vfio::drive_access_provider {
     fake_drive& drive_;
 };
 
-fake_drive::fake_drive(options opts)
+fake_drive::fake_drive(options opts, pace how)
     : card_(std::move(opts)),
       media_(card_.block_count * card_.block_bytes),
       namespace_blocks_(card_.namespaces, card_.block_count / card_.namespaces),
-      provider_(std::make_unique<fake_provider>(*this)),
-      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+      provider_(std::make_unique<fake_provider>(*this)) {
+    if (how == pace::of_its_own)
+        thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
 
 fake_drive::~fake_drive() = default;
 
@@ -191,6 +203,10 @@ void fake_drive::report_fatal_error() {
     const std::lock_guard guard(lock_);
     if (registers_ != nullptr)
         put32(nvme::register_offset::csts, get32(nvme::register_offset::csts) | 2u);
+}
+void fake_drive::report_bus_error() {
+    const std::lock_guard guard(lock_);
+    if (user_ != nullptr) user_->report_bus_error();
 }
 void fake_drive::never_become_ready(bool on) {
     const std::lock_guard guard(lock_);
@@ -292,6 +308,11 @@ void fake_drive::run(const std::stop_token& stop) {
     }
 }
 
+bool fake_drive::step_once() {
+    const std::lock_guard guard(lock_);
+    return step();
+}
+
 bool fake_drive::step() {
     if (registers_ == nullptr || silent_) return false;
     step_registers();
@@ -317,7 +338,8 @@ bool fake_drive::step() {
             worked = true;
         }
     }
-    for (std::size_t left = held_.size(); left != 0; --left) {
+    // An Abort takes one out.
+    for (std::size_t left = held_.size(); left != 0 && !held_.empty(); --left) {
         const pending next = held_.front();
         held_.pop_front();
         if (next.swallowed || (holding_ && next.qid != 0) || (ignore_admin_ && next.qid == 0))
@@ -571,138 +593,6 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
         default: return sc::invalid_field;
     }
     return move(command, out.data(), out.size(), true) ? sc::success : sc::data_transfer_error;
-}
-
-nvme::status fake_drive::io(const nvme::sqe& command) {
-    const std::uint32_t nsid = command.nsid.value();
-    if (nsid == 0 || nsid > namespace_blocks_.size() || namespace_blocks_[nsid - 1] == 0)
-        return sc::invalid_namespace_or_format;
-    const std::uint64_t blocks = std::min(namespace_blocks_[nsid - 1], card_.block_count);
-    const std::uint64_t first = (nsid - 1) * (card_.block_count / card_.namespaces);
-    const nvme::block_range range = nvme::decode_block_range(command);
-    const std::uint64_t from = (first + range.slba) * card_.block_bytes;
-    const std::uint64_t bytes = std::uint64_t{range.blocks} * card_.block_bytes;
-    const auto opcode = static_cast<nvme::io_opcode>(command.opcode);
-    if (opcode == nvme::io_opcode::flush) return sc::success;
-    if (opcode == nvme::io_opcode::copy) return copy(command, first, blocks);
-    if (opcode == nvme::io_opcode::dataset_management) {
-        const std::uint32_t count = nvme::decode_dataset_management(command).ranges;
-        std::vector<std::byte> list(count * sizeof(nvme::dsm_range));
-        if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
-        for (std::uint32_t i = 0; i < count; ++i) {
-            nvme::dsm_range one{};
-            std::memcpy(&one, list.data() + i * sizeof one, sizeof one);
-            if (!nvme::lba_range_fits(one.slba.value(), one.blocks.value(), blocks))
-                return sc::lba_out_of_range;
-            std::fill_n(media_.begin() + static_cast<std::ptrdiff_t>((first + one.slba.value()) *
-                                                                     card_.block_bytes),
-                        std::uint64_t{one.blocks.value()} * card_.block_bytes, std::byte{});
-        }
-        return sc::success;
-    }
-    if (!nvme::lba_range_fits(range.slba, range.blocks, blocks)) return sc::lba_out_of_range;
-    if (card_.mdts != 0 && opcode != nvme::io_opcode::write_zeroes && bytes > page << card_.mdts)
-        return sc::invalid_field;
-    std::byte* const media = media_.data() + from;
-    switch (opcode) {
-        case nvme::io_opcode::read:
-            return move(command, media, bytes, true) ? sc::success : sc::data_transfer_error;
-        case nvme::io_opcode::write:
-            return move(command, media, bytes, false) ? sc::success : sc::data_transfer_error;
-        case nvme::io_opcode::compare:
-            return move(command, media, bytes, false, true) ? sc::success : sc::compare_failure;
-        case nvme::io_opcode::write_zeroes:
-            std::fill_n(media, bytes, std::byte{});
-            return sc::success;
-        case nvme::io_opcode::verify: return sc::success;
-        default: return sc::invalid_opcode;
-    }
-}
-
-nvme::status fake_drive::copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks) {
-    const nvme::copy_command wanted = nvme::decode_copy(command);
-    std::vector<std::byte> list(wanted.ranges * sizeof(nvme::copy_range));
-    if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
-    std::uint64_t to = wanted.sdlba;
-    for (std::uint32_t i = 0; i < wanted.ranges; ++i) {
-        nvme::copy_range one{};
-        std::memcpy(&one, list.data() + i * sizeof one, sizeof one);
-        const std::uint64_t count = one.nlb.value() + 1u;
-        if (!nvme::lba_range_fits(one.slba.value(), count, blocks) ||
-            !nvme::lba_range_fits(to, count, blocks))
-            return sc::lba_out_of_range;
-        std::memmove(media_.data() + (first + to) * card_.block_bytes,
-                     media_.data() + (first + one.slba.value()) * card_.block_bytes,
-                     count * card_.block_bytes);
-        to += count;
-    }
-    return sc::success;
-}
-
-// --- DMA -----------------------------------------------------------------------------------------
-
-std::byte* fake_drive::reach(std::uint64_t address, std::uint64_t bytes) {
-    if (bus_master_)
-        for (const mapping& m : mappings_)
-            if (address >= m.address && bytes <= m.bytes && address - m.address <= m.bytes - bytes)
-                return m.base + (address - m.address);
-    ++bad_dma_;
-    return nullptr;
-}
-
-// The reading of PRPs and SGLs that a drive does, written from the specification and not from the
-// builders that it checks.
-bool fake_drive::move(const nvme::sqe& command, std::byte* media, std::uint64_t bytes, bool to_host,
-                      bool compare) {
-    const auto piece = [&](std::uint64_t address, std::uint64_t length) {
-        length = std::min(length, bytes);
-        std::byte* const at = reach(address, length);
-        if (at == nullptr) return false;
-        bool good = true;
-        if (compare)
-            good = std::memcmp(media, at, length) == 0;
-        else if (to_host)
-            std::memcpy(at, media, length);
-        else
-            std::memcpy(media, at, length);
-        media += length;
-        bytes -= length;
-        return good;
-    };
-    if (command.data_pointer() == nvme::psdt::sgl) {
-        const nvme::sgl_descriptor first = command.sgl1;
-        if (first.type() == nvme::sgl_type::data_block)
-            return piece(first.address.value(), first.length.value()) && bytes == 0;
-        if (first.type() != nvme::sgl_type::last_segment) return false;
-        for (std::uint32_t at = 0; at < first.length.value() && bytes != 0; at += 16) {
-            const std::byte* const where = reach(first.address.value() + at, 16);
-            if (where == nullptr) return false;
-            nvme::sgl_descriptor one{};
-            std::memcpy(&one, where, sizeof one);
-            if (!piece(one.address.value(), one.length.value())) return false;
-        }
-        return bytes == 0;
-    }
-    const nvme::prp_pair prps = command.prps();
-    const std::uint64_t first = prps.prp1.value();
-    if (!piece(first, page - first % page)) return false;
-    if (bytes == 0) return true;
-    std::uint64_t second = prps.prp2.value();
-    if (bytes <= page) return second % page == 0 && piece(second, page);
-    while (bytes != 0) {
-        const std::byte* const where = reach(second, 8);
-        if (where == nullptr) return false;
-        std::uint64_t entry = 0;
-        std::memcpy(&entry, where, sizeof entry);
-        if (entry % page != 0) return false;
-        if (second % page == page - 8 && bytes > page) {
-            second = entry;  // the last of a list's page points to the next one
-            continue;
-        }
-        if (!piece(entry, page)) return false;
-        second += 8;
-    }
-    return true;
 }
 
 }  // namespace fulmar::test

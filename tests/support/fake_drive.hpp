@@ -1,5 +1,6 @@
 // An NVMe controller in ordinary memory: registers, queues, DMA through its own table, and every
-// bad habit that a test may want. It runs on a thread of its own, as hardware does.
+// bad habit that a test may want. It runs on a thread of its own, as hardware does, or a step at a
+// time where a simulator says when.
 #pragma once
 
 #include <fulmar/nvme/async_event.hpp>
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,11 +47,26 @@ class fake_drive {
         wrong_phase,     // the entry after the next is written, and the next is not
     };
 
+    /// What its user is about to do, or does.
+    enum class moment : std::uint8_t { opening, waiting, silencing, cutting, closing };
+    enum class pace : std::uint8_t { of_its_own, by_hand };
+
     fake_drive() : fake_drive(options{}) {}
-    explicit fake_drive(options opts);
+    explicit fake_drive(options opts, pace how = pace::of_its_own);
     ~fake_drive();
     fake_drive(const fake_drive&) = delete;
     fake_drive& operator=(const fake_drive&) = delete;
+
+    // By hand: no thread, and time passes where the test says.
+    /// One look at registers and queues; true when there was something to do.
+    bool step_once();
+    /// Called at each such moment of the opening, which is blocked meanwhile. Set once, at first.
+    void interrupt_user(std::function<void(moment)> what) { at_moment_ = std::move(what); }
+    /// Whether the drive may still touch that piece of mapped memory; else it counts as bad. Set
+    /// once, at first.
+    void guard_memory(std::function<bool(const std::byte*, std::uint64_t)> allowed) {
+        allowed_ = std::move(allowed);
+    }
 
     // Knobs.
     /// Commands of I/O queues are fetched, and answered only when this is false again.
@@ -71,6 +88,8 @@ class fake_drive {
     /// The card is pulled, or falls silent: registers read as `value`, nothing is done any more.
     void fall_silent(std::uint32_t value);
     void report_fatal_error();
+    /// The bus does, of this card.
+    void report_bus_error();
     void never_become_ready(bool on);
     /// Another card, or none, in the slot; state is that after power-on.
     void plug(std::optional<options> card);
@@ -120,6 +139,9 @@ class fake_drive {
         bool swallowed = false;
     };
 
+    void reach_moment(moment which) const {
+        if (at_moment_) at_moment_(which);
+    }
     void power_on();
     void run(const std::stop_token& stop);
     bool step();
@@ -145,6 +167,7 @@ class fake_drive {
     void put32(std::uint32_t offset, std::uint32_t value);
     void put64(std::uint32_t offset, std::uint64_t value);
 
+    static constexpr std::uint64_t page = 4096;
     static constexpr std::size_t register_bytes = 16384;
     static constexpr std::uint32_t msix_table = 0x3000;  // in the registers, as most cards have it
     mutable std::mutex lock_;
@@ -173,6 +196,8 @@ class fake_drive {
     std::vector<nvme::sqe> commands_;
     std::deque<pending> held_;
     std::uint64_t bad_dma_ = 0;
+    std::function<void(moment)> at_moment_;
+    std::function<bool(const std::byte*, std::uint64_t)> allowed_;
     std::uint32_t openings_ = 0;
     bool bus_master_ = false;
     std::vector<mapping> mappings_;
@@ -181,7 +206,7 @@ class fake_drive {
     std::byte* registers_ = nullptr;  // of who has it open
     class fake_access* user_ = nullptr;
     std::unique_ptr<vfio::drive_access_provider> provider_;
-    std::jthread thread_;
+    std::jthread thread_;  // none, by hand
 };
 
 }  // namespace fulmar::test

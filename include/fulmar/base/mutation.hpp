@@ -29,9 +29,11 @@ enum class mutation : std::uint8_t {
     fences_cover_all_namespaces,  ///< fencing one namespace fences its neighbours
     fences_stop_admin_commands,   ///< a paused subsystem refuses its admin queues
     // No crash from outside.
-    second_loss_is_asserted,  ///< a device may be lost only once
+    second_loss_is_asserted,     ///< a device may be lost only once
+    second_sign_releases_again,  ///< each sign of one loss gives the drive back
     // Memory outlives its borrowers.
     abandoned_buffers_are_freed,  ///< a buffer is reused while a silent device has it
+    drives_are_not_waited_for,    ///< commands are answered while their drive reaches their memory
     // The same drive, the same namespace.
     devices_are_shared,        ///< a device backs a second namespace
     held_devices_are_claimed,  ///< a device with operations of a former namespace is given away

@@ -11,7 +11,18 @@
 
 namespace fulmar::engine {
 
+class helper_job;
 class reactor;
+
+/// Who runs jobs where there are to be no threads. Called on: the thread that set it.
+class helper_runner {
+  public:
+    /// `job` has been started: run() is to be called once, from outside of its home's turn.
+    virtual void take(helper_job& job) = 0;
+
+  protected:
+    ~helper_runner() = default;
+};
 
 /// Derive, keep it at one place while it runs. work() runs on the thread; then come_home() runs on
 /// the reactor, unless abandon() was called before: then left_alone() runs, on either, and must
@@ -21,6 +32,12 @@ class helper_job : public message {
     /// Errors: no_memory when no thread can be had; then nothing runs.  Called on: `home`, or its
     /// thread.
     result<void> start(reactor& home) noexcept;
+    /// From now on jobs that this thread starts are run by `runner`; null: on threads of their own.
+    /// It outlives them.
+    static void run_with(helper_runner* runner) noexcept;
+    /// Works, and goes home; then it may be gone.  Called on: its thread, or by a helper_runner.
+    void run() noexcept;
+
     /// The owner goes, or the reactor ends: nothing comes home any more. Must be running().
     /// Called on: `home`.
     void abandon() noexcept;

@@ -3,6 +3,7 @@
 // the mmio_window and the addresses that it got here.
 #pragma once
 
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/vfio/interrupt_mask.hpp>
 #include <fulmar/vfio/mmio.hpp>
@@ -42,6 +43,10 @@ class drive_access {
     [[nodiscard]] virtual int removal_fd() const noexcept = 0;
     /// The bus reported an error of this drive.
     [[nodiscard]] virtual int error_fd() const noexcept = 0;
+    /// The kernel asks for the drive now.
+    [[nodiscard]] bool removal_wanted() const noexcept;
+    /// Until the first interrupt of vector 0, which it takes, a request for the drive, or `limit`.
+    virtual void wait(duration limit) noexcept;
 
     /// Takes away the right to touch memory, and from then on accesses to registers() go nowhere.
     /// True when the drive confirmed it; false: it does not answer, and only cut() makes its

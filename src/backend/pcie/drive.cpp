@@ -2,6 +2,7 @@
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -210,7 +211,7 @@ void drive::attach() noexcept {
     await_arrival_ = false;
     if (state_ == drive_state::absent)
         try_attach();
-    else if (state_ == drive_state::releasing)
+    else if (state_ == drive_state::releasing || meanwhile_ != loss_cause::none)
         come_again_ = true;
 }
 
@@ -244,7 +245,12 @@ void drive::try_attach() noexcept {
 
 void drive::on_attached(drive_session& session) noexcept {
     const auto give_back = [this](loss_cause cause, std::string why) {
+        const bool wanted_again = come_again_ && !detached_;  // since the sign that ended this
         note_loss(cause, std::move(why));
+        if (wanted_again) {
+            come_again_ = true;
+            await_arrival_ = false;
+        }
         advance(drive_event::lose);
         begin_release();
     };
@@ -357,11 +363,16 @@ void drive::stop_listening() noexcept {
 void drive::lose(loss_cause cause, std::string reason) noexcept {
     if (!has_edge(drive_edges, state_, drive_event::lose)) {
         ++late_signs_;
-        if (draining_ && cause != loss_cause::detached) end_drain();  // somebody waits for it
+        if (draining_ && cause != loss_cause::detached)
+            return end_drain();  // somebody waits for it
+        if (mutated(mutation::second_sign_releases_again) && session_) begin_release();
         return;
     }
     if (state_ == drive_state::attaching) {  // on_attached() goes on
-        meanwhile_ = cause;
+        if (meanwhile_ != loss_cause::none)
+            ++late_signs_;
+        else
+            meanwhile_ = cause;
         return session_->hurry();
     }
     for (const auto& ns : namespaces_) ns->view.lost.store(true, std::memory_order_release);
@@ -435,6 +446,7 @@ void drive::begin_release() noexcept {
         log::error("drive {}: {}; trying again", options_.name, begun.error().text());
         environment_.control->timers().arm(retry_timer_, now() + watch_interval);
     }
+    if (mutated(mutation::drives_are_not_waited_for)) link_all(false);
 }
 
 void drive::on_quiet(drive_session&) noexcept {

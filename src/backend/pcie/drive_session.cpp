@@ -2,17 +2,14 @@
 
 #include "drive.hpp"
 
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-
-#include <array>
 
 namespace fulmar::backend::pcie {
 
 namespace {
 constexpr std::uint32_t io_entries = 256;
-constexpr int nap_ms = 1;
+constexpr duration longest_nap = std::chrono::milliseconds(1);
 constexpr std::size_t memory_alignment = 4096;
 
 /// While it lives this thread, and a thread that it starts until calm_down(), go before whoever
@@ -132,9 +129,9 @@ result<void> drive_session::run_controller() {
     while (access_->interrupt_fd(wanted.vectors) >= 0) ++wanted.vectors;
     controller_ = std::make_unique<controller>(
         access_->registers(), queue_memory{memory_.data(), memory_address_}, wanted);
-    controller_->start(clock_.now());
-    while (controller_->step(clock_.now())) {
-        removal_seen_ = removal_wanted();
+    controller_->start(now());
+    while (controller_->step(now())) {
+        removal_seen_ = access_->removal_wanted();
         if (removal_seen_ || hurry_.load(std::memory_order_relaxed))
             return fail(errc::unavailable, "the drive went away while it was brought up");
         nap();
@@ -143,34 +140,22 @@ result<void> drive_session::run_controller() {
     return {};
 }
 
-// Ended by the drive's interrupt or by a request for the drive.
-void drive_session::nap() noexcept {
-    std::array<pollfd, 2> fds{{{.fd = access_->interrupt_fd(0), .events = POLLIN, .revents = 0},
-                               {.fd = access_->removal_fd(), .events = POLLIN, .revents = 0}}};
-    if (::poll(fds.data(), fds.size(), nap_ms) <= 0 || (fds[0].revents & POLLIN) == 0) return;
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(fds[0].fd, &count, sizeof count);
-}
-
-bool drive_session::removal_wanted() const noexcept {
-    pollfd fd{.fd = access_->removal_fd(), .events = POLLIN, .revents = 0};
-    return fd.fd >= 0 && ::poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN) != 0;
-}
+void drive_session::nap() noexcept { access_->wait(longest_nap); }
 
 // Memory first, so that the reactors can give up what they lent; the kernel, which may take its
 // time, last. For what comes after close() nobody waits, but the reactors may wait for the
 // processor: hosts want their answers.
 void drive_session::release(bool orderly) noexcept {
-    releasing_at_ = clock_.now();
+    releasing_at_ = now();
     if (orderly && controller_ && controller_->state() == controller_state::ready) {
-        controller_->stop(clock_.now());
-        while (controller_->step(clock_.now())) nap();
+        controller_->stop(now());
+        while (controller_->step(now())) nap();
     }
     if (!access_->silence()) access_->cut();
     main_.post_home(quiet_);
-    closing_at_ = clock_.now();
+    closing_at_ = now();
     access_->close();
-    closed_at_ = clock_.now();
+    closed_at_ = now();
     haste::calm_down();
     access_->dismantle();
 }

@@ -93,13 +93,13 @@ class drive_session {
     result<void> run_controller();
     void release(bool orderly) noexcept;
     void nap() noexcept;
-    [[nodiscard]] bool removal_wanted() const noexcept;
+    /// On the clock of the reactors, which any thread may read.
+    [[nodiscard]] instant now() const noexcept { return environment_.control->fresh_now(); }
 
     drive& owner_;
     pcie_options options_;
     const pcie_environment& environment_;
     std::vector<std::uint32_t> wanted_;
-    monotonic_clock clock_;
     std::unique_ptr<vfio::drive_access> access_;
     mem::heap_memory source_;
     mem::dma_region memory_;

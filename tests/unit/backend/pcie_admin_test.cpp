@@ -85,7 +85,11 @@ TEST_F(pcie_admin_test, what_a_host_aborts_is_aborted_at_the_drive) {
 // --- events and logs -----------------------------------------------------------------------------
 
 TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
-    open();
+    close();
+    make();
+    channel = device->open_channel(*reactor).value();
+    EXPECT_FALSE(channel->health()) << "nobody has asked the drive";
+    ASSERT_TRUE(becomes(drive_state::ready));
     ASSERT_TRUE(reactor.run_until([&] { return device->status().health.has_value(); }));
     EXPECT_EQ(device->status().health->critical_warning, 0);
     EXPECT_EQ(device->note(), "");
