@@ -182,7 +182,8 @@ void channel::abort(io_op& op) noexcept {
     job& j = jobs_[op.cookie - 1];
     give_up(j, sc::aborted_by_request);
     if (j.commands == 0) return end_if_done(j);
-    place_.abort_all_of(&j);
+    // A drive that is lost is asked nothing any more, and hosts wait for the answers of all.
+    if (!namespace_.lost.load(std::memory_order_acquire)) place_.abort_all_of(&j);
 }
 
 // False: no room; nothing has changed.

@@ -347,7 +347,7 @@ void drive::note_loss(loss_cause cause, std::string reason) noexcept {
     await_arrival_ = cause == loss_cause::removal_requested || cause == loss_cause::removed ||
                      cause == loss_cause::silent || cause == loss_cause::other_drive;
     if (wants_reset(cause)) come_again_ = may_reset();
-    drained_ = false;
+    drained_ = cause == loss_cause::bring_up_failed;  // nothing could be outstanding
     if (cause == loss_cause::bring_up_failed) return refuse(reason_);
     ++losses_;
     ++counters_.losses[static_cast<std::size_t>(cause)];

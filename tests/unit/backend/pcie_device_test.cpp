@@ -486,6 +486,9 @@ TEST_F(pcie_device_test, a_drive_that_never_becomes_ready_is_given_back) {
     EXPECT_NE(device->status().reason.find("become ready"), std::string::npos);
     EXPECT_FALSE(card.is_open());
     EXPECT_EQ(listener.losses, 0);
+    const auto drained = device->status().counters.drained;
+    EXPECT_EQ(std::accumulate(drained.begin(), drained.end(), std::uint64_t{0}), 0u)
+        << "it had nothing to drain";
     card.never_become_ready(false);
     EXPECT_TRUE(device->attach());
     ASSERT_TRUE(becomes(drive_state::ready));
