@@ -112,7 +112,7 @@ void every_pair(place where) {
                 SCOPED_TRACE(fmt::format("{}, then {}, gap {}", to_string(signs[0]),
                                          to_string(signs[1]), static_cast<int>(when)));
                 play(++seed, where, signs, when);
-                if (testing::Test::HasFailure()) return;
+                if (::testing::Test::HasFailure()) return;
             }
 }
 

@@ -129,7 +129,7 @@ class drive_world final : engine::helper_runner, backend::device_listener, backe
     }
 
     std::uint64_t seed_;
-    testing::ScopedTrace scope_;
+    ::testing::ScopedTrace scope_;
     trace trace_;
     std::mt19937_64 random_;
     manual_clock clock_;

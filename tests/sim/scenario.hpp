@@ -76,11 +76,11 @@ inline void watch_namespaces(world& w, queue& admin) {
 
 inline bool succeeded(const command_ref& c) { return c->answered && nvme::is_success(c->status); }
 
-inline testing::AssertionResult has(const command_ref& c, nvme::status wanted) {
-    if (!c->done) return testing::AssertionFailure() << "there is no answer";
-    if (!c->answered) return testing::AssertionFailure() << "the connection was closed instead";
-    if (c->status.is(wanted)) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "it is: " << nvme::describe(c->status);
+inline ::testing::AssertionResult has(const command_ref& c, nvme::status wanted) {
+    if (!c->done) return ::testing::AssertionFailure() << "there is no answer";
+    if (!c->answered) return ::testing::AssertionFailure() << "the connection was closed instead";
+    if (c->status.is(wanted)) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "it is: " << nvme::describe(c->status);
 }
 
 }  // namespace fulmar::sim

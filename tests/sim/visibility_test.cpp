@@ -44,7 +44,7 @@ TEST(visibility, a_transition_says_what_it_waits_for_and_where) {
     EXPECT_TRUE(s.transition.waiting_for.empty());
     EXPECT_EQ(s.namespaces[0].outstanding, 0u);
     EXPECT_EQ(s.namespaces[0].abandoned, 4u);
-    EXPECT_THAT(s.transition.last_error, testing::HasSubstr("4 operations"));
+    EXPECT_THAT(s.transition.last_error, ::testing::HasSubstr("4 operations"));
     w.disk_named("a").set_stalled(false);
     ASSERT_TRUE(w.change(core::resume_subsystem{one})->ok());
     ASSERT_TRUE(w.run_until([&] { return first->outstanding() == 0 && second->outstanding() == 0; },
@@ -97,9 +97,9 @@ TEST(visibility, the_flight_recorder_tells_the_story_of_a_pause) {
         if (request && e.nsid == 1 && e.value == cid && e.reactor == 2)
             of_request.push_back(e.what);
     }
-    EXPECT_THAT(states, testing::ElementsAre("activating", "active", "pausing", "paused",
-                                             "resuming", "active"));
-    EXPECT_THAT(of_request, testing::ElementsAre("parked", "replayed"));
+    EXPECT_THAT(states, ::testing::ElementsAre("activating", "active", "pausing", "paused",
+                                               "resuming", "active"));
+    EXPECT_THAT(of_request, ::testing::ElementsAre("parked", "replayed"));
 }
 
 // "Your deadline has passed" reaches a poll group that has just done its part: dropped, counted and
