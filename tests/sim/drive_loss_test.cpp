@@ -157,6 +157,22 @@ TEST(drive_loss, an_arrival_after_a_removal_counts_while_it_is_brought_up) {
     }
 }
 
+TEST(drive_loss, a_request_for_a_drive_that_is_being_reset_is_heard) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        drive_world w(seed);
+        ASSERT_TRUE(w.becomes(drive_state::ready));
+        w.sign(loss_cause::bus_error);
+        w.give(drive_sign::request);
+        ASSERT_TRUE(w.rest());
+        w.run_for(seconds(20));
+        EXPECT_EQ(w.state(), drive_state::absent) << "it is taken back from whoever wanted it\n"
+                                                  << w.trace_tail();
+        EXPECT_EQ(w.status().generation, 1u);
+        w.give(drive_sign::arrival);
+        EXPECT_TRUE(w.becomes(drive_state::ready));
+    }
+}
+
 TEST(drive_loss, the_first_sign_counts_while_it_is_brought_up) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);

@@ -458,6 +458,10 @@ void drive::on_quiet(drive_session&) noexcept {
 void drive::on_released(drive_session& session) noexcept {
     released_ = true;
     last_release_us_ = us_between(lost_at_, session.closing_at());
+    if (wants_reset(last_loss_) && session.removal_seen()) {  // whoever wants it is to have it
+        come_again_ = false;
+        await_arrival_ = true;
+    }
     log::info(
         "drive {} at {} is given back after {} us, the kernel took {} us more ({}: {}; its "
         "thread ran after {} us)",

@@ -153,6 +153,7 @@ void drive_session::release(bool orderly) noexcept {
     }
     if (!access_->silence()) access_->cut();
     main_.post_home(quiet_);
+    removal_seen_ = access_->removal_wanted();  // nobody listens for that any more
     closing_at_ = now();
     access_->close();
     closed_at_ = now();

@@ -47,7 +47,7 @@ class drive_session {
 
     // The results of begin_attach().
     [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
-    /// The kernel asked for the drive meanwhile.
+    /// The kernel asked for the drive meanwhile: while it was brought up, or until it was closed.
     [[nodiscard]] bool removal_seen() const noexcept { return removal_seen_; }
     [[nodiscard]] const drive_view& view() const noexcept { return view_; }
     [[nodiscard]] queue_pair& queue(std::size_t index) noexcept { return *queues_[index]; }

