@@ -53,7 +53,7 @@ class drive final : private admin_listener {
     static constexpr duration stall_limit = std::chrono::seconds(1);  ///< then somebody looks
     static constexpr duration drain_interval = std::chrono::milliseconds(2);
     static constexpr duration retry_interval = std::chrono::seconds(5);
-    static constexpr std::uint32_t most_resets = 3;  ///< at once, in reset_window; then every retry_interval
+    static constexpr std::uint32_t most_resets = 3;  ///< in reset_window; then retry_interval
     static constexpr duration reset_window = std::chrono::seconds(60);
     static constexpr std::uint64_t most_faults = 8;  ///< completions that fit no command
     static constexpr duration health_interval = std::chrono::seconds(60);
