@@ -202,7 +202,7 @@ void drive_world::give(drive_sign what) {
     note("{}", to_string(what));
     const backend::drive_status before = status();
     switch (what) {
-        case drive_sign::request: return card_.request_removal();
+        case drive_sign::request: requested_ = true; return card_.request_removal();
         case drive_sign::bus_error: return card_.report_bus_error();
         case drive_sign::removed: {
             device_->sign(loss_cause::removed);
@@ -309,7 +309,7 @@ void drive_world::expect_rest(bool there) {
         EXPECT_EQ(at_rest.state, drive_state::absent) << trace_.tail();
     } else if (at_rest.state == drive_state::absent) {
         EXPECT_TRUE(why == loss_cause::removal_requested || why == loss_cause::removed ||
-                    why == loss_cause::silent)
+                    why == loss_cause::silent || requested_)
             << "it stays away after " << to_string(why) << '\n'
             << trace_.tail();
     }

@@ -134,6 +134,7 @@ class drive_world final : engine::helper_runner, backend::device_listener, backe
     std::mt19937_64 random_;
     manual_clock clock_;
     test::fake_drive card_;
+    bool requested_ = false;  // by the kernel, once at least
     mem::heap_memory source_;
     mem::dma_region buffers_ = source_.allocate(pieces * piece_bytes).value();
     std::vector<bool> lent_ = std::vector<bool>(pieces, false);

@@ -212,7 +212,7 @@ void drive::attach() noexcept {
     if (state_ == drive_state::absent)
         try_attach();
     else if (state_ == drive_state::releasing || meanwhile_ != loss_cause::none)
-        come_again_ = true;
+        come_again_ = wished_ = true;
 }
 
 void drive::arrived() noexcept {
@@ -248,7 +248,7 @@ void drive::on_attached(drive_session& session) noexcept {
         const bool wanted_again = come_again_ && !detached_;  // since the sign that ended this
         note_loss(cause, std::move(why));
         if (wanted_again) {
-            come_again_ = true;
+            come_again_ = wished_ = true;
             await_arrival_ = false;
         }
         advance(drive_event::lose);
@@ -346,6 +346,7 @@ void drive::note_loss(loss_cause cause, std::string reason) noexcept {
     come_again_ = false;
     await_arrival_ = cause == loss_cause::removal_requested || cause == loss_cause::removed ||
                      cause == loss_cause::silent || cause == loss_cause::other_drive;
+    wished_ = false;
     if (wants_reset(cause)) come_again_ = may_reset();
     drained_ = cause == loss_cause::bring_up_failed;  // nothing could be outstanding
     if (cause == loss_cause::bring_up_failed) return refuse(reason_);
@@ -458,7 +459,7 @@ void drive::on_quiet(drive_session&) noexcept {
 void drive::on_released(drive_session& session) noexcept {
     released_ = true;
     last_release_us_ = us_between(lost_at_, session.closing_at());
-    if (wants_reset(last_loss_) && session.removal_seen()) {  // whoever wants it is to have it
+    if (wants_reset(last_loss_) && session.removal_seen() && !wished_) {  // it is wanted elsewhere
         come_again_ = false;
         await_arrival_ = true;
     }

@@ -177,6 +177,7 @@ class drive final : private admin_listener {
     bool draining_ = false;  // lost for whoever asks, and not released yet
     bool retiring_ = false;
     bool come_again_ = false;     // attach as soon as the present incarnation is gone
+    bool wished_ = false;         // … since somebody said so, and not to reset it
     bool await_arrival_ = false;  // it left: no try until the kernel or an operator says more
     bool quiet_ = false;
     bool released_ = false;
