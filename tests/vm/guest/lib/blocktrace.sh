@@ -8,6 +8,7 @@ block_trace_start() { # BLOCK-DEVICE
     IFS=: read -r major minor < "/sys/block/${1##*/}/dev"
     mkdir -p $BLOCK_TRACE
     echo 0 > $BLOCK_TRACE/tracing_on
+    echo 0 > $BLOCK_TRACE/options/record-cmd # it would have the kernel patch its scheduler
     echo > $BLOCK_TRACE/trace
     echo "dev == $((major << 20 | minor))" > $BLOCK_TRACE/events/block/block_rq_issue/filter
     echo 1 > $BLOCK_TRACE/events/block/block_rq_issue/enable
