@@ -6,9 +6,9 @@ BLOCK_TRACE=/sys/kernel/tracing/instances/fulmar
 block_trace_start() { # BLOCK-DEVICE
     local major minor
     IFS=: read -r major minor < "/sys/block/${1##*/}/dev"
+    echo 0 > /sys/kernel/tracing/options/record-cmd # it would have the kernel patch its scheduler
     mkdir -p $BLOCK_TRACE
     echo 0 > $BLOCK_TRACE/tracing_on
-    echo 0 > $BLOCK_TRACE/options/record-cmd # it would have the kernel patch its scheduler
     echo > $BLOCK_TRACE/trace
     echo "dev == $((major << 20 | minor))" > $BLOCK_TRACE/events/block/block_rq_issue/filter
     echo 1 > $BLOCK_TRACE/events/block/block_rq_issue/enable
