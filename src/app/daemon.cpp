@@ -176,12 +176,14 @@ void daemon::wind_up() {
     server_.reset();
     target_.reset();
     drive_service_.reset();
-    if (!engine::helper_job::wait_for_all(drives_stop_limit)) {
+    // What those threads have to say may begin another: a drive that was being brought up is
+    // closed.
+    do {
+        if (engine::helper_job::wait_for_all(drives_stop_limit)) continue;
         log::warn("the kernel keeps a call on a drive or a disk for too long: ending without it");
         log::shut_down();
         std::_Exit(0);
-    }
-    while (control_->run_once()) {}  // what those threads had to say
+    } while (control_->run_once());
     log::info("stopped");
 }
 

@@ -101,7 +101,7 @@ drive_world::~drive_world() {
     channels_.clear();
     device_.reset();
     EXPECT_TRUE(run_until([&] { return !card_.is_open() && jobs_.empty() && working_ == 0; }));
-    run_for(seconds(1));  // a drive that nobody has any more ends when it hears of that
+    run_for(seconds(20));  // a drive that nobody has any more ends when it hears of that
     EXPECT_EQ(card_.bad_dma(), 0u) << "the drive reached memory that is not lent\n"
                                    << trace_.tail();
     engine::helper_job::run_with(nullptr);

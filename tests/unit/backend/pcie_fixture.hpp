@@ -102,8 +102,8 @@ struct pcie_fixture : ::testing::Test {
         EXPECT_EQ(card.bad_dma(), 0u) << "the drive was pointed at memory that is not ours to lend";
         // A helper may still be in its last post, and a drive that nobody has any more ends when it
         // hears of that.
-        EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(10)));
-        while (reactor->run_once()) {}
+        do EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(10)));
+        while (reactor->run_once());
     }
     std::span<std::byte> piece(std::size_t offset, std::size_t bytes) {
         return {buffers.data() + offset, bytes};
