@@ -20,11 +20,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#ifdef __SANITIZE_ADDRESS__
-// A few of the worlds of drive_loss_test.cpp end before their retired drive has deleted itself.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() { return "leak:drive_world\n"; }
-#endif
 
 namespace {
 
