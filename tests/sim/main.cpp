@@ -20,7 +20,6 @@
 #include <cstdlib>
 #include <cstring>
 
-
 namespace {
 
 using fulmar::sim::settings;
