@@ -139,6 +139,7 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         sweep_.expires_after(std::chrono::milliseconds(200));
         sweep_.async_wait([self = shared_from_this()](boost::system::error_code failure) {
             if (failure) return;
+            self->wait_for_deadline();  // first: a continuation may throw
             const auto now = clock::now();
             std::vector<then> late;
             for (call* one : self->calls_) {
@@ -149,7 +150,6 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
                 next(fail(errc::timed_out, "the control reactor has not answered in time", {},
                           "look at /v1/health and the log; the change may still happen"),
                      0);
-            self->wait_for_deadline();
         });
     }
 

@@ -341,11 +341,20 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
         if (shared_->counters.connections >= shared_->limits.connections) {
             ++shared_->counters.connections_refused;  // closed as `fresh` goes
         } else {
-            auto one = std::make_shared<session>(std::move(fresh), entry->over_tcp, shared_);
-            sessions_.push_back(one);
-            one->start();
+            begin_session(std::move(fresh), entry->over_tcp);
         }
         accept(entry);
+    }
+
+    void begin_session(socket_type fresh, bool over_tcp) {
+        try {
+            auto one = std::make_shared<session>(std::move(fresh), over_tcp, shared_);
+            sessions_.push_back(one);
+            one->start();
+        } catch (const std::exception& failure) {  // memory: the next one finds an open door
+            ++shared_->counters.connections_refused;
+            log::error("rest: {}", failure.what());
+        }
     }
 
     asio::io_context& io_;

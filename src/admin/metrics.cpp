@@ -1,5 +1,7 @@
 #include "metrics.hpp"
 
+#include <fulmar/base/memory_reserve.hpp>
+
 #include <fmt/format.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
@@ -75,6 +77,12 @@ std::string render_metrics(const core::counters_report& report, const rest_conte
     book.add("fulmar_missing_parts",
              "Configured objects that could not be brought up at start and are not there", false,
              static_cast<double>(missing));
+    book.add("fulmar_memory_short",
+             "1 while there is no memory for anything new: changes and connections are refused",
+             false, memory_reserve::whole() ? 0 : 1);
+    book.add("fulmar_memory_reserve_given_total",
+             "Times that memory ran out and the reserve was used", true,
+             static_cast<double>(memory_reserve::times_given()));
     for (const core::counter_sample& sample : report.samples) book.add(sample);
     for (const auto& [status, count] : context.answers)
         book.add("fulmar_rest_answers_total", "REST answers", true, static_cast<double>(count),

@@ -8,6 +8,8 @@
 #include "routes.hpp"
 #include "status_json.hpp"
 
+#include <fulmar/base/memory_reserve.hpp>
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -76,6 +78,8 @@ void health(const call_ptr& call) {
             json body{{"status", status.stopping ? "stopping" : "ok"}, {"version", FULMAR_VERSION}};
             body.update(to_json(status));
             body["durable"] = durability(call->context.log);
+            body["memory_short"] = !memory_reserve::whole();
+            if (body["memory_short"] && !status.stopping) body["status"] = "degraded";
             body["missing"] = json::array();
             body["start_errors"] = json::array();
             with_missing(call, [call, revision, body](const std::vector<missing_part>& missing) {

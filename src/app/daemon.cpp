@@ -3,6 +3,7 @@
 #include "device_factory.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/base/version.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
@@ -20,6 +21,8 @@ constexpr std::size_t mib = 1024 * 1024;
 constexpr reactor_id control_id{0xffff};
 constexpr duration journal_stop_limit = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds admin_stop_limit{500};
+constexpr std::size_t memory_reserve_bytes = 8 * mib;
+constexpr duration reactors_stop_limit = std::chrono::seconds(5);
 constexpr duration drives_stop_limit = std::chrono::seconds(12);
 
 engine::reactor_pool::options pool_options(const admin::core_options& cores,
@@ -33,6 +36,15 @@ engine::reactor_pool::options pool_options(const admin::core_options& cores,
             .on_start =
                 [](engine::reactor&) noexcept { return mem::environment::register_thread(); },
             .on_stop = [](engine::reactor&) noexcept { mem::environment::unregister_thread(); }}};
+}
+
+constexpr std::string_view reactor_hangs = "a data reactor hangs in the kernel: ending without it";
+
+// Somebody may still touch what we own: nothing of it may be destroyed.
+[[noreturn]] void end_without(std::string_view why, int exit_code = 0) {
+    log::warn("{}", why);
+    log::shut_down();
+    std::_Exit(exit_code);
 }
 
 }  // namespace
@@ -56,6 +68,7 @@ result<void> daemon::build() {
         return fail(errc::no_memory, memory_->why(), "/memory/hugepages",
                     "provide hugepages, or say \"auto\"");
     log::info("memory: {}", memory_->why());
+    FULMAR_CHECK(memory_reserve::keep(memory_reserve_bytes));
 
     // Reactors: this thread's, which sleeps at once when there is nothing to do, and one for each
     // data core.
@@ -126,7 +139,7 @@ int daemon::run() {
                                         .options = config_.config.options});
     if (!server) {
         log::error("{}", server.error().text());
-        pool_->stop();
+        if (!pool_->stop(reactors_stop_limit)) end_without(reactor_hangs, 1);
         return 1;
     }
     server_ = std::move(*server);
@@ -156,18 +169,12 @@ void daemon::wind_up() {
     while (control_->run_once()) {}  // what the administration asked last
     server_->stop(admin_stop_limit);
     while (control_->run_once()) {}  // and what it had on its way
-    pool_->stop();
-    if (!target_->at_rest()) {  // its memory is lent out for good: nothing may be destroyed
-        log::warn("a device keeps operations for ever: ending without it");
-        log::shut_down();
-        std::_Exit(0);
-    }
-    if (!files_->at_rest()) {
-        log::warn(
+    if (!pool_->stop(reactors_stop_limit)) end_without(reactor_hangs);
+    if (!target_->at_rest())  // its memory is lent out for good
+        end_without("a device keeps operations for ever: ending without it");
+    if (!files_->at_rest())
+        end_without(
             "the storage of the journal hangs: ending without it; what was acknowledged is safe");
-        log::shut_down();
-        std::_Exit(0);
-    }
     // Drives are given back by threads of their own; a dead one may take its time.
     watchdog_.reset();
     hotplug_.reset();
@@ -179,10 +186,9 @@ void daemon::wind_up() {
     // What those threads have to say may begin another: a drive that was being brought up is
     // closed.
     do {
-        if (engine::helper_job::wait_for_all(drives_stop_limit)) continue;
-        log::warn("the kernel keeps a call on a drive or a disk for too long: ending without it");
-        log::shut_down();
-        std::_Exit(0);
+        if (!engine::helper_job::wait_for_all(drives_stop_limit))
+            end_without(
+                "the kernel keeps a call on a drive or a disk for too long: ending without it");
     } while (control_->run_once());
     log::info("stopped");
 }

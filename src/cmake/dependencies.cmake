@@ -65,6 +65,12 @@ target_link_libraries(dep_boost INTERFACE Boost::headers)
 # base/intrusive.hpp maps them.
 target_compile_definitions(dep_boost INTERFACE BOOST_ASIO_NO_DEPRECATED)
 
+# Asio allocates with `operator new`, which knows of the memory in reserve (base/memory_reserve.hpp);
+# for whoever includes Asio.
+add_library(dep_asio INTERFACE)
+target_compile_definitions(dep_asio INTERFACE
+  BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)
+
 if(FULMAR_TESTS OR FULMAR_FUZZ)
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)

@@ -51,6 +51,14 @@ fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug 
                                       transport_tcp transport_rdma transport_loopback admin
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)
 
+# Those that include Asio; tests that do are told in tests.cmake.
+foreach(layer IN ITEMS admin cli)
+  get_target_property(type fulmar_${layer} TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    target_link_libraries(fulmar_${layer} PRIVATE dep_asio)
+  endif()
+endforeach()
+
 foreach(layer IN ITEMS admin app)
   get_target_property(type fulmar_${layer} TYPE)
   if(type STREQUAL "STATIC_LIBRARY")

@@ -97,6 +97,9 @@ if(FULMAR_TESTS)
     fulmar_test_executable(unit_${layer} unit "${FULMAR_TEST_DIR}/unit/${layer}"
                            ${FULMAR_TIMEOUT_unit} LIBRARIES ${libraries} INCLUDES ${includes})
   endforeach()
+  if(TARGET unit_admin)  # includes Asio
+    target_link_libraries(unit_admin PRIVATE dep_asio)
+  endif()
   foreach(kind IN ITEMS model sim conformance e2e)
     fulmar_test_executable(${kind} ${kind} "${FULMAR_TEST_DIR}/${kind}"
                            ${FULMAR_TIMEOUT_${kind}} LIBRARIES ${FULMAR_LIBRARIES})
@@ -196,4 +199,5 @@ if(FULMAR_FUZZ)
     target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzz_targets fuzz_${stem})
   endforeach()
+  target_link_libraries(fuzz_rest PRIVATE dep_asio)  # includes it
 endif()

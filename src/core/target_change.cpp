@@ -2,6 +2,7 @@
 #include "operations.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -33,6 +34,15 @@ struct durable_answer final : change_log::waiter {
     }
 };
 
+// What takes memory for as long as it is there. Everything else may be asked for when there is
+// none: it makes room, or brings back what serves.
+bool adds(const change& what) noexcept {
+    return std::holds_alternative<create_device>(what) ||
+           std::holds_alternative<create_subsystem>(what) ||
+           std::holds_alternative<add_namespace>(what) || std::holds_alternative<add_host>(what) ||
+           std::holds_alternative<add_listener>(what) || std::holds_alternative<add_referral>(what);
+}
+
 }  // namespace
 
 void target::submit(control_request& request) noexcept { request.arrive_at(control_, *this); }
@@ -51,6 +61,9 @@ void target::on_request(control_request& request) noexcept {
         if (std::holds_alternative<query>(request.what)) return on_query(request);
         if (stopping_)
             return request.finish(fail(errc::unavailable, "the target is shutting down"));
+        if (adds(std::get<change>(request.what)) && !memory_reserve::whole())
+            return request.finish(fail(errc::no_memory, "there is no memory for anything new", {},
+                                       "remove something, or give the daemon more"));
         on_change(request);
     } catch (const std::exception& e) {  // memory, mostly; nothing has been applied
         request.finish(fail(errc::no_memory, e.what()));
@@ -157,6 +170,10 @@ result<void> keep_away(device_registry::entry& e, const detach_device* away) {
 // between fence and open.
 void target::change_device(const std::string& name, change& what, control_request& request) {
     device_registry::entry* e = devices_.find(name);
+    if (e == nullptr && only_configured(delete_device{name}))
+        return request.finish(fail(errc::not_found,
+                                   fmt::format("device {} could not be opened at start", name), {},
+                                   "reload the configuration: that tries again"));
     if (e == nullptr)
         return request.finish(fail(errc::not_found, fmt::format("there is no device {}", name)));
     const auto* away = std::get_if<detach_device>(&what);

@@ -70,7 +70,7 @@ result<void> helper_job::start(reactor& home) noexcept {
             run();
             count_thread(false);
         }).detach();
-    } catch (const std::system_error& failure) {
+    } catch (const std::exception&) {  // of tasks, or of memory
         count_thread(false);
         running_ = false;
         return fail(errc::no_memory, "no thread can be had for a blocking call", {},

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <future>
+#include <utility>
 
 namespace fulmar::engine {
 
@@ -49,14 +49,16 @@ result<std::unique_ptr<reactor_pool>> reactor_pool::create(const options& opts) 
     return pool;
 }
 
-reactor_pool::~reactor_pool() { stop(); }
+reactor_pool::~reactor_pool() { join(); }
 
 result<void> reactor_pool::start() {
     for (std::size_t i = 0; i < reactors_.size(); ++i) {
         reactor& r = *reactors_[i];
         std::promise<result<void>> started;
         std::future<result<void>> outcome = started.get_future();
-        threads_.emplace_back([this, i, &r, &started] {
+        std::promise<void> end;
+        ends_.push_back(end.get_future());
+        threads_.emplace_back([this, i, &r, &started, at_end = std::move(end)]() mutable {
             pthread_setname_np(pthread_self(), fmt::format("reactor-{}", i).c_str());
             result<void> pinned =
                 options_.cpus.empty() ? result<void>{} : pin_this_thread(options_.cpus[i]);
@@ -64,21 +66,31 @@ result<void> reactor_pool::start() {
                 pinned = fail(errc::not_supported, "a data reactor's thread cannot be registered");
             const bool usable = pinned.has_value();
             started.set_value(std::move(pinned));
-            if (!usable) return;
-            r.run();
-            if (options_.hooks.on_stop != nullptr) options_.hooks.on_stop(r);
+            if (usable) r.run();
+            if (usable && options_.hooks.on_stop != nullptr) options_.hooks.on_stop(r);
+            at_end.set_value();
         });
         if (result<void> begun = outcome.get(); !begun) {
-            stop();
+            join();
             return begun;
         }
     }
     return {};
 }
 
-void reactor_pool::stop() noexcept {
+bool reactor_pool::stop(duration limit) noexcept {
     for (const auto& r : reactors_) r->stop();
-    threads_.clear();  // joins
+    const auto until = std::chrono::steady_clock::now() + limit;
+    for (const std::future<void>& end : ends_)
+        if (end.wait_until(until) != std::future_status::ready) return false;
+    join();
+    return true;
+}
+
+void reactor_pool::join() noexcept {
+    for (const auto& r : reactors_) r->stop();
+    threads_.clear();
+    ends_.clear();
 }
 
 }  // namespace fulmar::engine

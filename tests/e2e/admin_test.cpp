@@ -256,6 +256,9 @@ TEST_P(administration, what_failed_at_start_can_be_deleted_and_tried_again) {
         EXPECT_EQ(rest().send("DELETE", target).status, 404) << target;
     }
     EXPECT_THAT(missing(), testing::UnorderedElementsAre("device late", late_namespace));
+    const auto absent = rest().send("POST", "/v1/devices/late/reopen");
+    EXPECT_EQ(absent.status, 404);
+    EXPECT_THAT(absent.body, testing::HasSubstr("reload the configuration: that tries again"));
     // Tried again while it is not there, and when it is.
     const char* const again = R"({"name": "late", "type": "file", "path": "late.img"})";
     const auto refused = rest().send("POST", "/v1/devices", again);

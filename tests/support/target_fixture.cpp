@@ -147,7 +147,7 @@ void running_target::stop() {
     parts_->stopped = true;
     on_control([this] { parts_->target->shut_down([this] { parts_->control->stop(); }); });
     parts_->thread.join();
-    parts_->pool->stop();
+    if (!parts_->pool->stop(std::chrono::minutes(1))) std::abort();  // it may touch what is here
     parts_->target.reset();
 }
 

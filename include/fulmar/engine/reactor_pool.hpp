@@ -5,6 +5,7 @@
 #include <fulmar/engine/reactor.hpp>
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <span>
 #include <thread>
@@ -44,14 +45,18 @@ class reactor_pool {
 
     /// Errors: not_supported when a thread cannot be pinned or its hook fails; then none runs.
     result<void> start();
-    /// Stops every reactor and joins its thread. Whatever they own must be at rest by then.
-    void stop() noexcept;
+    /// Stops every reactor and joins its thread. Whatever they own must be at rest by then. False
+    /// when one has not ended within `limit`: it hangs in the kernel, and nothing that it may touch
+    /// can be destroyed; it may be asked again.
+    [[nodiscard]] bool stop(duration limit) noexcept;
 
   private:
     explicit reactor_pool(options opts) : options_(std::move(opts)) {}
+    void join() noexcept;
     options options_;
     std::vector<std::unique_ptr<reactor>> reactors_;
     std::vector<std::jthread> threads_;
+    std::vector<std::future<void>> ends_;  // of each thread
 };
 
 }  // namespace fulmar::engine

@@ -4,6 +4,7 @@
 #include "rdma_listener.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/transport/rdma.hpp>
 
 #include <sys/epoll.h>
@@ -154,7 +155,8 @@ void rdma_control::on_request(rdma_listener& l, manager_event& e) {
     const bool full =
         l.account->connections.load(std::memory_order_relaxed) >=
             target_.options().max_connections_per_listener ||
-        l.account->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes;
+        l.account->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes ||
+        !memory_reserve::whole();
     if (full) return reject(l, *e.fresh, reject_reason::no_resources);
     const private_data_verdict verdict = check_private_data(
         std::span(e.private_data).first(e.private_bytes), e.resources, limits_of(d->facts()));

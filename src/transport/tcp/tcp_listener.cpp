@@ -2,6 +2,8 @@
 
 #include "socket_stream.hpp"
 
+#include <fulmar/base/memory_reserve.hpp>
+
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -159,12 +161,14 @@ void tcp_listener::hand_over(unique_fd fd, std::string peer) {
                           target_.options().max_connections_per_listener;
     const bool storm =
         account_->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes;
-    if (too_many || storm) {
+    const bool memory_short = !memory_reserve::whole();
+    if (too_many || storm || memory_short) {
         account_->rejected.fetch_add(1, std::memory_order_relaxed);
         if (complaints_.allow(target_.control_reactor().now()))
             log::warn("{}: refused {}: {}", spec_.name(), peer,
                       too_many ? "max_connections_per_listener is reached"
-                               : "too many connections have not sent a Connect yet");
+                      : storm  ? "too many connections have not sent a Connect yet"
+                               : "memory is short");
         return;
     }
     set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);

@@ -114,7 +114,7 @@ class session final : private backend::pcie::drive_listener {
         drive_->leave(*namespace_);
         static_cast<void>(engine::helper_job::wait_for_all(end_limit));
         while (control_->run_once()) {}
-        pool_->stop();
+        static_cast<void>(pool_->stop(end_limit));
     }
 
     drive_load_options options_;

@@ -256,8 +256,34 @@ TEST(ReactorPool, StartsPinsAndStops) {
     pool->reactors()[1]->post(w);
     EXPECT_TRUE(eventually([&] { return w.cpu == cpu; }));
     EXPECT_EQ(w.id, 1);
-    pool->stop();
+    EXPECT_TRUE(pool->stop(1min));
     EXPECT_EQ(stopped, 2);
+}
+
+TEST(ReactorPool, DoesNotWaitForEverForOneThatHangs) {
+    const monotonic_clock clock;
+    auto pool = reactor_pool::create(
+                    {.count = 2, .cpus = {}, .busy_window = 10us, .clock = &clock, .hooks = {}})
+                    .value();
+    ASSERT_TRUE(pool->start());
+    struct hanging final : message {
+        hanging()
+            : message([](message& m) noexcept {
+                  auto& self = static_cast<hanging&>(m);
+                  self.hangs = true;
+                  self.hangs.notify_all();
+                  self.over.wait(false);
+              }) {}
+        std::atomic<bool> hangs{false}, over{false};
+    } call;
+    pool->reactors()[1]->post(call);
+    call.hangs.wait(false);
+    EXPECT_FALSE(pool->stop(10ms));
+    EXPECT_FALSE(pool->stop(10ms));
+    call.over = true;
+    call.over.notify_all();
+    EXPECT_TRUE(pool->stop(1min));
+    EXPECT_TRUE(pool->stop(1min));
 }
 
 TEST(ReactorPool, PinsEachReactorToACpuOfItsOwnByItself) {
@@ -290,7 +316,7 @@ TEST(ReactorPool, PinsEachReactorToACpuOfItsOwnByItself) {
             return std::all_of(asked.begin(), asked.end(),
                                [](const where& w) { return w.done.load(); });
         }));
-        pool->stop();
+        EXPECT_TRUE(pool->stop(1min));
         EXPECT_EQ(pool->cpus().size(), count <= cpus ? count : 0u);
         for (std::uint32_t i = 0; i < count; ++i) {
             if (count > cpus) {
