@@ -7,9 +7,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <map>
+#include <random>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -41,10 +45,11 @@ struct memory : ::testing::Test {
     test::http_client rest() { return test::http_client::unix_socket(d.folder() + "/admin.sock"); }
 
     // Private writable memory, as the kernel counts and limits it.
-    void no_more_than_now() {
+    void no_more_than_now(rlim_t and_bytes = 0) {
         std::ifstream status(fmt::format("/proc/{}/status", d.pid()));
         for (std::string line; std::getline(status, line);)
-            if (line.starts_with("VmData:")) limit_to(std::stoul(line.substr(7)) * 1024);
+            if (line.starts_with("VmData:"))
+                limit_to(std::stoul(line.substr(7)) * 1024 + and_bytes);
     }
     void limit_to(rlim_t bytes) {
         const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
@@ -120,6 +125,64 @@ TEST_F(memory, that_has_run_out_stops_what_is_new_and_nothing_else) {
 
 TEST_F(memory, is_not_needed_for_an_end_in_order) {
     EXPECT_EQ(exhaust().status, 507) << made << d.log();
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+// The limit moves around what is used, under everything that needs memory.
+TEST_F(memory, may_come_and_go_under_changes_and_hosts) {
+    std::atomic<bool> enough{false};
+    std::thread host([&] {
+        while (!enough)
+            run({"fulmar", "perf", "--port", d.port_text(), "--nsid", "1", "--mix", "50",
+                 "--connections", "8", "--queue-depth", "32", "--seconds", "1", "--quiet"},
+                60);
+    });
+    std::mt19937 random(::testing::UnitTest::GetInstance()->random_seed());
+    const auto pick = [&](int below) {
+        return std::uniform_int_distribution<>(0, below - 1)(random);
+    };
+    constexpr std::array<rlim_t, 5> rooms{0, 1 << 16, 1 << 18, 1 << 20, 1 << 24};
+    std::map<int, int> answers;
+    for (int i = 0; i < 4000 && d.running(); ++i) {
+        if (pick(50) == 0) no_more_than_now(rooms[static_cast<std::size_t>(pick(5))]);
+        const std::string subsystem = name(pick(40));
+        const std::string one = "/v1/subsystems/" + subsystem;
+        const std::string device = fmt::format("more-{}", pick(20));
+        test::http_answer answer;
+        switch (pick(8)) {
+            case 0: answer = rest().send("DELETE", one); break;
+            case 1:
+            case 2:
+            case 3:
+                answer = rest().send("POST", "/v1/subsystems",
+                                     fmt::format(R"({{"nqn": "{}"}})", subsystem));
+                break;
+            case 4:
+                answer = rest().send(
+                    "POST", "/v1/devices",
+                    fmt::format(R"({{"name": "{}", "type": "ram", "size": "1MiB"}})", device));
+                break;
+            case 5:
+                answer = rest().send("POST", one + "/namespaces",
+                                     fmt::format(R"({{"device": "{}"}})", device));
+                break;
+            case 6: answer = rest().send("GET", "/v1/subsystems"); break;
+            default:
+                answer = rest().send("POST", "/v1/subsystems/nqn.2026-11.io.fulmar:e2e/" +
+                                                 std::string(pick(2) == 0 ? "pause" : "resume"));
+        }
+        ++answers[answer.status];
+    }
+    EXPECT_TRUE(d.running()) << d.log();
+    EXPECT_GT(answers[201], 0);
+    EXPECT_GT(answers[507], 0) << "memory never was short";
+    enough = true;
+    limit_to(RLIM_INFINITY);
+    rest().send("POST", "/v1/subsystems/nqn.2026-11.io.fulmar:e2e/resume");
+    host.join();
+    const finished after =
+        run({"fulmar", "verify", "--port", d.port_text(), "--nsid", "1", "--size", "1MiB"});
+    EXPECT_EQ(after.exit_code, 0) << after.output;
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 
