@@ -83,8 +83,9 @@ void print(const perf_result& r) {
                    static_cast<double>(r.target_cpu_ns) / 1e7 / all.seconds, per_command(r));
     fmt::print("\n");
     if (all.failed != 0)
-        fmt::print("{} commands failed, the first at LBA {}: {}\n", all.failed,
-                   all.first_failure_lba, host::text_of(all.first_failure));
+        fmt::print("{} commands failed, the first at LBA {}: {}; the slowest took {:.0f} ms\n",
+                   all.failed, all.first_failure_lba, host::text_of(all.first_failure),
+                   static_cast<double>(all.slowest_failure_ns) / 1e6);
     if (all.mismatches != 0)
         fmt::print("{} commands read wrong data, the first at LBA {}, byte {}\n", all.mismatches,
                    all.first_mismatch->lba, all.first_mismatch->offset_bytes);
@@ -111,6 +112,7 @@ void write_json(const perf_result& r, const std::string& file) {
              {"read", side(all.reads, all.read_bytes, all.seconds, all.read_latency)},
              {"write", side(all.writes, all.written_bytes, all.seconds, all.write_latency)},
              {"failed", all.failed},
+             {"slowest_failure_us", static_cast<double>(all.slowest_failure_ns) / 1e3},
              {"last_answer_unix_ms", unix_ms(all.last_answer_ns)},
              {"mismatches", all.mismatches},
              {"protocol_breaches", r.breaches},

@@ -261,6 +261,8 @@ void load::count(io& one) noexcept {
     const std::uint64_t took =
         one.finished_ns - (options_.rate != 0 ? one.due_ns : one.submitted_ns);
     if (!one.succeeded()) {
+        report_.slowest_failure_ns =
+            std::max(report_.slowest_failure_ns, one.finished_ns - one.submitted_ns);
         if (report_.failed++ == 0) {
             report_.first_failure =
                 one.data_damaged ? nvme::sc::transient_transport_error : one.status();

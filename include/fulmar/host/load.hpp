@@ -48,7 +48,8 @@ struct load_report {
     std::uint64_t writes = 0;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
-    std::uint64_t failed = 0;  ///< answered with another status than success
+    std::uint64_t failed = 0;              ///< answered with another status than success
+    std::uint64_t slowest_failure_ns = 0;  ///< from sending one of these to its answer
     nvme::status first_failure{};
     std::uint64_t first_failure_lba = 0;
     std::uint64_t last_answer_ns = 0;  ///< monotonic; 0: there was none

@@ -140,6 +140,7 @@ TEST_F(LoadTest, SendsNothingAfterAFailure) {
     ASSERT_TRUE(l.run());
     EXPECT_EQ(l.report().failed, 8u) << "those that were under way, and no more";
     EXPECT_GT(l.report().last_answer_ns, 0u);
+    EXPECT_GT(l.report().slowest_failure_ns, 0u);
     expect_clean();
 }
 
