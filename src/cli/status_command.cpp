@@ -33,6 +33,8 @@ std::string status_text(const json& health) {
         durable.value("possible", false)
             ? "survive a restart"
             : "do not survive a restart: " + text_of(durable, "reason"));
+    if (health.value("memory_short", false))
+        out += "memory is short: changes that add something and new connections are refused\n";
     for (const json& part : health.value("missing", json::array()))
         out += fmt::format("missing: {} {}{}\n", text_of(part, "what"), text_of(part, "name"),
                            part.contains("nsid") ? ", namespace " + text_of(part, "nsid") : "");

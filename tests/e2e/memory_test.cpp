@@ -99,6 +99,8 @@ TEST_F(memory, that_has_run_out_stops_what_is_new_and_nothing_else) {
     EXPECT_THAT(refused.body, HasSubstr("there is no memory for anything new"));
     EXPECT_THAT(rest().send("GET", "/v1/health").body, HasSubstr(R"("memory_short":true)"));
     EXPECT_THAT(rest().send("GET", "/metrics").body, HasSubstr("fulmar_memory_short 1"));
+    const finished status = run({"fulmar", "status", "--admin", d.folder() + "/admin.sock"});
+    EXPECT_THAT(status.output, HasSubstr("memory is short")) << status.exit_code;
 
     // What is there can be asked for, changed and taken away.
     const std::string there = "/v1/subsystems/" + name(0);

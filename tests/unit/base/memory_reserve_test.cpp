@@ -49,7 +49,7 @@ std::size_t take_pieces(std::vector<std::unique_ptr<std::byte[]>>& into, Stop&& 
 
 /// Runs `body` in a child that has little memory; what it expects in vain is told here.
 template <typename Body>
-void in_a_child(Body&& body) {
+void in_a_child([[maybe_unused]] Body&& body) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     GTEST_SKIP() << "the sanitizers' allocator ends the process where malloc() says no";
 #else

@@ -15,6 +15,8 @@ PASSING=nqn.2026-11.io.fulmar:passing
 LET_GO_US=50000 # from the kernel's request for the drive to close(), where the kernel resets the card
 ERROR_MS=1000 # from a command to the answer that its drive is lost
 SLOWER_MS=100 # than an idle slot, by the median
+BUSY_PERCENT=25 # of the machine's processors, used by others than this guest: what took too long then is measured again,
+MOST_AGAIN=5 # in as many more cycles
 
 vfio_ready
 
@@ -73,6 +75,7 @@ operator_pid=$!
 
 : > "$WORK/busy"
 : > "$WORK/let-go"
+again=0
 disk=$(block_device 1)
 uuid=$(cat "/sys/block/$(basename "$disk")/uuid")
 [ "$ON_LOSS" != hold ] || load_begin slot11 "$disk" --size=8M
@@ -98,22 +101,31 @@ under_load() {
     wait_for "slot 11 is under load" 60 moved_more_than "$disk" "$REPLY"
 }
 
-for ((cycle = 1; cycle <= CYCLES; cycle++)); do
-    step "cycle $cycle of $CYCLES"
+for ((cycle = 1; cycle <= CYCLES + again; cycle++)); do
+    step "cycle $cycle of $((CYCLES + again))"
     if [ "$ON_LOSS" = hold ]; then under_load; else begin_to_fail; fi
     before=$(releases | wc -l)
 
+    read -r others_before all_before <<< "$(elsewhere)"
     milliseconds_of slot_power_off 11
     off_ms=$REPLY
     echo "$off_ms" >> "$WORK/busy"
+    read -r others all <<< "$(elsewhere)"
+    others=$(((others - others_before) * 100 / (all - all_before)))
     [ "$ON_LOSS" = hold ] || failed_as_it_must
 
     released() { [ "$(releases | wc -l)" -gt "$before" ]; }
     wait_for "the log says that the drive is given back" 10 released
     let_go=$(releases | tail -n 1)
-    echo "$let_go" >> "$WORK/let-go"
-    say "power off took $off_ms ms (idle: $idle ms), the drive was let go after $let_go us"
-    [ "$let_go" -le $LET_GO_US ] || fail "the drive was held for $let_go us"
+    say "power off took $off_ms ms (idle: $idle ms), the drive was let go after $let_go us; others used $others %"
+    if [ "$let_go" -le $LET_GO_US ]; then
+        echo "$let_go" >> "$WORK/let-go"
+    else
+        [ $others -gt $BUSY_PERCENT ] || fail "the drive was held for $let_go us"
+        again=$((again + 1))
+        say "shown: the drive was held for $let_go us while others used $others % of the machine: once more"
+        [ $again -le $MOST_AGAIN ] || fail "this machine is too busy to measure"
+    fi
     expect_equal "state of the device" lost "$(drive_says drive11 state)"
     expect_equal "state of the namespace" lost "$(namespace_state $NQN 1)"
     expect "load on slot 12 goes on" fio_running slot12
@@ -154,6 +166,7 @@ load_end slot12 180
 load_end slot13 180
 target_health
 busy=$(median < "$WORK/busy")
+expect_equal "cycles in which the drive was let go in time" "$CYCLES" "$(wc -l < "$WORK/let-go")"
 longest=$(sort -n "$WORK/let-go" | tail -n 1)
 say "shown: let go after $(median < "$WORK/let-go") us (median), $longest us (the longest of $CYCLES)"
 say "shown: power off takes $busy ms under load, $idle ms idle (medians)"
