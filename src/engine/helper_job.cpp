@@ -1,15 +1,21 @@
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 
 namespace fulmar::engine {
 
@@ -34,7 +40,54 @@ void count_thread(bool begins) {
 
 constinit thread_local helper_runner* runner_here = nullptr;
 
+template <typename Body>
+result<void> begin_thread(Body body) noexcept {
+    count_thread(true);
+    try {
+        std::thread([body]() noexcept {
+            pthread_setname_np(pthread_self(), "helper");
+            body();
+            count_thread(false);
+        }).detach();
+    } catch (const std::exception&) {  // of tasks, or of memory
+        count_thread(false);
+        return fail(errc::no_memory, "no thread can be had for a blocking call", {},
+                    "raise the limit of tasks");
+    }
+    return {};
+}
+
+// What a thread that waits is told is the number in its eventfd: a job's address, or this.
+constexpr std::uint64_t go_away = 1;
+
+void tell(int eventfd, std::uint64_t what) noexcept {
+    [[maybe_unused]] const ssize_t done = ::write(eventfd, &what, sizeof what);
+    FULMAR_ASSERT(done == sizeof what);
+}
+
+std::uint64_t wait_to_be_told(unique_fd eventfd) noexcept {
+    std::uint64_t what = go_away;
+    while (::read(eventfd.get(), &what, sizeof what) < 0 && errno == EINTR) {}
+    return what;
+}
+
 }  // namespace
+
+helper_job::~helper_job() {
+    if (ready_ >= 0) tell(ready_, go_away);
+}
+
+result<void> helper_job::prepare() noexcept {
+    if (runner_here != nullptr || ready_ >= 0) return {};
+    unique_fd order(::eventfd(0, EFD_CLOEXEC));
+    if (!order) return fail_errno("no thread can wait for a blocking call", errno);
+    FULMAR_CHECK(begin_thread([fd = order.get()] {
+        const std::uint64_t what = wait_to_be_told(unique_fd(fd));
+        if (what != go_away) reinterpret_cast<helper_job*>(what)->run();
+    }));
+    ready_ = order.release();
+    return {};
+}
 
 void helper_job::run_with(helper_runner* runner) noexcept { runner_here = runner; }
 
@@ -63,20 +116,13 @@ result<void> helper_job::start(reactor& home) noexcept {
         runner_here->take(*this);
         return {};
     }
-    count_thread(true);
-    try {
-        std::thread([this]() noexcept {
-            pthread_setname_np(pthread_self(), "helper");
-            run();
-            count_thread(false);
-        }).detach();
-    } catch (const std::exception&) {  // of tasks, or of memory
-        count_thread(false);
-        running_ = false;
-        return fail(errc::no_memory, "no thread can be had for a blocking call", {},
-                    "raise the limit of tasks");
+    if (ready_ >= 0) {
+        tell(std::exchange(ready_, -1), reinterpret_cast<std::uintptr_t>(this));
+        return {};
     }
-    return {};
+    auto begun = begin_thread([this] { run(); });
+    running_ = begun.has_value();
+    return begun;
 }
 
 // Either the home reactor has abandoned it, or it does not before the message is in its mailbox.

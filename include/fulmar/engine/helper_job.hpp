@@ -32,6 +32,10 @@ class helper_job : public message {
     /// Errors: no_memory when no thread can be had; then nothing runs.  Called on: `home`, or its
     /// thread.
     result<void> start(reactor& home) noexcept;
+    /// Has a thread wait for the next start(), which then needs nothing and cannot fail. The thread
+    /// sleeps until then, with the priority of the caller, and goes when the job is destroyed.
+    /// Errors: no_memory.  Called on: `home`, or its thread.
+    result<void> prepare() noexcept;
     /// From now on jobs that this thread starts are run by `runner`; null: on threads of their own.
     /// It outlives them.
     static void run_with(helper_runner* runner) noexcept;
@@ -50,7 +54,7 @@ class helper_job : public message {
 
   protected:
     helper_job() noexcept;
-    ~helper_job() = default;
+    ~helper_job();
     virtual void work() noexcept = 0;
     virtual void come_home() noexcept = 0;
     virtual void left_alone() noexcept = 0;
@@ -64,6 +68,7 @@ class helper_job : public message {
     std::atomic<stage> stage_{stage::wanted};
     bool running_ = false;
     bool left_ = false;
+    int ready_ = -1;  // an eventfd on which a thread waits, whose it is; -1: none does
 };
 
 }  // namespace fulmar::engine

@@ -2,6 +2,8 @@
 
 #include "drive.hpp"
 
+#include <fulmar/base/log.hpp>
+
 #include <pthread.h>
 #include <sched.h>
 
@@ -12,12 +14,12 @@ constexpr std::uint32_t io_entries = 256;
 constexpr duration longest_nap = std::chrono::milliseconds(1);
 constexpr std::size_t memory_alignment = 4096;
 
-/// While it lives this thread, and a thread that it starts until calm_down(), go before whoever
-/// uses up the processors, where that is allowed. A thread that only raised itself would wait for
-/// its first turn.
+/// While it lives this thread, and a thread that it starts or prepares until calm_down(), go before
+/// whoever uses up the processors, where that is allowed. A thread that only raised itself would
+/// wait for its first turn.
 class haste {
   public:
-    explicit haste(bool wanted) noexcept {
+    explicit haste(bool wanted = true) noexcept {
         if (!wanted || ::pthread_getschedparam(::pthread_self(), &policy_, &before_) != 0) return;
         sched_param lowest{};
         lowest.sched_priority = ::sched_get_priority_min(SCHED_FIFO);
@@ -86,10 +88,12 @@ void drive_session::main_job::work() noexcept {
 
 void drive_session::main_job::come_home() noexcept {
     drive_session& s = *session;
-    if (what == task::attach)
-        s.owner_.on_attached(s);
-    else
-        s.owner_.on_released(s);
+    if (what == task::release) return s.owner_.on_released(s);
+    {  // The thread that will give the drive back: it must not be wanting then.
+        const haste both;
+        if (auto ready = prepare(); !ready) log::warn("a drive: {}", ready.error().text());
+    }
+    s.owner_.on_attached(s);
 }
 
 // --- on the helper thread ------------------------------------------------------------------------
@@ -147,6 +151,7 @@ void drive_session::nap() noexcept { access_->wait(longest_nap); }
 // processor: hosts want their answers.
 void drive_session::release(bool orderly) noexcept {
     releasing_at_ = now();
+    if (orderly) haste::calm_down();
     if (orderly && controller_ && controller_->state() == controller_state::ready) {
         controller_->stop(now());
         while (controller_->step(now())) nap();

@@ -37,7 +37,8 @@ class drive_session {
     /// Each begins a job on the helper thread; the owner is told of its end.
     /// Errors: no_memory (no thread).
     result<void> begin_attach();
-    /// `orderly`: the drive is told to shut down first.
+    /// `orderly`: the drive is told to shut down first. Its thread waits since the drive was
+    /// attached, so that nothing is needed now; only where none could be had then it may fail.
     result<void> begin_release(bool orderly);
     result<void> begin_probe();
     [[nodiscard]] bool busy() const noexcept { return main_.running() || probe_.running(); }

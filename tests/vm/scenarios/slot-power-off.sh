@@ -15,8 +15,9 @@ PASSING=nqn.2026-11.io.fulmar:passing
 LET_GO_US=50000 # from the kernel's request for the drive to close(), where the kernel resets the card
 ERROR_MS=1000 # from a command to the answer that its drive is lost
 SLOWER_MS=100 # than an idle slot, by the median
-BUSY_PERCENT=25 # of the machine's processors, used by others than this guest: what took too long then is measured again,
-MOST_AGAIN=5 # in as many more cycles
+BUSY_PERCENT=25 # of the machine's processors, used by others than this guest: then a power-off is not among those whose
+# median counts, and a drive that was held for too long is pulled
+MOST_AGAIN=5 # more times
 
 vfio_ready
 
@@ -109,9 +110,9 @@ for ((cycle = 1; cycle <= CYCLES + again; cycle++)); do
     read -r others_before all_before <<< "$(elsewhere)"
     milliseconds_of slot_power_off 11
     off_ms=$REPLY
-    echo "$off_ms" >> "$WORK/busy"
     read -r others all <<< "$(elsewhere)"
     others=$(((others - others_before) * 100 / (all - all_before)))
+    [ $others -gt $BUSY_PERCENT ] || echo "$off_ms" >> "$WORK/busy"
     [ "$ON_LOSS" = hold ] || failed_as_it_must
 
     released() { [ "$(releases | wc -l)" -gt "$before" ]; }
@@ -165,12 +166,14 @@ fi
 load_end slot12 180
 load_end slot13 180
 target_health
+measured=$(wc -l < "$WORK/busy")
+[ $((measured * 2)) -ge "$CYCLES" ] || say "shown: NOT MEASURED in most cycles, others used the machine: how long power off takes"
 busy=$(median < "$WORK/busy")
 expect_equal "cycles in which the drive was let go in time" "$CYCLES" "$(wc -l < "$WORK/let-go")"
 longest=$(sort -n "$WORK/let-go" | tail -n 1)
 say "shown: let go after $(median < "$WORK/let-go") us (median), $longest us (the longest of $CYCLES)"
-say "shown: power off takes $busy ms under load, $idle ms idle (medians)"
-[ "$busy" -le $((idle + SLOWER_MS)) ] || fail "power off takes $busy ms under load, $idle ms idle"
+say "shown: power off takes ${busy:-?} ms under load (in $measured quiet cycles), $idle ms idle (medians)"
+[ "${busy:-0}" -le $((idle + SLOWER_MS)) ] || fail "power off takes $busy ms under load, $idle ms idle"
 nvme disconnect -n $OTHER
 disconnect_all
 target_stop
