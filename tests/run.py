@@ -18,7 +18,7 @@ import time
 from xml.etree import ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e", "fuzz", "vm"]
+KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e", "page", "fuzz", "vm"]
 NATIVE = ["unit", "model", "sim", "conformance", "e2e"]
 # The thread sanitizer watches what crosses threads; the other kinds add minutes and no news.
 TSAN_KINDS = ["unit", "sim", "e2e"]
@@ -115,7 +115,7 @@ def stream(command, env=None):
 
 
 def run_counting(report, row, command, env=None):
-    """A kind that prints the closing line itself: lint, fuzz, vm."""
+    """A kind that prints the closing line itself: lint, page, fuzz, vm."""
     status, last = stream(command, env)
     match = COUNTS.match(last)
     if not match:
@@ -246,6 +246,8 @@ class Session:
     def has_sources(self, kind):
         if kind == "lint":
             return (ROOT / "tests/lint/tidy.py").exists()
+        if kind == "page":
+            return (ROOT / "tests/page/run.py").exists()
         if kind == "fuzz":
             return any((ROOT / "tests/fuzz").glob("*_fuzz.cpp"))
         if kind == "vm":
@@ -265,7 +267,7 @@ class Session:
                 self.build(preset, *[w for k in wanted for w in ("--target", f"tests_{k}")])
             elif not self.explicit and preset != "tsan":
                 self.build(preset)
-        if self.explicit and "vm" in kinds:
+        if self.explicit and ("vm" in kinds or "page" in kinds):
             self.build("release")
         if "fuzz" in kinds:
             self.build("fuzz", "--target", "fuzz_targets")
@@ -278,13 +280,14 @@ class Session:
                     row = Row(kind, preset)
                     self.timed(row, run_native, self.report, row, self.soak)
             return
-        build = {"lint": "sources", "fuzz": "fuzz", "vm": "release"}[kind]
+        build = {"lint": "sources", "page": "release", "fuzz": "fuzz", "vm": "release"}[kind]
         if build in self.broken:
             return
         say(kind)
         row = Row(kind, build)
         command = {
             "lint": ["python3", "tests/lint/tidy.py", "--build", "build/release"],
+            "page": ["/usr/bin/python3", "tests/page/run.py"],  # Debian's, which has the browser's driver
             "fuzz": ["python3", "tests/fuzz/run.py", "--seconds", "900" if self.soak else "15"],
             "vm": ["tests/vm/vm", "run"],
         }[kind]

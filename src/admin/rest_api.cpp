@@ -71,6 +71,11 @@ bool is_json(std::string_view content_type) {
     return iequals(name, "application/json") || iequals(name, "application/merge-patch+json");
 }
 
+// What needs no token: whether we live, and the page, which asks for the token itself.
+bool is_public(std::string_view path) {
+    return path == "/v1/health" || path == "/" || path == "/page.css" || path == "/page.js";
+}
+
 http_response simple(std::uint16_t status, std::string_view code, std::string message,
                      std::string remedy, std::string_view instance) {
     return problem_response(status, code,
@@ -146,7 +151,7 @@ std::optional<http_response> rest_api::screen(const http_request& head) {
         answer = simple(400, "malformed", "the address is malformed", "", "");
     } else if (head.http_1_1 && head.host.empty()) {
         answer = simple(400, "malformed", "the Host header is missing", "", target->path);
-    } else if (const auto refusal = access_.check(head, target->path == "/v1/health")) {
+    } else if (const auto refusal = access_.check(head, is_public(target->path))) {
         answer = problem_response(
             refusal->status, refusal->status == 401 ? "not-authenticated" : "permission-denied",
             refusal->why, target->path);

@@ -3,15 +3,22 @@
 
 namespace fulmar::admin {
 
+namespace {
+constexpr std::string_view json = "application/json";
+constexpr std::string_view text = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::string_view plain = "text/plain; charset=utf-8";
+constexpr std::string_view html = "text/html; charset=utf-8";
+constexpr std::string_view css = "text/css; charset=utf-8";
+constexpr std::string_view script = "text/javascript; charset=utf-8";
+}  // namespace
+
 const std::vector<route>& all_routes() {
     constexpr auto none = route::body::none;
     constexpr auto with_body = route::body::json;
-    static constexpr std::string_view json = "application/json";
-    static constexpr std::string_view text = "text/plain; version=0.0.4; charset=utf-8";
-    static constexpr std::string_view plain = "text/plain; charset=utf-8";
-    static constexpr std::string_view html = "text/html; charset=utf-8";
     static const std::vector<route> table{
         {"GET", "/", routes::page, none, false, html},
+        {"GET", "/page.css", routes::page_style, none, false, css},
+        {"GET", "/page.js", routes::page_script, none, false, script},
         {"GET", "/metrics", routes::metrics, none, false, text},
         {"GET", "/v1/health", routes::health},
         {"GET", "/v1/version", routes::version},

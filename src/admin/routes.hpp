@@ -16,6 +16,8 @@ void recorder(const call_ptr& call);
 void timeline(const call_ptr& call);
 void openapi(const call_ptr& call);
 void page(const call_ptr& call);
+void page_style(const call_ptr& call);
+void page_script(const call_ptr& call);
 void config(const call_ptr& call);
 void reload(const call_ptr& call);
 

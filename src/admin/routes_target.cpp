@@ -170,12 +170,24 @@ void openapi(const call_ptr& call) {
     call->send(text_response(assets::openapi_json, call->to.produces));
 }
 
-void page(const call_ptr& call) {
-    http_response out = text_response(assets::index_html, call->to.produces);
-    out.headers.emplace_back("Content-Security-Policy",
-                             "default-src 'self'; style-src 'unsafe-inline'");
+namespace {
+// The page may load its own two files and ask its own REST endpoint; nothing else, nowhere else.
+void send_part_of_page(const call_ptr& call, std::string_view text) {
+    http_response out = text_response(text, call->to.produces);
+    out.headers.emplace_back(
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    out.headers.emplace_back("X-Content-Type-Options", "nosniff");
+    out.headers.emplace_back("Referrer-Policy", "no-referrer");
+    out.headers.emplace_back("Cache-Control", "no-cache");  // another version may be started
     call->send(std::move(out));
 }
+}  // namespace
+
+void page(const call_ptr& call) { send_part_of_page(call, assets::index_html); }
+void page_style(const call_ptr& call) { send_part_of_page(call, assets::page_css); }
+void page_script(const call_ptr& call) { send_part_of_page(call, assets::page_js); }
 
 void config(const call_ptr& call) {
     call->ask(core::get_spec{}, [call](const core::control_answer& answer, std::uint64_t revision) {

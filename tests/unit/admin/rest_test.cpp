@@ -368,6 +368,19 @@ TEST_F(RestTest, ServesThePage) {
     const http_answer answer = ask("GET", "/");
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.headers.at("content-type"), "text/html; charset=utf-8");
+    // It loads what is served beside it, and nothing from elsewhere; nothing in it runs by itself.
+    EXPECT_THAT(answer.body, testing::HasSubstr("src=\"/page.js\""));
+    EXPECT_THAT(answer.body, testing::HasSubstr("href=\"/page.css\""));
+    for (const char* part : {"/", "/page.css", "/page.js"}) {
+        const http_answer one = ask("GET", part);
+        EXPECT_EQ(one.status, 200) << part;
+        EXPECT_THAT(one.headers.at("content-security-policy"),
+                    testing::AllOf(testing::HasSubstr("default-src 'none'"),
+                                   testing::Not(testing::HasSubstr("unsafe")),
+                                   testing::Not(testing::HasSubstr("http"))));
+        EXPECT_EQ(one.headers.at("x-content-type-options"), "nosniff");
+    }
+    EXPECT_EQ(ask("GET", "/page.js").headers.at("content-type"), "text/javascript; charset=utf-8");
 }
 
 TEST_F(RestTest, AClientThatGoesAwayTakesNothingWithIt) {
