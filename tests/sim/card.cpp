@@ -27,7 +27,10 @@ std::string_view to_string(drive_sign what) noexcept {
 }
 
 card::card(fake_drive::options what, job_runner& jobs, std::mt19937_64& random)
-    : what_(std::move(what)), jobs_(jobs), random_(random), drive_(what_, fake_drive::pace::by_hand) {
+    : what_(std::move(what)),
+      jobs_(jobs),
+      random_(random),
+      drive_(what_, fake_drive::pace::by_hand) {
     drive_.interrupt_user([this](fake_drive::moment which) { block(which); });
 }
 

@@ -20,10 +20,8 @@ card_ledger::card_ledger(std::string name, card& in, book& judge, const moment& 
     : name_(std::move(name)), card_(in), book_(judge), now_(now) {
     card_.drive().guard_memory(
         [this](const std::byte* at, std::uint64_t bytes) { return reach(at, bytes); });
-    card_.drive().watch_medium(
-        [this](const nvme::sqe& command, std::span<std::byte> blocks, bool after) {
-            look(command, blocks, after);
-        });
+    card_.drive().watch_medium([this](const nvme::sqe& command, std::span<std::byte> blocks,
+                                      bool after) { look(command, blocks, after); });
 }
 
 void card_ledger::begin(loan& l) {
@@ -33,12 +31,12 @@ void card_ledger::begin(loan& l) {
     for (const iovec& part : l.op->data) {
         const auto* const at = static_cast<const std::byte*>(part.iov_base);
         const auto next = pieces_.lower_bound(at);
-        const bool overlaps =
-            (next != pieces_.end() && next->first < at + part.iov_len) ||
-            (next != pieces_.begin() &&
-             std::prev(next)->first + std::prev(next)->second.bytes > at);
+        const bool overlaps = (next != pieces_.end() && next->first < at + part.iov_len) ||
+                              (next != pieces_.begin() &&
+                               std::prev(next)->first + std::prev(next)->second.bytes > at);
         if (overlaps)
-            book_.complain(fmt::format("drive {}: what it may still write is lent out again", name_));
+            book_.complain(
+                fmt::format("drive {}: what it may still write is lent out again", name_));
         pieces_.insert_or_assign(at, piece{&l, part.iov_len, offset});
         offset += part.iov_len;
     }
@@ -69,10 +67,11 @@ bool card_ledger::reach(const std::byte* at, std::uint64_t bytes) {
     const std::uint64_t lba = nvme::decode_block_range(command_).slba + moved_ / block_bytes;
     if (reads != (l.op->kind == backend::io_kind::read) ||
         l.op->first_block + offset / block_bytes != lba)
-        book_.complain(fmt::format("drive {} reached memory that is lent for something else", name_));
+        book_.complain(
+            fmt::format("drive {} reached memory that is lent for something else", name_));
     if (l.serial != card_.what().serial)
-        book_.complain(fmt::format("what is meant for drive {} reached {}", l.serial,
-                                   card_.what().serial));
+        book_.complain(
+            fmt::format("what is meant for drive {} reached {}", l.serial, card_.what().serial));
     if (reads)
         for (std::uint64_t i = 0; i < bytes / block_bytes; ++i)
             show(lba + i, blocks_.data() + moved_ + i * block_bytes, l);

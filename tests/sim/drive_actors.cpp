@@ -154,9 +154,11 @@ void drive_host::judge(const command& c, std::uint32_t nsid) {
         promised = ana_events_ ? c.status.is(sc::ana_inaccessible) && !c.status.dnr
                                : c.status.is(sc::namespace_not_ready) && !c.status.dnr;
     losses_ += promised ? 1 : 0;
-    if (on_a_drive && case_.operators) {
+    // It was late, and the drive ended it when it was asked to.
+    if (on_a_drive && c.status.is(sc::internal_error) && !c.status.dnr)
+        promised = promised || world_.slots().in(case_.drives[nsid - 1]).drive().aborts() != 0;
+    if (on_a_drive && case_.operators)
         promised = promised || c.status.is(sc::invalid_namespace_or_format);
-    }
     if (!promised)
         world_.judge().complain(fmt::format("{} got for namespace {}: {}{}", who_.host, nsid,
                                             nvme::describe(c.status), c.status.dnr ? ", DNR" : ""));
@@ -167,8 +169,8 @@ void drive_host::look_at_clock() {
     constexpr duration limit = seconds(20);
     for (const waiting& each : sent_)
         if (!each.c->done && world_.now() - each.since > limit) {
-            world_.judge().complain(fmt::format("{}: CID {} got no answer", who_.host,
-                                                each.c->sqe.cid.value()));
+            world_.judge().complain(
+                fmt::format("{}: CID {} got no answer", who_.host, each.c->sqe.cid.value()));
             sent_.clear();
             return;
         }
@@ -208,7 +210,8 @@ void drive_operator::act() {
 
 drive_story::drive_story(const drive_case& c) : about(c), w(around(c)), operators(w, about) {
     for (int i = 0; i < 2; ++i)
-        hosts.push_back(std::make_unique<drive_host>(w, about, i, (c.seed + static_cast<unsigned>(i)) % 2 == 0));
+        hosts.push_back(std::make_unique<drive_host>(w, about, i,
+                                                     (c.seed + static_cast<unsigned>(i)) % 2 == 0));
     w.crowd([this] {
         for (const auto& h : hosts) h->act();
         if (about.operators) operators.act();
@@ -227,7 +230,8 @@ drive_story::~drive_story() {
 
 void drive_story::bring_back(const std::string& drive) {
     rack& r = w.slots();
-    if (r.in(drive).silent()) give(drive_sign::removed, drive);  // sooner or later the kernel says so
+    if (r.in(drive).silent())
+        give(drive_sign::removed, drive);  // sooner or later the kernel says so
     r.heal(drive);
     EXPECT_TRUE(w.run_until([&] { return r.healthy(drive); })) << drive << " is not given back";
     give(drive_sign::arrival, drive);

@@ -17,7 +17,8 @@ inline const std::string other_disk = "disk";  ///< a simulated one, which is ne
 struct drive_case {
     std::uint64_t seed = 1;
     core::loss_policy on_loss = core::loss_policy::fail;
-    bool operators = true;  ///< one creates and deletes beside, and takes the drive's namespace away
+    bool operators =
+        true;  ///< one creates and deletes beside, and takes the drive's namespace away
     std::vector<std::string> drives{drive_disk};
     std::uint32_t transition_timeout_ms = 10'000;
 };

@@ -45,6 +45,33 @@ void play(const drive_case& c, std::span<const drive_sign> signs, gap when) {
     s.recover();
 }
 
+// Of each pair one moment and one policy, and by seed all others.
+void play_pair(std::uint64_t seed) {
+    const std::uint64_t pair = seed % (drive_sign_count * drive_sign_count);
+    const std::uint64_t more = seed / (drive_sign_count * drive_sign_count) + pair;
+    const std::array signs{static_cast<drive_sign>(pair / drive_sign_count),
+                           static_cast<drive_sign>(pair % drive_sign_count)};
+    const drive_case c{.seed = seed,
+                       .on_loss = both_policies[more / gap_count % 2],
+                       .operators = more / (2 * gap_count) % 2 == 0};
+    const auto when = static_cast<gap>(more % gap_count);
+    SCOPED_TRACE(fmt::format("{}, then {}, gap {}, {}", to_string(signs[0]), to_string(signs[1]),
+                             static_cast<int>(when),
+                             c.on_loss == loss_policy::hold ? "hold" : "fail"));
+    play(c, signs, when);
+}
+
+TEST(drive_hosts, any_two_signs_are_answered_as_promised) {
+    for (std::uint64_t seed = 0; seed < drive_sign_count * drive_sign_count; ++seed) {
+        play_pair(seed);
+        if (::testing::Test::HasFailure()) return;
+    }
+}
+
+TEST(drive_hosts, any_two_signs_at_any_moment_are_answered_as_promised) {
+    many_seeds("drives that two signs are given of", 0.02, play_pair);
+}
+
 TEST(drive_hosts, each_sign_alone_is_answered_as_promised) {
     std::uint64_t seed = 0;
     for (const loss_policy on_loss : both_policies)

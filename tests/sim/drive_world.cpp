@@ -83,7 +83,7 @@ drive_world::~drive_world() {
     EXPECT_TRUE(run_until([&] { return !card().is_open() && jobs_.idle(); }));
     run_for(seconds(20));  // a drive that nobody has any more ends when it hears of that
     EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                   << trace_.tail();
+                                    << trace_.tail();
     current = nullptr;
 }
 
@@ -244,7 +244,7 @@ void drive_world::expect_rest(bool there) {
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     EXPECT_EQ(losses_, before) << trace_.tail();
     EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                   << trace_.tail();
+                                    << trace_.tail();
     operations_.clear();
 }
 

@@ -1,6 +1,6 @@
 // One drive, its real driver and whoever uses it, under a seeded scheduler: reactors, the card and
-// the driver's blocking jobs on one thread and one clock. The same seed gives the same run, step for
-// step.
+// the driver's blocking jobs on one thread and one clock. The same seed gives the same run, step
+// for step.
 #pragma once
 
 #include "card.hpp"

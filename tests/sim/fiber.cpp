@@ -71,9 +71,7 @@ void give_back(std::byte* stack) {
 }  // namespace
 
 fiber::fiber(std::function<void()> body)
-    : body_(std::move(body)),
-      stack_(take_stack()),
-      inner_thread_(make_thread()) {
+    : body_(std::move(body)), stack_(take_stack()), inner_thread_(make_thread()) {
     ::getcontext(&inside_);
     inside_.uc_stack.ss_sp = stack_;
     inside_.uc_stack.ss_size = stack_bytes;

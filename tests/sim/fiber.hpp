@@ -2,9 +2,10 @@
 // blocks where there is one thread. The sanitizers are told.
 #pragma once
 
+#include <ucontext.h>
+
 #include <cstddef>
 #include <functional>
-#include <ucontext.h>
 
 namespace fulmar::sim {
 

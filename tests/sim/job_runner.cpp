@@ -21,8 +21,8 @@ job_runner::~job_runner() {
 
 // A thread begins soon; where the processors are busy, late.
 void job_runner::take(engine::helper_job& job) {
-    const duration delay = pick(10) == 0 ? duration(milliseconds(pick(2'000)))
-                                         : duration(microseconds(pick(3'000)));
+    const duration delay =
+        pick(10) == 0 ? duration(milliseconds(pick(2'000))) : duration(microseconds(pick(3'000)));
     all_.push_back(std::make_unique<run>(
         run{std::make_unique<fiber>([&job] { job.run(); }), clock_.now() + delay, 0}));
 }
@@ -44,8 +44,7 @@ bool job_runner::step() {
 
 instant job_runner::next_due() const {
     instant next = instant::max();
-    for (const auto& one : all_)
-        next = std::min(next, one->rounds != 0 ? clock_.now() : one->due);
+    for (const auto& one : all_) next = std::min(next, one->rounds != 0 ? clock_.now() : one->due);
     return next;
 }
 

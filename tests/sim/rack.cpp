@@ -36,12 +36,12 @@ void rack::use(engine::reactor& control, engine::reactor& data, std::span<std::b
 void rack::add(const std::string& name, const rack_options& options) {
     options_ = options;
     const auto where = vfio::parse_pci_address(fmt::format("0000:{:02x}:00.0", slots_.size() + 11));
-    slots_.emplace(name, std::make_unique<slot>(
-                             name, where.value(),
-                             test::fake_drive::options{.serial = "SN-" + name,
-                                                       .block_count = options.block_count,
-                                                       .queues = 4},
-                             *this));
+    slots_.emplace(name,
+                   std::make_unique<slot>(
+                       name, where.value(),
+                       test::fake_drive::options{
+                           .serial = "SN-" + name, .block_count = options.block_count, .queues = 4},
+                       *this));
 }
 
 core::device_spec rack::spec(const std::string& name) const {

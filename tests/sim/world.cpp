@@ -39,10 +39,10 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     options_.fabric.observer = watcher_.get();
     fabric_ = std::make_unique<transport::loopback_fabric>(*reactors_.back(), options_.fabric);
     target_ = std::make_unique<core::target>(
-        *reactors_.front(), core::target::setup{.limits = options_.limits,
-                                                .make_device = [this](const core::device_spec& spec) {
-                                                    return make_device(spec);
-                                                }});
+        *reactors_.front(),
+        core::target::setup{
+            .limits = options_.limits,
+            .make_device = [this](const core::device_spec& spec) { return make_device(spec); }});
     for (unsigned i = 0; i < options_.data_reactors; ++i)
         target_->add_poll_group(
             *reactors_[i + 1],

@@ -99,8 +99,8 @@ class fake_drive {
     /// The bus does, of this card.
     void report_bus_error();
     void never_become_ready(bool on);
-    /// Another card, or none, in the slot; state is that after power-on. What a card holds it keeps,
-    /// in the slot or not; cards are told apart by their serials.
+    /// Another card, or none, in the slot; state is that after power-on. What a card holds it
+    /// keeps, in the slot or not; cards are told apart by their serials.
     void plug(std::optional<options> card);
     /// The kernel wants it: the device-request eventfd of who has it open.
     void request_removal();
@@ -212,7 +212,8 @@ class fake_drive {
     std::function<void(moment)> at_moment_;
     std::function<bool(const std::byte*, std::uint64_t)> allowed_;
     std::function<void(const nvme::sqe&, std::span<std::byte>, bool)> at_medium_;
-    std::map<std::string, std::vector<std::byte>> drawer_;  // of cards that were taken out, by serial
+    std::map<std::string, std::vector<std::byte>>
+        drawer_;  // of cards that were taken out, by serial
     std::uint32_t openings_ = 0;
     bool bus_master_ = false;
     std::vector<mapping> mappings_;
