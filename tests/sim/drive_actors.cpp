@@ -159,6 +159,10 @@ void drive_host::judge(const command& c, std::uint32_t nsid) {
         promised = promised || world_.slots().in(case_.drives[nsid - 1]).drive().aborts() != 0;
     if (on_a_drive && case_.operators)
         promised = promised || c.status.is(sc::invalid_namespace_or_format);
+    // The scenario takes away what it likes: what was parked there ends with its connection.
+    if (case_.removals)
+        promised = promised || c.status.is(sc::invalid_namespace_or_format) ||
+                   (c.status.is(sc::namespace_not_ready) && !c.status.dnr);
     if (!promised)
         world_.judge().complain(fmt::format("{} got for namespace {}: {}{}", who_.host, nsid,
                                             nvme::describe(c.status), c.status.dnr ? ", DNR" : ""));
@@ -191,7 +195,8 @@ core::change drive_operator::next_change() {
 void drive_operator::act() {
     if (asked_ != nullptr) {
         if (!asked_->done()) return;
-        const bool added = step_ != 3 || asked_->ok();
+        const bool added =
+            step_ != 3 || asked_->ok() || asked_->code() == errc::already_exists;
         asked_.reset();
         const int last = round_ % 2 == 0 ? 1 : 3;
         if (!added) {
@@ -226,6 +231,21 @@ drive_story::~drive_story() {
     w.crowd(nullptr);
     hosts.clear();
     w.rest();
+}
+
+// What is so already is refused, which is fine.
+void drive_story::restore() {
+    w.note("restore");
+    operators.finish();
+    (void)w.change(core::create_subsystem{subsystem(one, {})});
+    const ticket_ref resumed = w.change(core::resume_subsystem{one});
+    EXPECT_TRUE(resumed->ok()) << "it cannot be resumed";
+    for (const std::string& drive : about.drives) bring_back(drive);
+    if (about.operators) (void)w.run_until([&] { return operators.idle(); });
+    for (std::size_t i = 0; i < about.drives.size(); ++i)
+        (void)w.change(core::add_namespace{one, on_drive(about, i)});
+    (void)w.change(core::add_namespace{
+        one, on(other_disk, static_cast<std::uint32_t>(about.drives.size()) + 1)});
 }
 
 void drive_story::bring_back(const std::string& drive) {

@@ -19,6 +19,7 @@ struct drive_case {
     core::loss_policy on_loss = core::loss_policy::fail;
     bool operators =
         true;  ///< one creates and deletes beside, and takes the drive's namespace away
+    bool removals = false;  ///< the scenario itself takes namespaces and subsystems away
     std::vector<std::string> drives{drive_disk};
     std::uint32_t transition_timeout_ms = 10'000;
 };
@@ -101,6 +102,8 @@ class drive_story {
     [[nodiscard]] bool serves(const std::string& drive = drive_disk) {
         return w.slots().state(drive) == backend::drive_state::ready;
     }
+    /// Whatever operators have done: the subsystem is there and active, with all its namespaces.
+    void restore();
     /// Whatever has happened: mends the drives, puts them back, and expects that every namespace
     /// serves every host.
     void recover();

@@ -20,7 +20,7 @@
 namespace fulmar::sim {
 
 struct rack_options {
-    duration command_timeout = std::chrono::milliseconds(500);
+    duration command_timeout = std::chrono::milliseconds(1500);
     std::uint64_t block_count = 1024;
 };
 
