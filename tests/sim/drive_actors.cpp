@@ -250,9 +250,12 @@ void drive_story::restore() {
 
 void drive_story::bring_back(const std::string& drive) {
     rack& r = w.slots();
-    if (r.in(drive).silent())
-        give(drive_sign::removed, drive);  // sooner or later the kernel says so
     r.heal(drive);
+    // What only its registers say is heard of when something waits for it; else the kernel says so.
+    if (!w.run_until([&] { return r.healthy(drive); }, seconds(4))) {
+        give(drive_sign::removed, drive);
+        r.heal(drive);
+    }
     EXPECT_TRUE(w.run_until([&] { return r.healthy(drive); })) << drive << " is not given back";
     give(drive_sign::arrival, drive);
     r.heal(drive);
