@@ -1,4 +1,5 @@
 // Drives that vanish and return under the I/O of hosts, with the real driver and the whole target.
+#include "churn.hpp"
 #include "drive_actors.hpp"
 #include "time_box.hpp"
 
@@ -325,6 +326,31 @@ TEST(drive_hosts, what_was_sent_to_a_lost_drive_does_not_reach_the_next_namespac
     }
 }
 
+// Hosts have their answers, and the drive, which has heard of nothing yet, goes on.
+TEST(drive_hosts, a_drive_that_goes_on_after_its_loss_has_what_was_lent_to_it) {
+    for (std::uint64_t seed = 1; seed <= 24; ++seed) {
+        quiet_story s({.seed = seed, .on_loss = both_policies[seed % 2]});
+        test::fake_drive& drive = s.w.slots().in(drive_disk).drive();
+        drive.hold(true);
+        std::vector<command_ref> sent;
+        for (std::uint64_t i = 0; i < 12; ++i)
+            sent.push_back(i % 2 == 0 ? s.io->read(1, i * 4, 4) : s.io->write(1, i * 4, 4));
+        ASSERT_TRUE(s.w.run_until([&] { return drive.held() == sent.size(); }));
+        s.w.give(drive_disk, drive_sign::bus_error);
+        for (const auto& c : sent) {
+            ASSERT_TRUE(s.w.wait(c, seconds(1)));
+            EXPECT_TRUE(is_told_of_loss(c, s));
+        }
+        drive.hold(false);
+        std::vector<command_ref> others;
+        for (std::uint64_t i = 0; i < 12; ++i) others.push_back(s.io->read(2, i * 4, 4));
+        for (const auto& c : others) EXPECT_TRUE(s.w.wait(c, seconds(5)) && succeeded(c));
+        s.come_back();
+        s.expect_serves();
+        if (::testing::Test::HasFailure()) return;
+    }
+}
+
 // --- which drive it is ---------------------------------------------------------------------------
 
 TEST(drive_hosts, another_drive_in_the_slot_never_serves_under_the_old_name) {
@@ -413,6 +439,22 @@ TEST(drive_hosts, a_controller_reset_in_the_middle_of_a_loss_ends) {
         s.w.run_for(milliseconds(s.w.pick(2'000)));
         s.recover();
         if (::testing::Test::HasFailure()) return;
+    }
+}
+
+// --- everything at once --------------------------------------------------------------------------
+
+TEST(drive_hosts, churn_with_drives_comes_to_rest) {
+    many_seeds("churn with drives", 0.03, [](std::uint64_t seed) {
+        (void)churn(seed, 1 + static_cast<unsigned>(seed % 3), 1 + static_cast<unsigned>(seed % 2));
+    });
+}
+
+TEST(drive_hosts, replays_a_seed_step_for_step) {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        const std::uint64_t first = churn(seed, 2, 2);
+        EXPECT_EQ(churn(seed, 2, 2), first) << "seed " << seed;
+        EXPECT_NE(churn(seed + 100, 2, 2), first);
     }
 }
 

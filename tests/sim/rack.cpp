@@ -69,9 +69,11 @@ bool rack::step() {
     bool worked = false;
     for (const auto& [name, s] : slots_) {
         if (random_() % 3 != 0) worked |= s->in.drive().step_once();
-        if (ailing_.contains(name)) {
+        if (const auto ill = ailing_.find(name); ill != ailing_.end()) {
             s->in.heal();
-            if (s->in.healthy()) ailing_.erase(name);
+            const bool found = ill->second;
+            if (s->in.healthy()) ailing_.erase(ill);
+            if (s->in.healthy() && found) give(name, drive_sign::arrival);
         }
         const backend::drive_state now = state(name);
         if (std::exchange(s->seen, now) != now) tell_(fmt::format("{}: {}", name, to_string(now)));

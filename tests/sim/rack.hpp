@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -49,7 +48,9 @@ class rack final : backend::drive_observer {
     /// The card's, or the kernel's; false: it is an operator's to give.
     bool give(const std::string& name, drive_sign what);
     /// Until they are: cards that are to be mended are mended each round.
-    void heal(const std::string& name) { ailing_.insert(name); }
+    void heal(const std::string& name) { ailing_.emplace(name, false); }
+    /// And then the kernel finds it.
+    void bring_back(const std::string& name) { ailing_[name] = true; }
     void heal_all();
     [[nodiscard]] bool healthy(const std::string& name) const {
         return !ailing_.contains(name) && at(name).in.healthy();
@@ -94,7 +95,7 @@ class rack final : backend::drive_observer {
     backend::pcie_roster roster_;
     rack_options options_;
     std::map<std::string, std::unique_ptr<slot>> slots_;
-    std::set<std::string> ailing_;
+    std::map<std::string, bool> ailing_;  // true: it is found again
     std::uint64_t losses_ = 0;
 };
 

@@ -80,6 +80,11 @@ world::~world() {
         return;
     }
     target_.reset();
+    // What the shutdown left with its devices is given back now.
+    if (rack_ != nullptr) {
+        EXPECT_TRUE(run_until([&] { return rack_->quiet(); })) << "a drive is not given back";
+        settle();
+    }
     fabric_.reset();
     rack_.reset();
 }
@@ -424,7 +429,6 @@ void world::expect_rest() {
     }
     EXPECT_EQ(book_.unanswered(), 0u);
     for (const auto& [name, d] : disks_) EXPECT_EQ(d->held(), 0u) << name << " holds operations";
-    if (rack_ != nullptr) rack_->expect_quiet();
     for (const std::string& complaint : book_.complaints()) ADD_FAILURE() << complaint;
 }
 
@@ -443,7 +447,8 @@ void world::rest() {
     (void)run_until([&] {
         return std::all_of(asked_.begin(), asked_.end(), [](const auto& t) { return t->done(); });
     });
-    if (!target_->stopping()) {
+    const bool deleted = !target_->stopping();
+    if (deleted) {
         for (const std::string& nqn : known_) (void)change(core::delete_subsystem{nqn});
         (void)run_until([&] { return all_quiet(); });
         for (const auto& [name, d] : disks_) (void)change(core::delete_device{name});
@@ -460,9 +465,10 @@ void world::rest() {
     }
     (void)run_until([&] { return all_quiet(); });
     // A drive that nobody has any more ends when it hears of that.
-    if (rack_ != nullptr) (void)run_until([&] { return rack_->quiet(); });
+    if (rack_ != nullptr && deleted) (void)run_until([&] { return rack_->quiet(); });
     settle();
     expect_rest();
+    if (rack_ != nullptr && deleted) rack_->expect_quiet();
     if (::testing::Test::HasFailure())
         std::printf("seed=%llu (sim --seed %llu)\n%s", static_cast<unsigned long long>(seed()),
                     static_cast<unsigned long long>(seed()), trace_.tail().c_str());
