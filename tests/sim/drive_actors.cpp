@@ -195,8 +195,7 @@ core::change drive_operator::next_change() {
 void drive_operator::act() {
     if (asked_ != nullptr) {
         if (!asked_->done()) return;
-        const bool added =
-            step_ != 3 || asked_->ok() || asked_->code() == errc::already_exists;
+        const bool added = step_ != 3 || asked_->ok() || asked_->code() == errc::already_exists;
         asked_.reset();
         const int last = round_ % 2 == 0 ? 1 : 3;
         if (!added) {

@@ -17,22 +17,22 @@ using core::loss_policy;
 constexpr std::array both_policies{loss_policy::fail, loss_policy::hold};
 
 /// When the second sign comes.
-enum class gap : std::uint8_t { at_once, soon, while_it_closes, after_release, after_return };
-constexpr std::uint64_t gap_count = 5;
+enum class second_sign : std::uint8_t { at_once, soon, while_it_closes, after_release, after_return };
+constexpr std::uint64_t moment_count = 5;
 
-bool due(drive_story& s, gap when, std::uint32_t generation, instant since) {
+bool due(drive_story& s, second_sign when, std::uint32_t generation, instant since) {
     const backend::pcie_device* driver = s.w.slots().driver(drive_disk);
     switch (when) {
-        case gap::at_once: return true;
-        case gap::soon: return s.w.now() - since >= milliseconds(5);
-        case gap::while_it_closes: return s.w.slots().in(drive_disk).closing();
-        case gap::after_release: return driver->status().state == drive_state::absent;
-        case gap::after_return: return s.serves() && driver->status().generation != generation;
+        case second_sign::at_once: return true;
+        case second_sign::soon: return s.w.now() - since >= milliseconds(5);
+        case second_sign::while_it_closes: return s.w.slots().in(drive_disk).closing();
+        case second_sign::after_release: return driver->status().state == drive_state::absent;
+        case second_sign::after_return: return s.serves() && driver->status().generation != generation;
     }
     return false;
 }
 
-void play(const drive_case& c, std::span<const drive_sign> signs, gap when) {
+void play(const drive_case& c, std::span<const drive_sign> signs, second_sign when) {
     drive_story s(c);
     s.w.run_for(milliseconds(20 + s.w.pick(60)));
     for (std::size_t i = 0; i < signs.size(); ++i) {
@@ -53,9 +53,9 @@ void play_pair(std::uint64_t seed) {
     const std::array signs{static_cast<drive_sign>(pair / drive_sign_count),
                            static_cast<drive_sign>(pair % drive_sign_count)};
     const drive_case c{.seed = seed,
-                       .on_loss = both_policies[more / gap_count % 2],
-                       .operators = more / (2 * gap_count) % 2 == 0};
-    const auto when = static_cast<gap>(more % gap_count);
+                       .on_loss = both_policies[more / moment_count % 2],
+                       .operators = more / (2 * moment_count) % 2 == 0};
+    const auto when = static_cast<second_sign>(more % moment_count);
     SCOPED_TRACE(fmt::format("{}, then {}, gap {}, {}", to_string(signs[0]), to_string(signs[1]),
                              static_cast<int>(when),
                              c.on_loss == loss_policy::hold ? "hold" : "fail"));
@@ -80,7 +80,7 @@ TEST(drive_hosts, each_sign_alone_is_answered_as_promised) {
             const std::array signs{static_cast<drive_sign>(a)};
             SCOPED_TRACE(fmt::format("{}, {}", to_string(signs[0]),
                                      on_loss == loss_policy::hold ? "hold" : "fail"));
-            play({.seed = ++seed, .on_loss = on_loss}, signs, gap::at_once);
+            play({.seed = ++seed, .on_loss = on_loss}, signs, second_sign::at_once);
             if (::testing::Test::HasFailure()) return;
         }
 }
@@ -115,8 +115,9 @@ constexpr std::array transitions{
                true},
     transition{"delete",
                [](const drive_case&) -> core::change { return core::delete_subsystem{one}; }},
-    transition{"reopen",
-               [](const drive_case& c) -> core::change { return core::reopen_device{c.drives[0]}; }},
+    transition{
+        "reopen",
+        [](const drive_case& c) -> core::change { return core::reopen_device{c.drives[0]}; }},
     transition{"resize",
                [](const drive_case& c) -> core::change {
                    return core::resize_device{c.drives[0], 0};
@@ -163,7 +164,9 @@ TEST(drive_hosts, a_loss_during_any_transition_ends_both) {
             const loss_policy on_loss = both_policies[(seed + a) % 2];
             SCOPED_TRACE(fmt::format("{} during {}, {}", to_string(sign), t.name,
                                      on_loss == loss_policy::hold ? "hold" : "fail"));
-            lose_during(t, sign, {.seed = seed, .on_loss = on_loss, .operators = seed % 3 == 0, .removals = true});
+            lose_during(
+                t, sign,
+                {.seed = seed, .on_loss = on_loss, .operators = seed % 3 == 0, .removals = true});
             if (::testing::Test::HasFailure()) return;
         }
 }
@@ -175,7 +178,10 @@ TEST(drive_hosts, a_loss_at_any_moment_of_a_transition_ends_both) {
         SCOPED_TRACE(fmt::format("{} during {}", to_string(sign), t.name));
         const std::uint64_t more = seed / transitions.size() / drive_sign_count;
         lose_during(t, sign,
-                    {.seed = seed, .on_loss = both_policies[more % 2], .operators = more % 4 < 2, .removals = true});
+                    {.seed = seed,
+                     .on_loss = both_policies[more % 2],
+                     .operators = more % 4 < 2,
+                     .removals = true});
     });
 }
 
@@ -203,8 +209,8 @@ TEST(drive_hosts, two_drives_that_are_lost_at_once_come_back_each_by_itself) {
 struct quiet_story {
     explicit quiet_story(const drive_case& c, bool ana_events = false)
         : about(c), w(around(about)), admin(w.admin(host())) {
-        const auto asked = admin->admin(nvme::admin_opcode::set_features, 0, 0, 0x0b,
-                                        ana_events ? 1u << 11 : 0u);
+        const auto asked =
+            admin->admin(nvme::admin_opcode::set_features, 0, 0, 0x0b, ana_events ? 1u << 11 : 0u);
         EXPECT_TRUE(w.wait(asked) && succeeded(asked));
         io = w.io(*admin, 1, 0);
         EXPECT_TRUE(becomes(drive_state::ready));

@@ -54,6 +54,7 @@ core::device_spec rack::spec(const std::string& name) const {
 
 result<std::unique_ptr<backend::device>> rack::make(const core::device_spec& spec) {
     slot& s = *slots_.at(spec.name);
+    s.open_before = s.in.drive().is_open();
     FULMAR_TRY(auto real, backend::make_pcie_device({.name = spec.name,
                                                      .address = s.address,
                                                      .serial = spec.serial,
@@ -69,6 +70,7 @@ bool rack::step() {
     bool worked = false;
     for (const auto& [name, s] : slots_) {
         if (random_() % 3 != 0) worked |= s->in.drive().step_once();
+        s->open_before = s->open_before && s->in.drive().is_open();
         if (const auto ill = ailing_.find(name); ill != ailing_.end()) {
             s->in.heal();
             const bool found = ill->second;
@@ -116,7 +118,7 @@ void rack::on_drive_event(const backend::pcie_options& which, drive_occurrence w
     }
     if (what != drive_occurrence::released) return;
     s.told = 0;
-    if (s.in.drive().is_open()) book_.complain(which.name + " is released, and open");
+    if (s.in.drive().is_open() && !s.open_before) book_.complain(which.name + " is released, and open");
     if (s.ledger.lent() != 0) book_.complain(which.name + " is released, and has operations");
 }
 

@@ -80,7 +80,8 @@ class rack final : backend::drive_observer {
         card_ledger ledger;
         backend::pcie_environment environment;
         backend::drive_state seen = backend::drive_state::absent;
-        int told = 0;  // losses of this incarnation
+        int told = 0;              // losses of this incarnation
+        bool open_before = false;  // a former device has not let go of the card yet
     };
     [[nodiscard]] const slot& at(const std::string& name) const { return *slots_.at(name); }
     void on_drive_event(const backend::pcie_options& which, backend::drive_occurrence what,
