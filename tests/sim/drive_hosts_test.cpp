@@ -17,7 +17,13 @@ using core::loss_policy;
 constexpr std::array both_policies{loss_policy::fail, loss_policy::hold};
 
 /// When the second sign comes.
-enum class second_sign : std::uint8_t { at_once, soon, while_it_closes, after_release, after_return };
+enum class second_sign : std::uint8_t {
+    at_once,
+    soon,
+    while_it_closes,
+    after_release,
+    after_return
+};
 constexpr std::uint64_t moment_count = 5;
 
 bool due(drive_story& s, second_sign when, std::uint32_t generation, instant since) {
@@ -27,7 +33,8 @@ bool due(drive_story& s, second_sign when, std::uint32_t generation, instant sin
         case second_sign::soon: return s.w.now() - since >= milliseconds(5);
         case second_sign::while_it_closes: return s.w.slots().in(drive_disk).closing();
         case second_sign::after_release: return driver->status().state == drive_state::absent;
-        case second_sign::after_return: return s.serves() && driver->status().generation != generation;
+        case second_sign::after_return:
+            return s.serves() && driver->status().generation != generation;
     }
     return false;
 }

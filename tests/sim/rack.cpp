@@ -118,7 +118,8 @@ void rack::on_drive_event(const backend::pcie_options& which, drive_occurrence w
     }
     if (what != drive_occurrence::released) return;
     s.told = 0;
-    if (s.in.drive().is_open() && !s.open_before) book_.complain(which.name + " is released, and open");
+    if (s.in.drive().is_open() && !s.open_before)
+        book_.complain(which.name + " is released, and open");
     if (s.ledger.lent() != 0) book_.complain(which.name + " is released, and has operations");
 }
 
