@@ -24,6 +24,7 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(second_sign_releases_again);
         FULMAR_NAME(abandoned_buffers_are_freed);
         FULMAR_NAME(drives_are_not_waited_for);
+        FULMAR_NAME(aborts_end_at_once);
         FULMAR_NAME(devices_are_shared);
         FULMAR_NAME(held_devices_are_claimed);
         FULMAR_NAME(fua_is_dropped);

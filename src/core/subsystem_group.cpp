@@ -298,9 +298,12 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::lose_namespace:
         case group_action::hold_namespace:
             if (entry != nullptr) abandon_tasks(*entry, backend::device_gone);
+            if (entry != nullptr) tell_namespace_changed(number);
+            break;
+        case group_action::detach_namespace:  // it is in no ANA group any more: its gate answers
+            if (entry != nullptr) entry->ana = ana_state::optimized;
             [[fallthrough]];
         case group_action::attach_namespace:
-        case group_action::detach_namespace:
             if (entry != nullptr) tell_namespace_changed(number);
             break;
         case group_action::open_namespace:

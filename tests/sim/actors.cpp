@@ -194,6 +194,10 @@ core::change random_operator::some_change() {
     const auto nsid = static_cast<std::uint32_t>(1 + world_.pick(3));
     constexpr core::ana_state anas[] = {core::ana_state::optimized, core::ana_state::non_optimized,
                                         core::ana_state::inaccessible};
+    if (world_.is_drive(disk) && world_.chance(0.3)) {
+        if (world_.chance(0.6)) return core::attach_device{disk};
+        return core::detach_device{disk, world_.chance(0.5)};
+    }
     switch (world_.pick(20)) {
         case 0:
         case 1:
@@ -231,10 +235,7 @@ core::change random_operator::some_change() {
 // A free device goes and comes again; one that is in use is refused, which is an answer too.
 core::change random_operator::some_device(const std::string& disk) {
     if (world_.chance(0.3)) return core::delete_device{disk};
-    core::create_device create;
-    create.spec.name = disk;
-    create.spec.type = "sim";
-    return create;
+    return core::create_device{world_.device_for(disk)};
 }
 
 void random_operator::act() {
@@ -265,6 +266,8 @@ void random_accidents::act() {
         if (e.when > world_.now()) return false;
         if (e.disk.empty())
             world_.freeze(e.reactor, false);
+        else if (world_.is_drive(e.disk))
+            world_.slots().bring_back(e.disk);
         else
             world_.disk_named(e.disk).set_stalled(false);
         return true;
@@ -272,10 +275,16 @@ void random_accidents::act() {
     if (!world_.chance(rate_)) return;
     const std::string& disk = set_.disks[world_.pick(set_.disks.size())];
     const instant soon = world_.now() + milliseconds(world_.pick(1'500));
+    if (world_.is_drive(disk) && world_.chance(0.8)) {
+        world_.slots().give(disk, static_cast<drive_sign>(world_.pick(drive_sign_count)));
+        endings_.push_back({soon, disk, 0});
+        return;
+    }
     switch (world_.pick(5)) {
         case 0:
         case 1:
         case 2:
+            if (world_.is_drive(disk)) return world_.slots().in(disk).drive().hold(true);
             world_.note("disk {} stalls", disk);
             world_.disk_named(disk).set_stalled(true);
             endings_.push_back({soon, disk, 0});

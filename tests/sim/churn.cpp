@@ -56,18 +56,16 @@ void stop_in_the_middle(world& w, const std::vector<std::unique_ptr<random_host>
 
 }  // namespace
 
-std::uint64_t churn(std::uint64_t seed, unsigned data_reactors) {
-    world w(shape(seed, data_reactors));
+std::uint64_t churn(std::uint64_t seed, unsigned data_reactors, unsigned drives) {
+    world_options o = shape(seed, data_reactors);
+    for (unsigned i = 0; i < drives; ++i) o.drives.push_back(fmt::format("d{}", i));
+    world w(std::move(o));
     stage_set set;
     for (int i = 0; i < 3; ++i) set.subsystems.push_back(fmt::format("nqn.2024-01.sim:s{}", i));
     for (int i = 0; i < 5; ++i) set.disks.push_back(fmt::format("d{}", i));
     for (int i = 0; i < 4; ++i) set.hosts.push_back(fmt::format("nqn.2024-01.sim:h{}", i));
-    for (const std::string& disk : set.disks) {
-        core::create_device c;
-        c.spec.name = disk;
-        c.spec.type = "sim";
-        (void)w.change(c);
-    }
+    for (const std::string& disk : set.disks)
+        (void)w.change(core::create_device{w.device_for(disk)});
     {
         random_operator operators(w, set, 3 * (transition_timeout + milliseconds(400)));
         random_accidents accidents(w, set, w.chance(0.3) ? 0.02 : 0.002);

@@ -5,7 +5,8 @@
 
 namespace fulmar::sim {
 
-/// Returns the trace's hash. Failures are GoogleTest's.
-std::uint64_t churn(std::uint64_t seed, unsigned data_reactors);
+/// The first `drives` of its five disks are real drives' devices. Returns the trace's hash.
+/// Failures are GoogleTest's.
+std::uint64_t churn(std::uint64_t seed, unsigned data_reactors, unsigned drives = 0);
 
 }  // namespace fulmar::sim

@@ -22,24 +22,6 @@ const fake_drive::options card_options{.block_count = 1024, .queues = 4};
 
 const drive_world* running_drive() { return current; }
 
-std::string_view to_string(drive_sign what) noexcept {
-    switch (what) {
-        case drive_sign::request: return "request";
-        case drive_sign::bus_error: return "bus error";
-        case drive_sign::removed: return "removed";
-        case drive_sign::silent_zeros: return "silent (zeros)";
-        case drive_sign::silent_ones: return "silent (ones)";
-        case drive_sign::fatal: return "fatal";
-        case drive_sign::stuck: return "stuck";
-        case drive_sign::hostile: return "hostile";
-        case drive_sign::detach: return "detach";
-        case drive_sign::drain: return "drain";
-        case drive_sign::arrival: return "arrival";
-        case drive_sign::attach: return "attach";
-    }
-    return "?";
-}
-
 struct drive_world::operation final : backend::io_op {
     operation(drive_world& w, std::size_t which) : owner(&w), piece(which) {
         done = [](backend::io_op& op, nvme::status s) noexcept {
@@ -61,9 +43,8 @@ drive_world::drive_world(std::uint64_t seed)
     : seed_(seed),
       scope_(__FILE__, __LINE__, fmt::format("seed {}", seed)),
       random_(seed),
-      card_(card_options, fake_drive::pace::by_hand) {
+      card_(card_options, jobs_, random_) {
     current = this;
-    engine::helper_job::run_with(this);
     for (std::uint32_t i = 0; i < 3; ++i) {
         reactors_.push_back(
             engine::reactor::create(
@@ -71,14 +52,13 @@ drive_world::drive_world(std::uint64_t seed)
                 .value());
         idleness_.push_back(one_in(4) ? 20 : 1 + pick(3));
     }
-    card_.interrupt_user([this](fake_drive::moment which) { block(which); });
-    card_.guard_memory([this](const std::byte* at, std::uint64_t) {
+    card().guard_memory([this](const std::byte* at, std::uint64_t) {
         if (at < buffers_.data() || at >= buffers_.data() + buffers_.size()) return true;
         return bool{lent_[static_cast<std::size_t>(at - buffers_.data()) / piece_bytes]};
     });
     environment_ = {.control = reactors_[0].get(),
                     .data = {reactors_[1].get(), reactors_[2].get()},
-                    .provider = &card_.provider(),
+                    .provider = &card().provider(),
                     .memory = {{buffers_.data(), buffers_.size()}},
                     .roster = &roster_,
                     .observer = this};
@@ -94,17 +74,16 @@ drive_world::drive_world(std::uint64_t seed)
 
 drive_world::~drive_world() {
     look_ = nullptr;
-    heal();
-    card_.hold(false);
+    card_.heal();
+    card().hold(false);
     device_->sign(loss_cause::removed);  // whatever is outstanding is answered
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     channels_.clear();
     device_.reset();
-    EXPECT_TRUE(run_until([&] { return !card_.is_open() && jobs_.empty() && working_ == 0; }));
+    EXPECT_TRUE(run_until([&] { return !card().is_open() && jobs_.idle(); }));
     run_for(seconds(20));  // a drive that nobody has any more ends when it hears of that
-    EXPECT_EQ(card_.bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                   << trace_.tail();
-    engine::helper_job::run_with(nullptr);
+    EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
+                                    << trace_.tail();
     current = nullptr;
 }
 
@@ -130,46 +109,9 @@ void drive_world::round() {
         if (one_in(idleness_[which])) worked |= reactors_[which]->run_once();
     }
     look();
-    if (!one_in(3)) worked |= card_.step_once();
-    run_due_job();
+    if (!one_in(3)) worked |= card().step_once();
+    worked |= jobs_.step();
     clock_.advance(worked ? microseconds(1 + pick(200)) : microseconds(1 + pick(20'000)));
-}
-
-void drive_world::take(engine::helper_job& job) {
-    const duration delay =
-        one_in(10) ? duration(milliseconds(pick(2'000))) : duration(microseconds(pick(3'000)));
-    jobs_.push_back({&job, clock_.now() + delay});
-}
-
-// What it does between its blocking calls happens at once; block() is where others go on.
-void drive_world::run_due_job() {
-    if (jobs_.empty() || jobs_.front().due > clock_.now()) return;
-    engine::helper_job& job = *jobs_.front().job;
-    jobs_.pop_front();
-    ++working_;
-    job.run();
-    --working_;
-}
-
-// On the stack of a job, outside of every reactor's turn.
-void drive_world::block(fake_drive::moment which) {
-    switch (which) {
-        case fake_drive::moment::waiting: return round();
-        case fake_drive::moment::opening:
-        case fake_drive::moment::silencing:
-        case fake_drive::moment::cutting:
-            for (auto n = pick(6); n != 0; --n) round();
-            return;
-        case fake_drive::moment::closing: {
-            // The kernel resets a card, and waits long for one that is dead.
-            const duration time = silent_ && one_in(2) ? duration(seconds(pick(15)))
-                                                       : duration(microseconds(pick(20'000)));
-            closing_ = true;
-            run_for(time);
-            closing_ = false;
-            return;
-        }
-    }
 }
 
 // --- what happens --------------------------------------------------------------------------------
@@ -201,9 +143,8 @@ void drive_world::answered(operation& op, nvme::status status) noexcept {
 void drive_world::give(drive_sign what) {
     note("{}", to_string(what));
     const backend::drive_status before = status();
+    if (card_.give(what)) return;
     switch (what) {
-        case drive_sign::request: requested_ = true; return card_.request_removal();
-        case drive_sign::bus_error: return card_.report_bus_error();
         case drive_sign::removed: {
             device_->sign(loss_cause::removed);
             const backend::drive_status after = status();
@@ -215,23 +156,17 @@ void drive_world::give(drive_sign what) {
             EXPECT_EQ(after.late_signs - before.late_signs, here ? 0u : 1u) << trace_.tail();
             return;
         }
-        case drive_sign::silent_zeros:
-        case drive_sign::silent_ones:
-            silent_ = true;
-            return card_.fall_silent(what == drive_sign::silent_zeros ? 0 : 0xffff'ffff);
-        case drive_sign::fatal:
-            card_.hold(true);
-            fatal_opening_ = card_.is_open() ? card_.openings() : 0;
-            return card_.report_fatal_error();
-        case drive_sign::stuck:
-            card_.hold(true);
-            card_.ignore_aborts(true);
-            return;
-        case drive_sign::hostile: return card_.misbehave(fake_drive::mischief::wild_cid);
         case drive_sign::detach:
         case drive_sign::drain: EXPECT_TRUE(device_->detach(what == drive_sign::drain)); return;
         case drive_sign::arrival: return device_->arrived();
         case drive_sign::attach: EXPECT_TRUE(device_->attach()); return;
+        case drive_sign::request:
+        case drive_sign::bus_error:
+        case drive_sign::silent_zeros:
+        case drive_sign::silent_ones:
+        case drive_sign::fatal:
+        case drive_sign::stuck:
+        case drive_sign::hostile: return;  // given
     }
 }
 
@@ -255,23 +190,11 @@ void drive_world::on_drive_event(const backend::pcie_options&, drive_occurrence 
     }
     if (what == drive_occurrence::released) {
         told_ = 0;
-        EXPECT_FALSE(card_.is_open()) << trace_.tail();
+        EXPECT_FALSE(card().is_open()) << trace_.tail();
     }
 }
 
 // --- rest ----------------------------------------------------------------------------------------
-
-// Another card cannot be put in before the former one has been let go of.
-void drive_world::heal() {
-    card_.hold(fatal());
-    card_.ignore_aborts(false);
-    card_.ignore_admin(false);
-    card_.never_become_ready(false);
-    card_.misbehave(fake_drive::mischief::none);
-    if (!silent_ || card_.is_open()) return;
-    card_.plug(card_options);
-    silent_ = false;
-}
 
 bool drive_world::rest() {
     look_ = nullptr;
@@ -279,7 +202,7 @@ bool drive_world::rest() {
     instant changed = now();
     std::uint32_t generation = 0;
     const auto idle = [&] {
-        return jobs_.empty() && working_ == 0 && unanswered_ == 0 && !silent_ && !fatal() &&
+        return jobs_.idle() && unanswered_ == 0 && card_.healthy() &&
                (state() == drive_state::absent || state() == drive_state::ready);
     };
     // Longer than it takes to try again.
@@ -287,9 +210,9 @@ bool drive_world::rest() {
         if (now() >= end) return false;
         if (!idle() || generation != status().generation) changed = now();
         generation = status().generation;
-        heal();
+        card_.heal();
         // What only the registers say is heard of when something waits for the drive.
-        if ((silent_ || fatal()) && state() == drive_state::ready && unanswered_ == 0) submit(4);
+        if (!card_.healthy() && state() == drive_state::ready && unanswered_ == 0) submit(4);
         round();
     }
     return true;
@@ -300,7 +223,7 @@ void drive_world::expect_rest(bool there) {
     for (const auto& op : operations_) EXPECT_EQ(op->answers, 1);
     const backend::drive_status at_rest = status();
     EXPECT_EQ(returns_ - losses_, at_rest.state == drive_state::ready ? 1 : 0) << trace_.tail();
-    EXPECT_EQ(card_.is_open(), at_rest.state == drive_state::ready) << trace_.tail();
+    EXPECT_EQ(card().is_open(), at_rest.state == drive_state::ready) << trace_.tail();
     const loss_cause why = at_rest.last_loss;
     if (there) {
         EXPECT_EQ(at_rest.state, drive_state::ready) << trace_.tail();
@@ -309,7 +232,7 @@ void drive_world::expect_rest(bool there) {
         EXPECT_EQ(at_rest.state, drive_state::absent) << trace_.tail();
     } else if (at_rest.state == drive_state::absent) {
         EXPECT_TRUE(why == loss_cause::removal_requested || why == loss_cause::removed ||
-                    why == loss_cause::silent || requested_)
+                    why == loss_cause::silent || card_.requested())
             << "it stays away after " << to_string(why) << '\n'
             << trace_.tail();
     }
@@ -320,8 +243,8 @@ void drive_world::expect_rest(bool there) {
     submit(16);
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     EXPECT_EQ(losses_, before) << trace_.tail();
-    EXPECT_EQ(card_.bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                   << trace_.tail();
+    EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
+                                    << trace_.tail();
     operations_.clear();
 }
 

@@ -146,6 +146,30 @@ TEST(operations, a_device_that_comes_back_during_a_pause_serves_after_it) {
     EXPECT_TRUE(has(parked, sc::success));
 }
 
+// Its drive is waited for, and an operator takes it away meanwhile: then it is gone, and no host is
+// told of another path to it.
+TEST(operations, a_held_namespace_that_is_removed_is_gone) {
+    world_options o = options(2);
+    o.subsystems[0].namespaces[0].on_loss = core::loss_policy::hold;
+    world w(o);
+    auto admin = w.admin(host());
+    auto io = w.io(*admin, 1);
+    w.disk_named("a").set_stalled(true);
+    const auto write = io->write(1, 0);
+    w.run_for(milliseconds(10));
+    w.lose("a");
+    ASSERT_TRUE(w.wait(write, seconds(1)));
+    EXPECT_TRUE(has(write, sc::namespace_not_ready));
+    const auto removed = w.ask(core::remove_namespace{one, 1});
+    w.run_for(milliseconds(10));
+    EXPECT_FALSE(removed->done()) << "the disk still has the write";
+    const auto read = io->read(1, 0);
+    ASSERT_TRUE(w.wait(read, seconds(1)));
+    EXPECT_TRUE(has(read, sc::invalid_namespace_or_format));
+    w.disk_named("a").set_stalled(false);
+    EXPECT_TRUE(w.run_until([&] { return removed->done(); }, seconds(1)));
+}
+
 // The loss is told while a reopen has the device back already: nothing is lost any more.
 TEST(operations, a_loss_that_a_reopen_has_overtaken_takes_nothing_away) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {

@@ -15,7 +15,7 @@ namespace fulmar::sim {
 
 class time_box {
   public:
-    explicit time_box(double seconds) : cpu_(seconds), real_(seconds * 2.5) {}
+    explicit time_box(double time_s) : cpu_(time_s), real_(time_s * 2.5) {}
     [[nodiscard]] bool open() const {
         const std::chrono::duration<double> real = std::chrono::steady_clock::now() - begun_;
         const double cpu = static_cast<double>(std::clock() - clock_) / CLOCKS_PER_SEC;
@@ -29,16 +29,16 @@ class time_box {
     std::clock_t clock_ = std::clock();
 };
 
-/// Runs `one` for seed after seed, within `share` of the time that all churns have together, until
+/// Runs `play` for seed after seed, within `share` of the time that all churns have together, until
 /// one fails; says how many there were. With --seed it runs that one alone.
-template <typename One>
-void many_seeds(const char* what, double share, One&& one) {
+template <typename Play>
+void many_seeds(const char* what, double share, Play&& play) {
     const settings& s = settings::get();
-    if (s.only) return one(*s.only);
+    if (s.only) return play(*s.only);
     const time_box box(static_cast<double>(s.seconds) * share);
     std::uint64_t done = 0;
     for (; done < s.seeds && box.open(); ++done) {
-        one(s.first + done);
+        play(s.first + done);
         if (::testing::Test::HasFailure()) {
             std::printf("%s: seed %llu failed (sim --seed %llu)\n", what,
                         static_cast<unsigned long long>(s.first + done),

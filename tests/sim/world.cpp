@@ -31,7 +31,7 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
             engine::reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
                                      .busy_window = {},
                                      .clock = &clock_,
-                                     .descriptors = false})
+                                     .descriptors = !options_.drives.empty()})
                 .value());
     frozen_.resize(reactors_.size());
     watcher_ = std::make_unique<watcher>(*this);
@@ -39,15 +39,15 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     options_.fabric.observer = watcher_.get();
     fabric_ = std::make_unique<transport::loopback_fabric>(*reactors_.back(), options_.fabric);
     target_ = std::make_unique<core::target>(
-        *reactors_.front(), core::target::setup{.limits = options_.limits,
-                                                .make_device = [this](const core::device_spec& spec)
-                                                    -> result<std::unique_ptr<backend::device>> {
-                                                    return make_device(spec);
-                                                }});
+        *reactors_.front(),
+        core::target::setup{
+            .limits = options_.limits,
+            .make_device = [this](const core::device_spec& spec) { return make_device(spec); }});
     for (unsigned i = 0; i < options_.data_reactors; ++i)
         target_->add_poll_group(
             *reactors_[i + 1],
             mem::buffer_pool::create(memory_, {.bytes = options_.pool_bytes}).value());
+    make_drives();
     EXPECT_TRUE(target_->add_transport(fabric_->make_transport(*target_)));
 
     core::target_spec spec;
@@ -55,10 +55,7 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     spec.subsystems = options_.subsystems;
     for (const core::subsystem_spec& s : spec.subsystems)
         for (const core::namespace_spec& n : s.namespaces) {
-            add_disk(n.device);
-            core::device_spec& d = spec.devices.emplace_back();
-            d.name = n.device;
-            d.type = "sim";
+            spec.devices.push_back(device_for(n.device));
             book_.attach_answered(book_.attach_asked(n.device, s.nqn, n.nsid, steps_), true);
         }
     for (const core::subsystem_spec& s : spec.subsystems) {
@@ -77,15 +74,40 @@ world::~world() {
     if (!all_quiet()) {  // the failure has been reported; what is busy cannot be destroyed
         (void)target_.release();
         (void)fabric_.release();
+        (void)rack_.release();
         for (auto& r : reactors_) (void)r.release();
         for (auto& t : asked_) (void)new ticket_ref(t);
         return;
     }
     target_.reset();
+    // What the shutdown left with its devices is given back now.
+    if (rack_ != nullptr) {
+        EXPECT_TRUE(run_until([&] { return rack_->quiet(); })) << "a drive is not given back";
+        settle();
+    }
     fabric_.reset();
+    rack_.reset();
 }
 
-std::unique_ptr<backend::device> world::make_device(const core::device_spec& spec) {
+void world::make_drives() {
+    if (options_.drives.empty()) return;
+    rack_ = std::make_unique<rack>(clock_, random_, book_, steps_,
+                                   [this](const std::string& what) { note("{}", what); });
+    for (std::size_t i = 0; i < options_.data_reactors; ++i)
+        rack_->use(*reactors_.front(), data(i), {group(i).pool().base(), group(i).pool().bytes()});
+    for (const std::string& name : options_.drives) rack_->add(name, options_.cards);
+}
+
+core::device_spec world::device_for(const std::string& name) const {
+    if (is_drive(name)) return rack_->spec(name);
+    core::device_spec spec;
+    spec.name = name;
+    spec.type = "sim";
+    return spec;
+}
+
+result<std::unique_ptr<backend::device>> world::make_device(const core::device_spec& spec) {
+    if (is_drive(spec.name)) return rack_->make(spec);
     add_disk(spec.name);
     auto made = std::make_unique<sim_device>(disks_.at(spec.name));
     devices_[spec.name] = made.get();
@@ -125,6 +147,14 @@ void world::lose(const std::string& name, const std::string& reason) {
     reactors_.front()->post(*std::make_unique<loss>(devices_, name, reason).release());
 }
 
+void world::give(const std::string& drive, drive_sign what) {
+    if (rack_->give(drive, what)) return;
+    if (what == drive_sign::attach)
+        (void)ask(core::attach_device{drive});
+    else
+        (void)ask(core::detach_device{drive, what == drive_sign::drain});
+}
+
 // --- turns ---------------------------------------------------------------------------------------
 
 bool world::turn(std::size_t i) {
@@ -135,6 +165,7 @@ bool world::turn(std::size_t i) {
 }
 
 void world::round() {
+    if (crowd_) crowd_();
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < reactors_.size(); ++i)
         if (!frozen_[i]) order.push_back(i);
@@ -143,6 +174,7 @@ void world::round() {
     std::shuffle(order.begin(), order.end(), random_);
     bool worked = false;
     for (const std::size_t i : order) worked = turn(i) || worked;
+    if (rack_ != nullptr) worked |= rack_->step();
     advance(worked);
 }
 
@@ -156,6 +188,7 @@ void world::advance(bool worked) {
     instant next = clock_.now() + longest;
     for (std::size_t i = 0; i < reactors_.size(); ++i)
         if (!frozen_[i]) next = std::min(next, reactors_[i]->timers().next_wakeup());
+    if (rack_ != nullptr) next = std::min(next, rack_->next_due());
     clock_.advance(std::max(next - clock_.now(), duration(std::chrono::microseconds(50))));
 }
 
@@ -169,6 +202,7 @@ void world::settle() {
         bool worked = false;
         for (std::size_t i = 0; i < reactors_.size(); ++i)
             if (!frozen_[i]) worked = turn(i) || worked;
+        if (rack_ != nullptr) worked |= rack_->step();
         quiet = worked ? 0 : quiet + 1;
     }
 }
@@ -375,6 +409,7 @@ std::uint32_t world::chunks_missing() {
 bool world::all_quiet() {
     for (const ticket_ref& t : asked_)
         if (!t->done()) return false;
+    if (rack_ != nullptr && rack_->lent() != 0) return false;
     for (std::size_t i = 0; i < options_.data_reactors; ++i) {
         core::poll_group& g = group(i);
         if (!g.empty() || g.pool().free_chunks() != g.pool().total_chunks()) return false;
@@ -400,6 +435,7 @@ void world::expect_rest() {
 void world::rest() {
     if (resting_) return;
     resting_ = true;
+    crowd_ = nullptr;
     note("rest");
     std::fill(frozen_.begin(), frozen_.end(), false);
     fabric_->options().break_chance = 0;
@@ -407,13 +443,16 @@ void world::rest() {
         d->set_stalled(false);
         d->set_manners({});
     }
+    if (rack_ != nullptr) rack_->heal_all();
     (void)run_until([&] {
         return std::all_of(asked_.begin(), asked_.end(), [](const auto& t) { return t->done(); });
     });
-    if (!target_->stopping()) {
+    const bool deleted = !target_->stopping();
+    if (deleted) {
         for (const std::string& nqn : known_) (void)change(core::delete_subsystem{nqn});
         (void)run_until([&] { return all_quiet(); });
         for (const auto& [name, d] : disks_) (void)change(core::delete_device{name});
+        for (const std::string& name : options_.drives) (void)change(core::delete_device{name});
         const auto left = ask(core::query(core::list_devices{}));
         (void)run_until([&] { return left->done(); });
         EXPECT_EQ(left->as<std::vector<core::device_status>>().size(), 0u) << "devices are claimed";
@@ -425,8 +464,11 @@ void world::rest() {
         EXPECT_TRUE(run_until([&] { return stopped; }));
     }
     (void)run_until([&] { return all_quiet(); });
+    // A drive that nobody has any more ends when it hears of that.
+    if (rack_ != nullptr && deleted) (void)run_until([&] { return rack_->quiet(); });
     settle();
     expect_rest();
+    if (rack_ != nullptr && deleted) rack_->expect_quiet();
     if (::testing::Test::HasFailure())
         std::printf("seed=%llu (sim --seed %llu)\n%s", static_cast<unsigned long long>(seed()),
                     static_cast<unsigned long long>(seed()), trace_.tail().c_str());

@@ -5,6 +5,7 @@
 #include "book.hpp"
 #include "disk.hpp"
 #include "host.hpp"
+#include "rack.hpp"
 #include "trace.hpp"
 
 #include <fulmar/base/clock.hpp>
@@ -16,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -33,6 +35,8 @@ struct world_options {
     transport::loopback_options fabric{};
     disk_manners manners{};
     std::vector<core::subsystem_spec> subsystems{};  ///< with the disks that they name
+    std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
+    rack_options cards{};
 };
 
 /// A change that was asked for, and its answer.
@@ -82,6 +86,8 @@ class world {
     void run_for(duration time);
     /// Turns until nothing more happens without time passing.
     void settle();
+    /// Called before each round: what hosts and operators do by themselves.
+    void crowd(std::function<void()> act) { crowd_ = std::move(act); }
     void freeze(std::size_t data_reactor, bool frozen) { frozen_.at(data_reactor + 1) = frozen; }
 
     // What hosts do.
@@ -113,7 +119,15 @@ class world {
     // Disks.
     disk& disk_named(const std::string& name);
     disk& add_disk(const std::string& name, std::uint64_t blocks = 4096);
-    /// As the kernel would tell it: on the control reactor.
+    /// There are some when the options name drives.
+    [[nodiscard]] rack& slots() { return *rack_; }
+    [[nodiscard]] bool is_drive(const std::string& name) const {
+        return rack_ != nullptr && rack_->has(name);
+    }
+    [[nodiscard]] core::device_spec device_for(const std::string& name) const;
+    /// What happens to a drive; an operator's part goes through the target.
+    void give(const std::string& drive, drive_sign what);
+    /// The drive of a simulated disk's device is gone, on the control reactor.
     void lose(const std::string& disk, const std::string& reason = "pulled");
 
     /// Ends everything that the test has not ended: cuts, thaws, unstalls; deletes what is there;
@@ -150,9 +164,10 @@ class world {
     bool turn(std::size_t reactor);
     void advance(bool worked);
     void expect_rest();
+    void make_drives();
     void sent_away(const std::string& nqn, const std::string& host);
     bool all_quiet();
-    std::unique_ptr<backend::device> make_device(const core::device_spec& spec);
+    result<std::unique_ptr<backend::device>> make_device(const core::device_spec& spec);
 
     struct watcher;
     world_options options_;
@@ -168,11 +183,13 @@ class world {
     std::vector<bool> frozen_;
     std::unique_ptr<watcher> watcher_;
     std::unique_ptr<transport::loopback_fabric> fabric_;
+    std::unique_ptr<rack> rack_;
     std::unique_ptr<core::target> target_;
     std::vector<ticket_ref> asked_;
     std::set<std::string> open_to_all_;  // subsystems that any host may use
     std::set<std::string> known_;        // subsystems that may exist
     std::set<std::string> hosts_;        // that have ever connected
+    std::function<void()> crowd_;
     bool resting_ = false;
 };
 

@@ -220,9 +220,11 @@ void fake_drive::plug(std::optional<options> card) {
     mischief_ = mischief::none;
     if (!card) return;
     const bool same = card->serial == card_.serial;
+    if (!same) drawer_[card_.serial] = std::move(media_);
     card_ = std::move(*card);
     namespace_blocks_.assign(card_.namespaces, card_.block_count / card_.namespaces);
-    if (!same) media_.assign(card_.block_count * card_.block_bytes, std::byte{});
+    if (!same) media_ = std::move(drawer_[card_.serial]);
+    media_.resize(card_.block_count * card_.block_bytes);
 }
 void fake_drive::request_removal() {
     const std::lock_guard guard(lock_);

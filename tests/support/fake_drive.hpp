@@ -14,9 +14,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,6 +70,12 @@ class fake_drive {
         allowed_ = std::move(allowed);
     }
 
+    /// What a read or write of an I/O queue is about to find in the medium, or has left there:
+    /// `blocks` may be changed before. Set once, at first.
+    void watch_medium(std::function<void(const nvme::sqe&, std::span<std::byte>, bool)> what) {
+        at_medium_ = std::move(what);
+    }
+
     // Knobs.
     /// Commands of I/O queues are fetched, and answered only when this is false again.
     void hold(bool on);
@@ -91,7 +99,8 @@ class fake_drive {
     /// The bus does, of this card.
     void report_bus_error();
     void never_become_ready(bool on);
-    /// Another card, or none, in the slot; state is that after power-on.
+    /// Another card, or none, in the slot; state is that after power-on. What a card holds it
+    /// keeps, in the slot or not; cards are told apart by their serials.
     void plug(std::optional<options> card);
     /// The kernel wants it: the device-request eventfd of who has it open.
     void request_removal();
@@ -160,6 +169,10 @@ class fake_drive {
     void post(std::uint16_t qid, std::uint16_t cid, nvme::status status, std::uint32_t dw0);
     void post_raw(std::uint16_t qid, std::uint16_t cid, std::uint16_t sqid, std::uint16_t sqhd,
                   nvme::status status, std::uint32_t dw0);
+    void look_at_medium(const nvme::sqe& command, std::byte* media, std::uint64_t bytes,
+                        bool after) const {
+        if (at_medium_) at_medium_(command, {media, bytes}, after);
+    }
     [[nodiscard]] std::byte* reach(std::uint64_t address, std::uint64_t bytes);
     bool move(const nvme::sqe& command, std::byte* media, std::uint64_t bytes, bool to_host,
               bool compare = false);
@@ -198,6 +211,9 @@ class fake_drive {
     std::uint64_t bad_dma_ = 0;
     std::function<void(moment)> at_moment_;
     std::function<bool(const std::byte*, std::uint64_t)> allowed_;
+    std::function<void(const nvme::sqe&, std::span<std::byte>, bool)> at_medium_;
+    std::map<std::string, std::vector<std::byte>>
+        drawer_;  // of cards that were taken out, by serial
     std::uint32_t openings_ = 0;
     bool bus_master_ = false;
     std::vector<mapping> mappings_;

@@ -43,9 +43,13 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
     std::byte* const media = media_.data() + from;
     switch (opcode) {
         case nvme::io_opcode::read:
+            look_at_medium(command, media, bytes, false);
             return move(command, media, bytes, true) ? sc::success : sc::data_transfer_error;
         case nvme::io_opcode::write:
-            return move(command, media, bytes, false) ? sc::success : sc::data_transfer_error;
+            look_at_medium(command, media, bytes, false);
+            if (!move(command, media, bytes, false)) return sc::data_transfer_error;
+            look_at_medium(command, media, bytes, true);
+            return sc::success;
         case nvme::io_opcode::compare:
             return move(command, media, bytes, false, true) ? sc::success : sc::compare_failure;
         case nvme::io_opcode::write_zeroes:

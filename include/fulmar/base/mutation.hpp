@@ -34,6 +34,7 @@ enum class mutation : std::uint8_t {
     // Memory outlives its borrowers.
     abandoned_buffers_are_freed,  ///< a buffer is reused while a silent device has it
     drives_are_not_waited_for,    ///< commands are answered while their drive reaches their memory
+    aborts_end_at_once,  ///< what is given up frees its memory, with its command at the drive still
     // The same drive, the same namespace.
     devices_are_shared,        ///< a device backs a second namespace
     held_devices_are_claimed,  ///< a device with operations of a former namespace is given away

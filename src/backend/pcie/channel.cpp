@@ -4,6 +4,7 @@
 #include "command.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 
 #include <sys/epoll.h>
 
@@ -182,6 +183,8 @@ void channel::abort(io_op& op) noexcept {
     job& j = jobs_[op.cookie - 1];
     give_up(j, sc::aborted_by_request);
     if (j.commands == 0) return end_if_done(j);
+    if (mutated(mutation::aborts_end_at_once))
+        return std::exchange(j.op, nullptr)->done(op, j.failure);
     // A drive that is lost is asked nothing any more, and hosts wait for the answers of all.
     if (!namespace_.lost.load(std::memory_order_acquire)) place_.abort_all_of(&j);
 }
@@ -301,11 +304,11 @@ void channel::command_done(job& j, nvme::status status) noexcept {
 void channel::end_if_done(job& j) noexcept {
     if (j.commands != 0 || j.issued < j.total) return;
     if (j.hook.is_linked()) unfinished_.erase(unfinished_.iterator_to(j));
-    io_op& op = *j.op;
-    j.op = nullptr;
+    io_op* const op = std::exchange(j.op, nullptr);
     j.next_free = std::exchange(free_, &j);
     --outstanding_;
-    op.done(op, j.failure);
+    if (mutated(mutation::aborts_end_at_once) && op == nullptr) return;
+    op->done(*op, j.failure);
 }
 
 // What waited longest goes first.

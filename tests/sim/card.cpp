@@ -1,0 +1,104 @@
+#include "card.hpp"
+
+#include <utility>
+
+namespace fulmar::sim {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+using test::fake_drive;
+
+std::string_view to_string(drive_sign what) noexcept {
+    switch (what) {
+        case drive_sign::request: return "request";
+        case drive_sign::bus_error: return "bus error";
+        case drive_sign::removed: return "removed";
+        case drive_sign::silent_zeros: return "silent (zeros)";
+        case drive_sign::silent_ones: return "silent (ones)";
+        case drive_sign::fatal: return "fatal";
+        case drive_sign::stuck: return "stuck";
+        case drive_sign::hostile: return "hostile";
+        case drive_sign::detach: return "detach";
+        case drive_sign::drain: return "drain";
+        case drive_sign::arrival: return "arrival";
+        case drive_sign::attach: return "attach";
+    }
+    return "?";
+}
+
+card::card(fake_drive::options what, job_runner& jobs, std::mt19937_64& random)
+    : what_(std::move(what)),
+      jobs_(jobs),
+      random_(random),
+      drive_(what_, fake_drive::pace::by_hand) {
+    drive_.interrupt_user([this](fake_drive::moment which) { block(which); });
+}
+
+// Inside a job: others go on meanwhile.
+void card::block(fake_drive::moment which) {
+    switch (which) {
+        case fake_drive::moment::waiting: return jobs_.wait_rounds(1);
+        case fake_drive::moment::opening:
+        case fake_drive::moment::silencing:
+        case fake_drive::moment::cutting: return jobs_.wait_rounds(pick(6));
+        case fake_drive::moment::closing: {
+            // The kernel resets a card, and waits long for one that is dead.
+            const duration time = silent_ && pick(2) == 0 ? duration(seconds(pick(15)))
+                                                          : duration(microseconds(pick(20'000)));
+            ++closing_;
+            jobs_.wait(time);
+            --closing_;
+            return;
+        }
+    }
+}
+
+bool card::give(drive_sign what) {
+    switch (what) {
+        case drive_sign::request:
+            requested_ = true;
+            drive_.request_removal();
+            return true;
+        case drive_sign::bus_error: drive_.report_bus_error(); return true;
+        case drive_sign::silent_zeros:
+        case drive_sign::silent_ones:
+            silent_ = true;
+            drive_.fall_silent(what == drive_sign::silent_zeros ? 0 : 0xffff'ffff);
+            return true;
+        case drive_sign::fatal:
+            drive_.hold(true);
+            fatal_opening_ = drive_.is_open() ? drive_.openings() : 0;
+            drive_.report_fatal_error();
+            return true;
+        case drive_sign::stuck:
+            drive_.hold(true);
+            drive_.ignore_aborts(true);
+            return true;
+        case drive_sign::hostile: drive_.misbehave(fake_drive::mischief::wild_cid); return true;
+        case drive_sign::removed:
+        case drive_sign::detach:
+        case drive_sign::drain:
+        case drive_sign::arrival:
+        case drive_sign::attach: return false;
+    }
+    return false;
+}
+
+void card::heal() {
+    drive_.hold(fatal());
+    drive_.ignore_aborts(false);
+    drive_.ignore_admin(false);
+    drive_.never_become_ready(false);
+    drive_.misbehave(fake_drive::mischief::none);
+    if (silent_) replace(what_);
+}
+
+bool card::replace(fake_drive::options with) {
+    if (drive_.is_open()) return false;
+    what_ = std::move(with);
+    drive_.plug(what_);
+    silent_ = false;
+    return true;
+}
+
+}  // namespace fulmar::sim
