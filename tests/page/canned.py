@@ -17,7 +17,7 @@ EVENTS_SECONDS = 1.0  # how long a question for events is kept
 
 class Canned:
     def __init__(self, answers):
-        self.answers = answers  # by path; may be changed while the page looks
+        self.answers = answers  # by path, or what makes them; may be changed while the page looks
         self.asked = []
         self.events = []
         self._changed = threading.Condition()
@@ -58,6 +58,7 @@ class Canned:
             body = self._wait_for_events(int(query.removeprefix("after=")) if query else None)
         else:
             body = self.answers[path]
+            body = body() if callable(body) else body
         return self._send(call, json.dumps(body).encode(), "application/json")
 
     def _wait_for_events(self, after):

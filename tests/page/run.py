@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The page of fulmard in a real browser: `./dev test page`. Its last line: `N passed, N failed, N skipped`."""
 
 import json
@@ -153,7 +153,7 @@ class RealFulmard(PageTest):
 
 
 def health(**more):
-    return {"status": "ok", "version": "1", "uptime_ms": 90061000, "revision": 5, "subsystems": 1, "namespaces": 1,
+    return {"status": "ok", "version": "1", "uptime_ms": 90061000 + int(time.monotonic() * 1000), "revision": 5, "subsystems": 1, "namespaces": 1,
             "connections": 1, "hugepages": False, "reactors": [{"id": 0}], "durable": {"possible": True},
             "memory_short": False, "missing": [], "start_errors": [], **more}
 
@@ -183,7 +183,7 @@ class CannedAnswers(PageTest):
     def setUp(self):
         super().setUp()
         self.canned = Canned({
-            "/v1/health": health(),
+            "/v1/health": health,
             "/v1/subsystems": {"subsystems": [subsystem("ready")]},
             "/v1/devices": {"devices": [{"name": "drive11", "type": "pcie", "size": 1 << 40, "block_size": 512,
                                          "status": {"state": "ready", "used_by": MARKUP, "block_count": 1 << 31}}]},
@@ -247,6 +247,26 @@ class CannedAnswers(PageTest):
             "window.seen = 'visible'; document.dispatchEvent(new Event('visibilitychange'));")
         self.until("it looks again", lambda: len(self.canned.asked) > asked)
 
+    def test_it_stays_polite_when_much_happens(self):
+        begun, before = time.monotonic(), len(self.canned.asked)
+        while time.monotonic() - begun < 8:
+            self.canned.happen(time="2026-11-23T06:00:00.000Z", event="lost", address="0000:0b:00.0")
+            time.sleep(0.1)
+        rate = (len(self.canned.asked) - before) / (time.monotonic() - begun)
+        self.assertLess(rate, 3)
+        self.sees("▲ lost", "#events")
+
+    def test_an_answer_that_it_does_not_understand_is_not_silence(self):
+        answer = health()
+        del answer["durable"]
+        answer["revision"] = 6
+        self.canned.answers["/v1/health"] = answer
+        self.sees("Trying again", "#notice")
+        self.assertNotIn("does not answer", self.text("#notice"))
+        self.assertTrue(any(entry["level"] == "SEVERE" for entry in self.browser.get_log("browser")))
+        self.canned.answers["/v1/health"] = health
+        self.sees("● ok", "#health")
+
     def test_it_fits_a_telephone_and_the_dark(self):
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                      {"width": 380, "height": 800, "deviceScaleFactor": 2, "mobile": True})
@@ -255,6 +275,7 @@ class CannedAnswers(PageTest):
         self.addCleanup(self.browser.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
         self.addCleanup(self.browser.execute_cdp_cmd, "Emulation.setEmulatedMedia", {"features": []})
         self.sees("● ready", "#drives")
+        self.assertTrue(self.browser.find_element(By.XPATH, "//th[text()='History']").is_displayed())
         self.picture("narrow")
         width = self.browser.execute_script("return document.documentElement.scrollWidth")
         self.assertLessEqual(width, 380, "the page itself does not scroll sideways")

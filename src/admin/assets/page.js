@@ -1,8 +1,11 @@
-// The page of fulmard: reads the REST endpoint and shows what it says. It changes nothing, asks at
-// most about once a second, and not at all while nobody looks. Names are text, whatever is in them.
+// The page of fulmard: reads the REST endpoint and shows what it says. It changes nothing, asks once
+// a second or, when much happens, twice, and not at all while nobody looks. Names are text, whatever
+// is in them.
 
 const LOOK_MS = 3000; // health, connections
-const LISTS_MS = 12000; // everything else, unless something has changed
+const LISTS_MS = 12000; // everything else, unless something has changed:
+const CHANGED_MS = 6000; // then at most so often
+const EVENTS_PAUSE_MS = 3000; // between two answers with events
 const ANSWER_MS = 10000; // then fulmard is taken to be gone
 const EVENTS_MS = 90000; // it holds a question for events for less
 const MOST_RETRY_MS = 15000;
@@ -12,7 +15,9 @@ const SAMPLES = 100;
 
 const at = (id) => document.getElementById(id);
 let token = token_of_link() ?? sessionStorage.getItem("token") ?? "";
-let shown = { revision: -1, lists: 0 }; // what the page shows
+let lists = { revision: -1, at: -Infinity, stale: true }; // those that the page shows
+let began = null; // this life of fulmard, on our clock
+let listening = new AbortController();
 let counters = null; // of the connections, the last time
 let samples = [];
 let events = [];
@@ -20,7 +25,8 @@ let next = null; // the event to ask for
 let failures = 0;
 let heard = null; // when fulmard answered last
 
-class Refused extends Error {}
+class Refused extends Error {} // by fulmard, for the token
+class Silent extends Error {} // nobody answers
 
 /// A link may bring the token, in the part that browsers keep for themselves; it does not stay in the address.
 function token_of_link() {
@@ -33,13 +39,18 @@ function token_of_link() {
 
 async function get(path, limit = ANSWER_MS, stop = null) {
   const signals = [AbortSignal.timeout(limit), ...(stop ? [stop] : [])];
-  const answer = await fetch(path, {
-    cache: "no-store",
-    headers: token ? { Authorization: "Bearer " + token } : {},
-    signal: AbortSignal.any(signals),
-  });
+  let answer, body;
+  try {
+    answer = await fetch(path, {
+      cache: "no-store",
+      headers: token ? { Authorization: "Bearer " + token } : {},
+      signal: AbortSignal.any(signals),
+    });
+    body = await answer.json();
+  } catch (problem) {
+    throw new Silent("fulmard does not answer.", { cause: problem });
+  }
   if (answer.status === 401) throw new Refused();
-  const body = await answer.json();
   if (!answer.ok) throw new Error(`${path}: ${body.detail ?? answer.status}${body.remedy ? ` (${body.remedy})` : ""}`);
   return body;
 }
@@ -140,6 +151,8 @@ function show_load(connections, now) {
       `${count(sum.commands / seconds)} commands/s; ${bytes(sum.read / seconds)}/s read, ` +
       `${bytes(sum.written / seconds)}/s written`;
     const most = Math.max(1, ...samples);
+    at("graph").setAttribute("aria-label", `Commands per second of the last minutes, ${count(most)} at most`);
+    at("peak").textContent = `${count(most)}/s`;
     at("graph").firstElementChild.setAttribute(
       "points", samples.map((y, x) => `${(x * 600) / (SAMPLES - 1)},${57 - (y * 54) / most}`).join(" "));
   }
@@ -209,14 +222,14 @@ function show_drives(drives) {
   show("drives", drives.length === 0 ? element("p", "This machine has no NVMe drives, and no device waits for one.", "faint") : table(
     "NVMe drives of this machine", [
       ["Address", (d) => d.address, "whole"],
-      ["Slot", (d) => d.slot],
+      ["Slot", (d) => d.slot, "wide"],
       ["State", drive_state],
       ["Device", (d) => d.device?.names.join(", ")],
       ["Model", (d) => d.identity.model, "wide"],
       ["Serial", (d) => d.identity.serial, "whole"],
       ["Losses", (d) => d.device?.losses, "number wide"],
       ["Why", (d) => d.device?.reason || (d.users.length ? `in use: ${d.users.join(", ")}` : "")],
-      ["History", history, "wide"],
+      ["History", history],
     ], drives));
 }
 
@@ -298,8 +311,8 @@ function unwell(problem) {
   document.body.classList.add("old");
   at("health").replaceChildren(state("no answer", "bad"));
   const since = heard ? ` What is shown is from ${new Date(heard).toLocaleTimeString()}.` : "";
-  const why = problem instanceof TypeError || problem.name === "TimeoutError" ? "fulmard does not answer." : problem.message;
-  at("notice").textContent = `${why}${since} Trying again.`;
+  if (!(problem instanceof Silent)) console.error(problem);
+  at("notice").textContent = `${problem.message}${since} Trying again.`;
   at("notice").hidden = false;
 }
 
@@ -307,22 +320,46 @@ async function look() {
   const health = await get("/v1/health");
   const { connections } = await get("/v1/connections");
   const now = performance.now();
-  if (health.revision !== shown.revision || now - shown.lists > LISTS_MS) {
-    const { subsystems } = await get("/v1/subsystems");
-    const { devices } = await get("/v1/devices");
-    const { listeners } = await get("/v1/listeners");
-    const { drives } = await get("/v1/drives");
-    show_subsystems(subsystems);
-    show_devices(devices);
-    show_listeners(listeners);
-    show_drives(drives);
-    show_attention(health, subsystems, devices, drives);
-    shown = { revision: health.revision, lists: now };
+  notice_a_restart(health);
+  const changed = lists.stale || health.revision !== lists.revision;
+  if (now - lists.at > (changed ? CHANGED_MS : LISTS_MS)) {
+    lists = { revision: health.revision, at: now, stale: false }; // first: an event may come meanwhile
+    try {
+      await look_at_lists(health);
+    } catch (problem) {
+      lists.at = -Infinity;
+      throw problem;
+    }
   }
   show_health(health);
   show_load(connections, now);
   show_connections(connections);
   well();
+}
+
+async function look_at_lists(health) {
+  const { subsystems } = await get("/v1/subsystems");
+  const { devices } = await get("/v1/devices");
+  const { listeners } = await get("/v1/listeners");
+  const { drives } = await get("/v1/drives");
+  show_subsystems(subsystems);
+  show_devices(devices);
+  show_listeners(listeners);
+  show_drives(drives);
+  show_attention(health, subsystems, devices, drives);
+}
+
+/// Events are counted anew in each life of fulmard.
+function notice_a_restart(health) {
+  const start = Date.now() - health.uptime_ms;
+  if (began !== null && start - began > LOOK_MS) {
+    next = null;
+    events = [];
+    counters = null;
+    lists.at = -Infinity;
+    listening.abort();
+  }
+  began = start;
 }
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -351,24 +388,22 @@ async function keep_looking() {
 async function keep_listening() {
   for (;;) {
     await looked_at();
-    const stop = new AbortController();
-    const hide = () => stop.abort();
+    listening = new AbortController();
+    const hide = () => listening.abort();
     document.addEventListener("visibilitychange", hide, { once: true });
     try {
-      const page = await get(next === null ? "/v1/events" : `/v1/events?after=${next}`, EVENTS_MS, stop.signal);
-      if (next !== null && page.next < next) events = []; // another fulmard
+      const page = await get(next === null ? "/v1/events" : `/v1/events?after=${next}`, EVENTS_MS, listening.signal);
       next = page.next;
-      events = [...page.events.reverse(), ...events].slice(0, MOST_EVENTS);
+      events = [...page.events.reverse(), ...(page.gap ? [] : events)].slice(0, MOST_EVENTS);
       show_events();
       if (page.events.length) {
-        shown.lists = 0; // look at everything
+        lists.stale = true;
         wake();
+        await pause(EVENTS_PAUSE_MS);
       }
     } catch (problem) {
       if (problem instanceof Refused) while (!at("sign-in").hidden) await pause(500);
-      if (heard === null || failures) next = null;
-      if (next === null) events = [];
-      if (!stop.signal.aborted) await pause(retry_ms() + LOOK_MS);
+      else if (!listening.signal.aborted) await pause(retry_ms() + LOOK_MS);
     } finally {
       document.removeEventListener("visibilitychange", hide);
     }
