@@ -153,8 +153,8 @@ class RealFulmard(PageTest):
 
 
 def health(**more):
-    return {"status": "ok", "version": "1", "uptime_ms": 90061000 + int(time.monotonic() * 1000), "revision": 5, "subsystems": 1, "namespaces": 1,
-            "connections": 1, "hugepages": False, "reactors": [{"id": 0}], "durable": {"possible": True},
+    return {"status": "ok", "version": "1", "uptime_ms": 90061000 + int(time.monotonic() * 1000),
+            "revision": 5, "subsystems": 1, "namespaces": 1, "connections": 1, "hugepages": False, "reactors": [{"id": 0}], "durable": {"possible": True},
             "memory_short": False, "missing": [], "start_errors": [], **more}
 
 
@@ -162,7 +162,8 @@ def subsystem(state):
     return {"nqn": "nqn.2026-11.io.fulmar:canned", "serial": MARKUP, "model": "m", "allow_any_host": True, "hosts": [],
             "paused": False, "status": {"state": "active", "controllers": 1},
             "namespaces": [{"nsid": 1, "device": "drive11", "uuid": "u", "ana_state": "optimized", "on_loss": "fail",
-                            "status": {"state": state, "block_count": 2048, "block_size": 512, "outstanding": 0, "parked": 3}}]}
+                            "status": {"state": state, "block_count": 2048, "block_size": 512,
+                                       "outstanding": 0, "parked": 3}}]}
 
 
 def drive(state, history):
