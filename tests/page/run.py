@@ -154,8 +154,8 @@ class RealFulmard(PageTest):
 
 def health(**more):
     return {"status": "ok", "version": "1", "uptime_ms": 90061000 + int(time.monotonic() * 1000),
-            "revision": 5, "subsystems": 1, "namespaces": 1, "connections": 1, "hugepages": False, "reactors": [{"id": 0}], "durable": {"possible": True},
-            "memory_short": False, "missing": [], "start_errors": [], **more}
+            "revision": 5, "subsystems": 1, "namespaces": 1, "connections": 1, "hugepages": False,
+            "reactors": [{"id": 0}], "durable": {"possible": True}, "memory_short": False, "missing": [], "start_errors": [], **more}
 
 
 def subsystem(state):
