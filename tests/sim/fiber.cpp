@@ -3,13 +3,15 @@
 #include <fulmar/base/assert.hpp>
 
 #include <sys/mman.h>
+#include <ucontext.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef __SANITIZE_THREAD__
@@ -29,97 +31,110 @@ void begin_switch(void** fake, const void* stack, std::size_t bytes) {
 void end_switch(void* fake, const void** stack, std::size_t* bytes) {
     __sanitizer_finish_switch_fiber(fake, stack, bytes);
 }
-void forget_frames(const std::byte* stack) { __asan_unpoison_memory_region(stack, stack_bytes); }
 #else
 void begin_switch(void**, const void*, std::size_t) {}
 void end_switch(void*, const void**, std::size_t*) {}
-void forget_frames(const std::byte*) {}
 #endif
 
 #ifdef __SANITIZE_THREAD__
 void* make_thread() { return __tsan_create_fiber(0); }
-void end_thread(void* thread) { __tsan_destroy_fiber(thread); }
 void* this_thread() { return __tsan_get_current_fiber(); }
 void switch_thread(void* to) { __tsan_switch_to_fiber(to, 0); }
 #else
 void* make_thread() { return nullptr; }
-void end_thread(void*) {}
 void* this_thread() { return nullptr; }
 void switch_thread(void*) {}
 #endif
 
-// Jobs are many and short.
-std::vector<std::byte*> spare_stacks;
+}  // namespace
 
-std::byte* take_stack() {
-    if (spare_stacks.empty()) {
+// Runs one fiber after the other, for as long as the process lives: jobs are many and short, and
+// what the thread sanitizer keeps of a stack is dear to make.
+struct fiber_stack {
+    fiber* running = nullptr;
+    ucontext_t inside{};
+    ucontext_t outside{};
+    std::byte* memory = nullptr;
+    // For the sanitizers.
+    const void* outer_stack = nullptr;
+    std::size_t outer_bytes = 0;
+    void* inner_thread = nullptr;
+    void* outer_thread = nullptr;
+
+    fiber_stack() {
         void* const fresh = ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         FULMAR_ASSERT(fresh != MAP_FAILED);
-        return static_cast<std::byte*>(fresh);
+        memory = static_cast<std::byte*>(fresh);
+        inner_thread = make_thread();
+        ::getcontext(&inside);
+        inside.uc_stack.ss_sp = memory;
+        inside.uc_stack.ss_size = stack_bytes;
+        inside.uc_link = nullptr;
+        // makecontext() passes integers only.
+        const auto self = reinterpret_cast<std::uintptr_t>(this);
+        ::makecontext(&inside, reinterpret_cast<void (*)()>(&fiber_stack::run), 2,
+                      static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
     }
-    std::byte* const stack = spare_stacks.back();
+
+    void enter() {
+        void* fake = nullptr;
+        outer_thread = this_thread();
+        begin_switch(&fake, memory, stack_bytes);
+        switch_thread(inner_thread);
+        ::swapcontext(&outside, &inside);
+        end_switch(fake, nullptr, nullptr);
+    }
+    void leave() {
+        void* fake = nullptr;
+        begin_switch(&fake, outer_stack, outer_bytes);
+        switch_thread(outer_thread);
+        ::swapcontext(&inside, &outside);
+        end_switch(fake, &outer_stack, &outer_bytes);
+    }
+    static void run(unsigned high, unsigned low) {
+        auto& self = *reinterpret_cast<fiber_stack*>(std::uintptr_t{high} << 32 | low);
+        end_switch(nullptr, &self.outer_stack, &self.outer_bytes);
+        for (;;) {
+            self.running->body_();
+            self.running->ended_ = true;
+            self.leave();
+        }
+    }
+};
+
+namespace {
+std::vector<std::unique_ptr<fiber_stack>>& all_stacks() {
+    static std::vector<std::unique_ptr<fiber_stack>> all;
+    return all;
+}
+std::vector<fiber_stack*> spare_stacks;
+
+fiber_stack* take_stack() {
+    if (spare_stacks.empty()) {
+        all_stacks().push_back(std::make_unique<fiber_stack>());
+        return all_stacks().back().get();
+    }
+    fiber_stack* const stack = spare_stacks.back();
     spare_stacks.pop_back();
     return stack;
 }
-
-void give_back(std::byte* stack) {
-    forget_frames(stack);
-    spare_stacks.push_back(stack);
-}
-
 }  // namespace
 
-fiber::fiber(std::function<void()> body)
-    : body_(std::move(body)), stack_(take_stack()), inner_thread_(make_thread()) {
-    ::getcontext(&inside_);
-    inside_.uc_stack.ss_sp = stack_;
-    inside_.uc_stack.ss_size = stack_bytes;
-    inside_.uc_link = nullptr;
-    // makecontext() passes integers only.
-    const auto self = reinterpret_cast<std::uintptr_t>(this);
-    ::makecontext(&inside_, reinterpret_cast<void (*)()>(&fiber::enter), 2,
-                  static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
-}
+fiber::fiber(std::function<void()> body) : body_(std::move(body)), stack_(take_stack()) {}
 
 fiber::~fiber() {
     FULMAR_ASSERT(ended_ || !begun_);
-    end_thread(inner_thread_);
-    give_back(stack_);
+    spare_stacks.push_back(stack_);
 }
 
 void fiber::resume() {
     FULMAR_ASSERT(!ended_);
     begun_ = true;
-    void* fake = nullptr;
-    outer_thread_ = this_thread();
-    begin_switch(&fake, stack_, stack_bytes);
-    switch_thread(inner_thread_);
-    ::swapcontext(&outside_, &inside_);
-    end_switch(fake, nullptr, nullptr);
+    stack_->running = this;
+    stack_->enter();
 }
 
-void fiber::stop() {
-    void* fake = nullptr;
-    begin_switch(&fake, outer_stack_, outer_bytes_);
-    switch_thread(outer_thread_);
-    ::swapcontext(&inside_, &outside_);
-    end_switch(fake, &outer_stack_, &outer_bytes_);
-}
-
-void fiber::enter(unsigned high, unsigned low) {
-    auto& self = *reinterpret_cast<fiber*>(std::uintptr_t{high} << 32 | low);
-    end_switch(nullptr, &self.outer_stack_, &self.outer_bytes_);
-    self.body_();
-    self.leave();
-}
-
-// For good: its stack is not needed any more.
-void fiber::leave() {
-    ended_ = true;
-    begin_switch(nullptr, outer_stack_, outer_bytes_);
-    switch_thread(outer_thread_);
-    ::setcontext(&outside_);
-}
+void fiber::stop() { stack_->leave(); }
 
 }  // namespace fulmar::sim

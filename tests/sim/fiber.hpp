@@ -2,12 +2,11 @@
 // blocks where there is one thread. The sanitizers are told.
 #pragma once
 
-#include <ucontext.h>
-
-#include <cstddef>
 #include <functional>
 
 namespace fulmar::sim {
+
+struct fiber_stack;
 
 /// Called on: one thread.
 class fiber {
@@ -25,20 +24,11 @@ class fiber {
     [[nodiscard]] bool ended() const { return ended_; }
 
   private:
-    static void enter(unsigned high, unsigned low);
-    void leave();
-
+    friend struct fiber_stack;
     std::function<void()> body_;
-    std::byte* stack_;
-    ucontext_t inside_{};
-    ucontext_t outside_{};
+    fiber_stack* stack_;
     bool begun_ = false;
     bool ended_ = false;
-    // For the sanitizers.
-    const void* outer_stack_ = nullptr;
-    std::size_t outer_bytes_ = 0;
-    void* inner_thread_ = nullptr;
-    void* outer_thread_ = nullptr;
 };
 
 }  // namespace fulmar::sim
