@@ -367,7 +367,7 @@ const retry_ms = () => Math.min(MOST_RETRY_MS, 1000 * 2 ** Math.min(failures, 4)
 const looked_at = () => document.visibilityState === "visible" ? Promise.resolve()
   : new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
 
-/// Ends early when `waker` says so.
+/// wake() ends the nap.
 let wake = () => {};
 const nap = (ms) => Promise.race([pause(ms), new Promise((done) => { wake = done; })]);
 
