@@ -44,6 +44,7 @@ errc from_errno(int errno_value) noexcept {
         case EEXIST:
         case EADDRINUSE: return errc::already_exists;
         case EACCES:
+        case EROFS:
         case EPERM: return errc::permission_denied;
         case ENOMEM:
         case EMFILE:
@@ -51,12 +52,12 @@ errc from_errno(int errno_value) noexcept {
         case ENOSPC: return errc::no_memory;
         case EINVAL:
         case EFBIG:
-        case EAFNOSUPPORT:
-        case EADDRNOTAVAIL: return errc::invalid_argument;
+        case EAFNOSUPPORT: return errc::invalid_argument;
         case ENOSYS:
         case EOPNOTSUPP: return errc::not_supported;
         case ETIMEDOUT: return errc::timed_out;
         case EAGAIN:
+        case EADDRNOTAVAIL:  // it may come: an interface that is not up yet
         case EBUSY: return errc::unavailable;
         default: return errc::io_error;
     }

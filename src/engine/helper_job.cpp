@@ -91,6 +91,8 @@ result<void> helper_job::prepare() noexcept {
 
 void helper_job::run_with(helper_runner* runner) noexcept { runner_here = runner; }
 
+bool helper_job::has_own_thread() noexcept { return runner_here == nullptr; }
+
 void helper_job::run() noexcept {
     work();
     if (!post_home(*this)) left_alone();

@@ -32,7 +32,10 @@ std::uint32_t mailbox::drain(std::uint32_t limit) noexcept {
         message* m = ready_;
         ready_ = m->next_;
         const message::handler run = m->on_arrival_;
-        m->queued_.store(false, std::memory_order_release);
+        // Whoever has been told "already" until here wrote before that, and the handler sees it: an
+        // exchange reads what that poster's exchange wrote. A store would let the handler's reads
+        // go before it.
+        m->queued_.exchange(false, std::memory_order_acq_rel);
         run(*m);
         ++handled;
     }

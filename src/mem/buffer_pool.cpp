@@ -12,14 +12,20 @@ namespace fulmar::mem {
 
 buffer_credit::~buffer_credit() { FULMAR_ASSERT(pool_ == nullptr); }
 
-buffer_pool::buffer_pool(dma_region region, std::uint32_t chunks, std::uint32_t newcomer)
+void buffer_waiter::cancel() noexcept {
+    if (waiting()) credit_->pool()->cancel(*this);
+}
+
+buffer_pool::buffer_pool(dma_region region, std::byte* base, std::uint32_t chunks,
+                         std::uint32_t newcomer)
     : region_(std::move(region)),
+      base_(base),
       next_(std::make_unique<std::uint32_t[]>(chunks)),
       total_(chunks),
       free_(chunks),
       newcomer_(std::min(newcomer, chunks / 4)) {
     for (std::uint32_t i = 0; i < chunks; ++i) next_[i] = i + 1;
-    poison(region_.data(), bytes());
+    poison(base_, own_bytes());
 }
 
 result<std::unique_ptr<buffer_pool>> buffer_pool::create(memory_source& source,
@@ -28,15 +34,28 @@ result<std::unique_ptr<buffer_pool>> buffer_pool::create(memory_source& source,
     if (chunks < 2 || chunks > UINT32_MAX / 2)
         return fail(errc::invalid_argument,
                     fmt::format("a buffer pool of {} bytes is out of bounds", opts.bytes));
-    FULMAR_TRY(auto region, source.allocate(chunks * limits::chunk_bytes));
+    FULMAR_TRY(auto region, source.allocate(chunks * limits::chunk_bytes + opts.apart_bytes));
+    std::byte* const base = region.data();
     return std::unique_ptr<buffer_pool>(new buffer_pool(
-        std::move(region), static_cast<std::uint32_t>(chunks), opts.newcomer_chunks));
+        std::move(region), base, static_cast<std::uint32_t>(chunks), opts.newcomer_chunks));
+}
+
+result<std::unique_ptr<buffer_pool>> buffer_pool::split(std::size_t bytes) {
+    const std::size_t used = own_bytes() + split_bytes_;
+    const std::size_t chunks = bytes / limits::chunk_bytes;
+    if (chunks < 2 || bytes % limits::chunk_bytes != 0 || bytes > region_.size() - used)
+        return fail(errc::invalid_argument,
+                    fmt::format("a buffer pool of {} bytes cannot be split off", bytes));
+    std::unique_ptr<buffer_pool> made(
+        new buffer_pool({}, base_ + used, static_cast<std::uint32_t>(chunks), 0));
+    split_bytes_ += bytes;
+    return made;
 }
 
 buffer_pool::~buffer_pool() {
     FULMAR_ASSERT(waiting_ == 0 && guaranteed_ == 0);
     FULMAR_ASSERT(free_ == total_);
-    unpoison(region_.data(), bytes());
+    unpoison(base_, own_bytes());
 }
 
 void buffer_pool::check_thread() noexcept {
@@ -51,6 +70,7 @@ void buffer_pool::open(buffer_credit& c, std::uint32_t guarantee_chunks, bool in
     FULMAR_ASSERT(guarantee_chunks <=
                   total_ - total_ / 8);  // or a transfer of that size would wait for ever
     c.pool_ = this;
+    c.owner_ = nullptr;
     c.guarantee_ = guarantee_chunks;
     c.reserve_ = in_capsule ? 1 : 0;
     c.held_ = c.reserve_held_ = 0;
@@ -138,6 +158,7 @@ void buffer_pool::put_back(buffer_chain& chain) noexcept {
 }
 
 void buffer_pool::charge(buffer_credit& c, std::uint32_t chunks, bool from_reserve) noexcept {
+    if (c.owner_ != nullptr) c.owner_->held += chunks;
     unused_ -= c.unused();
     if (from_reserve) {
         ++c.reserve_held_;
@@ -150,6 +171,7 @@ void buffer_pool::charge(buffer_credit& c, std::uint32_t chunks, bool from_reser
 }
 
 void buffer_pool::discharge(buffer_credit& c, std::uint32_t chunks, bool from_reserve) noexcept {
+    if (c.owner_ != nullptr) c.owner_->held -= chunks;
     unused_ -= c.unused();
     if (from_reserve) {
         --c.reserve_held_;

@@ -12,13 +12,13 @@ namespace fulmar::mem {
 
 namespace {
 
-spdlog::level::level_enum level_of_current_line() noexcept {
+log::level level_of_current_line() noexcept {
     const int level = rte_log_cur_msg_loglevel();
-    if (level < 0) return spdlog::level::info;
-    if (static_cast<unsigned>(level) <= RTE_LOG_ERR) return spdlog::level::err;
-    if (static_cast<unsigned>(level) == RTE_LOG_WARNING) return spdlog::level::warn;
+    if (level < 0) return log::level::info;
+    if (static_cast<unsigned>(level) <= RTE_LOG_ERR) return log::level::error;
+    if (static_cast<unsigned>(level) == RTE_LOG_WARNING) return log::level::warn;
     // EAL's notices and informations are details of the machine to us.
-    return spdlog::level::debug;
+    return log::level::debug;
 }
 
 ssize_t write_line(void*, const char* text, std::size_t size) noexcept {
@@ -26,11 +26,7 @@ ssize_t write_line(void*, const char* text, std::size_t size) noexcept {
     while (!rest.empty()) {
         const std::size_t end = rest.find('\n');
         const std::string_view line = rest.substr(0, end);
-        try {
-            if (!line.empty()) spdlog::log(level_of_current_line(), "{}", line);
-        } catch (...) {
-            // A line that cannot be logged is lost; EAL is C and must not see an exception.
-        }
+        if (!line.empty()) log::write(level_of_current_line(), line);
         if (end == std::string_view::npos) break;
         rest.remove_prefix(end + 1);
     }

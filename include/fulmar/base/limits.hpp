@@ -13,6 +13,7 @@ inline constexpr std::size_t cache_line = 64;
 
 // Engine.
 inline constexpr std::uint32_t max_data_reactors = 64;
+inline constexpr std::size_t max_drive_namespaces = 32;  ///< of one drive, each a device
 inline constexpr std::uint32_t messages_per_turn =
     1024;  ///< the rest of a mailbox waits for the next turn
 inline constexpr std::uint32_t epoll_events_per_turn = 256;
@@ -26,6 +27,12 @@ inline constexpr unsigned file_workers_per_reactor =
 inline constexpr std::size_t chunk_bytes = 16 * 1024;  ///< unit of the buffer pools
 inline constexpr std::size_t min_pool_bytes = 4 * 1024 * 1024;
 inline constexpr std::size_t default_pool_bytes = 32 * 1024 * 1024;  ///< per data reactor
+/// Beside the data pool of each data reactor, in one piece with it. Admin commands of hosts that
+/// have been admitted have the first, so that I/O and administration cannot starve each other.
+inline constexpr std::size_t admin_pool_bytes = 2 * 1024 * 1024;
+/// All that peers without admission can take together: connections before their Connect, and
+/// discovery controllers, which anybody may have.
+inline constexpr std::size_t newcomer_pool_bytes = 1024 * 1024;
 inline constexpr std::size_t receive_buffer_bytes =
     128 * 1024;  ///< leased to a connection while it has unparsed bytes
 
@@ -35,6 +42,10 @@ inline constexpr std::size_t max_transfer_bytes = 1024 * 1024;
 /// Below, Linux hosts find the ANA log too long for one command, and do without ANA; and MDTS has
 /// no word for 4 KiB.
 inline constexpr std::size_t least_max_transfer_bytes = 64 * 1024;
+/// The largest answer to an admin command: an ANA log of a subsystem that is full.
+inline constexpr std::size_t max_admin_bytes = 256 * 1024;
+/// The same on discovery controllers, and their MDTS.
+inline constexpr std::size_t max_discovery_bytes = 64 * 1024;
 inline constexpr std::size_t default_in_capsule_bytes = 8 * 1024;
 inline constexpr std::size_t max_in_capsule_bytes = chunk_bytes;
 inline constexpr std::uint32_t max_chunks_per_request = max_transfer_bytes / chunk_bytes;
@@ -58,23 +69,58 @@ inline constexpr std::uint32_t max_r2t =
 
 // Objects.
 inline constexpr std::uint32_t max_subsystems = 4096;
-inline constexpr std::uint32_t max_namespaces = 1024;   ///< per subsystem
+/// Per subsystem, unless it asks for more. With more, what a Linux host reads of ANA at once
+/// outgrows the smallest max_transfer.
+inline constexpr std::uint32_t default_namespaces = 1024;
+inline constexpr std::uint32_t max_namespaces = 4096;   ///< per subsystem
 inline constexpr std::uint32_t max_controllers = 1024;  ///< per subsystem
 inline constexpr std::uint16_t min_cntlid = 1;
 inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and above are reserved
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
 inline constexpr std::uint32_t max_listeners = 64;
 inline constexpr std::uint32_t max_devices = 8192;
+/// A device that has kept a command for so long keeps its memory on an account of its own, not its
+/// host's, while hosts wait for memory.
+inline constexpr std::chrono::milliseconds slow_device{250};
 inline constexpr std::chrono::milliseconds storage_patience{
     3'000};  ///< the control reactor's, with storage that hangs; two of them fit in the watchdog's
+inline constexpr std::chrono::milliseconds storage_look{
+    2'000};  ///< how often files and block devices are looked at, and for when they are missing
+inline constexpr std::uint32_t max_storage_looks =
+    16;  ///< threads that look at once: storage that hangs keeps them
+inline constexpr std::chrono::minutes storage_full_told{
+    10};  ///< how long a block device counts as full after it had no room for a write
+inline constexpr std::uint64_t storage_room_bytes =
+    1024 * 1024;  ///< free in a file system again, so that its files count as full no more
+inline constexpr std::uint32_t max_former_files =
+    4;  ///< of one device, kept open after an operator accepted another in their place
 inline constexpr std::uint32_t max_connections = 16384;
 inline constexpr std::uint32_t default_connections_per_listener = 4096;
 inline constexpr std::uint32_t max_pending_handshakes =
-    256;  ///< connections without a first PDU, per listener
+    256;  ///< connections without a Connect, per listener; they do not count as its connections
+/// A host with no more connections or controllers than this is never asked to give some up for
+/// another, however scarce they are: an admin queue and 127 I/O queues.
+inline constexpr std::uint32_t modest_connections = 128;
+inline constexpr std::uint32_t modest_controllers = 16;
+/// A peer that has vanished (power, cable) is noticed by its silence, keep alive or not.
+inline constexpr std::chrono::seconds keepalive_idle{30};
+inline constexpr std::chrono::seconds keepalive_interval{10};
+inline constexpr int keepalive_probes = 3;
+inline constexpr std::chrono::seconds least_user_timeout{60};  ///< TCP_USER_TIMEOUT
+/// Descriptors that peers never get: for REST, the journal, devices that are created, drives.
+inline constexpr std::uint32_t descriptors_in_reserve = 128;
 inline constexpr std::size_t max_farewells =
     64;  ///< ended TCP connections that still wait for their peer, per reactor
 inline constexpr std::chrono::milliseconds farewell{1000};  ///< how long at most
 inline constexpr std::uint32_t pending_operations_per_subsystem = 4096;
+
+/// Between two attempts of a listener whose address this machine does not have yet.
+inline constexpr std::chrono::milliseconds listen_retry{500};
+/// The rate that a peer has to keep up with data that it was asked for, and with answers, beside
+/// the pauses that it may make (send_stall_s, data_stall_s).
+inline constexpr std::int64_t slowest_peer_bytes_per_s = 256 * 1024;
+/// The longest pause of a peer that has not been admitted.
+inline constexpr std::chrono::seconds newcomer_patience{5};
 
 /// What a connection may cost in resident memory before its Connect has named a host: a peer can
 /// have as many of them as the listener allows half-open. What it leases while it has unparsed
@@ -113,7 +159,19 @@ inline constexpr std::uint32_t kept_discovery_pages = 16;
 // Names.
 inline constexpr std::size_t max_nqn_bytes = 223;
 
+/// The ANA log of `namespaces`, each in a group of its own: a header, a descriptor and an NSID.
+constexpr std::size_t ana_log_bytes(std::uint32_t namespaces) noexcept {
+    return 16 + std::size_t{namespaces} * (32 + 4);
+}
+
+static_assert(ana_log_bytes(default_namespaces) <= least_max_transfer_bytes);
+static_assert(ana_log_bytes(max_namespaces) <= default_max_transfer_bytes);
+static_assert(default_namespaces <= max_namespaces && max_namespaces <= max_devices);
 static_assert(default_in_capsule_bytes <= max_in_capsule_bytes);
+static_assert(max_discovery_bytes <= least_max_transfer_bytes);
+static_assert(admin_pool_bytes >= 4 * max_admin_bytes && admin_pool_bytes % chunk_bytes == 0);
+static_assert(newcomer_pool_bytes >= 8 * max_discovery_bytes &&
+              newcomer_pool_bytes % chunk_bytes == 0);
 static_assert(max_in_capsule_bytes <= chunk_bytes, "in-capsule data lives in one chunk");
 static_assert(default_max_transfer_bytes <= max_transfer_bytes);
 static_assert(max_transfer_bytes % chunk_bytes == 0);

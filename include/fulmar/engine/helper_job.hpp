@@ -58,6 +58,8 @@ class helper_job : public message {
     virtual void work() noexcept = 0;
     virtual void come_home() noexcept = 0;
     virtual void left_alone() noexcept = 0;
+    /// False where a helper_runner lends the thread that work() is on.
+    static bool has_own_thread() noexcept;
 
     /// From work(): posts `m` to the home reactor; false when the job has been abandoned.
     bool post_home(message& m) noexcept;

@@ -1,6 +1,7 @@
 // Many writers, one reader: the inbox of a reactor.
 #pragma once
 
+#include <fulmar/base/limits.hpp>
 #include <fulmar/engine/message.hpp>
 
 #include <atomic>
@@ -29,8 +30,8 @@ class mailbox {
     }
 
   private:
-    std::atomic<message*> incoming_{nullptr};  // newest first
-    message* ready_ = nullptr;                 // oldest first; the reader's
+    std::atomic<message*> incoming_{nullptr};               // newest first
+    alignas(limits::cache_line) message* ready_ = nullptr;  // oldest first; the reader's
 };
 
 }  // namespace fulmar::engine

@@ -114,10 +114,11 @@ class reactor {
     options options_;
     reactor_counters counters_;
     flight_recorder flight_;
-    mailbox mailbox_;
-    std::atomic<bool> sleeping_{false};
+    // Other threads write these.
+    alignas(limits::cache_line) mailbox mailbox_;
+    alignas(limits::cache_line) std::atomic<bool> sleeping_{false};
     std::atomic<bool> stopping_{false};
-    instant now_;
+    alignas(limits::cache_line) instant now_;
     stall last_stall_;
     instant last_work_;
     instant last_descriptors_;

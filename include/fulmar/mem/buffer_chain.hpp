@@ -22,7 +22,9 @@ class buffer_chain {
     buffer_chain() noexcept = default;
     buffer_chain(buffer_chain&& other) noexcept { swap(other); }
     buffer_chain& operator=(buffer_chain&& other) noexcept {
-        buffer_chain(std::move(other)).swap(*this);
+        if (this == &other) return *this;
+        release();
+        swap(other);
         return *this;
     }
     buffer_chain(const buffer_chain&) = delete;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/base/intrusive.hpp>
+#include <fulmar/mem/buffer_share.hpp>
 
 #include <cstdint>
 
@@ -33,6 +34,10 @@ class buffer_waiter {
 
     /// Called on: the pool's reactor.
     [[nodiscard]] bool waiting() const noexcept { return hook_.is_linked(); }
+    /// Leaves the queue of whichever pool it waits for. Does nothing when it is not waiting.
+    void cancel() noexcept;
+    /// What it waits for.
+    [[nodiscard]] std::uint32_t chunks() const noexcept { return chunks_; }
 
   private:
     friend class buffer_pool;
@@ -54,6 +59,11 @@ class buffer_credit {
 
     /// Called on: the pool's reactor.
     [[nodiscard]] bool open() const noexcept { return pool_ != nullptr; }
+    /// Null while it is not open.
+    [[nodiscard]] buffer_pool* pool() const noexcept { return pool_; }
+    /// What this account holds counts in `owner` as well, which outlives it. Only while it holds
+    /// nothing.
+    void belongs_to(buffer_share& owner) noexcept { owner_ = &owner; }
     [[nodiscard]] std::uint32_t held() const noexcept { return held_ + reserve_held_; }
     [[nodiscard]] std::uint32_t guarantee() const noexcept { return guarantee_; }
     [[nodiscard]] bool waiting() const noexcept {
@@ -70,6 +80,7 @@ class buffer_credit {
     }
 
     buffer_pool* pool_ = nullptr;
+    buffer_share* owner_ = nullptr;
     std::uint32_t guarantee_ = 0;  // chunks for transfers
     std::uint32_t held_ = 0;       // of those, and beyond
     std::uint32_t reserve_ = 0;    // 1 when the account has an in-capsule chunk of its own

@@ -35,6 +35,8 @@ class buffer_pool {
         std::size_t bytes = limits::default_pool_bytes;
         /// What a connection that comes later will want; beyond-guarantee takes leave that much.
         std::uint32_t newcomer_chunks = limits::max_chunks_per_request + 1;
+        /// On top of `bytes`, in one piece with them: what split() cuts its pools from.
+        std::size_t apart_bytes = limits::admin_pool_bytes + limits::newcomer_pool_bytes;
     };
 
     /// Called on: any thread, before use.  Errors: invalid_argument (too small); no_memory.
@@ -42,6 +44,10 @@ class buffer_pool {
     ~buffer_pool();
     buffer_pool(const buffer_pool&) = delete;
     buffer_pool& operator=(const buffer_pool&) = delete;
+
+    /// A pool with accounts of its own, cut from the `apart_bytes`, which dies before this one.
+    /// Called on: any thread, before use.  Errors: invalid_argument (not so much is left).
+    result<std::unique_ptr<buffer_pool>> split(std::size_t bytes);
 
     // Called on: the pool's reactor, everything below.
 
@@ -76,11 +82,10 @@ class buffer_pool {
     /// True while all guarantees can be kept at once.
     [[nodiscard]] bool guarantees_fit() const noexcept { return guaranteed_ <= total_; }
 
-    /// All of the pool's memory, for registration with a device or the kernel.
-    [[nodiscard]] std::byte* base() const noexcept { return region_.data(); }
-    [[nodiscard]] std::size_t bytes() const noexcept {
-        return std::size_t{total_} * limits::chunk_bytes;
-    }
+    /// All of the pool's memory and of those that were split off, for registration with a device or
+    /// the kernel.
+    [[nodiscard]] std::byte* base() const noexcept { return base_; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return region_.size(); }
 
     /// Bytes → chunks, rounded up.
     [[nodiscard]] static constexpr std::uint32_t chunks_for(std::size_t bytes) noexcept {
@@ -91,9 +96,12 @@ class buffer_pool {
     friend class buffer_chain;
     using credit_list = intrusive_list<buffer_credit, &buffer_credit::queue_hook_>;
 
-    buffer_pool(dma_region region, std::uint32_t chunks, std::uint32_t newcomer);
+    buffer_pool(dma_region region, std::byte* base, std::uint32_t chunks, std::uint32_t newcomer);
     [[nodiscard]] std::byte* chunk(std::uint32_t index) const noexcept {
-        return region_.data() + std::size_t{index} * limits::chunk_bytes;
+        return base_ + std::size_t{index} * limits::chunk_bytes;
+    }
+    [[nodiscard]] std::size_t own_bytes() const noexcept {
+        return std::size_t{total_} * limits::chunk_bytes;
     }
     [[nodiscard]] bool may_take(const buffer_credit& c, std::uint32_t chunks) const noexcept;
     [[nodiscard]] static bool within(const buffer_credit& c, std::uint32_t chunks) noexcept;
@@ -109,7 +117,9 @@ class buffer_pool {
     void grant(buffer_waiter& w, bool from_reserve) noexcept;
     void check_thread() noexcept;
 
-    dma_region region_;
+    dma_region region_;  // empty when it was split off
+    std::byte* base_;
+    std::size_t split_bytes_ = 0;            // of the region, behind its own
     std::unique_ptr<std::uint32_t[]> next_;  // the free list and every chain, by chunk index
     std::uint32_t first_free_ = 0;
     std::uint32_t total_;
