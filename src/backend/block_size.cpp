@@ -19,6 +19,17 @@ result<std::uint64_t> blocks_in(std::uint64_t size_bytes, std::uint32_t block_by
     return size_bytes / block_bytes;
 }
 
+result<void> check_shrinking(std::uint64_t from, std::uint64_t to, std::uint32_t block_bytes,
+                             shrinking smaller) {
+    if (to >= from || smaller == shrinking::allowed) return {};
+    return fail(errc::conflict,
+                fmt::format("it has {} bytes and would have {}: what is behind that would be lost",
+                            from * block_bytes, to * block_bytes),
+                "/size",
+                "where that is wanted, say so: \"allow_shrink\": true over REST, "
+                "fulmar device resize --shrink");
+}
+
 bool in_bounds(const io_op& op, std::uint64_t block_count) noexcept {
     const auto ranges_lie_within = [&] {
         return std::ranges::all_of(op.ranges, [&](const block_range& range) {

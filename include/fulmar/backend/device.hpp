@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace fulmar::backend {
 
@@ -47,6 +48,10 @@ struct geometry {
     copy_bounds copy{};
     std::uint32_t max_transfer_bytes = 0;  ///< 0: no bound of its own
     std::uint32_t optimal_io_blocks = 0;   ///< 0: unknown
+    // What is not a multiple of these works, and costs more; 0: unknown.
+    std::uint32_t write_granularity_blocks = 0;  ///< NPWG: 8 for 512-byte blocks on 4Kn storage
+    std::uint32_t deallocate_granularity_blocks = 0;  ///< NPDG: less is not given back
+    std::uint32_t optimal_write_blocks = 0;           ///< NOWS
 };
 
 /// How to recognise the device again; empty fields are unknown.
@@ -60,6 +65,20 @@ struct device_identity {
 };
 
 enum class device_state : std::uint8_t { ready, lost };
+
+/// Whether a device may become smaller: only where somebody has asked for just that.
+enum class shrinking : std::uint8_t { refused, allowed };
+
+/// Errors: conflict (at "/size") when `to` blocks are fewer than `from` and that is refused.
+/// Called on: any thread.
+result<void> check_shrinking(std::uint64_t from, std::uint64_t to, std::uint32_t block_bytes,
+                             shrinking smaller);
+
+/// Why a device is opened.
+enum class opening : std::uint8_t {
+    asked_for,   ///< somebody asks for it now, and hears of what is in the way
+    configured,  ///< it is part of the configuration: what it stands on may come later
+};
 
 /// One reactor's way into a device.
 /// Called on: owning reactor, all methods.
@@ -107,6 +126,20 @@ class device_listener {
     virtual void on_device_lost(device& which, const std::string& reason) noexcept = 0;
     /// It serves again, of itself: its drive came back, or came for the first time.
     virtual void on_device_returned(device& which) noexcept { static_cast<void>(which); }
+    /// It could serve again, perhaps without writes that it had acknowledged and no Flush had made
+    /// durable. False: it stays lost, with `reason`, until reopen(), by which an operator accepts
+    /// that.
+    virtual bool on_device_back_without_data(device& which, const std::string& reason) noexcept {
+        static_cast<void>(which);
+        static_cast<void>(reason);
+        return true;
+    }
+    /// What it stands on had no room for data that was written (`is`), or has again. It serves all
+    /// the same.
+    virtual void on_device_full(device& which, bool is) noexcept {
+        static_cast<void>(which);
+        static_cast<void>(is);
+    }
     /// geometry().block_count changed.
     virtual void on_device_resized(device& which) noexcept = 0;
 
@@ -126,20 +159,52 @@ class device {
     [[nodiscard]] virtual const device_identity& identity() const noexcept = 0;
     [[nodiscard]] virtual device_state state() const noexcept { return device_state::ready; }
 
+    /// Begins what open(opening::configured) waits for, so that many devices are opened at once.
+    virtual void prepare() {}
+    /// Once, after the listener is set. A device that cannot be opened is lost, and returns by
+    /// itself, when `why` is opening::configured.  Errors: whatever is in the way, else.
+    virtual result<void> open(opening why) {
+        static_cast<void>(why);
+        return {};
+    }
+
+    /// state() for people, where there is more to it: "missing", "refused".
+    [[nodiscard]] virtual std::string_view condition() const {
+        return state() == device_state::ready ? "ready" : "lost";
+    }
+    /// Why it has been lost from the beginning, for people; empty: unknown.
+    [[nodiscard]] virtual std::string trouble() const { return {}; }
+
+    /// See device_listener::on_device_full().
+    [[nodiscard]] virtual bool full() const noexcept { return false; }
+
     /// Opens a channel whose completions run on `r`. Called on: `r` (or before its thread starts).
     /// The channel is destroyed there too, when nothing is outstanding. Errors: no_memory;
     /// not_supported.
     virtual result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) = 0;
 
     /// Looks again at the size of what is underneath, or sets it (`new_block_count` != 0).
-    /// Errors: not_supported; invalid_argument; no_memory; io_error.
-    virtual result<void> resize(std::uint64_t new_block_count) = 0;
+    /// Errors: conflict (it would become smaller, and may not); not_supported; invalid_argument;
+    /// no_memory; io_error.
+    virtual result<void> resize(std::uint64_t new_block_count,
+                                shrinking smaller = shrinking::refused) = 0;
 
-    /// Tries to serve again after a loss (a failed fdatasync, for one).  Errors: io_error;
+    /// It has acknowledged writes that no Flush has made durable since, and that go with a volatile
+    /// cache. Exact while nothing is outstanding; what it was at a loss it stays until the device
+    /// serves again.
+    [[nodiscard]] virtual bool has_unflushed_writes() const noexcept { return false; }
+    /// It is lost, and so are writes that it has acknowledged: waiting for it is of no use.
+    [[nodiscard]] virtual bool lost_data() const noexcept { return false; }
+
+    /// Tries to serve again after a loss (a failed fdatasync, for one); whoever asks accepts what
+    /// lost_data() says.  Errors: io_error;
     /// not_supported.
     virtual result<void> reopen() {
         return fail(errc::not_supported, "this device cannot be reopened");
     }
+    /// reopen(), also when what is there is known to be something else than it was: an operator
+    /// has looked at it.
+    virtual result<void> accept() { return reopen(); }
 
     /// An operator's wish: gives up what is underneath, in order, and does not take it again until
     /// attach(). `drain`: operations that are outstanding there end first. Returns before that has

@@ -108,6 +108,7 @@ struct pcie_options {
     std::string serial{};          ///< only this drive; empty: the first that is seen there
     bool bind = true;              ///< take it from the kernel's nvme driver when nobody uses it
     bool detached = false;         ///< an operator wants it to stay away
+    bool write_through = false;    ///< its volatile write cache is switched off
     duration command_timeout = std::chrono::seconds(10);  ///< then the drive is reset
 };
 

@@ -96,9 +96,9 @@ class controlled_device final : public fault_device {
         return orders.lost ? device_state::lost : device_state::ready;
     }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;
-    result<void> resize(std::uint64_t new_block_count) override {
+    result<void> resize(std::uint64_t new_block_count, shrinking smaller) override {
         const std::uint64_t before = store_->geometry().block_count;
-        FULMAR_CHECK(store_->resize(new_block_count));
+        FULMAR_CHECK(store_->resize(new_block_count, smaller));
         if (listener_ != nullptr && before != store_->geometry().block_count)
             listener_->on_device_resized(*this);
         return {};

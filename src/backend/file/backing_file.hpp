@@ -6,9 +6,23 @@
 #include <fulmar/base/result.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace fulmar::backend {
+
+/// Why a file device is lost.
+enum class file_loss_cause : std::uint8_t {
+    none,
+    sync_failed,  ///< data that was acknowledged may not be on the disk, and the kernel will not
+                  ///< say so again
+    no_room,      ///< as sync_failed, because the storage was full
+    gone,         ///< ENODEV and the like
+    smaller,      ///< than the device: what was there is lost
+    unlinked,     ///< it has no name any more, and its data goes when we close it
+    replaced,     ///< its path names another file or disk
+    absent,       ///< its path names nothing
+};
 
 class backing_file {
   public:
@@ -27,10 +41,29 @@ class backing_file {
     [[nodiscard]] virtual int open_for_sync() noexcept = 0;
     virtual void close_for_sync(int fd) noexcept = 0;
 
-    /// True when ranges can be deallocated, and then read zero.
+    /// True when ranges can be deallocated, and then read zero; also while nobody knows, since the
+    /// only way to find out is to deallocate something.
     [[nodiscard]] virtual bool can_deallocate() const noexcept = 0;
+    /// Bytes that it deallocates and zeroes as a whole, or not at all; 1 where there is no such
+    /// thing.
+    [[nodiscard]] virtual std::uint32_t storage_block() const noexcept { return 1; }
     [[nodiscard]] virtual const std::string& claim() const noexcept = 0;  ///< see device_identity
     [[nodiscard]] virtual const std::string& note() const noexcept = 0;   ///< see device::note()
+
+    /// What the kernel knows of it without asking anybody, so that it never waits. `bytes` are the
+    /// device's.  Called on: any thread.
+    [[nodiscard]] virtual file_loss_cause glance(std::uint64_t bytes) const noexcept {
+        static_cast<void>(bytes);
+        return file_loss_cause::none;
+    }
+    /// The same and more, and may block.  Called on: any thread.
+    [[nodiscard]] virtual file_loss_cause look(std::uint64_t bytes) const noexcept {
+        return glance(bytes);
+    }
+
+    /// Whether there is room for more data; nothing: nobody knows. May block.  Called on: any
+    /// thread.
+    [[nodiscard]] virtual std::optional<bool> has_room() const noexcept { return {}; }
 
     /// Bytes, now.
     virtual result<std::uint64_t> size() = 0;

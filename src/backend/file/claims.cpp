@@ -12,7 +12,11 @@ namespace {
 
 struct claim_table {
     std::mutex lock;
-    std::map<std::string, std::string> holders;  // claim → device
+    struct holder {
+        std::string device;
+        std::set<std::string> below;
+    };
+    std::map<std::string, holder> holders;  // by claim
 };
 
 // Never destroyed: a file that hangs gives its claim back when it likes.
@@ -23,14 +27,23 @@ claim_table& claims() {
 
 }  // namespace
 
-result<void> claim_file(const std::string& claim, const std::string& device,
-                        const std::string& path) {
+result<void> claim_file(const std::string& claim, const std::set<std::string>& below,
+                        const std::string& device, const std::string& path) {
     claim_table& all = claims();
     const std::lock_guard guard(all.lock);
-    const auto [at, inserted] = all.holders.emplace(claim, device);
-    if (inserted) return {};
-    return fail(errc::conflict, fmt::format("{} already backs device {}", path, at->second),
-                "/path", "one file or block device backs one device");
+    for (const auto& [theirs, holder] : all.holders) {
+        if (theirs == claim)
+            return fail(errc::conflict,
+                        fmt::format("{} already backs device {}", path, holder.device), "/path",
+                        "one file or block device backs one device");
+        if (holder.below.contains(claim) || below.contains(theirs))
+            return fail(errc::conflict,
+                        fmt::format("{} and what device {} stands on are the same storage", path,
+                                    holder.device),
+                        "/path", "serve one of them");
+    }
+    all.holders.emplace(claim, claim_table::holder{device, below});
+    return {};
 }
 
 void release_file(const std::string& claim) noexcept {

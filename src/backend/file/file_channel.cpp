@@ -37,20 +37,23 @@ mem::memory_source& plain_memory() {
 
 }  // namespace
 
-result<std::unique_ptr<io_channel>> file_channel::create(file_device& owner,
-                                                         engine::file_io& files) {
+result<std::unique_ptr<io_channel>> file_channel::create(file_device& owner, engine::file_io& files,
+                                                         reactor_id reactor) {
     FULMAR_TRY(auto scratch,
                plain_memory().allocate(scratch_bytes));  // costs nothing until it is used
-    std::unique_ptr<file_channel> made(new file_channel(owner, files, std::move(scratch)));
+    std::unique_ptr<file_channel> made(new file_channel(owner, files, reactor, std::move(scratch)));
+    if (owner.lost()) return std::unique_ptr<io_channel>(std::move(made));  // no file to sync yet
     made->sync_fd_ = owner.file().open_for_sync();
     if (made->sync_fd_ < 0)
         return fulmar::fail_errno("cannot open the file once more", -made->sync_fd_);
     return std::unique_ptr<io_channel>(std::move(made));
 }
 
-file_channel::file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch)
+file_channel::file_channel(file_device& owner, engine::file_io& files, reactor_id reactor,
+                           mem::dma_region scratch)
     : device_(owner),
       files_(files),
+      reactor_(reactor),
       scratch_(std::move(scratch)),
       sync_incarnation_(owner.incarnation()),
       slots_(std::make_unique<slot[]>(slot_count)) {
@@ -72,8 +75,13 @@ file_channel::~file_channel() {
     if (sync_fd_ >= 0) device_.file().close_for_sync(sync_fd_);
 }
 
+// A file that was cut off grows again by a write behind its end, and nobody could tell any more. So
+// what would make it whole is not begun.
 void file_channel::submit(io_op& op) noexcept {
-    if (device_.lost()) return op.done(op, sc::internal_error.no_retry());
+    const bool writes =
+        op.kind == io_kind::write || op.kind == io_kind::copy || op.kind == io_kind::write_zeroes;
+    if (writes && op.first_block + op.block_count >= device_.blocks()) device_.glance();
+    if (device_.lost()) return op.done(op, device_gone);
     if (!in_bounds(op, device_.blocks())) return op.done(op, sc::lba_out_of_range.no_retry());
     if (op.kind == io_kind::deallocate && names_nothing(op)) return op.done(op, sc::success);
     ++outstanding_;
@@ -108,6 +116,7 @@ void file_channel::start(io_op& op) noexcept {
     s.at = 0;
     s.range = 0;
     s.aborted = false;
+    s.incarnation = device_.incarnation();
     op.cookie = static_cast<std::uint64_t>(&s - slots_.get()) + 1;
     const std::uint64_t offset = op.first_block << device_.shift();
     const std::uint64_t bytes = std::uint64_t{op.block_count} << device_.shift();
@@ -127,10 +136,15 @@ void file_channel::start(io_op& op) noexcept {
     }
 }
 
+// Durable before it is answered.
+bool file_channel::must_last(const io_op& op) const noexcept {
+    return op.fua || (device_.write_through() && fills_cache(op.kind));
+}
+
 void file_channel::issue(slot& s, file_op_kind kind, std::uint64_t offset, std::uint64_t length,
                          step next) noexcept {
     s.kind = kind;
-    s.fd = device_.file().fd();
+    s.fd = device_.file().unaligned_fd();  // which knows of what is in the page cache
     s.offset = offset;
     s.length = length;
     s.durable = false;
@@ -146,7 +160,7 @@ void file_channel::issue_transfer(slot& s, file_op_kind kind, std::uint64_t offs
     s.offset = offset;
     s.length = length;
     s.vectors = vectors;
-    s.durable = kind == file_op_kind::write && s.op->fua && past_cache(s);
+    s.durable = kind == file_op_kind::write && must_last(*s.op) && past_cache(s);
     s.next = next;
     files_.submit(s);
 }
@@ -160,18 +174,31 @@ bool file_channel::aligned(const io_op& op) const noexcept {
     });
 }
 
+// What began on a former file does not go on with the one that an operator has put in its place.
 void file_channel::answered(engine::file_op& op, std::int64_t result) noexcept {
     slot& s = static_cast<slot&>(op);
+    if (s.incarnation != s.channel->device_.incarnation()) return s.channel->finish(s, device_gone);
     (s.channel->*s.next)(s, result);
 }
 
 void file_channel::transferred(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
-    // Short means that somebody cut the file off behind our back: what was stored there is lost.
-    if (static_cast<std::uint64_t>(result) != s.length)
-        return finish(s, sc::unrecovered_read_error.no_retry());
-    if (s.kind == file_op_kind::write && s.op->fua && !s.durable) return want_sync(s);
-    finish(s, sc::success);
+    if (static_cast<std::uint64_t>(result) != s.length) return came_short(s);
+    if (s.kind == file_op_kind::write && must_last(*s.op) && !s.durable) return want_sync(s);
+    s.durable ? finish_durable(s) : finish(s, sc::success);
+}
+
+// What a write made durable in a file that is not the one any more is no promise kept.
+void file_channel::finish_durable(slot& s) noexcept {
+    device_.glance();
+    finish(s, device_.lost() ? sc::write_fault.no_retry() : sc::success);
+}
+
+// Short means that somebody cut the file off behind our back: what was stored there is lost.
+void file_channel::came_short(slot& s) noexcept {
+    device_.glance();
+    finish(s, s.kind == file_op_kind::read ? sc::unrecovered_read_error.no_retry()
+                                           : sc::write_fault.no_retry());
 }
 
 void file_channel::want_sync(slot& s) noexcept {
@@ -182,16 +209,18 @@ void file_channel::want_sync(slot& s) noexcept {
 void file_channel::start_sync() noexcept {
     syncing_.swap(sync_queue_);
     sync_.fd = sync_fd();
+    sync_.covers = device_.ledger().begin_flush();
     files_.submit(sync_);
 }
 
 // After a reopen() the old open file still remembers the old error.
 int file_channel::sync_fd() noexcept {
     const std::uint32_t incarnation = device_.incarnation();
-    if (incarnation != sync_incarnation_) {
+    if (incarnation != sync_incarnation_ || sync_fd_ < 0) {
         const int fresh = device_.file().open_for_sync();
         if (fresh >= 0) {
-            device_.file().close_for_sync(std::exchange(sync_fd_, fresh));
+            const int old = std::exchange(sync_fd_, fresh);
+            if (old >= 0) device_.file().close_for_sync(old);
             sync_incarnation_ = incarnation;
         }
     }
@@ -202,19 +231,24 @@ void file_channel::synced(std::int64_t result) noexcept {
     if (result < 0) {
         const int error = static_cast<int>(-result);
         if (error != ECANCELED && error != EINTR)
-            device_.lose(means_gone(error) ? file_loss_cause::gone : file_loss_cause::sync_failed);
+            device_.lose(means_gone(error)                    ? file_loss_cause::gone
+                         : error == ENOSPC || error == EDQUOT ? file_loss_cause::no_room
+                                                              : file_loss_cause::sync_failed);
     }
+    if (result >= 0) device_.glance();
     // Another channel may have learned meanwhile that data is lost.
     const bool good = result >= 0 && !device_.lost();
+    if (good) device_.ledger().covered(sync_.covers);
     slot_list served;
     served.swap(syncing_);
     if (!sync_queue_.empty()) start_sync();
     while (!served.empty()) {  // from the last answer on, this channel may be gone
         slot& s = served.front();
         served.pop_front();
-        finish(s, good         ? sc::success
-                  : result < 0 ? status_of(static_cast<int>(-result), s.op->kind)
-                               : sc::write_fault.no_retry());
+        const bool former = s.incarnation != device_.incarnation();
+        finish(s, good && !former ? sc::success
+                  : result < 0    ? status_of(static_cast<int>(-result), s.op->kind)
+                                  : sc::write_fault.no_retry());
     }
 }
 
@@ -222,24 +256,35 @@ void file_channel::synced(std::int64_t result) noexcept {
 void file_channel::next_range(slot& s) noexcept {
     const std::span<const block_range> ranges = s.op->ranges;
     while (s.range < ranges.size() && ranges[s.range].count == 0) ++s.range;
-    if (s.range == ranges.size()) return finish(s, sc::success);
+    if (s.range == ranges.size() || !device_.deallocates())
+        return must_last(*s.op) ? want_sync(s) : finish(s, sc::success);
     if (s.aborted) return finish(s, sc::aborted_by_request);
-    const std::uint64_t offset = ranges[s.range].first << device_.shift();
-    const std::uint64_t bytes = std::uint64_t{ranges[s.range].count} << device_.shift();
-    issue(s, file_op_kind::deallocate, offset, bytes, &file_channel::deallocated);
-}
-
-void file_channel::deallocated(slot& s, std::int64_t result) noexcept {
-    if (result == -EOPNOTSUPP)
-        return begin_zeroing(s, s.offset, s.length);  // the promise is that it reads zero
-    if (result < 0) return fail(s, result);
+    // What is not a whole block of the storage stays: Deallocate is a wish.
+    const std::uint64_t mask = device_.storage_block() - 1;
+    const std::uint64_t first = ranges[s.range].first << device_.shift();
+    const std::uint64_t end = first + (std::uint64_t{ranges[s.range].count} << device_.shift());
+    const std::uint64_t from = (first + mask) & ~mask;
+    const std::uint64_t to = end & ~mask;
+    if (from < to)
+        return issue(s, file_op_kind::deallocate, from, to - from, &file_channel::deallocated);
     ++s.range;
     next_range(s);
 }
 
-// Zeroing one range by the best method that works here.
+void file_channel::deallocated(slot& s, std::int64_t result) noexcept {
+    // Zeroing instead would fill the storage that a host wants to free.
+    if (result == -EOPNOTSUPP)
+        device_.deallocation_failed();
+    else if (result < 0)
+        return fail(s, result);
+    ++s.range;
+    next_range(s);
+}
+
+// Write Zeroes, by the best method that works here.
 void file_channel::begin_zeroing(slot& s, std::uint64_t offset, std::uint64_t length) noexcept {
-    s.method = device_.zeroing();
+    const bool whole = ((offset | length) & (device_.storage_block() - 1)) == 0;
+    s.method = whole ? device_.zeroing() : zero_method::write;
     s.at = 0;
     switch (s.method) {
         case zero_method::range:
@@ -266,11 +311,8 @@ void file_channel::zeroed(slot& s, std::int64_t result) noexcept {
 // io_op.
 void file_channel::write_zeros(slot& s) noexcept {
     const io_op& op = *s.op;
-    const bool deallocates = op.kind == io_kind::deallocate;
-    const std::uint64_t first = (deallocates ? op.ranges[s.range].first : op.first_block)
-                                << device_.shift();
-    const std::uint64_t total =
-        std::uint64_t{deallocates ? op.ranges[s.range].count : op.block_count} << device_.shift();
+    const std::uint64_t first = op.first_block << device_.shift();
+    const std::uint64_t total = std::uint64_t{op.block_count} << device_.shift();
     if (s.at == total) return range_zeroed(s);
     if (s.aborted) return finish(s, sc::aborted_by_request);
     const std::uint64_t piece = std::min<std::uint64_t>(total - s.at, zeros_bytes);
@@ -281,17 +323,14 @@ void file_channel::write_zeros(slot& s) noexcept {
 
 void file_channel::zeros_written(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
+    if (static_cast<std::uint64_t>(result) != s.length) return came_short(s);
     s.at += s.length;
     write_zeros(s);
 }
 
 void file_channel::range_zeroed(slot& s) noexcept {
-    if (s.op->kind == io_kind::deallocate) {
-        ++s.range;
-        return next_range(s);
-    }
-    if (s.op->fua && !s.durable) return want_sync(s);
-    finish(s, sc::success);
+    if (must_last(*s.op) && !s.durable) return want_sync(s);
+    s.durable ? finish_durable(s) : finish(s, sc::success);
 }
 
 // Compare, verify and copy read piece by piece into memory of the channel, one operation at a time.
@@ -317,7 +356,7 @@ void file_channel::read_piece(slot& s) noexcept {
     const io_op& op = *s.op;
     const std::uint64_t total = std::uint64_t{op.block_count} << device_.shift();
     if (s.at == total) {
-        if (!op.fua) return finish(s, sc::success);
+        if (!must_last(op)) return finish(s, sc::success);
         slot* const next = leave_queue(s);
         want_sync(s);
         return next != nullptr ? read_piece(*next) : void();
@@ -338,8 +377,7 @@ void file_channel::read_piece(slot& s) noexcept {
 
 void file_channel::piece_read(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
-    if (static_cast<std::uint64_t>(result) != s.length)
-        return finish(s, sc::unrecovered_read_error.no_retry());
+    if (static_cast<std::uint64_t>(result) != s.length) return came_short(s);
     if (s.op->kind == io_kind::compare) {
         iov_cursor expected(s.op->data);
         expected.skip(s.at);
@@ -359,8 +397,7 @@ void file_channel::piece_read(slot& s, std::int64_t result) noexcept {
 
 void file_channel::piece_written(slot& s, std::int64_t result) noexcept {
     if (result < 0) return fail(s, result);
-    if (static_cast<std::uint64_t>(result) != s.length)
-        return finish(s, sc::write_fault.no_retry());
+    if (static_cast<std::uint64_t>(result) != s.length) return came_short(s);
     s.at += s.length;
     read_piece(s);
 }
@@ -375,6 +412,7 @@ void file_channel::fail(slot& s, std::int64_t result) noexcept {
     const int error = static_cast<int>(-result);
     const bool harmless = error == ECANCELED || error == EINTR || error == EINVAL ||
                           error == ENOSPC || error == EDQUOT;
+    if (error == ENOSPC || error == EDQUOT) device_.found_full();
     if (means_gone(error))
         device_.lose(file_loss_cause::gone);
     else if (s.durable && !harmless)
@@ -393,6 +431,8 @@ file_channel::slot* file_channel::leave_queue(slot& s) noexcept {
 // Last of all the answer: it may end in the destruction of this channel.
 void file_channel::finish(slot& s, nvme::status status) noexcept {
     io_op& op = *s.op;
+    if (nvme::is_success(status) && fills_cache(op.kind) && !must_last(op))
+        device_.ledger().note(reactor_);
     s.op = nullptr;
     slot* const next_reader = leave_queue(s);
     s.free_next = std::exchange(free_, &s);

@@ -18,7 +18,8 @@ class file_channel final : public io_channel {
     static constexpr std::uint32_t slot_count = 256;
 
     /// Errors: no_memory.
-    static result<std::unique_ptr<io_channel>> create(file_device& owner, engine::file_io& files);
+    static result<std::unique_ptr<io_channel>> create(file_device& owner, engine::file_io& files,
+                                                      reactor_id reactor);
     ~file_channel() override;
     file_channel(const file_channel&) = delete;
     file_channel& operator=(const file_channel&) = delete;
@@ -37,7 +38,8 @@ class file_channel final : public io_channel {
         std::uint32_t range = 0;  // of a deallocate
         zero_method method = zero_method::range;
         bool aborted = false;
-        iovec vector{};  // into scratch memory or zeros
+        std::uint32_t incarnation = 0;  // of the device, when the operation began
+        iovec vector{};                 // into scratch memory or zeros
         slot* free_next = nullptr;
         list_hook queue_hook{};  // in one of the queues below
     };
@@ -49,10 +51,13 @@ class file_channel final : public io_channel {
     using slot_list = intrusive_list<slot, &slot::queue_hook>;
     struct sync_op final : engine::file_op {
         file_channel* channel = nullptr;
+        write_ledger::epoch covers = 0;
     };
     using step = void (file_channel::*)(slot&, std::int64_t) noexcept;
 
-    file_channel(file_device& owner, engine::file_io& files, mem::dma_region scratch);
+    file_channel(file_device& owner, engine::file_io& files, reactor_id reactor,
+                 mem::dma_region scratch);
+    [[nodiscard]] bool must_last(const io_op& op) const noexcept;
     void start(io_op& op) noexcept;
     void issue(slot& s, engine::file_op_kind kind, std::uint64_t offset, std::uint64_t length,
                step next) noexcept;
@@ -82,11 +87,14 @@ class file_channel final : public io_channel {
     slot* leave_queue(slot& s) noexcept;
     void fail(slot& s, std::int64_t result) noexcept;
     void finish(slot& s, nvme::status status) noexcept;
+    void came_short(slot& s) noexcept;
+    void finish_durable(slot& s) noexcept;
     [[nodiscard]] bool past_cache(const slot& s) const noexcept;
     [[nodiscard]] bool aligned(const io_op& op) const noexcept;
 
     file_device& device_;
     engine::file_io& files_;
+    reactor_id reactor_;
     mem::dma_region scratch_;  // what compare, verify and copy read into, one at a time
     slot_list scratch_queue_;  // its user in front, and those who want it
     sync_op sync_;             // one at a time: see file_channel.cpp

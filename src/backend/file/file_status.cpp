@@ -19,13 +19,12 @@ nvme::status status_of(int error, io_kind kind) noexcept {
         case EINTR:
         case ENOMEM:
         case EBUSY: return sc::command_interrupted;
-        // Our own mistake (alignment, a closed descriptor).
-        case EINVAL:
+        // Our own mistake. Not EINVAL: that is what storage says to what it cannot do.
         case EBADF:
         case EFAULT: return sc::internal_error.no_retry();
         default: break;
     }
-    if (means_gone(error)) return sc::internal_error.no_retry();
+    if (means_gone(error)) return device_gone;
     // EIO and its relatives: the layers below have tried again long enough.
     switch (kind) {
         case io_kind::read:

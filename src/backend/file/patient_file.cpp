@@ -60,6 +60,10 @@ result<std::unique_ptr<patient_file>> patient_file::open(opener open, duration l
     return std::unique_ptr<patient_file>(new patient_file(std::move(file), limit));
 }
 
+result<void> patient_file::run(std::function<result<void>()> work, duration limit) {
+    return wait_for<void>(std::make_shared<blocking_call<void>>(), std::move(work), limit);
+}
+
 template <typename T>
 result<T> patient_file::ask(std::function<result<T>(backing_file&)> what) {
     if (!asked_.expired())

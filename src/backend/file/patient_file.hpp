@@ -18,6 +18,11 @@ class patient_file final : public backing_file {
 
     /// Runs `open`.  Errors: timed_out; no_memory; those of `open`.
     static result<std::unique_ptr<patient_file>> open(opener open, duration limit);
+    /// Of a file that is open.
+    patient_file(std::shared_ptr<backing_file> file, duration limit) noexcept
+        : file_(std::move(file)), limit_(limit) {}
+    /// Runs what blocks and opens nothing.  Errors: timed_out; no_memory; those of `work`.
+    static result<void> run(std::function<result<void>()> work, duration limit);
 
     [[nodiscard]] int fd() const noexcept override { return file_->fd(); }
     [[nodiscard]] int unaligned_fd() const noexcept override { return file_->unaligned_fd(); }
@@ -27,8 +32,22 @@ class patient_file final : public backing_file {
     [[nodiscard]] int open_for_sync() noexcept override { return file_->open_for_sync(); }
     void close_for_sync(int fd) noexcept override { file_->close_for_sync(fd); }
     [[nodiscard]] bool can_deallocate() const noexcept override { return file_->can_deallocate(); }
+    [[nodiscard]] std::uint32_t storage_block() const noexcept override {
+        return file_->storage_block();
+    }
     [[nodiscard]] const std::string& claim() const noexcept override { return file_->claim(); }
     [[nodiscard]] const std::string& note() const noexcept override { return file_->note(); }
+
+    [[nodiscard]] file_loss_cause glance(std::uint64_t bytes) const noexcept override {
+        return file_->glance(bytes);
+    }
+    [[nodiscard]] file_loss_cause look(std::uint64_t bytes) const noexcept override {
+        return file_->look(bytes);
+    }
+
+    [[nodiscard]] std::optional<bool> has_room() const noexcept override {
+        return file_->has_room();
+    }
 
     /// Errors, all three: timed_out, and unavailable while a call that was given up has not ended;
     /// those of the file.
@@ -37,8 +56,6 @@ class patient_file final : public backing_file {
     result<void> reopen() override;
 
   private:
-    patient_file(std::shared_ptr<backing_file> file, duration limit) noexcept
-        : file_(std::move(file)), limit_(limit) {}
     template <typename T>
     result<T> ask(std::function<result<T>(backing_file&)> what);
 

@@ -30,9 +30,10 @@ class null_device final : public device {
     }
     const device_identity& identity() const noexcept override { return identity_; }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;
-    result<void> resize(std::uint64_t new_block_count) override {
+    result<void> resize(std::uint64_t new_block_count, shrinking smaller) override {
         if (new_block_count == 0) return {};
         FULMAR_CHECK(blocks_in(new_block_count << shift_of(block_bytes_), block_bytes_));
+        FULMAR_CHECK(check_shrinking(blocks(), new_block_count, block_bytes_, smaller));
         blocks_.store(new_block_count, std::memory_order_release);
         if (listener_ != nullptr) listener_->on_device_resized(*this);
         return {};

@@ -46,6 +46,10 @@ void admin_queue::open(queue_pair& queue, int interrupt_fd,
     interrupt_fd_ = interrupt_fd;
     asked_ = {};
     events_asked_ = 0;
+    wishes_.reset();
+    logs_.reset();
+    namespaces_ = {};
+    command_sets_ = about.command_sets;
     wanted_events_ = std::min(about.event_limit, most_events);
     abort_room_ = about.abort_limit;
     if (interrupt_fd_ >= 0)
@@ -70,7 +74,9 @@ void admin_queue::close() noexcept {
 void admin_queue::tick() noexcept {
     if (queue_ == nullptr) return;
     reap();
-    if (queue_ != nullptr) ask_for_events();
+    if (queue_ == nullptr) return;
+    serve_wishes();
+    ask_for_events();
 }
 
 bool admin_queue::overdue() const noexcept {
@@ -83,11 +89,11 @@ bool admin_queue::overdue() const noexcept {
 
 // --- questions -----------------------------------------------------------------------------------
 
-bool admin_queue::ask(question what, nvme::sqe command, std::uint32_t nsid) noexcept {
+bool admin_queue::ask(question what, nvme::sqe command, std::uint32_t about) noexcept {
     if (queue_ == nullptr) return false;
     const std::uint32_t slot = queue_->take_slot(this);
     if (slot == queue_pair::no_slot) return false;
-    asked_[slot] = {.what = what, .since = control_.now(), .nsid = nsid};
+    asked_[slot] = {.what = what, .since = control_.now(), .about = about};
     // A page that the drive leaves alone says nothing, rather than what was there before.
     std::ranges::fill(queue_->page_of(slot), std::byte{});
     command.set_prps(queue_->list_of(slot).address, 0);
@@ -96,30 +102,64 @@ bool admin_queue::ask(question what, nvme::sqe command, std::uint32_t nsid) noex
     return true;
 }
 
-bool admin_queue::ask_log(question what, nvme::lid page, std::uint64_t bytes) noexcept {
+bool admin_queue::ask_log(question what, std::uint8_t page, std::uint64_t bytes) noexcept {
     nvme::sqe command{};
     command.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::get_log_page);
     command.nsid = nvme::nsid_broadcast;
-    nvme::encode_get_log_page(command,
-                              {.lid = static_cast<std::uint8_t>(page), .length_bytes = bytes});
+    nvme::encode_get_log_page(command, {.lid = page, .length_bytes = bytes});
     return ask(what, command);
 }
 
-bool admin_queue::read_smart() noexcept {
-    return ask_log(question::smart, nvme::lid::smart, sizeof(nvme::smart_log));
-}
-
-bool admin_queue::read_errors() noexcept {
-    return ask_log(question::errors, nvme::lid::error_information,
-                   most_errors * sizeof(nvme::error_log_entry));
-}
-
-bool admin_queue::identify_namespace(std::uint32_t nsid) noexcept {
+bool admin_queue::ask_of_namespace(question what, nvme::cns cns, std::uint32_t nsid) noexcept {
     nvme::sqe command{};
     command.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::identify);
     command.nsid = nsid;
-    nvme::encode_identify(command, {.cns = static_cast<std::uint8_t>(nvme::cns::namespace_data)});
-    return ask(question::identify, command, nsid);
+    nvme::encode_identify(command, {.cns = static_cast<std::uint8_t>(cns)});
+    return ask(what, command, nsid);
+}
+
+void admin_queue::identify_namespace(std::uint32_t nsid) noexcept {
+    if (std::ranges::find(namespaces_, nsid) == namespaces_.end()) {
+        // There are as many places as namespaces that may be asked for.
+        const auto room = std::ranges::find(namespaces_, 0u);
+        if (room == namespaces_.end()) return;
+        *room = nsid;
+    }
+    serve_wishes();
+}
+
+void admin_queue::wish(question what) noexcept {
+    wishes_.set(static_cast<std::size_t>(what));
+    serve_wishes();
+}
+
+// In the end everything is asked: answers make room, and after answers wishes are served. What
+// clears an event goes first.
+void admin_queue::serve_wishes() noexcept {
+    if (queue_ == nullptr) return;
+    const auto serve = [this](question what, nvme::lid page, std::uint64_t bytes) {
+        const auto bit = static_cast<std::size_t>(what);
+        if (wishes_.test(bit) && ask_log(what, static_cast<std::uint8_t>(page), bytes))
+            wishes_.reset(bit);
+    };
+    serve(question::changed_namespaces, nvme::lid::changed_namespaces,
+          sizeof(nvme::changed_namespace_log));
+    serve(question::smart, nvme::lid::smart, sizeof(nvme::smart_log));
+    serve(question::errors, nvme::lid::error_information,
+          most_errors * sizeof(nvme::error_log_entry));
+    for (std::size_t page = 0; logs_.any() && page < logs_.size(); ++page)
+        if (logs_.test(page) &&
+            ask_log(question::other_log, static_cast<std::uint8_t>(page), other_log_bytes))
+            logs_.reset(page);
+    for (std::uint32_t& nsid : namespaces_) {
+        if (nsid == 0) continue;
+        const bool done =
+            command_sets_
+                ? ask_of_namespace(question::command_set, nvme::cns::namespace_descriptors, nsid)
+                : ask_of_namespace(question::identify, nvme::cns::namespace_data, nsid);
+        if (!done) return;
+        nsid = 0;
+    }
 }
 
 bool admin_queue::abort(std::uint16_t qid, std::uint16_t cid) noexcept {
@@ -127,7 +167,7 @@ bool admin_queue::abort(std::uint16_t qid, std::uint16_t cid) noexcept {
     nvme::sqe command{};
     command.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::abort);
     command.cdw10 = std::uint32_t{qid} | std::uint32_t{cid} << 16;
-    if (!ask(question::abort, command)) return false;
+    if (!ask(question::abort, command, command.cdw10.value())) return false;
     --abort_room_;
     ++aborts_;
     return true;
@@ -149,6 +189,7 @@ void admin_queue::reap() noexcept {
         queue_->release_entries(true);
         if (answer.owner != nullptr) answered(answer);
     }
+    serve_wishes();
 }
 
 // The slot is free, and its page as it was until the next question.
@@ -178,16 +219,31 @@ void admin_queue::answered(const queue_pair::reaped& answer) noexcept {
             return listener_.on_errors(entries);
         }
         case question::changed_namespaces: return listener_.on_namespaces_changed();
-        case question::identify: {
-            nvme::identify_namespace log{};
-            if (good)
-                std::memcpy(&log, page.data(), sizeof log);
-            else if (!answer.status.is(nvme::sc::invalid_namespace_or_format))
-                return;  // it says nothing of the namespace
-            return listener_.on_namespace(was.nsid, log);
-        }
-        case question::abort: ++abort_room_; return;
+        case question::command_set:
+        case question::identify: return answered_namespace(was, answer.status, page);
+        case question::abort:
+            ++abort_room_;
+            return listener_.on_abort_answered(static_cast<std::uint16_t>(was.about & 0xffffu),
+                                               static_cast<std::uint16_t>(was.about >> 16));
     }
+}
+
+// With several command sets a namespace is asked which one it speaks, and only then what it is.
+void admin_queue::answered_namespace(const asked& was, nvme::status status,
+                                     std::span<const std::byte> page) noexcept {
+    nvme::identify_namespace told{};
+    const bool good = nvme::is_success(status);
+    // Anything else says nothing of the namespace.
+    if (!good && !status.is(nvme::sc::invalid_namespace_or_format)) return;
+    if (!good) return listener_.on_namespace(was.about, told, {});
+    if (was.what == question::identify) {
+        std::memcpy(&told, page.data(), sizeof told);
+        return listener_.on_namespace(was.about, told, {});
+    }
+    if (auto set = read_command_set(was.about, page); !set)
+        return listener_.on_namespace(was.about, told, set);
+    // The slot of the answer is free.
+    static_cast<void>(ask_of_namespace(question::identify, nvme::cns::namespace_data, was.about));
 }
 
 // Reading the page clears the event; the next request for one goes out with the next tick, so that
@@ -195,15 +251,14 @@ void admin_queue::answered(const queue_pair::reaped& answer) noexcept {
 void admin_queue::happened(nvme::async_event event) noexcept {
     ++events_;
     if (event.type == nvme::async_event_type::smart) {
-        static_cast<void>(read_smart());
+        read_smart();
     } else if (event.type == nvme::async_event_type::error) {
-        static_cast<void>(read_errors());
+        read_errors();
     } else if (event == nvme::event::namespace_attribute_changed) {
-        static_cast<void>(ask_log(question::changed_namespaces, nvme::lid::changed_namespaces,
-                                  sizeof(nvme::changed_namespace_log)));
+        wish(question::changed_namespaces);
     } else if (event.log_page != 0) {
-        static_cast<void>(
-            ask_log(question::other_log, static_cast<nvme::lid>(event.log_page), other_log_bytes));
+        logs_.set(event.log_page);
+        serve_wishes();
     }
 }
 

@@ -6,6 +6,7 @@
 #include "queue_pair.hpp"
 
 #include <fulmar/base/clock.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/nvme/async_event.hpp>
@@ -13,6 +14,7 @@
 #include <fulmar/nvme/logs.hpp>
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <span>
 
@@ -26,9 +28,12 @@ class admin_listener {
     virtual void on_errors(std::span<const nvme::error_log_entry> entries) noexcept = 0;
     /// Namespaces were added, removed, resized or formatted.
     virtual void on_namespaces_changed() noexcept = 0;
-    /// An inactive namespace is all zeroes.
-    virtual void on_namespace(std::uint32_t nsid,
-                              const nvme::identify_namespace& page) noexcept = 0;
+    /// An inactive namespace is all zeroes. `set` is why it cannot be used whatever else it says:
+    /// it speaks another command set than NVM.
+    virtual void on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page,
+                              const result<void>& set) noexcept = 0;
+    /// The command has ended, or does in its own time: the Abort is at the drive no more.
+    virtual void on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept = 0;
 
   protected:
     ~admin_listener() = default;
@@ -56,11 +61,12 @@ class admin_queue {
     /// A command is unanswered that should not be; event requests may take for ever.
     [[nodiscard]] bool overdue() const noexcept;
 
-    // Each is false when there is no room now.
-    bool read_smart() noexcept;
-    bool read_errors() noexcept;
-    bool identify_namespace(std::uint32_t nsid) noexcept;
-    /// Within what the drive takes at once. Its answer is of no use: the command's own comes.
+    // Asked as soon as there is room; once, however often it is wished until then.
+    void read_smart() noexcept { wish(question::smart); }
+    void read_errors() noexcept { wish(question::errors); }
+    void identify_namespace(std::uint32_t nsid) noexcept;
+    /// Within what the drive takes at once. Its answer says nothing: the command's own does. False
+    /// when there is no room now.
     bool abort(std::uint16_t qid, std::uint16_t cid) noexcept;
 
     [[nodiscard]] std::uint64_t faults() const noexcept {
@@ -78,16 +84,23 @@ class admin_queue {
         errors,
         changed_namespaces,
         other_log,
+        command_set,
         identify,
         abort,
     };
+    static constexpr std::size_t question_count = static_cast<std::size_t>(question::abort) + 1;
     struct asked {
         question what = question::none;
         instant since{};
-        std::uint32_t nsid = 0;
+        std::uint32_t about = 0;  // a namespace, or what Abort has in its Dword 10
     };
-    bool ask(question what, nvme::sqe command, std::uint32_t nsid = 0) noexcept;
-    bool ask_log(question what, nvme::lid page, std::uint64_t bytes) noexcept;
+    bool ask(question what, nvme::sqe command, std::uint32_t about = 0) noexcept;
+    bool ask_log(question what, std::uint8_t page, std::uint64_t bytes) noexcept;
+    bool ask_of_namespace(question what, nvme::cns cns, std::uint32_t nsid) noexcept;
+    void wish(question what) noexcept;
+    void serve_wishes() noexcept;
+    void answered_namespace(const asked& was, nvme::status status,
+                            std::span<const std::byte> page) noexcept;
     void reap() noexcept;
     void answered(const queue_pair::reaped& answer) noexcept;
     void happened(nvme::async_event event) noexcept;
@@ -104,6 +117,11 @@ class admin_queue {
     int interrupt_fd_ = -1;
     queue_pair* queue_ = nullptr;  // null: closed
     std::array<asked, controller::admin_entries> asked_{};
+    // Wishes for which there was no room: a bit of each kind, and what they are about.
+    std::bitset<question_count> wishes_;
+    std::bitset<256> logs_;  // that clear events which mean nothing to us
+    std::array<std::uint32_t, limits::max_drive_namespaces> namespaces_{};  // 0: none
+    bool command_sets_ = false;
     std::uint32_t wanted_events_ = 0;
     std::uint32_t events_asked_ = 0;
     std::uint32_t abort_room_ = 0;

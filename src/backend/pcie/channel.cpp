@@ -59,7 +59,9 @@ channel_place::channel_place(engine::reactor& reactor) noexcept
       reaper_(*this),
       bell_(*this),
       sweep_(*this),
-      interrupt_([](engine::descriptor_watch&, std::uint32_t) noexcept {}) {}  // the turn reaps
+      interrupt_([](engine::descriptor_watch&, std::uint32_t) noexcept {}) {  // the turn reaps
+    abort_slots_.fill(queue_pair::no_slot);
+}
 
 void channel_place::bring(queue_pair& fresh, const drive_view& fresh_view, int fd,
                           vfio::interrupt_mask mask) noexcept {
@@ -92,6 +94,8 @@ void channel_place::take_away() noexcept {
     view_ = nullptr;
     interrupt_fd_ = -1;
     for (auto& abort : progress.aborts) abort.store(0, std::memory_order_relaxed);
+    abort_slots_.fill(queue_pair::no_slot);
+    aborts_asked_ = 0;
     progress.stuck.store(false, std::memory_order_relaxed);
     progress.at_drive.store(0, std::memory_order_relaxed);
 }
@@ -122,7 +126,7 @@ void channel_place::listen() noexcept {
         log::warn("a drive is polled: {}", watched.error().text());
 }
 
-channel::channel(channel_place& place, const namespace_view& of)
+channel::channel(channel_place& place, namespace_view& of)
     : place_(place), namespace_(of), jobs_(std::make_unique<job[]>(job_count)) {
     for (std::uint32_t i = job_count; i-- != 0;) {
         jobs_[i].owner = this;
@@ -195,9 +199,11 @@ bool channel::start(io_op& op) noexcept {
     job& j = *free_;
     j.op = &op;
     j.issued = 0;
+    j.range_block = 0;
     j.total = moves_data(op.kind) || op.kind == io_kind::write_zeroes || op.kind == io_kind::verify
                   ? op.block_count
-                  : 0;
+              : op.kind == io_kind::deallocate ? static_cast<std::uint32_t>(op.ranges.size())
+                                               : 0;
     j.commands = 0;
     j.failure = sc::success;
     const std::uint32_t slot = place_.queue()->take_slot(&j);
@@ -235,8 +241,15 @@ bool channel::issue_command(job& j, std::uint32_t slot) noexcept {
     nvme::sqe command = encode(op, j.issued, blocks, namespace_.nsid);
     queue_pair& queue = *place_.queue();
     bool good = true;
-    if (op.kind == io_kind::deallocate) {
-        const std::uint32_t ranges = encode_ranges(op.ranges, queue.page_of(slot));
+    std::uint32_t issued = j.issued + blocks;
+    if (op.kind == io_kind::flush) {
+        j.flushes = namespace_.ledger.begin_flush();
+    } else if (op.kind == io_kind::deallocate) {
+        range_place at{.range = j.issued, .block = j.range_block};
+        const std::uint32_t ranges =
+            encode_ranges(op.ranges, drive.limits, at, queue.page_of(slot));
+        issued = at.range;
+        j.range_block = at.block;
         nvme::encode_dataset_management(
             command, {.ranges = ranges, .attributes = nvme::dsm_attribute::deallocate});
         command.set_prps(queue.list_of(slot).address, 0);
@@ -251,7 +264,7 @@ bool channel::issue_command(job& j, std::uint32_t slot) noexcept {
         queue.return_slot(slot);
         return false;
     }
-    j.issued += blocks;
+    j.issued = issued;
     ++j.commands;
     queue.submit(command, slot, place_.reactor().now());
     place_.watch_over();
@@ -304,11 +317,21 @@ void channel::command_done(job& j, nvme::status status) noexcept {
 void channel::end_if_done(job& j) noexcept {
     if (j.commands != 0 || j.issued < j.total) return;
     if (j.hook.is_linked()) unfinished_.erase(unfinished_.iterator_to(j));
+    if (nvme::is_success(j.failure)) settle(j);
     io_op* const op = std::exchange(j.op, nullptr);
     j.next_free = std::exchange(free_, &j);
     --outstanding_;
     if (mutated(mutation::aborts_end_at_once) && op == nullptr) return;
     op->done(*op, j.failure);
+}
+
+// What the drive has done, before anybody is told.
+void channel::settle(const job& j) noexcept {
+    const io_op& op = *j.op;
+    if (op.kind == io_kind::flush)
+        namespace_.ledger.covered(j.flushes);
+    else if (fills_cache(op.kind) && !op.fua && place_.view().description.volatile_write_cache)
+        namespace_.ledger.note(place_.reactor().id());
 }
 
 // What waited longest goes first.
@@ -342,6 +365,7 @@ bool channel_place::reap() noexcept {
         ++count;
         if (done.owner != nullptr) channel::command_ended(done.owner, done.status);
     }
+    if (aborts_asked_ != 0) look_after_aborts();
     if (count != 0) {
         queue_->release_entries(false);
         pump();
@@ -435,17 +459,38 @@ void channel_place::abort_all_of(const void* owner) noexcept {
 
 // What finds no place now does with a later sweep.
 void channel_place::send_aborts() noexcept {
-    auto place = progress.aborts.begin();
+    std::size_t place = 0;
     for (std::uint32_t slot = 0; slot + 1 < queue_->entries(); ++slot) {
         if (queue_->owner_of(slot) == nullptr || queue_->abort_of(slot) != abort_stage::wanted)
             continue;
-        while (place != progress.aborts.end() && place->load(std::memory_order_acquire) != 0)
-            ++place;
-        if (place == progress.aborts.end()) return;
-        place->store(progress_counters::abort_flag | queue_->cid_of(slot),
-                     std::memory_order_release);
+        while (place != abort_slots_.size() && abort_slots_[place] != queue_pair::no_slot) ++place;
+        if (place == abort_slots_.size()) return;
+        abort_slots_[place] = slot;
+        ++aborts_asked_;
         queue_->abort_asked(slot);
+        progress.aborts[place].store(progress_counters::abort_wanted | queue_->cid_of(slot),
+                                     std::memory_order_release);
     }
+}
+
+// A command that has ended takes its wish along. Where that is on its way to the drive already, the
+// slot is used again only when the drive has answered it.
+void channel_place::look_after_aborts() noexcept {
+    const std::uint32_t before = aborts_asked_;
+    for (std::size_t i = 0; i < abort_slots_.size(); ++i) {
+        const std::uint32_t slot = abort_slots_[i];
+        if (slot == queue_pair::no_slot) continue;
+        std::uint32_t wish = progress.aborts[i].load(std::memory_order_acquire);
+        if (wish != 0) {
+            if (queue_->at_drive(slot) || (wish & progress_counters::abort_sent) != 0) continue;
+            if (!progress.aborts[i].compare_exchange_strong(wish, 0, std::memory_order_acq_rel))
+                continue;
+        }
+        abort_slots_[i] = queue_pair::no_slot;
+        --aborts_asked_;
+        queue_->abort_over(slot);
+    }
+    if (aborts_asked_ != before) send_aborts();  // there is room for more
 }
 
 }  // namespace fulmar::backend::pcie

@@ -12,8 +12,10 @@
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/vfio/interrupt_mask.hpp>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 namespace fulmar::backend::pcie {
@@ -83,6 +85,7 @@ class channel_place {
     void arm_sweep() noexcept;
     void sweep() noexcept;
     void send_aborts() noexcept;
+    void look_after_aborts() noexcept;
 
     engine::reactor& reactor_;
     queue_pair* queue_ = nullptr;  // null: no drive
@@ -90,6 +93,9 @@ class channel_place {
     int interrupt_fd_ = -1;
     vfio::interrupt_mask mask_;
     bool armed_ = false;
+    std::array<std::uint32_t, std::tuple_size_v<decltype(progress_counters::aborts)>>
+        abort_slots_{};  // of progress.aborts; only where there is something
+    std::uint32_t aborts_asked_ = 0;
     std::vector<channel*> users_;
     std::size_t next_user_ = 0;  // whose turn it is to fill the queue
     reaper reaper_;
@@ -103,7 +109,7 @@ class channel final : public io_channel {
   public:
     static constexpr std::uint32_t job_count = 512;
 
-    channel(channel_place& place, const namespace_view& of);
+    channel(channel_place& place, namespace_view& of);
     ~channel() override;
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
@@ -128,11 +134,13 @@ class channel final : public io_channel {
     struct job {
         channel* owner = nullptr;
         io_op* op = nullptr;
-        std::uint32_t issued = 0;    // blocks for which commands are under way or done
-        std::uint32_t total = 0;     // blocks; 0 for what has none
-        std::uint32_t commands = 0;  // at the drive
-        nvme::status failure{};      // of the first command that failed
-        list_hook hook{};            // in unfinished_
+        std::uint32_t issued = 0;  // blocks (of a deallocate: ranges) that are under way or done
+        std::uint32_t total = 0;   // of those; 0 for what has none
+        std::uint32_t range_block = 0;    // of a deallocate: how far in range `issued`
+        write_ledger::epoch flushes = 0;  // what this flush makes durable
+        std::uint32_t commands = 0;       // at the drive
+        nvme::status failure{};           // of the first command that failed
+        list_hook hook{};                 // in unfinished_
         job* next_free = nullptr;
     };
     using op_list = intrusive_list<io_op, &io_op::hook>;
@@ -144,11 +152,12 @@ class channel final : public io_channel {
                                      std::uint64_t bytes, std::uint32_t slot) noexcept;
     void command_done(job& j, nvme::status status) noexcept;
     void end_if_done(job& j) noexcept;
+    void settle(const job& j) noexcept;
     void give_up(job& j, nvme::status failure) noexcept;
     void fail_waiting() noexcept;
 
     channel_place& place_;
-    const namespace_view& namespace_;
+    namespace_view& namespace_;
     std::unique_ptr<job[]> jobs_;
     job* free_ = nullptr;
     op_list waiting_;      // no job, or no slot for a first command

@@ -44,8 +44,12 @@ nvme::status can_do(io_kind kind, const drive_description& drive) noexcept {
 
 std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
                                  std::uint32_t block_bytes) noexcept {
-    if (!moves_data(kind)) return most_blocks;
-    return std::min(most_blocks, drive.max_transfer_bytes / block_bytes);
+    std::uint64_t bytes = 0;
+    if (moves_data(kind)) bytes = drive.max_transfer_bytes;
+    if (kind == io_kind::write_zeroes) bytes = drive.limits.write_zeroes_bytes;
+    if (kind == io_kind::verify) bytes = drive.limits.verify_bytes;
+    if (bytes == 0) return most_blocks;
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(most_blocks, bytes / block_bytes));
 }
 
 nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
@@ -66,17 +70,33 @@ nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
     return command;
 }
 
-std::uint32_t encode_ranges(std::span<const block_range> ranges,
-                            std::span<std::byte> page) noexcept {
+std::uint32_t encode_ranges(std::span<const block_range> ranges, const command_limits& limits,
+                            range_place& at, std::span<std::byte> page) noexcept {
+    const auto bound = [](std::uint64_t limit, std::uint64_t usual) noexcept {
+        return limit == 0 ? usual : std::min(limit, usual);
+    };
+    const std::uint64_t most_ranges =
+        bound(limits.deallocate_ranges, page.size() / sizeof(nvme::dsm_range));
+    const std::uint64_t most_of_one = bound(limits.deallocate_range_blocks, UINT32_MAX);
+    std::uint64_t room = bound(limits.deallocate_blocks, UINT64_MAX);
     std::uint32_t count = 0;
-    for (const block_range& range : ranges) {
-        if (range.count == 0) continue;
-        nvme::dsm_range wire{};
-        wire.blocks = range.count;
-        wire.slba = range.first;
-        std::memcpy(page.data() + count * sizeof wire, &wire, sizeof wire);
-        ++count;
+    while (at.range < ranges.size() && count < most_ranges && room != 0) {
+        const block_range& range = ranges[at.range];
+        const auto piece = static_cast<std::uint32_t>(
+            std::min({std::uint64_t{range.count} - at.block, most_of_one, room}));
+        if (piece != 0) {
+            nvme::dsm_range wire{};
+            wire.blocks = piece;
+            wire.slba = range.first + at.block;
+            std::memcpy(page.data() + count * sizeof wire, &wire, sizeof wire);
+            ++count;
+        }
+        room -= piece;
+        at.block += piece;
+        if (at.block == range.count) at = {.range = at.range + 1, .block = 0};
     }
+    // Empty ranges at the end are no reason for another command.
+    while (at.range < ranges.size() && ranges[at.range].count == 0) ++at.range;
     return count;
 }
 

@@ -23,8 +23,16 @@ namespace fulmar::backend::pcie {
 [[nodiscard]] nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
                                std::uint32_t nsid) noexcept;
 
-/// Puts the ranges of a deallocate into `page`, the empty ones left out; their number.
+/// How far a deallocate has come.
+struct range_place {
+    std::uint32_t range = 0;
+    std::uint32_t block = 0;  ///< within it
+};
+
+/// Puts what comes from `at` on into `page`, as much as one command takes, empty ranges left out;
+/// the number of ranges there. `at` moves behind them: ranges.size() is the end.
 [[nodiscard]] std::uint32_t encode_ranges(std::span<const block_range> ranges,
+                                          const command_limits& limits, range_place& at,
                                           std::span<std::byte> page) noexcept;
 
 /// Puts the sources of a copy into `page`, which has room for limits::max_copy_ranges.

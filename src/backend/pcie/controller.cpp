@@ -2,6 +2,7 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/nvme/features.hpp>
+#include <fulmar/nvme/namespace_ids.hpp>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,10 @@ namespace {
 
 constexpr std::uint32_t page_bytes = 4096;
 constexpr unsigned most_block_bits = 12;
+// Above, no command reaches it: 2^16 blocks of 4 KiB.
+constexpr unsigned most_limit_shift = 16;
+// As Linux: some older drives take offence at an Identify that they do not know.
+constexpr std::uint32_t first_with_limits = nvme::make_version(1, 2, 0);
 
 error gone() {
     return {errc::io_error, "the drive does not answer: its registers read as if it were gone"};
@@ -51,6 +56,9 @@ std::string_view to_string(controller_state state) noexcept {
         case controller_state::disabling: return "disabling";
         case controller_state::enabling: return "enabling";
         case controller_state::identifying: return "identifying";
+        case controller_state::asking_limits: return "asking for limits";
+        case controller_state::switching_cache: return "switching its write cache off";
+        case controller_state::checking_cache: return "checking its write cache";
         case controller_state::listing_namespaces: return "listing namespaces";
         case controller_state::identifying_namespace: return "identifying the namespace";
         case controller_state::counting_queues: return "counting queues";
@@ -109,6 +117,11 @@ void controller::enter(instant now) {
         case controller_state::disabling: return begin_disabling(now);
         case controller_state::enabling: return begin_enabling(now);
         case controller_state::identifying: return send_identify(nvme::cns::controller, 0, now);
+        case controller_state::asking_limits:
+            if (version_ < first_with_limits) return advance(controller_event::done, now);
+            return send_identify(nvme::cns::command_set_controller, 0, now);
+        case controller_state::switching_cache: return switch_cache(now);
+        case controller_state::checking_cache: return check_cache(now);
         case controller_state::listing_namespaces:
             return send_identify(nvme::cns::active_namespaces, 0, now);
         case controller_state::identifying_namespace: return identify_next_namespace(now);
@@ -148,6 +161,9 @@ bool controller::step(instant now) {
         case controller_state::enabling: wait_ready(true, now); break;
         case controller_state::shutting_down: wait_shutdown(now); break;
         case controller_state::identifying:
+        case controller_state::asking_limits:
+        case controller_state::switching_cache:
+        case controller_state::checking_cache:
         case controller_state::listing_namespaces:
         case controller_state::identifying_namespace:
         case controller_state::counting_queues:
@@ -160,8 +176,8 @@ bool controller::step(instant now) {
 // --- registers -----------------------------------------------------------------------------------
 
 result<void> controller::read_capabilities() {
-    const std::uint32_t version = registers_.read32(nvme::register_offset::vs);
-    if (version == 0 || version == nvme::register_all_ones) return tl::unexpected(gone());
+    version_ = registers_.read32(nvme::register_offset::vs);
+    if (version_ == 0 || version_ == nvme::register_all_ones) return tl::unexpected(gone());
     caps_ = nvme::capabilities::unpack(registers_.read64(nvme::register_offset::cap));
     if ((caps_.css & nvme::cap_css::nvm) == 0 && (caps_.css & nvme::cap_css::io_command_sets) == 0)
         return fail(errc::not_supported, "the drive does not speak the NVM command set");
@@ -203,8 +219,9 @@ void controller::begin_enabling(instant now) {
     registers_.write64(nvme::register_offset::acq, admin_->cq_address());
     nvme::controller_configuration cc{};
     cc.en = true;
-    cc.css = (caps_.css & nvme::cap_css::io_command_sets) != 0 ? nvme::cc_css::all_supported
-                                                               : nvme::cc_css::nvm;
+    // With more than one command set each namespace is asked which one it speaks.
+    description_.command_sets = (caps_.css & nvme::cap_css::io_command_sets) != 0;
+    cc.css = description_.command_sets ? nvme::cc_css::all_supported : nvme::cc_css::nvm;
     cc.iosqes = nvme::io_sq_entry_size_log2;
     cc.iocqes = nvme::io_cq_entry_size_log2;
     registers_.write32(nvme::register_offset::cc, cc.pack());
@@ -276,6 +293,8 @@ void controller::reap_answer(instant now) {
         const queue_pair::reaped answer = admin_->take_completion();
         admin_->release_entries(true);
         if (answer.owner == nullptr) continue;  // it fits no command: nothing was said
+        if (!nvme::is_success(answer.status) && may_refuse())
+            return advance(controller_event::done, now);
         if (!nvme::is_success(answer.status))
             return fail_with({errc::io_error,
                               fmt::format("the drive refuses: {}", nvme::describe(answer.status))},
@@ -287,12 +306,45 @@ void controller::reap_answer(instant now) {
     static_cast<void>(past_deadline(now, "answer"));
 }
 
+// Limits are told by newer drives only; one that does not know the question has none to tell.
+bool controller::may_refuse() const noexcept { return state_ == controller_state::asking_limits; }
+
+// Not saved: the drive is as it was for whoever has it next.
+void controller::switch_cache(instant now) {
+    if (!options_.write_through || !description_.volatile_write_cache)
+        return advance(controller_event::done, now);
+    nvme::sqe command{};
+    command.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::set_features);
+    nvme::encode_set_features(
+        command, {.fid = static_cast<std::uint8_t>(nvme::fid::volatile_write_cache), .cdw11 = 0});
+    send(command, false, now);
+}
+
+void controller::check_cache(instant now) {
+    if (!options_.write_through || !description_.volatile_write_cache)
+        return advance(controller_event::done, now);
+    nvme::sqe command{};
+    command.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::get_features);
+    nvme::encode_get_features(command,
+                              {.fid = static_cast<std::uint8_t>(nvme::fid::volatile_write_cache)});
+    send(command, false, now);
+}
+
 // The slot is free, and its page as it was until the next command.
 void controller::answered(const queue_pair::reaped& answer, instant now) {
     const std::span<const std::byte> page = admin_->page_of(answer.slot);
     result<void> read{};
     switch (state_) {
         case controller_state::identifying: read = read_controller(page); break;
+        case controller_state::asking_limits: read_limits(page); break;
+        case controller_state::switching_cache: break;
+        case controller_state::checking_cache:
+            if ((answer.dw0 & nvme::volatile_write_cache_enable) != 0)
+                read = fail(errc::not_supported, "the drive's write cache stays on", "/write_cache",
+                            "use the write cache: \"device\"");
+            else
+                description_.volatile_write_cache = false;
+            break;
         case controller_state::listing_namespaces: read = read_namespace_list(page); break;
         case controller_state::identifying_namespace: return namespace_answered(page, now);
         case controller_state::counting_queues: {
@@ -343,6 +395,18 @@ result<void> controller::read_controller(std::span<const std::byte> page) {
     return {};
 }
 
+void controller::read_limits(std::span<const std::byte> page) noexcept {
+    const auto told = parse_page<nvme::identify_nvm_controller>(page);
+    const auto bytes = [](std::uint8_t shift) noexcept {  // as MDTS
+        return shift == 0 || shift > most_limit_shift ? 0 : std::uint64_t{page_bytes} << shift;
+    };
+    description_.limits = {.verify_bytes = bytes(told.vsl),
+                           .write_zeroes_bytes = bytes(told.wzsl),
+                           .deallocate_ranges = told.dmrl,
+                           .deallocate_range_blocks = told.dmrsl.value(),
+                           .deallocate_blocks = told.dmsl.value()};
+}
+
 // What is not in the list is inactive; others of the drive may be used all the same.
 result<void> controller::read_namespace_list(std::span<const std::byte> page) {
     const auto list = parse_page<nvme::namespace_list>(page);
@@ -362,8 +426,12 @@ result<void> controller::read_namespace_list(std::span<const std::byte> page) {
 void controller::identify_next_namespace(instant now) {
     auto& all = description_.namespaces;
     while (next_namespace_ < all.size() && all[next_namespace_].unusable) ++next_namespace_;
-    if (next_namespace_ < all.size())
-        return send_identify(nvme::cns::namespace_data, all[next_namespace_].nsid, now);
+    if (next_namespace_ < all.size()) {
+        const bool knows_set = command_set_read_ || !description_.command_sets;
+        return send_identify(
+            knows_set ? nvme::cns::namespace_data : nvme::cns::namespace_descriptors,
+            all[next_namespace_].nsid, now);
+    }
     const auto usable =
         std::find_if(all.begin(), all.end(), [](const auto& one) { return !one.unusable; });
     if (usable == all.end()) return fail_with(*all.front().unusable, now);
@@ -371,13 +439,35 @@ void controller::identify_next_namespace(instant now) {
 }
 
 void controller::namespace_answered(std::span<const std::byte> page, instant now) {
-    namespace_description& one = description_.namespaces[next_namespace_++];
+    namespace_description& one = description_.namespaces[next_namespace_];
+    if (!command_set_read_ && description_.command_sets) {
+        command_set_read_ = true;
+        if (auto read = read_command_set(one.nsid, page); !read) {
+            one.unusable = std::move(read).error();
+            command_set_read_ = false;
+        }
+        return identify_next_namespace(now);
+    }
+    command_set_read_ = false;
+    ++next_namespace_;
     auto read = read_namespace(one.nsid, parse_page<nvme::identify_namespace>(page));
     if (read)
         one = std::move(*read);
     else
         one.unusable = std::move(read).error();
     identify_next_namespace(now);
+}
+
+result<void> read_command_set(std::uint32_t nsid, std::span<const std::byte> page) {
+    const nvme::csi set = nvme::read_namespace_ids(page).command_set.value_or(nvme::csi::nvm);
+    if (set == nvme::csi::nvm) return {};
+    return fail(errc::not_supported,
+                fmt::format("namespace {} of the drive: {} (CSI {}) is not supported", nsid,
+                            set == nvme::csi::zoned       ? "zoned namespace"
+                            : set == nvme::csi::key_value ? "key value namespace"
+                                                          : "its command set",
+                            static_cast<unsigned>(set)),
+                "/drive_nsid", "name a namespace of the NVM command set");
 }
 
 result<namespace_description> read_namespace(std::uint32_t nsid,
@@ -403,6 +493,11 @@ result<namespace_description> read_namespace(std::uint32_t nsid,
     out.eui64 = ns.eui64;
     out.optimal_io_blocks = ns.noiob.value();
     out.deallocated_reads_zero = (ns.dlfeat & 7u) == nvme::dlfeat::reads_zero;
+    if ((ns.nsfeat & nvme::nsfeat::optimal_io) != 0) {  // 0-based
+        out.write_granularity_blocks = ns.npwg.value() + 1u;
+        out.deallocate_granularity_blocks = ns.npdg.value() + 1u;
+        out.optimal_write_blocks = ns.nows.value() + 1u;
+    }
     if (ns.mssrl.value() != 0 && ns.mcl.value() != 0)
         out.copy = {.ranges = std::min<std::uint32_t>(ns.msrc + 1u, limits::max_copy_ranges),
                     .range_blocks = ns.mssrl.value(),

@@ -30,6 +30,9 @@ struct namespace_description {
     std::uint32_t block_bytes = 0;
     std::uint64_t block_count = 0;
     std::uint32_t optimal_io_blocks = 0;
+    std::uint32_t write_granularity_blocks = 0;
+    std::uint32_t deallocate_granularity_blocks = 0;
+    std::uint32_t optimal_write_blocks = 0;
     bool deallocated_reads_zero = false;
     copy_bounds copy{};               ///< as far as the drive knows Copy at all
     std::optional<error> unusable{};  ///< why; then only `nsid` means anything
@@ -38,6 +41,19 @@ struct namespace_description {
 /// Errors: not_found (it is inactive); not_supported (its format).
 [[nodiscard]] result<namespace_description> read_namespace(std::uint32_t nsid,
                                                            const nvme::identify_namespace& page);
+
+/// Errors: not_supported (a command set other than NVM). `page`: what CNS 03h gives.
+[[nodiscard]] result<void> read_command_set(std::uint32_t nsid, std::span<const std::byte> page);
+
+/// What one command may be made of (NVM Command Set 1.0, CNS 06h). 0: no limit.
+struct command_limits {
+    std::uint64_t verify_bytes = 0;
+    std::uint64_t write_zeroes_bytes = 0;
+    std::uint32_t deallocate_ranges = 0;
+    std::uint32_t deallocate_range_blocks = 0;
+    std::uint64_t deallocate_blocks = 0;
+    friend bool operator==(const command_limits&, const command_limits&) = default;
+};
 
 /// What the drive said of itself, checked.
 struct drive_description {
@@ -48,7 +64,9 @@ struct drive_description {
     std::uint32_t first_nsid = 0;                     ///< what 0 stood for
     std::uint32_t max_transfer_bytes = 0;             ///< of one command; a multiple of the page
     std::uint16_t oncs = 0;
-    bool volatile_write_cache = false;
+    command_limits limits{};
+    bool volatile_write_cache = false;  ///< there is one, and it is on
+    bool command_sets = false;          ///< a namespace may speak another one than NVM
     bool sgl = false;
     bool sgl_dword_aligned = false;
     std::uint32_t shutdown_ms = 0;
@@ -64,7 +82,8 @@ class controller {
         std::vector<std::uint32_t> wanted_nsids{0};  ///< 0: the first
         std::uint32_t io_queues = 1;
         std::uint32_t io_entries = 0;
-        std::uint32_t vectors = 0;  ///< interrupts that there are: 0 is the admin queue's
+        std::uint32_t vectors = 0;   ///< interrupts that there are: 0 is the admin queue's
+        bool write_through = false;  ///< a volatile write cache is switched off
     };
     static constexpr std::uint32_t admin_entries = 32;
     static constexpr duration admin_timeout = std::chrono::seconds(5);
@@ -105,12 +124,16 @@ class controller {
     void wait_ready(bool wanted, instant now);
     void wait_shutdown(instant now);
     void reap_answer(instant now);
+    [[nodiscard]] bool may_refuse() const noexcept;
+    void switch_cache(instant now);
+    void check_cache(instant now);
     void send(nvme::sqe command, bool with_page, instant now);
     void send_identify(nvme::cns what, std::uint32_t nsid, instant now);
     void send_next_queue(instant now);
     void answered(const queue_pair::reaped& answer, instant now);
     result<void> read_capabilities();
     result<void> read_controller(std::span<const std::byte> page);
+    void read_limits(std::span<const std::byte> page) noexcept;
     result<void> read_namespace_list(std::span<const std::byte> page);
     void identify_next_namespace(instant now);
     void namespace_answered(std::span<const std::byte> page, instant now);
@@ -127,6 +150,8 @@ class controller {
     std::size_t next_queue_ = 0;
     std::size_t next_namespace_ = 0;
     bool cq_created_ = false;
+    bool command_set_read_ = false;  // of the next namespace
+    std::uint32_t version_ = 0;
     drive_description description_;
     error why_{};
 };

@@ -13,6 +13,9 @@ enum class controller_state : std::uint8_t {
     disabling,           ///< CC.EN is 0, CSTS.RDY still 1
     enabling,            ///< CC.EN is 1, CSTS.RDY still 0
     identifying,         ///< the controller
+    asking_limits,       ///< of single commands, where the drive tells them
+    switching_cache,     ///< its volatile write cache goes off, where that is wanted
+    checking_cache,      ///< and is off
     listing_namespaces,  ///< which are there
     identifying_namespace,
     counting_queues,  ///< how many we may have
@@ -35,8 +38,14 @@ inline constexpr auto controller_edges = [] {
         controller_edge{S::disabling, E::failed, S::failed},
         controller_edge{S::enabling, E::done, S::identifying},
         controller_edge{S::enabling, E::failed, S::failed},
-        controller_edge{S::identifying, E::done, S::listing_namespaces},
+        controller_edge{S::identifying, E::done, S::asking_limits},
         controller_edge{S::identifying, E::failed, S::failed},
+        controller_edge{S::asking_limits, E::done, S::switching_cache},
+        controller_edge{S::asking_limits, E::failed, S::failed},
+        controller_edge{S::switching_cache, E::done, S::checking_cache},
+        controller_edge{S::switching_cache, E::failed, S::failed},
+        controller_edge{S::checking_cache, E::done, S::listing_namespaces},
+        controller_edge{S::checking_cache, E::failed, S::failed},
         controller_edge{S::listing_namespaces, E::done, S::identifying_namespace},
         controller_edge{S::listing_namespaces, E::failed, S::failed},
         controller_edge{S::identifying_namespace, E::done, S::counting_queues},

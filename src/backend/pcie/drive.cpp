@@ -93,6 +93,12 @@ bool wants_reset(loss_cause cause) noexcept {
            cause == loss_cause::timed_out || cause == loss_cause::hostile;
 }
 
+// A reset of the controller keeps what is in its write cache (NVMe Base 2.0, section 3.7.2), and
+// these end in no more than that. All others may come with a loss of power, which nobody tells.
+bool keeps_cache(loss_cause cause) noexcept {
+    return cause == loss_cause::timed_out || cause == loss_cause::hostile;
+}
+
 std::uint64_t us_between(instant from, instant to) noexcept {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
@@ -216,6 +222,7 @@ void drive::attach() noexcept {
 }
 
 void drive::arrived() noexcept {
+    if (state_ != drive_state::ready) note_power_loss();
     if (state_ == drive_state::absent || state_ == drive_state::releasing)
         tell(drive_occurrence::arrived, loss_cause::none,
              detached_ ? "it stays detached" : std::string_view());
@@ -323,8 +330,8 @@ void drive::all_linked() noexcept {
     faults_ = 0;
     health_read_ = now();
     admin_.open(session_->admin_queue(), session_->access().interrupt_fd(0), found);
-    static_cast<void>(admin_.read_smart());
-    static_cast<void>(admin_.read_errors());
+    admin_.read_smart();
+    admin_.read_errors();
     // A listener may do anything but leave.
     for (std::size_t i = 0; i < namespaces_.size() && state_ == drive_state::ready; ++i) {
         drive_namespace& ns = *namespaces_[i];
@@ -340,6 +347,7 @@ void drive::all_linked() noexcept {
 void drive::sign(loss_cause cause) noexcept { lose(cause, explain(cause)); }
 
 void drive::note_loss(loss_cause cause, std::string reason) noexcept {
+    if (!keeps_cache(cause)) note_power_loss();
     last_loss_ = cause;
     reason_ = std::move(reason);
     lost_at_ = now();
@@ -361,7 +369,13 @@ void drive::stop_listening() noexcept {
     environment_.control->unwatch(error_watch_);
 }
 
+// What it owes to a Flush it owes for good, unless it was told to shut down and did.
+void drive::note_power_loss() noexcept {
+    for (const auto& ns : namespaces_) ns->cache_gone = true;
+}
+
 void drive::lose(loss_cause cause, std::string reason) noexcept {
+    if (!keeps_cache(cause)) note_power_loss();
     if (!has_edge(drive_edges, state_, drive_event::lose)) {
         ++late_signs_;
         if (draining_ && cause != loss_cause::detached)
@@ -482,6 +496,8 @@ void drive::check_released() noexcept {
     if (quiet_ && !std::exchange(drained_, true))
         counters_.count_drain(us_between(lost_at_, now()));
     if (!released_ || session_->busy()) return;
+    if (session_->flushed())
+        for (const auto& ns : namespaces_) ns->view.ledger.settle();
     session_.reset();
     advance(drive_event::closed);
     tell(drive_occurrence::released, last_loss_, {});
@@ -536,24 +552,40 @@ void drive::watch_progress() noexcept {
     if (faults > most_faults) return sign(loss_cause::hostile);
     if (stuck) return sign(loss_cause::timed_out);
     abort_what_is_late();
-    if (now() - health_read_ >= health_interval && admin_.read_smart()) health_read_ = now();
+    if (now() - health_read_ >= health_interval) {
+        health_read_ = now();
+        admin_.read_smart();
+    }
     if (!stalled || session_->probing() || now() - last_probe_ < stall_limit) return;
     last_probe_ = now();
     if (auto begun = session_->begin_probe(); !begun)
         log::error("drive {}: {}", options_.name, begun.error().text());
 }
 
-// Asked for by the reactors, whose queues count from 1.
+// Asked for by the reactors, whose queues count from 1. From abort_sent on a command that ends
+// leaves its wish here.
 void drive::abort_what_is_late() noexcept {
     for (std::size_t i = 0; i < links_.size(); ++i)
         for (auto& wanted : links_[i]->place.progress.aborts) {
-            const std::uint32_t which = wanted.load(std::memory_order_acquire);
-            if (which == 0) continue;
-            if (!admin_.abort(static_cast<std::uint16_t>(i + 1),
-                              static_cast<std::uint16_t>(which & 0xffffu)))
-                return;
-            wanted.store(0, std::memory_order_release);
+            std::uint32_t which = wanted.load(std::memory_order_acquire);
+            if (which == 0 || (which & progress_counters::abort_sent) != 0) continue;
+            if (!wanted.compare_exchange_strong(which, which | progress_counters::abort_sent,
+                                                std::memory_order_acq_rel))
+                continue;
+            if (admin_.abort(static_cast<std::uint16_t>(i + 1),
+                             static_cast<std::uint16_t>(which & 0xffffu)))
+                continue;
+            return wanted.store(which, std::memory_order_release);  // no room: later
         }
+}
+
+void drive::on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept {
+    if (qid == 0 || qid > links_.size()) return;
+    const std::uint32_t sent =
+        progress_counters::abort_wanted | progress_counters::abort_sent | cid;
+    for (auto& wanted : links_[qid - 1u]->place.progress.aborts)
+        if (wanted.load(std::memory_order_relaxed) == sent)
+            return wanted.store(0, std::memory_order_release);
 }
 
 void drive::on_probed(drive_session&, pulse found) noexcept {

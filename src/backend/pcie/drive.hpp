@@ -27,6 +27,8 @@ class drive_listener {
   public:
     virtual void on_drive_lost(const std::string& reason) noexcept = 0;
     virtual void on_drive_ready() noexcept = 0;
+    /// False: it stays lost, until accept_loss().
+    virtual bool on_drive_back_without_data(const std::string& reason) noexcept = 0;
     virtual void on_drive_resized() noexcept = 0;
 
   protected:
@@ -41,8 +43,11 @@ struct drive_namespace {
     namespace_view view{};
     backend::geometry geometry{};  ///< all but the size, which is in the view
     device_identity identity{};
-    std::string reason{};     ///< why it is not there though the drive is
+    std::string reason{};  ///< why it is not there though the drive is
+    /// Since it served, the drive may have lost what was in its write cache.
+    bool cache_gone = false;
     bool known = false;       ///< `identity` is of a namespace that was here
+    bool taken = false;       ///< the drive has it, as far as was last asked
     bool told_ready = false;  ///< the listener believes that it is there
 };
 
@@ -57,7 +62,7 @@ class drive final : private admin_listener {
     static constexpr duration reset_window = std::chrono::seconds(60);
     static constexpr std::uint64_t most_faults = 8;  ///< completions that fit no command
     static constexpr duration health_interval = std::chrono::seconds(60);
-    static constexpr std::size_t most_namespaces = 32;
+    static constexpr std::size_t most_namespaces = limits::max_drive_namespaces;
 
     drive(const pcie_options& options, const pcie_environment& environment);
     drive(const drive&) = delete;
@@ -69,6 +74,8 @@ class drive final : private admin_listener {
     void leave(drive_namespace& which) noexcept;
     /// Asks the drive again what has become of it.
     void look_at(drive_namespace& which) noexcept;
+    /// An operator accepts that acknowledged writes are gone; true when it serves now.
+    bool accept_loss(drive_namespace& which) noexcept;
     [[nodiscard]] bool ready(const drive_namespace& which) const noexcept {
         return state_ == drive_state::ready && !which.view.lost.load(std::memory_order_relaxed);
     }
@@ -101,7 +108,9 @@ class drive final : private admin_listener {
     void on_smart(const nvme::smart_log& page) noexcept override;
     void on_errors(std::span<const nvme::error_log_entry> entries) noexcept override;
     void on_namespaces_changed() noexcept override;
-    void on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page) noexcept override;
+    void on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept override;
+    void on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page,
+                      const result<void>& set) noexcept override;
 
     /// Carries a queue to its reactor, or takes it away again, and comes home.
     struct link final : engine::message {
@@ -156,6 +165,8 @@ class drive final : private admin_listener {
     [[nodiscard]] result<void> take(drive_namespace& ns, const namespace_description& found);
     [[nodiscard]] result<void> take_all(const drive_description& found);
     void open(drive_namespace& ns) noexcept;
+    [[nodiscard]] bool may_open(drive_namespace& ns) noexcept;
+    void note_power_loss() noexcept;
     void withdraw(drive_namespace& ns, std::string reason) noexcept;
     void abort_what_is_late() noexcept;
     [[nodiscard]] bool may_reset() noexcept;

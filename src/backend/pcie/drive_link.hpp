@@ -3,6 +3,7 @@
 
 #include "controller.hpp"
 #include "dma_table.hpp"
+#include "write_ledger.hpp"
 
 #include <fulmar/backend/device.hpp>
 
@@ -56,6 +57,7 @@ struct namespace_view {
     std::atomic<bool> lost{true};
     std::atomic<std::uint64_t> block_count{0};
     health_board health;
+    write_ledger ledger;
     // Written while `lost` and no reactor has a queue, or there has been no user yet.
     std::uint32_t nsid = 0;
     std::uint32_t block_bytes = 0;
@@ -70,9 +72,11 @@ struct progress_counters {
     std::atomic<std::uint64_t> doorbells{0};
     /// A command outlived its Abort.
     std::atomic<bool> stuck{false};
-    /// Commands to be aborted, as abort_flag | cid: set by the reactor where there is 0, and reset
-    /// by whoever has asked the drive.
-    static constexpr std::uint32_t abort_flag = 1u << 16;
+    /// Commands to be aborted, as abort_wanted | cid: set by the reactor where there is 0. Whoever
+    /// asks the drive adds abort_sent first, and sets 0 when the Abort is answered. A command that
+    /// has ended takes its wish back: 0 where abort_sent is not there yet.
+    static constexpr std::uint32_t abort_wanted = 1u << 16;
+    static constexpr std::uint32_t abort_sent = 1u << 17;
     std::array<std::atomic<std::uint32_t>, 4> aborts{};
 };
 

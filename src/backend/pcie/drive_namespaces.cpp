@@ -50,9 +50,7 @@ void drive::leave(drive_namespace& which) noexcept {
 }
 
 void drive::look_at(drive_namespace& which) noexcept {
-    if (state_ != drive_state::ready) return;
-    if (!admin_.identify_namespace(nsid_of(which)))
-        which.reason = "the drive's admin queue is full; try again";
+    if (state_ == drive_state::ready) admin_.identify_namespace(nsid_of(which));
 }
 
 std::uint32_t drive::nsid_of(const drive_namespace& ns) const noexcept {
@@ -94,6 +92,7 @@ result<void> drive::recognise(const drive_namespace& ns, const namespace_descrip
 
 // All but letting operations in.
 result<void> drive::take(drive_namespace& ns, const namespace_description& found) {
+    ns.taken = false;
     if (found.unusable) return tl::unexpected(*found.unusable);
     for (const auto& other : namespaces_)
         if (other.get() != &ns && other->known && other->view.nsid == found.nsid)
@@ -122,8 +121,12 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
                        .compare = (about.oncs & nvme::oncs::compare) != 0,
                        .verify = (about.oncs & nvme::oncs::verify) != 0,
                        .copy = (about.oncs & nvme::oncs::copy) != 0 ? found.copy : copy_bounds{},
-                       .optimal_io_blocks = found.optimal_io_blocks};
+                       .optimal_io_blocks = found.optimal_io_blocks,
+                       .write_granularity_blocks = found.write_granularity_blocks,
+                       .deallocate_granularity_blocks = found.deallocate_granularity_blocks,
+                       .optimal_write_blocks = found.optimal_write_blocks};
     ns.known = true;
+    ns.taken = true;
     ns.reason.clear();
     return {};
 }
@@ -152,7 +155,35 @@ result<void> drive::take_all(const drive_description& found) {
     return tl::unexpected(*why);
 }
 
+// A drive that lost its cache has what was flushed, and may lack what was only acknowledged. A
+// Flush from now on would say that this is durable too.
+bool drive::may_open(drive_namespace& ns) noexcept {
+    if (ns.cache_gone && ns.view.ledger.owes()) {
+        const std::string reason =
+            "the drive was away, and acknowledged writes that no Flush had covered may have gone "
+            "with its write cache; reopening the device accepts that";
+        if (!ns.listener->on_drive_back_without_data(reason)) {
+            ns.reason = reason;
+            refuse(reason);
+            return false;
+        }
+    }
+    if (ns.cache_gone) ns.view.ledger.settle();
+    ns.cache_gone = false;
+    return true;
+}
+
+bool drive::accept_loss(drive_namespace& which) noexcept {
+    which.view.ledger.settle();
+    which.cache_gone = false;
+    if (state_ != drive_state::ready || which.told_ready || !which.taken) return which.told_ready;
+    which.reason.clear();
+    open(which);
+    return which.told_ready;
+}
+
 void drive::open(drive_namespace& ns) noexcept {
+    if (!may_open(ns)) return;
     ns.view.lost.store(false, std::memory_order_release);
     ns.told_ready = true;
     log::info("namespace {} of drive {} is ready: {} MiB", ns.view.nsid, options_.address.text(),
@@ -164,6 +195,7 @@ void drive::open(drive_namespace& ns) noexcept {
 void drive::withdraw(drive_namespace& ns, std::string reason) noexcept {
     ns.view.lost.store(true, std::memory_order_release);
     ns.reason = std::move(reason);
+    ns.taken = false;
     if (!std::exchange(ns.told_ready, false)) return;
     log::warn("drive {} at {}: {}", options_.name, options_.address.text(), ns.reason);
     ns.listener->on_drive_lost(ns.reason);
@@ -175,14 +207,17 @@ void drive::on_namespaces_changed() noexcept {
     for (const auto& ns : namespaces_) look_at(*ns);
 }
 
-void drive::on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page) noexcept {
+void drive::on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page,
+                         const result<void>& set) noexcept {
     for (std::size_t i = 0; i < namespaces_.size() && state_ == drive_state::ready; ++i) {
         drive_namespace& ns = *namespaces_[i];
         if (nsid_of(ns) != nsid) continue;
         const std::uint64_t before = ns.view.block_count.load(std::memory_order_relaxed);
-        auto taken = read_namespace(nsid, page).and_then([&](const namespace_description& found) {
-            return take(ns, found);
-        });
+        auto taken =
+            set ? read_namespace(nsid, page).and_then([&](const namespace_description& found) {
+                return take(ns, found);
+            })
+                : set;
         if (!taken)
             withdraw(ns, taken.error().text());
         else if (!ns.told_ready)
@@ -207,7 +242,7 @@ void drive::on_smart(const nvme::smart_log& page) noexcept {
     for (const auto& ns : namespaces_) ns->view.health.show(*health_);
     if ((page.critical_warning & ~before) != 0)
         log::warn("drive {} at {}: {}", options_.name, options_.address.text(), warning());
-    if (health_->error_log_entries != errors_before) static_cast<void>(admin_.read_errors());
+    if (health_->error_log_entries != errors_before) admin_.read_errors();
 }
 
 std::string drive::warning() const {

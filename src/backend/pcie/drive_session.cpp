@@ -129,7 +129,8 @@ result<void> drive_session::run_controller() {
     controller::options wanted{.wanted_nsids = wanted_,
                                .io_queues = static_cast<std::uint32_t>(environment_.data.size()),
                                .io_entries = io_entries,
-                               .vectors = 0};
+                               .vectors = 0,
+                               .write_through = options_.write_through};
     while (access_->interrupt_fd(wanted.vectors) >= 0) ++wanted.vectors;
     controller_ = std::make_unique<controller>(
         access_->registers(), queue_memory{memory_.data(), memory_address_}, wanted);
@@ -155,6 +156,7 @@ void drive_session::release(bool orderly) noexcept {
     if (orderly && controller_ && controller_->state() == controller_state::ready) {
         controller_->stop(now());
         while (controller_->step(now())) nap();
+        flushed_ = controller_->state() == controller_state::off;
     }
     if (!access_->silence()) access_->cut();
     main_.post_home(quiet_);

@@ -55,6 +55,8 @@ class drive_session {
     [[nodiscard]] queue_pair& admin_queue() noexcept { return controller_->admin(); }
     /// In the order of view().description.namespaces.
     [[nodiscard]] const std::vector<std::uint32_t>& wanted() const noexcept { return wanted_; }
+    /// The drive has shut down in order, and so emptied its write cache, after begin_release().
+    [[nodiscard]] bool flushed() const noexcept { return flushed_; }
     /// When begin_release()'s thread ran at last.
     [[nodiscard]] instant releasing_at() const noexcept { return releasing_at_; }
     /// When it asked the kernel to close the drive, and when the kernel had: it resets the function
@@ -110,6 +112,7 @@ class drive_session {
     std::vector<std::unique_ptr<queue_pair>> queues_;
     std::optional<error> failure_;
     bool removal_seen_ = false;
+    bool flushed_ = false;
     instant releasing_at_{};
     instant closing_at_{};
     instant closed_at_{};

@@ -15,18 +15,17 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
     pcie_device_impl(const pcie_options& options, pcie_roster* roster)
         : options_(options), roster_(roster) {}
     ~pcie_device_impl() override {
-        if (namespace_ == nullptr) return;
         if (roster_ != nullptr) roster_->leave(*this);
-        drive_->leave(*namespace_);
+        if (namespace_ != nullptr) drive_->leave(*namespace_);
     }
     pcie_device_impl(const pcie_device_impl&) = delete;
     pcie_device_impl& operator=(const pcie_device_impl&) = delete;
 
     /// Once; what fails leaves nothing behind.
     result<void> stand_on(pcie::drive& of) {
-        FULMAR_TRY(namespace_, of.join(options_.drive_nsid, *this));
-        drive_ = &of;
         if (roster_ != nullptr) roster_->join(*this);
+        FULMAR_TRY(namespace_, of.join(options_.drive_nsid, *this));  // the last that may throw
+        drive_ = &of;
         return {};
     }
     [[nodiscard]] pcie::drive& drive() const noexcept { return *drive_; }
@@ -40,18 +39,23 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
     device_state state() const noexcept override {
         return drive_->ready(*namespace_) ? device_state::ready : device_state::lost;
     }
+    bool has_unflushed_writes() const noexcept override { return namespace_->view.ledger.owes(); }
+    bool lost_data() const noexcept override {
+        return state() == device_state::lost && namespace_->cache_gone && has_unflushed_writes();
+    }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override {
         pcie::channel_place* const place = drive_->place_of(r);
         if (place == nullptr)
             return fail(errc::not_supported, "the drive has no queue for this reactor");
         return std::make_unique<pcie::channel>(*place, namespace_->view);
     }
-    result<void> resize(std::uint64_t new_block_count) override {
+    result<void> resize(std::uint64_t new_block_count, shrinking /*unused*/) override {
         if (new_block_count == 0) return {};
         return fail(errc::not_supported, "the size of a drive is its own");
     }
     result<void> reopen() override {
         if (state() == device_state::ready) return {};
+        if (lost_data() && drive_->accept_loss(*namespace_)) return {};
         if (drive_->status().detached)
             return fail(errc::conflict, "an operator detached the drive", {},
                         "fulmar drive attach takes it again");
@@ -85,6 +89,9 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
   private:
     void on_drive_lost(const std::string& reason) noexcept override {
         if (listener_ != nullptr) listener_->on_device_lost(*this, reason);
+    }
+    bool on_drive_back_without_data(const std::string& reason) noexcept override {
+        return listener_ == nullptr || listener_->on_device_back_without_data(*this, reason);
     }
     void on_drive_ready() noexcept override {
         if (listener_ != nullptr) listener_->on_device_returned(*this);
@@ -126,15 +133,21 @@ result<std::unique_ptr<pcie_device>> make_pcie_device(const pcie_options& option
     auto made = std::make_unique<pcie_device_impl>(options, environment.roster);
     pcie::drive* const shared = drive_at(environment.roster, options.address);
     if (shared == nullptr) {
-        // It deletes itself after its last device.
-        pcie::drive& fresh = *std::make_unique<pcie::drive>(options, environment).release();
-        FULMAR_CHECK(made->stand_on(fresh));  // the first never fails
+        auto unused = std::make_unique<pcie::drive>(options, environment);
+        FULMAR_CHECK(made->stand_on(*unused));   // the first never fails, but for memory
+        pcie::drive& fresh = *unused.release();  // it deletes itself after its last device
         if (options.detached)
             fresh.detach(false);
         else
             fresh.attach();
         return made;
     }
+    if (options.write_through != shared->options().write_through)
+        return fail(errc::conflict,
+                    fmt::format("another device uses the write cache of the drive at {} in another "
+                                "way",
+                                options.address.text()),
+                    "/write_cache", "say the same for all devices of a drive");
     const std::string& serial = shared->options().serial;
     if (!options.serial.empty() && !serial.empty() && options.serial != serial)
         return fail(errc::conflict,

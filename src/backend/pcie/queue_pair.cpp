@@ -123,7 +123,15 @@ void queue_pair::forget(std::uint32_t slot) noexcept {
     s.busy = false;
     ++s.generation;
     --at_drive_;
-    return_slot(slot);
+    s.owner = nullptr;
+    if (s.abort != abort_stage::asked) return_slot(slot);
+}
+
+void queue_pair::abort_over(std::uint32_t slot) noexcept {
+    slot_state& s = slots_[slot];
+    if (s.abort != abort_stage::asked) return;
+    s.abort = abort_stage::over;
+    if (!s.busy) return_slot(slot);
 }
 
 // A register write costs more than all the rest: a quarter of the queue is given back at once. The

@@ -27,7 +27,12 @@ enum class completion_fault : std::uint8_t {
 };
 
 /// How far ending a command early has come.
-enum class abort_stage : std::uint8_t { none, wanted, asked };
+enum class abort_stage : std::uint8_t {
+    none,
+    wanted,
+    asked,  ///< an Abort with its identifier may be on its way to the drive
+    over,   ///< and is no more
+};
 
 /// One queue's memory within the region that belongs to the drive.
 struct queue_memory {
@@ -105,7 +110,8 @@ class queue_pair {
         std::uint32_t dw0 = 0;
         nvme::status status{};
     };
-    /// Takes the next completion, and frees its slot. Only when has_completion().
+    /// Takes the next completion, and frees its slot, or keeps it until abort_over(). Only when
+    /// has_completion().
     [[nodiscard]] reaped take_completion() noexcept;
     /// Gives completion entries back to the drive: those of many at once, unless `all`.
     void release_entries(bool all) noexcept;
@@ -128,6 +134,10 @@ class queue_pair {
         if (slots_[slot].abort == abort_stage::none) slots_[slot].abort = abort_stage::wanted;
     }
     void abort_asked(std::uint32_t slot) noexcept { slots_[slot].abort = abort_stage::asked; }
+    /// Identifiers come again after some hundred uses of a slot. So one whose Abort may still reach
+    /// the drive is not used again before this.
+    void abort_over(std::uint32_t slot) noexcept;
+    [[nodiscard]] bool at_drive(std::uint32_t slot) const noexcept { return slots_[slot].busy; }
 
   private:
     struct slot_state {

@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 namespace fulmar::backend {
 
@@ -84,17 +86,55 @@ memory_limit read_memory_limit(const std::string& root) {
     return out;
 }
 
-result<void> check_memory(std::uint64_t bytes, const memory_limit& limit) {
-    if (bytes > limit.total_bytes)
+namespace {
+std::atomic<std::uint64_t> all_promised{0};
+
+std::string beside(std::uint64_t promised) {
+    return promised == 0 ? ""
+                         : fmt::format(", of which {} MiB are promised already", promised >> 20);
+}
+}  // namespace
+
+std::uint64_t promised_memory() noexcept { return all_promised.load(std::memory_order_relaxed); }
+
+result<void> check_memory(std::uint64_t bytes, const memory_limit& limit, std::uint64_t promised) {
+    const std::uint64_t most = limit.total_bytes == UINT64_MAX
+                                   ? UINT64_MAX
+                                   : limit.total_bytes - kept_from_ram_devices(limit.total_bytes);
+    if (promised > most || bytes > most - promised)
         return fail(errc::no_memory,
-                    fmt::format("{} has {} MiB of memory, and the device would need {} MiB",
-                                limit.of, limit.total_bytes >> 20, bytes >> 20),
-                    "/size", "choose a smaller size, or a device of type \"file\"");
+                    fmt::format("{} has {} MiB of memory for RAM devices{}, and this one would "
+                                "need {} MiB",
+                                limit.of, most >> 20, beside(promised), bytes >> 20),
+                    "/size",
+                    "choose a smaller size, delete another RAM device, or use one of type "
+                    "\"file\"");
     if (bytes > limit.available_bytes)
         log::warn(
             "a RAM device of {} MiB is more than the {} MiB that are available now: the "
             "kernel may end the daemon when hosts fill it",
             bytes >> 20, limit.available_bytes >> 20);
+    return {};
+}
+
+memory_promise::memory_promise(std::uint64_t bytes) noexcept : bytes_(bytes) {
+    all_promised.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+memory_promise::memory_promise(memory_promise&& other) noexcept
+    : bytes_(std::exchange(other.bytes_, 0)) {}
+
+memory_promise::~memory_promise() { all_promised.fetch_sub(bytes_, std::memory_order_relaxed); }
+
+result<memory_promise> memory_promise::make(std::uint64_t bytes, const memory_limit& limit) {
+    FULMAR_CHECK(check_memory(bytes, limit, promised_memory()));
+    return memory_promise(bytes);
+}
+
+result<void> memory_promise::change(std::uint64_t bytes, const memory_limit& limit) {
+    if (bytes > bytes_) FULMAR_CHECK(check_memory(bytes, limit, promised_memory() - bytes_));
+    all_promised.fetch_add(bytes - bytes_, std::memory_order_relaxed);  // wraps when it shrinks
+    bytes_ = bytes;
     return {};
 }
 

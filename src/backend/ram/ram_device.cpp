@@ -22,8 +22,12 @@ constexpr std::uint64_t streamed_bytes = 64 * 1024;
 
 class ram_device final : public device {
   public:
-    ram_device(ram_store store, std::uint64_t blocks, std::uint32_t block_bytes)
-        : store_(std::move(store)), blocks_(blocks), block_bytes_(block_bytes) {
+    ram_device(ram_store store, memory_promise promise, std::uint64_t blocks,
+               std::uint32_t block_bytes)
+        : store_(std::move(store)),
+          promise_(std::move(promise)),
+          blocks_(blocks),
+          block_bytes_(block_bytes) {
         identity_.model = "Fulmar RAM";
     }
     const char* type() const noexcept override { return "ram"; }
@@ -36,12 +40,13 @@ class ram_device final : public device {
     }
     const device_identity& identity() const noexcept override { return identity_; }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override;
-    result<void> resize(std::uint64_t new_block_count) override;
+    result<void> resize(std::uint64_t new_block_count, shrinking smaller) override;
     void set_listener(device_listener* listener) noexcept override { listener_ = listener; }
 
   private:
     friend class ram_channel;
     ram_store store_;
+    memory_promise promise_;
     std::atomic<std::uint64_t> blocks_;
     std::atomic<std::uint32_t> channels_{0};
     std::uint32_t block_bytes_;
@@ -179,20 +184,26 @@ result<std::unique_ptr<io_channel>> ram_device::open_channel(engine::reactor&) {
     return std::make_unique<ram_channel>(*this);
 }
 
-result<void> ram_device::resize(std::uint64_t new_block_count) {
+result<void> ram_device::resize(std::uint64_t new_block_count, shrinking smaller) {
     const std::uint64_t old = blocks_.load(std::memory_order_relaxed);
     if (new_block_count == 0 || new_block_count == old) return {};
     const unsigned shift = shift_of(block_bytes_);
     if (new_block_count > UINT64_MAX >> shift)
         return fail(errc::invalid_argument, "that many blocks cannot be", "/size",
                     "choose a smaller size");
+    FULMAR_CHECK(check_shrinking(old, new_block_count, block_bytes_, smaller));
     if (new_block_count > old) {
-        FULMAR_CHECK(check_memory(new_block_count << shift, read_memory_limit()));
-        FULMAR_CHECK(store_.grow(old << shift, new_block_count << shift));
+        const memory_limit limit = read_memory_limit();
+        FULMAR_CHECK(promise_.change(new_block_count << shift, limit));
+        if (auto grown = store_.grow(old << shift, new_block_count << shift); !grown) {
+            (void)promise_.change(old << shift, limit);
+            return grown;
+        }
         blocks_.store(new_block_count, std::memory_order_release);
     } else {
         blocks_.store(new_block_count, std::memory_order_release);
         store_.shrink(old << shift, new_block_count << shift);
+        (void)promise_.change(new_block_count << shift, {});  // less is always possible
     }
     if (listener_ != nullptr) listener_->on_device_resized(*this);
     return {};
@@ -202,9 +213,11 @@ result<void> ram_device::resize(std::uint64_t new_block_count) {
 
 result<std::unique_ptr<device>> make_ram_device(const ram_options& options) {
     FULMAR_TRY(const std::uint64_t blocks, blocks_in(options.size_bytes, options.block_bytes));
-    FULMAR_CHECK(check_memory(options.size_bytes, read_memory_limit()));
+    FULMAR_TRY(memory_promise promise,
+               memory_promise::make(options.size_bytes, read_memory_limit()));
     FULMAR_TRY(ram_store store, ram_store::create(options.size_bytes));
-    return std::make_unique<ram_device>(std::move(store), blocks, options.block_bytes);
+    return std::make_unique<ram_device>(std::move(store), std::move(promise), blocks,
+                                        options.block_bytes);
 }
 
 }  // namespace fulmar::backend

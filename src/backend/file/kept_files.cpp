@@ -1,0 +1,130 @@
+// Which paths no device may be on. Looks at names, opens nothing. What is kept is entered before
+// the first device is made, and only read from then on.
+#include <fulmar/backend/kept_files.hpp>
+
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fulmar::backend {
+
+namespace {
+
+struct kept_file {
+    std::string path;  // with every link followed; empty: only the number is known
+    std::string what;
+    bool and_beside = false;
+    dev_t device = 0;  // of one that is known by its descriptor
+    ino_t inode = 0;
+};
+
+std::vector<kept_file>& all_kept() {
+    static std::vector<kept_file> all;
+    return all;
+}
+
+/// Links followed as far as there is something.
+std::string whole_path(const std::string& path) {
+    std::error_code failure;
+    const auto out =
+        std::filesystem::weakly_canonical(std::filesystem::absolute(path, failure), failure);
+    return failure ? path : out.string();
+}
+
+std::optional<struct stat> look(const std::string& path) {
+    struct stat found {};
+    if (path.empty() || ::stat(path.c_str(), &found) != 0) return std::nullopt;
+    return found;
+}
+
+bool is_same(const struct stat& a, dev_t device, ino_t inode) noexcept {
+    return a.st_dev == device && a.st_ino == inode;
+}
+
+bool names(const kept_file& k, const std::string& path, const std::optional<struct stat>& found) {
+    if (!k.path.empty() && path == k.path) return true;
+    if (k.and_beside && path.starts_with(k.path + ".")) return true;
+    if (!found) return false;
+    if (k.inode != 0 && is_same(*found, k.device, k.inode)) return true;
+    const auto now = look(k.path);  // another name for it: a hard link
+    if (now && is_same(*found, now->st_dev, now->st_ino)) return true;
+    const auto journal = k.and_beside ? look(k.path + ".journal") : std::nullopt;
+    return journal && is_same(*found, journal->st_dev, journal->st_ino);
+}
+
+constexpr auto no_storage = std::to_array<std::pair<unsigned long, std::string_view>>({
+    {PROC_SUPER_MAGIC, "proc"},
+    {SYSFS_MAGIC, "sysfs"},
+    {DEBUGFS_MAGIC, "debugfs"},
+    {TRACEFS_MAGIC, "tracefs"},
+    {SECURITYFS_MAGIC, "securityfs"},
+    {SELINUX_MAGIC, "selinuxfs"},
+    {SMACK_MAGIC, "smackfs"},
+    {CGROUP_SUPER_MAGIC, "cgroup"},
+    {CGROUP2_SUPER_MAGIC, "cgroup2"},
+    {BPF_FS_MAGIC, "bpf"},
+    {PSTOREFS_MAGIC, "pstore"},
+    {EFIVARFS_MAGIC, "efivarfs"},
+    {DEVPTS_SUPER_MAGIC, "devpts"},
+    {BINFMTFS_MAGIC, "binfmt_misc"},
+    {NSFS_MAGIC, "nsfs"},
+    {HUGETLBFS_MAGIC, "hugetlbfs"},
+    {0x62656570, "configfs"},
+    {0x19800202, "mqueue"},
+});
+
+std::string_view no_storage_at(const std::string& path) {
+    struct statfs system {};
+    if (::statfs(path.c_str(), &system) != 0) return {};
+    const auto type = static_cast<unsigned long>(system.f_type);
+    for (const auto& [magic, name] : no_storage)
+        if (magic == type) return name;
+    const bool memory = type == TMPFS_MAGIC || type == RAMFS_MAGIC;
+    return memory && path.starts_with("/dev/") ? "memory below /dev" : std::string_view();
+}
+
+}  // namespace
+
+void keep_from_devices(const std::string& path, const std::string& what, bool and_beside) {
+    if (!path.empty())
+        all_kept().push_back({.path = whole_path(path), .what = what, .and_beside = and_beside});
+}
+
+void keep_from_devices(int fd, const std::string& what) {
+    struct stat found {};
+    if (::fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) return;
+    all_kept().push_back({.path = {},
+                          .what = what,
+                          .and_beside = false,
+                          .device = found.st_dev,
+                          .inode = found.st_ino});
+}
+
+result<void> may_back_a_device(const std::string& path) {
+    const std::string whole = whole_path(path);
+    const auto found = look(whole);
+    for (const kept_file& k : all_kept())
+        if (names(k, whole, found))
+            return fail(errc::conflict,
+                        fmt::format("{} is {} of this daemon, or is kept for it", path, k.what),
+                        "/path", "hosts would overwrite it: name another file");
+    if (found && !S_ISREG(found->st_mode)) return {};  // a block device; others are refused later
+    const std::string folder = std::filesystem::path(whole).parent_path().string();
+    const std::string_view kind = no_storage_at(found ? whole : folder);
+    if (!kind.empty())
+        return fail(errc::invalid_argument,
+                    fmt::format("{} is on a file system that is no storage ({})", path, kind),
+                    "/path", "name a file on a disk, or use a device of type \"ram\"");
+    return {};
+}
+
+}  // namespace fulmar::backend
