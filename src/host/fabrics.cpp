@@ -58,9 +58,9 @@ explanation explain_parameter(const connect_parameters& p, const nvme::invalid_p
         return {"there is no such subsystem at this address",
                 "`fulmar discover` lists those that this host may use here"};
     if (which == parameter::hostnqn)
-        return {p.qid == 0 ? fmt::format("{} is not an NQN that a host may have", p.hostnqn)
+        return {p.qid == 0 ? fmt::format("{} is no name that a host may have", p.hostnqn)
                            : "its controller belongs to another host NQN",
-                "nqn.YYYY-MM.reverse.domain:name, or leave it out"};
+                "1 to 223 bytes of UTF-8 without control characters; or leave it out"};
     if (which == parameter::hostid)
         return {p.qid == 0 ? "the host identifier is all zeroes"
                            : "its controller belongs to another host identifier",

@@ -78,17 +78,20 @@ nqn_check check_characters(std::string_view text) noexcept {
 nqn_check validate_nqn(std::string_view nqn) noexcept {
     if (nqn.empty()) return nqn_check::empty;
     if (nqn.size() > nqn_bytes_max) return nqn_check::too_long;
-    if (const nqn_check result = check_characters(nqn); result != nqn_check::ok) return result;
-    if (!nqn.starts_with("nqn.")) return nqn_check::bad_prefix;
+    return check_characters(nqn);
+}
+
+nqn_form form_of_nqn(std::string_view nqn) noexcept {
+    if (!nqn.starts_with("nqn.")) return nqn_form::no_prefix;
     if (nqn.starts_with(uuid_nqn_prefix)) {
         nqn.remove_prefix(uuid_nqn_prefix.size());
-        return parse_uuid(nqn) ? nqn_check::ok : nqn_check::bad_uuid;
+        return parse_uuid(nqn) ? nqn_form::qualified : nqn_form::bad_uuid;
     }
     nqn.remove_prefix(4);
-    if (!is_date(nqn)) return nqn_check::bad_date;
+    if (!is_date(nqn)) return nqn_form::bad_date;
     nqn.remove_prefix(8);
-    if (!is_domain(nqn.substr(0, nqn.find(':')))) return nqn_check::bad_domain;
-    return nqn_check::ok;
+    if (!is_domain(nqn.substr(0, nqn.find(':')))) return nqn_form::bad_domain;
+    return nqn_form::qualified;
 }
 
 std::string_view describe(nqn_check result) noexcept {
@@ -96,12 +99,19 @@ std::string_view describe(nqn_check result) noexcept {
         case nqn_check::ok: return "ok";
         case nqn_check::empty: return "is empty";
         case nqn_check::too_long: return "is longer than 223 bytes";
-        case nqn_check::bad_prefix: return "does not start with \"nqn.\"";
-        case nqn_check::bad_date: return "has no \"yyyy-mm.\" date behind \"nqn.\"";
-        case nqn_check::bad_domain: return "has no reverse domain name behind its date";
-        case nqn_check::bad_uuid: return "has the UUID form but no well-formed UUID";
         case nqn_check::bad_character: return "contains a control character";
         case nqn_check::bad_utf8: return "is not valid UTF-8";
+    }
+    return "unknown";
+}
+
+std::string_view describe(nqn_form form) noexcept {
+    switch (form) {
+        case nqn_form::qualified: return "is qualified";
+        case nqn_form::no_prefix: return "does not start with \"nqn.\"";
+        case nqn_form::bad_date: return "has no \"yyyy-mm.\" date behind \"nqn.\"";
+        case nqn_form::bad_domain: return "has no reverse domain name behind its date";
+        case nqn_form::bad_uuid: return "has the UUID form but no well-formed UUID";
     }
     return "unknown";
 }

@@ -93,6 +93,7 @@ constexpr std::array names{
                  "command size limit exceeded or restart discovery"},
     named_status{sc::connect_invalid_host, "connect invalid host"},
     named_status{sc::disconnect_invalid_queue_type, "disconnect invalid queue type"},
+    named_status{sc::overlapping_io_range, "overlapping I/O range"},
     named_status{sc::discover_restart, "discover restart"},
     named_status{sc::authentication_required, "authentication required"},
     named_status{sc::zone_invalid_operation, "invalid zone operation request"},

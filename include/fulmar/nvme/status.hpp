@@ -199,6 +199,7 @@ inline constexpr status conflicting_attributes = specific(0x80);
 inline constexpr status invalid_protection_information = specific(0x81);
 inline constexpr status write_to_read_only_range = specific(0x82);
 inline constexpr status command_size_limit_exceeded = specific(0x83);
+inline constexpr status overlapping_io_range = specific(0x87);
 
 // Command specific status of the fabrics commands (SCT 1; the same numbers mean other things
 // to an I/O command).
