@@ -1,7 +1,8 @@
 // Abort: the command to end may sit on another reactor, so the question travels there and back.
 // What waits is ended; what is at a backend is nudged and answered in its own time (NVMe Base 2.0,
 // section 5.1).
-#include "io_steps.hpp"
+#include "command/buffer.hpp"
+#include "command/io.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -70,8 +71,9 @@ void qpair::abort(abort_op& op) noexcept {
                     return r.owner->finish(r, sc::aborted_by_request.no_retry());
                 case request_state::awaiting_buffer:
                     wanted.aborted = true;
-                    io_steps::cancel_wait(r);
-                    if (r.entered) return io_steps::complete(r, sc::aborted_by_request.no_retry());
+                    command::buffer::cancel_wait(r);
+                    if (r.entered)
+                        return command::io::complete(r, sc::aborted_by_request.no_retry());
                     return r.owner->finish(r, sc::aborted_by_request.no_retry());
                 case request_state::executing:
                     if (r.task != nullptr)

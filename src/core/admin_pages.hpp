@@ -107,7 +107,7 @@ struct command_row {
     std::uint32_t effects;
 };
 
-/// What controller::execute_admin() and io_steps carry out: log page 05h.
+/// What controller::execute_admin() and command::io carry out: log page 05h.
 inline constexpr auto admin_commands = [] {
     using enum nvme::admin_opcode;
     constexpr auto row = [](nvme::admin_opcode opcode) {

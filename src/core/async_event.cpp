@@ -101,7 +101,7 @@ void controller::drop_async_events(nvme::status with) noexcept {
     for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
 }
 
-// Room for every namespace was reserved. More changes than the page can hold become "many".
+// Room for a full page was reserved. More changes than it can hold become "many".
 void controller::namespace_changed(std::uint32_t number) noexcept {
     if (description().find(nsid(number)) == nullptr) error_recovery_.erase(number);
     const auto at =

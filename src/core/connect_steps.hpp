@@ -6,6 +6,8 @@
 
 namespace fulmar::core {
 
+struct subsystem_group;
+
 struct connect_steps {
     // On the qpair's reactor.
     static void start(request& r) noexcept;
@@ -28,12 +30,15 @@ struct connect_steps {
     static void detach_at_home(engine::message& m) noexcept;
 
   private:
-    static nvme::status check(connect_op& op, request& r) noexcept;
+    static nvme::status check(connect_op& op) noexcept;
     static void wait(connect_op& op, duration most) noexcept;
     static bool wait_behind(connect_op& op, queue_slot& old) noexcept;
-    static void refuse(connect_op& op, nvme::status status, std::uint32_t dw0 = 0) noexcept;
+    static void count_refusal(connect_op& op, connect_refusal why) noexcept;
+    static void refuse(connect_op& op) noexcept;  ///< with what it has been given
+    static void refuse(connect_op& op, connect_refusal why, nvme::status status,
+                       std::uint32_t dw0 = 0) noexcept;
     static void accept(connect_op& op) noexcept;
-    static bool adopt_size(connect_op& op) noexcept;
+    static bool adopt(connect_op& op, const subsystem_group& sub) noexcept;
 };
 
 }  // namespace fulmar::core

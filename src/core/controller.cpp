@@ -10,6 +10,7 @@
 #include <fulmar/core/target.hpp>
 
 #include <new>
+#include <tuple>
 
 namespace fulmar::core {
 
@@ -112,9 +113,10 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       last_seen_(home.reactor().now()),
       keep_alive_ms_(who_.keep_alive_ms),
       announce_(*this),
+      give_way_(*this),
       release_(*this),
       created_(home.reactor().now()) {
-    changed_namespaces_.reserve(limits::max_namespaces);
+    changed_namespaces_.reserve(std::tuple_size_v<decltype(nvme::changed_namespace_log::nsid)>);
     for (abort_op& op : aborts_) op.owner = this;
     touch_keep_alive();
 }
@@ -134,22 +136,32 @@ void controller::advance(controller_event on) noexcept {
 const subsystem_description& controller::description() const noexcept { return *subsystem_->view; }
 bool controller::is_discovery() const noexcept { return subsystem_->view->discovery; }
 
-nvme::status controller::may_join(const connect_op& op, std::uint32_t& dw0) const noexcept {
+void controller::may_join(connect_op& op) const noexcept {
     namespace parameter = nvme::connect_parameter;
-    const auto refuse = [&dw0](const nvme::invalid_parameter& which) {
-        dw0 = which.pack();
-        return sc::connect_invalid_parameters.no_retry();
-    };
     const std::uint16_t qid = op.command.qid.value();
-    if (op.host_nqn() != who_.host_nqn) return refuse(parameter::hostnqn);
-    if (op.data.hostid != who_.host_id) return refuse(parameter::hostid);
-    if (state_ != controller_state::enabled) return sc::command_sequence_error.no_retry();
+    // Another host's controller can have the number that this host's had before the subsystem was
+    // created again.
+    if (op.host_nqn() != who_.host_nqn)
+        return op.refuse_for_now(connect_refusal::unknown_controller, parameter::hostnqn);
+    if (op.data->hostid != who_.host_id)
+        return op.refuse_for_now(connect_refusal::unknown_controller, parameter::hostid);
+    if (state_ == controller_state::disconnecting || state_ == controller_state::gone)
+        return op.refuse_for_now(connect_refusal::unknown_controller, parameter::cntlid);
     const std::uint16_t granted =
         queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
-    if (qid == 0 || qid > granted) return refuse(parameter::qid);
-    // Not an invalid parameter: the specification calls a queue that exists out of sequence.
-    if (slots_.contains(qid)) return sc::command_sequence_error.no_retry();
-    return sc::success;
+    op.why = connect_refusal::out_of_sequence;
+    op.status = sc::success;
+    op.dw0 = 0;
+    if (state_ != controller_state::enabled) {
+        op.status = sc::command_sequence_error.no_retry();
+    } else if (qid == 0 || qid > granted) {
+        op.why = connect_refusal::wrong_parameter;
+        op.status = sc::connect_invalid_parameters.no_retry();
+        op.dw0 = parameter::qid.pack();
+    } else if (slots_.contains(qid)) {
+        // Not an invalid parameter: the specification calls a queue that exists out of sequence.
+        op.status = sc::command_sequence_error.no_retry();
+    }
 }
 
 void controller::disconnect(close_reason why) noexcept {
@@ -170,6 +182,16 @@ void controller::check_gone() noexcept {
     advance(controller_event::queues_gone);
     home_.target().control_reactor().post(release_);
 }
+
+controller::give_way_message::give_way_message(controller& c) noexcept
+    : message([](engine::message& m) noexcept {
+          controller& gone = *static_cast<give_way_message&>(m).owner;
+          gone.home_.count(&group_counters::gave_way);
+          gone.disconnect(close_reason::gave_way);
+      }),
+      owner(&c) {}
+
+void controller::give_way() noexcept { home_.reactor().post(give_way_); }
 
 controller::release_message::release_message(controller& c) noexcept
     : message([](engine::message& m) noexcept {
@@ -214,11 +236,11 @@ std::chrono::milliseconds controller::allowed_silence() const noexcept {
 }
 
 void controller::touch_keep_alive() noexcept {
-    last_seen_ = home_.reactor().now();
+    last_seen_.store(home_.reactor().now(), std::memory_order_relaxed);
     const auto allowed = allowed_silence();
     if (allowed.count() == 0) return home_.reactor().timers().cancel(keep_alive_);
     if (!keep_alive_.armed() && state_ != controller_state::disconnecting)
-        home_.reactor().timers().arm(keep_alive_, last_seen_ + allowed);
+        home_.reactor().timers().arm(keep_alive_, last_seen() + allowed);
 }
 
 // The timer is not moved with every sign of life: it looks, when it fires, how long ago the last
@@ -230,7 +252,7 @@ void controller::on_keep_alive_due(engine::timer& t) noexcept {
     if (allowed.count() == 0) return;
     // A home that did not run itself cannot tell whether the host was silent: it grants one more
     // period.
-    instant since = c.last_seen_;
+    instant since = c.last_seen();
     const engine::reactor::stall& stall = reactor.last_stall();
     if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
     if (since + allowed > reactor.now()) return reactor.timers().arm(t, since + allowed);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace fulmar::core {
 
@@ -15,22 +16,62 @@ error held_back(std::string_view name, std::string_view where) {
             std::string(where), "wait until they end, or reset the device"};
 }
 
+constexpr std::string_view full_text =
+    "its storage has no room for what hosts write, and they are told so; make room where it is (of "
+    "a thin pool: extend it)";
+
 error in_use(const device_registry::entry& e, std::string_view where, std::string_view remedy) {
     return {errc::conflict,
             fmt::format("device {} backs namespace {} of {}", e.spec.name, e.user_nsid,
                         e.user->spec().nqn),
             std::string(where), std::string(remedy)};
 }
+// Who is concerned, for a line of the log.
+std::string concerned(const device_registry::entry& e) {
+    if (e.user == nullptr) return {};
+    return fmt::format("; it backs namespace {} of {}", e.user_nsid, e.user->spec().nqn);
+}
 }  // namespace
 
-result<void> device_registry::create(const device_spec& spec) {
+result<void> device_registry::has_room_for(const device_spec& spec) const {
     if (devices_.size() >= limits::max_devices)
         return fail(errc::limit_reached,
                     fmt::format("there are {} devices already", limits::max_devices));
     if (devices_.contains(spec.name))
         return fail(errc::already_exists, fmt::format("a device named {} exists", spec.name),
                     "/name", "choose another name, or delete the other device first");
-    FULMAR_TRY(auto opened, factory_(spec));
+    return {};
+}
+
+result<void> device_registry::create(const device_spec& spec, backend::opening why) {
+    FULMAR_CHECK(has_room_for(spec));
+    FULMAR_TRY(auto made, factory_(spec));
+    return adopt(spec, std::move(made), why);
+}
+
+void device_registry::create_all(const std::vector<device_spec>& specs,
+                                 const outcome_listener& tell) {
+    std::vector<result<std::unique_ptr<backend::device>>> made;
+    made.reserve(specs.size());
+    for (const device_spec& spec : specs) {
+        made.push_back(factory_(spec));
+        if (made.back()) (*made.back())->prepare();
+    }
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        result<void> outcome =
+            made[i] ? adopt(specs[i], std::move(*made[i]), backend::opening::configured)
+                    : tl::unexpected(made[i].error());
+        if (!outcome)
+            outcome.error().message =
+                fmt::format("device {}: {}", specs[i].name, outcome.error().message);
+        tell(specs[i], outcome);
+    }
+}
+
+result<void> device_registry::adopt(const device_spec& spec,
+                                    std::unique_ptr<backend::device> opened, backend::opening why) {
+    FULMAR_CHECK(has_room_for(spec));
+    FULMAR_CHECK(opened->open(why));
     const std::string& claim = opened->identity().claim;
     if (!claim.empty())
         for (const auto& [name, other] : devices_)
@@ -44,6 +85,13 @@ result<void> device_registry::create(const device_spec& spec) {
     auto made = std::make_unique<entry>();
     made->spec = spec;
     made->device = std::move(opened);
+    if (made->spec.block_bytes == 0) made->spec.block_bytes = made->device->geometry().block_bytes;
+    made->lost_reason = made->device->trouble();
+    if (made->device->state() == backend::device_state::ready) made->spec.create = false;
+    if (!made->lost_reason.empty())
+        log::error("device {} is {}: {}", spec.name, made->device->condition(), made->lost_reason);
+    if (const std::string note = made->device->note(); !note.empty() && spec.type == "file")
+        log::warn("device {}: {}", spec.name, note);
     devices_.emplace(spec.name, std::move(made));
     order_.push_back(spec.name);
     return {};
@@ -105,7 +153,13 @@ void device_registry::let_go(const backend::device& which) noexcept {
 void device_registry::refresh(entry& e) noexcept {
     const backend::geometry now = e.device->geometry();
     if (e.spec.size_bytes != 0) e.spec.size_bytes = now.block_count * now.block_bytes;
-    if (e.device->state() == backend::device_state::ready) e.lost_reason.clear();
+    if (e.device->state() != backend::device_state::ready) return;
+    e.lost_reason.clear();
+    if (std::exchange(e.spec.create, false) && created_) created_(e.spec.name);
+}
+
+resize_device device_registry::resized(const entry& e) {
+    return {.name = e.spec.name, .size_bytes = e.spec.size_bytes, .allow_shrink = false};
 }
 
 device_registry::entry* device_registry::find(std::string_view name) noexcept {
@@ -127,7 +181,7 @@ device_status device_registry::status(const entry& e) const {
         s.spec.block_bytes = now.block_bytes;
         s.spec.size_bytes = now.block_count * now.block_bytes;
     }
-    s.state = e.device->state() == backend::device_state::ready ? "ready" : "lost";
+    s.state = e.device->condition();
     s.reason = e.lost_reason;
     if (e.user != nullptr) s.used_by = fmt::format("{}/{}", e.user->spec().nqn, e.user_nsid);
     s.block_count = e.device->geometry().block_count;
@@ -136,6 +190,19 @@ device_status device_registry::status(const entry& e) const {
     s.note = e.device->note();
     if (e.claim.holders != 0) s.note = "it still has operations of a namespace that is gone";
     return s;
+}
+
+std::vector<target_status::trouble> device_registry::troubles() const {
+    std::vector<target_status::trouble> list;
+    for (const std::string& name : order_) {
+        const entry& e = *devices_.at(name);
+        const bool ready = e.device->state() == backend::device_state::ready;
+        if (ready && e.device->full()) list.push_back({name, "full", std::string(full_text)});
+        if (ready || e.spec.detached) continue;
+        const std::string why = e.lost_reason.empty() ? e.device->note() : e.lost_reason;
+        list.push_back({name, std::string(e.device->condition()), why});
+    }
+    return list;
 }
 
 std::vector<device_status> device_registry::all() const {
@@ -148,8 +215,19 @@ void device_registry::on_device_lost(backend::device& which, const std::string& 
     for (const auto& [name, e] : devices_) {
         if (e->device.get() != &which) continue;
         e->lost_reason = reason;
-        log::error("device {} is lost: {}", name, reason);
+        log::error("device {} is {}: {}{}", name, which.condition(), reason, concerned(*e));
         if (e->user != nullptr) e->user->device_lost(e->user_nsid, which);
+        return;
+    }
+}
+
+void device_registry::on_device_full(backend::device& which, bool is) noexcept {
+    for (const auto& [name, e] : devices_) {
+        if (e->device.get() != &which) continue;
+        if (is)
+            log::error("device {} is full: {}", name, full_text);
+        else
+            log::info("device {} has room again", name);
         return;
     }
 }
@@ -157,11 +235,28 @@ void device_registry::on_device_lost(backend::device& which, const std::string& 
 void device_registry::on_device_returned(backend::device& which) noexcept {
     for (const auto& [name, e] : devices_) {
         if (e->device.get() != &which) continue;
-        e->lost_reason.clear();
+        refresh(*e);
         log::info("device {} serves", name);
+        if (const std::string note = which.note(); !note.empty() && e->spec.type == "file")
+            log::warn("device {}: {}", name, note);
         if (e->user != nullptr) e->user->device_returned(e->user_nsid, which);
         return;
     }
+}
+
+bool device_registry::on_device_back_without_data(backend::device& which,
+                                                  const std::string& reason) noexcept {
+    for (const auto& [name, e] : devices_) {
+        if (e->device.get() != &which) continue;
+        if (e->user == nullptr || e->user->takes_back_without_data(e->user_nsid, which)) {
+            log::warn("device {} serves again: {}", name, reason);
+            return true;
+        }
+        e->lost_reason = reason;
+        log::error("device {} stays lost: {}", name, reason);
+        return false;
+    }
+    return true;
 }
 
 void device_registry::on_device_resized(backend::device& which) noexcept {

@@ -39,15 +39,17 @@ bool known_address(std::string_view address, std::string_view local_address) noe
 
 // Address and transport of one entry; the asker's own local address stands in for a wildcard.
 nvme::discovery_log_entry make_entry(std::string_view transport, std::string_view address,
-                                     std::uint16_t port, std::string_view local_address) {
+                                     std::uint16_t port, std::uint16_t port_id,
+                                     std::string_view local_address) {
     nvme::discovery_log_entry e{};
     e.trtype =
         static_cast<std::uint8_t>(transport == "rdma" ? nvme::trtype::rdma : nvme::trtype::tcp);
     if (is_wildcard(address) && !local_address.empty()) address = local_address;
+    address = address.substr(0, address.find('%'));  // our interface's name says nothing elsewhere
     e.adrfam =
         static_cast<std::uint8_t>(is_ipv6(address) ? nvme::adrfam::ipv6 : nvme::adrfam::ipv4);
     e.treq = nvme::treq::secure_channel_not_required | nvme::treq::sq_flow_control_can_be_off;
-    e.portid = port;
+    e.portid = port_id;
     e.cntlid = nvme::cntlid_dynamic;
     e.asqsz = nvme::admin_queue_entries_min;
     nvme::copy_space_padded(e.trsvcid, std::to_string(port));
@@ -83,7 +85,9 @@ std::vector<std::byte> target::make_discovery_page(std::string_view host_nqn,
         nvme::eflags::explicit_persistent_connection | nvme::eflags::duplicate_returned_information;
     for (const listening& l : listeners_) {
         if (!known_address(l.spec.address, local_address)) continue;
-        const auto entry = make_entry(l.spec.transport, l.spec.address, l.spec.port, local_address);
+        if (!l.accepts->in_discovery()) continue;
+        const auto entry =
+            make_entry(l.spec.transport, l.spec.address, l.spec.port, l.port_id, local_address);
         add(entry, nvme::subsystem_type::current_discovery, own_nqn, persistent);
         for (const auto& s : slots_) {
             if (s == nullptr || s->is_discovery() || s->state() == subsystem_state::deactivating ||
@@ -101,7 +105,7 @@ std::vector<std::byte> target::make_discovery_page(std::string_view host_nqn,
         }
     }
     for (const referral_spec& r : referrals_)
-        add(make_entry(r.transport, r.address, r.port, {}), nvme::subsystem_type::referral,
+        add(make_entry(r.transport, r.address, r.port, 0, {}), nvme::subsystem_type::referral,
             nvme::discovery_nqn, 0);
 
     nvme::discovery_log_header header{};

@@ -46,7 +46,10 @@ void fill_common(nvme::identify_controller& page, const identify_context& about)
     nvme::copy_space_padded(page.mn, about.subsystem.model);
     nvme::copy_space_padded(page.fr, version);
     nvme::copy_nul_padded(page.subnqn, about.subsystem.nqn);
-    page.mdts = mdts_of(about.options.max_transfer_bytes);
+    page.mdts = mdts_of(
+        about.subsystem.discovery
+            ? std::min<std::uint64_t>(about.options.max_transfer_bytes, limits::max_discovery_bytes)
+            : about.options.max_transfer_bytes);
     page.cntlid = about.controller.value();
     page.ver = nvme::version_2_0;
     page.ctratt = nvme::ctratt::host_id_128;
@@ -123,6 +126,24 @@ void fill_descriptors(std::span<std::byte> page, const namespace_description& ab
     list.add(nvme::csi::nvm);
 }
 
+// Granularity and alignment of writes and of deallocation, 0-based; one size for all where the
+// device knows no better. NOIOB is something else: hosts split their I/O at its boundaries.
+void fill_granularity(nvme::identify_namespace& page, const backend::geometry& device) noexcept {
+    const auto known = [&device](std::uint32_t blocks) noexcept {
+        return blocks != 0 ? blocks : std::max(device.optimal_io_blocks, 1u);
+    };
+    const std::uint32_t write = known(device.write_granularity_blocks);
+    const std::uint32_t deallocate = known(device.deallocate_granularity_blocks);
+    const std::uint32_t optimal = known(device.optimal_write_blocks);
+    if (write == 1 && deallocate == 1 && optimal == 1) return;
+    page.nsfeat = nvme::nsfeat::optimal_io;
+    page.npwg = clamp_16(write - 1);
+    page.npwa = page.npwg;
+    page.npdg = clamp_16(deallocate - 1);
+    page.npda = page.npdg;
+    page.nows = clamp_16(optimal - 1);
+}
+
 template <nvme::wire_type Page>
 nvme::status put(identify_page& to, const Page& from) noexcept {
     static_assert(sizeof(Page) == sizeof(identify_page));
@@ -189,17 +210,7 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
     page.dlfeat = device.deallocate && device.deallocated_reads_zero
                       ? nvme::dlfeat::reads_zero
                       : nvme::dlfeat::reads_unreported;
-    if (device.optimal_io_blocks > 1) {
-        // Granularity and alignment of writes and of deallocation. NOIOB is something else: hosts
-        // split their I/O at its boundaries.
-        const std::uint16_t blocks = clamp_16(device.optimal_io_blocks - 1);
-        page.nsfeat = nvme::nsfeat::optimal_io;
-        page.npwg = blocks;
-        page.npwa = blocks;
-        page.npdg = blocks;
-        page.npda = blocks;
-        page.nows = blocks;
-    }
+    fill_granularity(page, device);
     if (device.copy.ranges != 0) {
         page.mssrl = clamp_16(device.copy.range_blocks);
         page.mcl = device.copy.blocks;

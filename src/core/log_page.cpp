@@ -1,5 +1,6 @@
 // Get Log Page: checks, then the page from its offset on. Reading a page without RAE clears the
 // event that pointed to it.
+#include "admin_data.hpp"
 #include "admin_pages.hpp"
 #include "log_steps.hpp"
 
@@ -18,7 +19,7 @@ void controller::get_log_page(request& r) noexcept {
     const nvme::get_log_page wanted = nvme::decode_get_log_page(r.sqe);
     const nvme::status wrong = check_log_request(wanted, r.sqe.nsid.value(), description());
     if (!nvme::is_success(wrong)) return finish(r, wrong);
-    if (wanted.length_bytes > home_.options().max_transfer_bytes)
+    if (wanted.length_bytes > most_log_bytes(wanted.lid, data_rules()))
         return finish(r, sc::invalid_field.no_retry());
     if (wanted.length_bytes != r.length) return finish(r, sc::data_sgl_length_invalid.no_retry());
 

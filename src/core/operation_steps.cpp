@@ -72,13 +72,16 @@ operation_step pause(G stage, const operation_sight& sight) noexcept {
     switch (stage) {
         case G::begin:
             if (sight.deleted) return gone;
-            if (sight.subsystem == subsystem_state::paused) return done;
+            // Whoever asks again wants to know whether the promise is kept by now.
+            if (sight.subsystem == subsystem_state::paused)
+                return {.ask = A::fence_subsystem, .next = G::still_fenced};
             return {.at_subsystem = S::pause, .ask = A::fence_subsystem, .next = G::fencing};
         case G::fencing:
             if (sight.failed)
                 return {
                     .at_subsystem = S::failed, .ask = A::open_subsystem, .next = G::opening_again};
             return {.at_subsystem = S::done, .end = operation_end::done};
+        case G::still_fenced: return sight.failed ? refused : done;
         case G::opening_again:
             if (sight.failed) return {.ask = A::fence_subsystem, .next = G::fencing_again};
             return {.at_subsystem = S::done, .end = operation_end::refused};
@@ -217,6 +220,7 @@ std::string_view to_string(operation_stage stage) noexcept {
         FULMAR_NAME(operation_stage, attaching);
         FULMAR_NAME(operation_stage, opening);
         FULMAR_NAME(operation_stage, fencing);
+        FULMAR_NAME(operation_stage, still_fenced);
         FULMAR_NAME(operation_stage, fencing_again);
         FULMAR_NAME(operation_stage, opening_again);
         FULMAR_NAME(operation_stage, closing);

@@ -79,6 +79,7 @@ namespace_record* create_operation::add_next(operation_sight& sight) {
     while (attaches && !sight.failed && !left_.empty()) {
         namespace_spec spec = std::move(left_.back());
         left_.pop_back();
+        const std::uint32_t nsid = spec.nsid;
         auto added = subject.add_record(std::move(spec), request == nullptr);
         sight.more = added.has_value();
         if (added) return *added;
@@ -87,7 +88,9 @@ namespace_record* create_operation::add_next(operation_sight& sight) {
             why_ = added.error();
             return nullptr;
         }
-        subject.owner().operation_failed(added.error());
+        error why = std::move(added).error();
+        why.message = fmt::format("namespace {} of {}: {}", nsid, subject.spec().nqn, why.message);
+        subject.owner().operation_failed(why);
     }
     return nullptr;
 }
@@ -98,7 +101,7 @@ bool create_operation::finish(bool worked) {
         return true;
     }
     subject.owner().discovery_changed();
-    if (request == nullptr) tell_losses();
+    tell_losses();
     if (request == nullptr) subject.owner().subsystem_started();
     std::get<create_subsystem>(what).spec = subject.status().spec;
     answer(subject.status());
@@ -107,8 +110,12 @@ bool create_operation::finish(bool worked) {
 
 // A device that was lost before it backed a namespace has nobody to say so any more.
 void create_operation::tell_losses() {
-    for (const auto& [nsid, n] : subject.namespaces())
-        if (n.device->state() != backend::device_state::ready) subject.device_lost(nsid, *n.device);
+    for (const auto& [nsid, n] : subject.namespaces()) {
+        if (n.device->state() == backend::device_state::ready) continue;
+        log::warn("namespace {} of {} is not ready: its device {} is {}", nsid, subject.spec().nqn,
+                  n.spec.device, n.device->condition());
+        subject.device_lost(nsid, *n.device);
+    }
 }
 
 // --- delete --------------------------------------------------------------------------------------
@@ -134,7 +141,6 @@ bool delete_operation::resume() {
 // --- pause, resume -------------------------------------------------------------------------------
 
 bool pause_operation::resume() {
-    const bool begins = stage() == operation_stage::begin;
     const operation_step step = take_step(operation_kind::pause, look(nullptr), nullptr);
     const bool opens = step.ask == group_action::open_subsystem;
     switch (step.end) {
@@ -143,7 +149,7 @@ bool pause_operation::resume() {
             return false;
         case operation_end::done:
             subject.edit().paused = true;
-            answer_fenced(subject.status(), "it is paused", begins ? 0 : subject.last_unreaped());
+            answer_fenced(subject.status(), "it is paused", subject.last_unreaped());
             return true;
         case operation_end::refused:
             fail_with({errc::timed_out, "a poll group could not fence the subsystem"});
@@ -193,6 +199,8 @@ bool add_namespace_operation::resume() {
         case operation_end::done:
             std::get<add_namespace>(what).spec = n->spec;
             answer(subject.status(*n));
+            if (n->device->state() != backend::device_state::ready)
+                subject.device_lost(nsid_, *n->device);
             return true;
         case operation_end::refused: fail_with(why_); return true;
         case operation_end::gone: fail_with(gone(subject)); return true;
@@ -230,6 +238,7 @@ lose_namespace_operation::lose_namespace_operation(subsystem& s, std::uint32_t n
 
 bool lose_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
+    if (n != nullptr) subsystem::judge_loss(*n);
     operation_sight sight = look(n);
     sight.of_this_generation = n != nullptr && n->id.generation == generation_;
     if (sight.of_this_generation) n->loss_waits = false;
@@ -275,6 +284,7 @@ bool refresh_namespace_operation::resume() {
     const bool was_lost = sight.present && sight.ns == namespace_state::lost;
     if ((begins && was_lost) || (stage() == operation_stage::fencing && !sight.failed)) {
         change_device(*n);
+        subsystem::judge_loss(*n);
         sight = look(n);
     }
     const bool was_held = n != nullptr && n->held();
@@ -300,13 +310,18 @@ bool refresh_namespace_operation::resume() {
 }
 
 void refresh_namespace_operation::change_device(namespace_record& n) {
-    if (const auto* resize = std::get_if<resize_device>(&what);
-        resize != nullptr && !resize->name.empty())
-        outcome_ = n.device->resize(resize->size_bytes / n.geometry.block_bytes);
-    else if (std::holds_alternative<reopen_device>(what))
-        outcome_ = n.device->reopen();
-    if (auto* e = subject.owner().devices().find(n.spec.device); e != nullptr && outcome_)
-        subject.owner().devices().refresh(*e);
+    auto* resize = std::get_if<resize_device>(&what);
+    if (resize != nullptr && resize->name.empty()) resize = nullptr;  // nobody asked
+    if (resize != nullptr)
+        outcome_ = n.device->resize(
+            resize->size_bytes / n.geometry.block_bytes,
+            resize->allow_shrink ? backend::shrinking::allowed : backend::shrinking::refused);
+    else if (const auto* reopen = std::get_if<reopen_device>(&what))
+        outcome_ = reopen->accept ? n.device->accept() : n.device->reopen();
+    auto* e = subject.owner().devices().find(n.spec.device);
+    if (e == nullptr || !outcome_) return;
+    subject.owner().devices().refresh(*e);
+    if (resize != nullptr) *resize = device_registry::resized(*e);
 }
 
 bool refresh_namespace_operation::finish(namespace_record& n, bool opened) {

@@ -1,5 +1,5 @@
+#include "command/buffer.hpp"
 #include "connect_steps.hpp"
-#include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -18,8 +18,11 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
       target_(target),
       options_(target.options()),
       pool_(std::move(pool)),
+      admin_pool_(pool_->split(limits::admin_pool_bytes).value()),
+      newcomer_pool_(pool_->split(limits::newcomer_pool_bytes).value()),
       complaints_(std::make_unique<log::limiter>()) {
     pool_->open(quarantine_, 0, false);
+    pool_->open(slow_devices_, 0, false);
     const std::uint32_t blocks = pool_->total_chunks() / io_task::few + 1;
     vector_blocks_ = std::make_unique<vector_block[]>(blocks);
     for (std::uint32_t i = 0; i < blocks; ++i) {
@@ -35,8 +38,10 @@ poll_group::~poll_group() {
                   reaped_.empty());
     reactor_.remove(*this, engine::stage::submit);
     reactor_.remove(settler_, engine::stage::settle);
+    reactor_.timers().cancel(slow_timer_);
     subsystems_.clear();
     pool_->close(quarantine_);
+    pool_->close(slow_devices_);
     free_tasks_.clear();
 }
 
@@ -45,7 +50,9 @@ bool poll_group::may_complain() noexcept { return complaints_->allow(reactor_.no
 // Buffers that came back this turn go to who waits for them.
 bool poll_group::poll() noexcept {
     bool worked = pool_->pump();
-    if (!starving_.empty()) worked |= feed();
+    worked |= admin_pool_->pump();
+    worked |= newcomer_pool_->pump();
+    if (!starving_.empty() || !waiting_hosts_.empty()) worked |= feed();
     counters_.free_chunks.store(pool_->free_chunks(), std::memory_order_relaxed);
     counters_.waiting_for_chunks.store(pool_->waiters(), std::memory_order_relaxed);
     return worked;
@@ -74,21 +81,64 @@ bool poll_group::settle_all() noexcept {
 }
 
 bool poll_group::can_feed() noexcept {
-    return std::any_of(starving_.begin(), starving_.end(), [](namespace_entry& entry) {
-        return io_steps::next_to_go_on(entry) != nullptr;
-    });
+    return std::any_of(starving_.begin(), starving_.end(),
+                       [](namespace_entry& entry) { return command::buffer::can_go_on(entry); }) ||
+           std::any_of(waiting_hosts_.begin(), waiting_hosts_.end(),
+                       [](host_buffers& host) { return command::buffer::can_go_on(host); });
 }
 
-// Devices take turns, a command at a time, until none may have more.
-bool poll_group::feed() noexcept {
-    for (bool worked = false;; worked = true) {
-        request* next = nullptr;
-        auto at = starving_.begin();
-        while (at != starving_.end() && (next = io_steps::next_to_go_on(*at)) == nullptr) ++at;
-        if (next == nullptr) return worked;
-        starving_.splice(starving_.end(), starving_, at);
-        io_steps::go_on(*next);
+namespace {
+// A request at a time of each in turn, until none may have more. A list that has run empty leaves.
+template <typename List>
+bool feed_in_turn(List& all) noexcept {
+    bool worked = false;
+    for (auto at = all.begin(); at != all.end();) {
+        auto& one = *at;
+        const auto next = std::next(at);
+        if (command::buffer::waiting(one).empty()) {
+            all.erase(at);
+            at = next;
+        } else if (!command::buffer::go_on(one)) {
+            at = next;
+        } else {
+            worked = true;
+            all.splice(all.end(), all, List::s_iterator_to(one));
+            at = next == all.end() ? List::s_iterator_to(one) : next;
+        }
     }
+    return worked;
+}
+}  // namespace
+
+// What its namespace lets go may have to wait for its host, and the other way round: each request
+// moves once a turn at most, since both are looked at once.
+bool poll_group::feed() noexcept {
+    const bool worked = feed_in_turn(starving_);
+    return feed_in_turn(waiting_hosts_) || worked;
+}
+
+void poll_group::starves(host_buffers& host) noexcept {
+    if (!host.hook.is_linked()) waiting_hosts_.push_back(host);
+    if (!slow_timer_.armed())
+        reactor_.timers().arm(slow_timer_, reactor_.now() + limits::slow_device);
+}
+
+poll_group::slow_timer::slow_timer(poll_group& g) noexcept
+    : timer([](engine::timer& t) noexcept {
+          static_cast<slow_timer&>(t).owner->look_for_slow_devices();
+      }),
+      owner(&g) {}
+
+// While hosts wait for what they hold themselves: what a device has had since the last look is not
+// theirs to give back.
+void poll_group::look_for_slow_devices() noexcept {
+    if (waiting_hosts_.empty()) return;
+    for (const auto& s : subsystems_) {
+        if (s == nullptr) continue;
+        for (const auto& e : s->entries)
+            if (e != nullptr) command::buffer::charge_slow_tasks(*e);
+    }
+    reactor_.timers().arm(slow_timer_, reactor_.now() + limits::slow_device);
 }
 
 void poll_group::bury(std::unique_ptr<namespace_entry> entry) noexcept {
@@ -289,16 +339,20 @@ void poll_group::discovery_changed() noexcept {
 
 // --- tasks ---------------------------------------------------------------------------------------
 
+namespace {
+// Beyond one task per queue entry: for those that a silent device holds.
+constexpr std::uint32_t task_slack = 256;
+}  // namespace
+
 bool poll_group::reserve_tasks(std::uint32_t more) noexcept {
-    // Beyond one task per queue entry there is slack for those that a silent device holds.
-    constexpr std::uint32_t slack = 256;
-    const std::uint64_t wanted = tasks_reserved_ + more + slack;
+    const std::uint64_t wanted = tasks_reserved_ + more + task_slack;
     if (wanted > tasks_total_) {
         const auto count = static_cast<std::size_t>(wanted - tasks_total_);
         try {
             auto slab = std::make_unique<io_task[]>(count);
-            for (std::size_t i = 0; i < count; ++i) free_tasks_.push_back(slab[i]);
-            task_slabs_.push_back(std::move(slab));
+            task_slabs_.push_back({.tasks = std::move(slab), .count = count});
+            for (std::size_t i = 0; i < count; ++i)
+                free_tasks_.push_back(task_slabs_.back().tasks[i]);
         } catch (const std::bad_alloc&) {
             return false;
         }
@@ -306,6 +360,26 @@ bool poll_group::reserve_tasks(std::uint32_t more) noexcept {
     }
     tasks_reserved_ += more;
     return true;
+}
+
+bool poll_group::is_free(const task_slab& slab) noexcept {
+    for (std::size_t i = 0; i < slab.count; ++i)
+        if (!slab.tasks[i].pool_hook.is_linked()) return false;
+    return true;
+}
+
+// Hosts that have gone leave nothing behind: thousands of queues had hundreds of megabytes.
+void poll_group::unreserve_tasks(std::uint32_t count) noexcept {
+    tasks_reserved_ -= count;
+    for (std::size_t i = task_slabs_.size(); i-- != 0;) {
+        const task_slab& slab = task_slabs_[i];
+        if (tasks_total_ < tasks_reserved_ + task_slack + slab.count || !is_free(slab)) continue;
+        for (std::size_t t = 0; t < slab.count; ++t)
+            free_tasks_.erase(free_tasks_.iterator_to(slab.tasks[t]));
+        tasks_total_ -= slab.count;
+        std::swap(task_slabs_[i], task_slabs_.back());
+        task_slabs_.pop_back();
+    }
 }
 
 io_task* poll_group::take_task(std::uint32_t chunks) noexcept {
@@ -326,6 +400,7 @@ void poll_group::return_task(io_task& task) noexcept {
     task.owner = nullptr;
     task.entry = nullptr;
     task.host = 0;
+    task.age = io_task::seen::not_yet;
     --tasks_away_;
     if (task.many != nullptr) {
         task.many->next = free_vectors_;

@@ -1,15 +1,19 @@
 // The life of a queue pair on its poll group. Every request ends exactly once: answered, or given
 // back when the connection is closing. Must never touch the controller from here but through
 // messages, unless this is its home.
-#include "admin_steps.hpp"
+#include "command/admin.hpp"
+#include "command/buffer.hpp"
+#include "command/fabrics.hpp"
+#include "command/io.hpp"
 #include "connect_steps.hpp"
-#include "fabrics_steps.hpp"
-#include "io_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/nvme/io_command.hpp>
+
+#include <algorithm>
+#include <utility>
 
 namespace fulmar::core {
 
@@ -24,6 +28,7 @@ std::string_view to_string(close_reason reason) noexcept {
         case close_reason::keep_alive: return "keep-alive";
         case close_reason::operator_request: return "operator-request";
         case close_reason::stalled: return "stalled";
+        case close_reason::gave_way: return "gave-way";
         case close_reason::shutdown: return "shutdown";
     }
     return "?";
@@ -35,8 +40,14 @@ void bump(std::atomic<std::uint64_t>& counter) noexcept {
 }
 }  // namespace
 
-qpair::qpair(poll_group& group)
-    : group_(&group), counters_(&own_counters_), connect_(*this), drain_deadline_(*this) {}
+qpair::qpair(poll_group& group, std::shared_ptr<connection_ticket> place)
+    : group_(&group),
+      ticket_(std::move(place)),
+      counters_(&own_counters_),
+      connect_(*this),
+      drain_deadline_(*this) {
+    group.newcomer_pool().open(early_credit_, 0, true);
+}
 
 qpair::drain_timer::drain_timer(qpair& q) noexcept
     : timer([](engine::timer& t) noexcept {
@@ -44,7 +55,59 @@ qpair::drain_timer::drain_timer(qpair& q) noexcept
       }),
       owner(&q) {}
 
-qpair::~qpair() { FULMAR_ASSERT(state_ == qpair_state::closed || state_ == qpair_state::fresh); }
+qpair::~qpair() {
+    FULMAR_ASSERT(state_ == qpair_state::closed || state_ == qpair_state::fresh);
+    for (mem::buffer_credit* c : {&credit_, &early_credit_})
+        if (c->open()) c->pool()->close(*c);
+    leave_host();
+}
+
+mem::buffer_chain qpair::take_in_capsule() noexcept {
+    mem::buffer_credit& c = in_capsule_credit();
+    return c.pool()->take(c, 1, mem::buffer_use::in_capsule);
+}
+
+void qpair::wait_in_capsule(mem::buffer_waiter& w) noexcept {
+    mem::buffer_credit& c = in_capsule_credit();
+    c.pool()->wait(w, c, 1, mem::buffer_use::in_capsule);
+}
+
+host_buffers* qpair::buffers() noexcept {
+    if (host_ == nullptr) return nullptr;
+    return is_io() ? &host_->io : &host_->admin;
+}
+
+// Who has been admitted nowhere, and so whoever asks a discovery controller, stays a newcomer.
+void qpair::open_credit(bool discovery) noexcept {
+    const auto chunks = [&](std::size_t most) {
+        return mem::buffer_pool::chunks_for(
+            std::min<std::size_t>(most, group_->options().max_transfer_bytes));
+    };
+    if (is_io())
+        group_->pool().open(credit_, chunks(limits::max_transfer_bytes));
+    else if (discovery)
+        group_->newcomer_pool().open(credit_, chunks(limits::max_discovery_bytes));
+    else
+        group_->admin_pool().open(credit_, chunks(limits::max_admin_bytes));
+    if (host_buffers* b = buffers()) credit_.belongs_to(b->share);
+}
+
+duration qpair::send_patience() const noexcept {
+    const std::chrono::seconds most(group_->options().send_stall_s);
+    return host_ == nullptr ? std::min(most, limits::newcomer_patience) : most;
+}
+
+void qpair::close_early_credit() noexcept {
+    if (early_credit_.held() == 0 && !early_credit_.waiting())
+        group_->newcomer_pool().close(early_credit_);
+}
+
+void qpair::leave_host() noexcept {
+    if (host_ == nullptr) return;
+    if (host_buffers* b = buffers(); memory_hook.is_linked())
+        b->waiting.erase(b->waiting.iterator_to(*this));
+    group_->hosts().leave(*std::exchange(host_, nullptr), host_has_io_);
+}
 
 void qpair::advance(qpair_event on) noexcept {
     const auto to = next_state(qpair_edges, state_, on);
@@ -65,31 +128,34 @@ void qpair::on_command(request& r) noexcept {
     ++outstanding_;
     if (sq_entries_ != 0 && ++sq_head_ == sq_entries_) sq_head_ = 0;
     bump(counters_->commands);
-    if (!nvme::is_success(r.transport_status)) return finish(r, r.transport_status);
+    if (!nvme::is_success(r.transport_status)) {
+        // No room for it now: with a delay where the host honours it.
+        const bool later = r.transport_status.is(sc::namespace_not_ready);
+        return finish(
+            r, later ? command::io::retry_later(*this, r.transport_status) : r.transport_status);
+    }
     const nvme::psdt pointer = r.sqe.data_pointer();
     if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
         return finish(r, sc::invalid_field.no_retry());
     if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics))
-        return fabrics_steps::start(r);
+        return command::fabrics::start(r);
     if (state_ != qpair_state::live) return finish(r, sc::command_sequence_error.no_retry());
     if (is_io()) {
         group_->count(&group_counters::io_commands);
-        return io_steps::start(r);
+        return command::io::start(r);
     }
     group_->count(&group_counters::admin_commands);
-    admin_steps::start(r);
+    command::admin::start(r);
 }
 
 void qpair::on_data(request& r, nvme::status status) noexcept {
     if (!nvme::is_success(status)) {
-        if (r.entered) return io_steps::complete(r, status);
+        if (r.entered) return command::io::complete(r, status);
         return finish(r, status);
     }
-    if (is_io()) return io_steps::data_arrived(r);
-    admin_steps::data_arrived(r);
+    if (is_io()) return command::io::data_arrived(r);
+    command::admin::data_arrived(r);
 }
-
-void qpair::buffer_granted(request& r) noexcept { admin_steps::buffer_granted(r); }
 
 void qpair::finish(request& r, nvme::status status) noexcept {
     r.status = status;
@@ -100,7 +166,16 @@ void qpair::finish(request& r, nvme::status status) noexcept {
         if (is_io() && state_ == qpair_state::live) record_error(r, status);
     }
     r.advance(request_event::answer);
+    if (!r.answers_with_data()) {  // however long the host does not read it, it costs no memory
+        r.chain.release();
+        r.in_capsule_chunk.release();
+    }
     answer(r);
+}
+
+void qpair::fetch(request& r) noexcept {
+    r.advance(request_event::want_data);
+    fetch_data(r);
 }
 
 void qpair::record_error(const request& r, nvme::status status) noexcept {
@@ -148,7 +223,7 @@ void qpair::give_up_backends() noexcept {
     note("closing", "gives-up", outstanding_);
     for_each_request(
         [](request& r, void*) {
-            if (r.entered) (void)io_steps::give_up(r, sc::aborted_sq_deletion);
+            if (r.entered) (void)command::io::give_up(r, sc::aborted_sq_deletion);
         },
         nullptr);
 }
@@ -164,8 +239,8 @@ void qpair::end_waiting_request(request& r) noexcept {
             note("unparked", "connection-ends", r.cid());
             return finish(r, sc::aborted_sq_deletion);
         case request_state::awaiting_buffer:
-            io_steps::cancel_wait(r);
-            if (r.entered) return io_steps::complete(r, sc::aborted_sq_deletion);
+            command::buffer::cancel_wait(r);
+            if (r.entered) return command::io::complete(r, sc::aborted_sq_deletion);
             return finish(r, sc::aborted_sq_deletion);
         case request_state::executing:
             if (r.task != nullptr) r.entry->channel->abort(*r.task);

@@ -1,15 +1,28 @@
-#include "io_steps.hpp"
+#include "command/buffer.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/request.hpp>
 
+#include <cstddef>
+
 namespace fulmar::core {
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // plain members, no virtual bases
+// There are up to 1,024 of them per queue, and each command walks one from end to end.
+struct request::layout {
+    static_assert(offsetof(request, state_) == 0);
+    static_assert(offsetof(request, sqe) <= 80, "the way of a command begins in one line");
+    static_assert(offsetof(request, chain) < 256);
+    static_assert(sizeof(request) <= 384);
+};
+#pragma GCC diagnostic pop
 
 request::request() noexcept : waiter(*this) {}
 
 request::buffer_wait::buffer_wait(request& r) noexcept
     : buffer_waiter([](mem::buffer_waiter& w, mem::buffer_chain&& granted) noexcept {
-          io_steps::buffer_granted(*static_cast<buffer_wait&>(w).owner, std::move(granted));
+          command::buffer::granted(*static_cast<buffer_wait&>(w).owner, std::move(granted));
       }),
       owner(&r) {}
 
@@ -36,7 +49,6 @@ void request::reset() noexcept {
     dw1 = 0;
     entry = nullptr;
     entered = false;
-    hint_only = false;
     parked_bytes = 0;
     charged = 0;
     generation = 0;

@@ -5,6 +5,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/spec_rules.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/uuid.hpp>
@@ -265,6 +266,18 @@ void subsystem::on_escalation_home() noexcept {
     if (current_ == nullptr && waiting_.empty()) run_next();
 }
 
+namespace {
+// `hold` promises hosts that nothing is lost while their I/O waits.
+void warn_of_cache(const namespace_record& n) {
+    if (n.spec.on_loss != loss_policy::hold || !n.device->geometry().volatile_write_cache) return;
+    log::warn(
+        "namespace {} holds I/O while device {} is away, and that has a volatile write cache: with "
+        "writes that no Flush has covered it fails instead. \"write_cache\": \"through\" of the "
+        "device makes every write durable",
+        n.spec.nsid, n.spec.device);
+}
+}  // namespace
+
 void subsystem::device_lost(std::uint32_t nsid, const backend::device& which) {
     namespace_record* n = find(nsid);
     if (n == nullptr || n->device != &which || deleted_ || std::exchange(n->loss_waits, true))
@@ -276,7 +289,21 @@ void subsystem::device_lost(std::uint32_t nsid, const backend::device& which) {
 void subsystem::device_returned(std::uint32_t nsid, const backend::device& which) {
     namespace_record* n = find(nsid);
     if (n == nullptr || n->device != &which || deleted_) return;
+    warn_of_cache(*n);
     enqueue(std::make_unique<refresh_namespace_operation>(*this, nsid, nullptr));
+}
+
+bool subsystem::takes_back_without_data(std::uint32_t nsid, const backend::device& which) {
+    namespace_record* n = find(nsid);
+    if (n == nullptr || n->device != &which || deleted_) return true;
+    if (n->spec.on_loss != loss_policy::hold) return true;
+    note("device", "back-without-data", n->id);
+    enqueue(std::make_unique<end_hold_operation>(*this, n->id));  // behind the loss
+    return false;
+}
+
+void subsystem::judge_loss(namespace_record& n) noexcept {
+    if (n.state != namespace_state::lost) n.hold_over = n.device->lost_data();
 }
 
 namespace_record::hold_timer::hold_timer(subsystem& s, namespace_id which) noexcept
@@ -328,17 +355,15 @@ namespace_record* subsystem::find(std::uint32_t nsid) {
 
 namespace {
 // Fills in what the caller left to us, and refuses what cannot be.
-result<void> complete_spec(namespace_spec& spec, const std::string& nqn,
+result<void> complete_spec(namespace_spec& spec, const subsystem_spec& of,
                            const std::map<std::uint32_t, namespace_record>& present) {
+    const std::string& nqn = of.nqn;
     if (spec.nsid == 0) {
         spec.nsid = 1;
         for (const auto& [taken, record] : present)
             if (taken == spec.nsid) ++spec.nsid;
     }
-    if (spec.nsid > limits::max_namespaces)
-        return fail(errc::invalid_argument,
-                    fmt::format("nsid {} is above {}", spec.nsid, limits::max_namespaces), "/nsid",
-                    "choose a smaller one, or leave it out");
+    FULMAR_CHECK(check_nsid(spec.nsid, of));
     if (present.contains(spec.nsid))
         return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn),
                     "/nsid", "choose another one, or leave it out");
@@ -361,17 +386,19 @@ result<void> complete_spec(namespace_spec& spec, const std::string& nqn,
 }
 }  // namespace
 
-result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_lost) {
-    FULMAR_CHECK(complete_spec(spec, spec_.nqn, namespaces_));
+result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_unknown) {
+    FULMAR_CHECK(complete_spec(spec, spec_, namespaces_));
     FULMAR_TRY(device_registry::entry * claimed,
                target_.devices().claim(spec.device, *this, spec.nsid));
     const bool lost = claimed->device->state() != backend::device_state::ready;
-    if (lost && !even_lost) {
+    if (lost && !even_unknown && claimed->device->geometry().block_count == 0) {
         const std::string why = claimed->lost_reason;
+        const std::string_view is = claimed->device->condition();
         target_.devices().release(spec.device);
         return fail(errc::conflict,
-                    fmt::format("device {} is lost{}{}", spec.device, why.empty() ? "" : ": ", why),
-                    "/device", "reopen the device, or choose another one");
+                    fmt::format("device {} is {}, and nobody knows how large it is{}{}",
+                                spec.device, is, why.empty() ? "" : ": ", why),
+                    "/device", "add it when the device serves; or make a device of a given size");
     }
     namespace_record record;
     record.id = {.index = spec.nsid - 1, .generation = ++namespace_generations_[spec.nsid]};
@@ -381,6 +408,7 @@ result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_l
     record.hold_limit = std::make_unique<namespace_record::hold_timer>(*this, record.id);
     record.gauges = std::make_unique<namespace_gauge[]>(commands_.size());
     record.spec = std::move(spec);
+    if (!lost) warn_of_cache(record);
     return &namespaces_.emplace(record.spec.nsid, std::move(record)).first->second;
 }
 
@@ -409,6 +437,7 @@ subsystem_view subsystem::make_view() const {
     std::sort(view->hosts.begin(), view->hosts.end());
     std::sort(view->listeners.begin(), view->listeners.end());
     view->ana_change_count = ana_changes_;
+    view->namespace_limit = spec_.max_namespaces;
     for (const auto& [nsid, n] : namespaces_) {
         if (n.state == namespace_state::detaching || n.state == namespace_state::absent) continue;
         namespace_description d;
@@ -430,7 +459,7 @@ subsystem_view subsystem::make_view() const {
 
 // In turn, so that a number is not handed out again while somebody may still remember its former
 // owner.
-cntlid subsystem::assign_controller_id(poll_group& home) {
+cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose) {
     if (controllers_.size() >= limits::max_controllers) return {};
     const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
     for (std::uint32_t tried = 0; tried < span; ++tried) {
@@ -439,13 +468,37 @@ cntlid subsystem::assign_controller_id(poll_group& home) {
                                                      : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
         try {
-            controllers_.emplace(candidate, controller_place{.home = &home});
+            controllers_.emplace(candidate, controller_place{.home = &home, .whose = whose});
         } catch (const std::bad_alloc&) {
             return {};
         }
         return cntlid(candidate);
     }
     return {};
+}
+
+bool subsystem::make_room(const seat& newcomer) noexcept try {
+    std::vector<seat> taken;
+    std::vector<controller_place*> places;
+    const std::uint32_t most =
+        std::min<std::uint32_t>(limits::max_controllers, spec_.max_cntlid - spec_.min_cntlid + 1u);
+    for (auto& [number, place] : controllers_) {
+        if (place.leaving || place.where == nullptr) continue;
+        taken.push_back(place.whose);
+        taken.back().heard = place.where->last_seen();
+        places.push_back(&place);
+    }
+    const share_rule rule{.modest_host = std::min(limits::modest_controllers, most / 4),
+                          .modest_address = most / 2,
+                          .factor = 2};
+    const auto one = seat_that_gives_way(taken, newcomer, rule);
+    if (!one) return false;
+    places[*one]->leaving = true;
+    places[*one]->where->give_way();
+    note("controller", "gives-way");
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
 }
 
 void subsystem::place_controller(cntlid number, controller& where) noexcept {

@@ -1,7 +1,8 @@
 // One subsystem on one poll group: gates open and close, what is parked is replayed or answered,
 // transitions drain. Must never free a parked request without an answer.
-#include "io_steps.hpp"
+#include "command/io.hpp"
 #include "nqn_key.hpp"
+#include "policy/ana.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
@@ -63,6 +64,7 @@ namespace_entry::park_timer::park_timer(namespace_entry& e) noexcept
 
 namespace_entry::~namespace_entry() {
     if (park_limit.armed()) group->reactor().timers().cancel(park_limit);
+    if (starving_hook.is_linked()) group->forget(*this);
 }
 
 namespace_entry::namespace_entry() noexcept
@@ -86,10 +88,15 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     geometry = from.geometry;
     block_shift = static_cast<unsigned>(std::countr_zero(from.geometry.block_bytes));
     block_count = from.geometry.block_count;
-    ana = from.ana;
     write_protected = from.write_protected;
+    set_ana(from.ana);
     hold = from.hold;
     park_ms = from.park_ms;
+}
+
+void namespace_entry::set_ana(ana_state to) noexcept {
+    ana = to;
+    restricted = !policy::ana_is_open(ana) || write_protected;
 }
 
 subsystem_group::subsystem_group(poll_group& owner, subsystem_view description) noexcept
@@ -121,7 +128,7 @@ void subsystem_group::open_gate(namespace_entry& entry) noexcept {
         r.parked_bytes = 0;
         note("replayed", "", entry.id, r.owner->connection_number(), r.cid());
         group->count(&group_counters::replayed);
-        io_steps::replay(r);
+        command::io::replay(r);
     }
     entry.show();
 }
@@ -137,7 +144,7 @@ void subsystem_group::answer_parked(namespace_entry& entry, nvme::status answer)
             r.advance(request_event::replay);  // out of every list, and nobody goes on with it
             continue;
         }
-        r.owner->finish(r, answer.dnr ? answer : io_steps::retry_later(*r.owner, answer));
+        r.owner->finish(r, answer.dnr ? answer : command::io::retry_later(*r.owner, answer));
     }
 }
 
@@ -166,7 +173,7 @@ void subsystem_group::parked_too_long(namespace_entry& entry) noexcept {
         entry.gate.unpark(r.parked_bytes);
         r.parked_bytes = 0;
         note("unparked", "waited", entry.id, r.owner->connection_number(), r.cid());
-        r.owner->finish(r, io_steps::retry_later(*r.owner, sc::namespace_not_ready));
+        r.owner->finish(r, command::io::retry_later(*r.owner, sc::namespace_not_ready));
     }
     entry.show();
     watch_parked(entry);
@@ -177,7 +184,7 @@ void subsystem_group::parked_too_long(namespace_entry& entry) noexcept {
 void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept {
     for (auto at = entry.tasks.begin(); at != entry.tasks.end();) {
         io_task& task = *at++;
-        io_steps::abandon(task, answer);  // first: an abort may end the task inside the call
+        command::io::abandon(task, answer);  // first: an abort may end the task inside the call
         entry.channel->abort(task);
     }
     struct context {
@@ -190,7 +197,7 @@ void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer)
         q.for_each_request(
             [](request& r, void* in) {
                 const context& c = *static_cast<const context*>(in);
-                if (r.entered && r.entry == c.lost && !io_steps::give_up(r, c.answer))
+                if (r.entered && r.entry == c.lost && !command::io::give_up(r, c.answer))
                     r.cut_off = true;
             },
             &about);
@@ -301,7 +308,7 @@ bool subsystem_group::begin(group_command& command) {
             if (entry != nullptr) tell_namespace_changed(number);
             break;
         case group_action::detach_namespace:  // it is in no ANA group any more: its gate answers
-            if (entry != nullptr) entry->ana = ana_state::optimized;
+            if (entry != nullptr) entry->set_ana(ana_state::optimized);
             [[fallthrough]];
         case group_action::attach_namespace:
             if (entry != nullptr) tell_namespace_changed(number);
@@ -434,7 +441,7 @@ void subsystem_group::give_up_pending() noexcept {
                 const bool concerned = command.action == group_action::expel_hosts
                                            ? !about.self->view->allows(r.owner->connect_.host_nqn())
                                            : r.entered && about.self->concerns(command, *r.entry);
-                if (concerned && r.entered && !io_steps::give_up(r, sc::internal_error))
+                if (concerned && r.entered && !command::io::give_up(r, sc::internal_error))
                     about.owes = true;
             },
             &c);

@@ -1,6 +1,7 @@
 // Composition, start and shutdown of the target; what changes and questions do is in
 // target_change.cpp and target_report.cpp.
 #include "connect_steps.hpp"
+#include "nqn_key.hpp"
 #include "operations.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -20,7 +21,9 @@ target::target(engine::reactor& control, setup parts)
       setup_(std::move(parts)),
       started_(control.now()),
       devices_(setup_.make_device),
-      shutdown_timer_(*this) {}
+      shutdown_timer_(*this) {
+    devices_.on_created([this](const std::string& name) { record(file_created{name}); });
+}
 
 target::~target() { control_.timers().cancel(shutdown_timer_); }
 
@@ -28,6 +31,7 @@ poll_group& target::add_poll_group(engine::reactor& reactor,
                                    std::unique_ptr<mem::buffer_pool> pool) {
     groups_.push_back(std::make_unique<poll_group>(reactor, *this, std::move(pool)));
     notices_.push_back(std::make_unique<discovery_notice>(*groups_.back()));
+    shutdown_notices_.push_back(std::make_unique<shutdown_notice>(*groups_.back()));
     return *groups_.back();
 }
 
@@ -72,25 +76,36 @@ std::string derive_serial(std::string_view nqn) {
 result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
     if (!discovery && nvme::validate_nqn(spec.nqn) != nvme::nqn_check::ok)
         return fail(errc::invalid_argument,
-                    fmt::format("{} is not an NQN: {}", spec.nqn,
+                    fmt::format("{} is no name of a subsystem: it {}", spec.nqn,
                                 nvme::describe(nvme::validate_nqn(spec.nqn))),
                     "/nqn", "nqn.YYYY-MM.reverse.domain:name, at most 223 bytes");
+    if (const auto form = nvme::form_of_nqn(spec.nqn); form != nvme::nqn_form::qualified)
+        log::warn("subsystem {}: the name {}: some hosts refuse to connect to it", spec.nqn,
+                  nvme::describe(form));
     if (by_nqn_.contains(spec.nqn))
         return fail(errc::already_exists, fmt::format("subsystem {} exists", spec.nqn), "/nqn");
     if (spec.min_cntlid == 0 || spec.min_cntlid > spec.max_cntlid ||
         spec.max_cntlid > limits::max_cntlid)
         return fail(errc::invalid_argument, "the controller id range is empty or reserved",
                     "/min_cntlid", fmt::format("choose 1 ≤ min ≤ max ≤ {}", limits::max_cntlid));
+    if (spec.max_namespaces == 0 || spec.max_namespaces > limits::max_namespaces)
+        return fail(errc::invalid_argument,
+                    fmt::format("must be from 1 to {}", limits::max_namespaces), "/max_namespaces");
+    if (limits::ana_log_bytes(spec.max_namespaces) > setup_.limits.max_transfer_bytes)
+        log::warn("subsystem {}: Linux hosts do without ANA, whose log may exceed max_transfer",
+                  spec.nqn);
     if (spec.serial.empty()) spec.serial = derive_serial(spec.nqn);
     std::uint32_t index = 0;
     if (!free_slots_.empty()) {
         index = free_slots_.back();
         free_slots_.pop_back();
     } else {
-        if (slots_.size() >= limits::max_subsystems)
+        constexpr std::uint32_t discovery_services = 2;  // under two names
+        if (slots_.size() >= limits::max_subsystems + discovery_services)
             return fail(errc::limit_reached,
                         fmt::format("there are {} subsystems already", slots_.size()));
         index = static_cast<std::uint32_t>(slots_.size());
+        free_slots_.reserve(slots_.size() + 1);  // giving one back needs no memory
         slots_.emplace_back();
         generations_.push_back(0);
     }
@@ -109,7 +124,15 @@ void target::subsystem_gone(subsystem& s) noexcept {
     if (stopping_) check_shut_down();
 }
 
-result<void> target::open_listener(const listener_spec& spec) {
+std::uint16_t target::free_port_id() const noexcept {
+    std::uint16_t id = 1;
+    while (std::any_of(listeners_.begin(), listeners_.end(),
+                       [id](const listening& l) { return l.port_id == id; }))
+        ++id;
+    return id;
+}
+
+result<void> target::open_listener(const listener_spec& spec, listen_mode mode) {
     if (listeners_.size() >= limits::max_listeners)
         return tl::unexpected(error{
             errc::limit_reached, fmt::format("there are {} listeners already", listeners_.size())});
@@ -119,9 +142,10 @@ result<void> target::open_listener(const listener_spec& spec) {
                 error{errc::already_exists, fmt::format("{} is being listened to", spec.name())});
     for (const auto& t : transports_) {
         if (t->name() != spec.transport) continue;
-        FULMAR_TRY(auto opened, t->listen(spec));
+        FULMAR_TRY(auto opened, t->listen(spec, mode));
         const listener_spec bound = opened->status().spec;
-        listeners_.push_back({.spec = bound, .accepts = std::move(opened)});
+        listeners_.push_back(
+            {.spec = bound, .accepts = std::move(opened), .port_id = free_port_id()});
         discovery_changed();
         return {};
     }
@@ -137,8 +161,10 @@ void target::start(const target_spec& spec, std::function<void(const error&)> fa
     start_failed_ = std::move(failed);
     start_done_ = std::move(done);
     referrals_ = spec.referrals;
-    for (const device_spec& d : spec.devices)
-        if (auto made = devices_.create(d); !made) operation_failed(made.error());
+    devices_.create_all(spec.devices, [this](const device_spec& d, const result<void>& made) {
+        if (!made) return operation_failed(made.error());
+        if (d.create && !devices_.find(d.name)->spec.create) record(file_created{d.name});
+    });
 
     std::vector<std::pair<subsystem_spec, bool>> all;
     // One discovery service under two names: hosts see one subsystem, so that no controller id may
@@ -184,7 +210,8 @@ void target::subsystem_started() noexcept {
     const std::vector<listener_spec> wanted =
         stopping_ ? std::vector<listener_spec>{} : start_spec_.listeners;
     for (const listener_spec& l : wanted)
-        if (auto opened = open_listener(l); !opened) operation_failed(opened.error());
+        if (auto opened = open_listener(l, listen_mode::retry); !opened)
+            operation_failed(opened.error());
     start_spec_ = {};
     start_failed_ = nullptr;
     if (start_done_) std::exchange(start_done_, nullptr)();
@@ -249,24 +276,17 @@ void target::check_shut_down() noexcept {
     std::exchange(stop_done_, nullptr)();
 }
 
-namespace {
-struct close_message final : engine::message {
-    explicit close_message(poll_group& g) noexcept
-        : message([](engine::message& m) noexcept {
-              auto& self = static_cast<close_message&>(m);
-              self.group->close_all(close_reason::shutdown);
-              delete &self;
-          }),
-          group(&g) {}
-    poll_group* group;
-};
-}  // namespace
+target::shutdown_notice::shutdown_notice(poll_group& g) noexcept
+    : message([](engine::message& m) noexcept {
+          static_cast<shutdown_notice&>(m).group->close_all(close_reason::shutdown);
+      }),
+      group(&g) {}
 
 void target::on_shutdown_timer(engine::timer& t) noexcept {
     target& self = *static_cast<shutdown_timer&>(t).owner;
     if (!self.stop_done_) return;
-    for (const auto& group : self.groups_)
-        if (auto* m = new (std::nothrow) close_message(*group)) group->reactor().post(*m);
+    for (const auto& notice : self.shutdown_notices_)
+        notice->group->reactor().post(*notice);  // one that is still on its way will do
     self.control_.timers().arm(t, self.control_.fresh_now() + std::chrono::milliseconds(20));
     self.check_shut_down();
 }
@@ -275,29 +295,42 @@ void target::on_shutdown_timer(engine::timer& t) noexcept {
 
 void target::connect_arrived(connect_op& op) noexcept {
     subsystem* s = find(op.subsystem);
-    const auto back = [&op](nvme::status status) {
+    const auto back = [&op](nvme::status status, connect_refusal why) {
         op.status = status;
+        op.why = why;
         op.hop(op.group->reactor(), &connect_steps::returned);
     };
-    if (s == nullptr || s->deleted() || stopping_) return back(nvme::sc::connect_controller_busy);
+    if (s == nullptr || s->deleted() || stopping_)
+        return back(nvme::sc::connect_controller_busy, connect_refusal::busy);
     // The qpair's reactor has looked as well; but a host may have been removed while the question
     // travelled.
-    if (!s->allows(op.host_nqn())) return back(nvme::sc::connect_invalid_host.no_retry());
+    if (!s->allows(op.host_nqn()))
+        return back(nvme::sc::connect_invalid_host.no_retry(), connect_refusal::host_not_allowed);
     if (s->state() != subsystem_state::active) {
         op.wait = true;  // its poll group will park it until the subsystem is open there, or the
                          // wait is over
-        return back(nvme::sc::connect_controller_busy);
+        return back(nvme::sc::connect_controller_busy, connect_refusal::busy);
     }
+    connection_ticket* const place_taken = op.owner->ticket();
+    const seat newcomer{.host = nqn_key(op.host_nqn()),
+                        .address = place_taken != nullptr ? place_taken->address() : 0,
+                        .heard = control_.now()};
+    if (place_taken != nullptr &&
+        !place_taken->listener().connects(*place_taken, newcomer.host, newcomer.heard))
+        return back(nvme::sc::connect_controller_busy, connect_refusal::no_connection_left);
     if (op.command.qid.value() == 0) {
-        op.assigned = s->assign_controller_id(*op.group);
-        if (op.assigned == cntlid{})  // none left, or no memory
-            return back(nvme::sc::connect_controller_busy);
+        op.assigned = s->assign_controller_id(*op.group, newcomer);
+        if (op.assigned == cntlid{}) {  // none left, or no memory
+            op.made_room = op.made_room || s->make_room(newcomer);
+            op.wait = op.made_room;  // until the one that gives way is gone
+            return back(nvme::sc::connect_controller_busy, connect_refusal::no_controller_left);
+        }
         return op.hop(op.group->reactor(), &connect_steps::admin_granted);
     }
-    const subsystem::controller_place* place = s->find_controller(cntlid(op.data.cntlid.value()));
+    const subsystem::controller_place* place = s->find_controller(cntlid(op.data->cntlid.value()));
     if (place == nullptr || place->where == nullptr) {
-        op.dw0 = nvme::connect_parameter::cntlid.pack();
-        return back(nvme::sc::connect_invalid_parameters.no_retry());
+        op.refuse_for_now(connect_refusal::unknown_controller, nvme::connect_parameter::cntlid);
+        return back(op.status, op.why);
     }
     op.found = place->where;
     op.home = place->home;

@@ -43,6 +43,10 @@ bool adds(const change& what) noexcept {
            std::holds_alternative<add_listener>(what) || std::holds_alternative<add_referral>(what);
 }
 
+result<void> not_asked_for() {
+    return fail(errc::not_supported, "this is recorded by the target itself");
+}
+
 }  // namespace
 
 void target::submit(control_request& request) noexcept { request.arrive_at(control_, *this); }
@@ -68,6 +72,11 @@ void target::on_request(control_request& request) noexcept {
     } catch (const std::exception& e) {  // memory, mostly; nothing has been applied
         request.finish(fail(errc::no_memory, e.what()));
     }
+}
+
+void target::record(const change& what) noexcept {
+    ++revision_;
+    if (setup_.log != nullptr) setup_.log->append(what, revision_, nullptr);
 }
 
 void target::commit(const change& what, control_request* request,
@@ -109,7 +118,9 @@ void target::on_change(control_request& request) {
         commit(what, &request, std::move(with));
     };
     std::visit(overloaded{[&](create_device& c) {
-                              auto made = devices_.create(c.spec);
+                              auto made = devices_.create(
+                                  c.spec, c.configured ? backend::opening::configured
+                                                       : backend::opening::asked_for);
                               if (!made) return done(made);
                               device_registry::entry* e = devices_.find(c.spec.name);
                               c.spec = e->spec;
@@ -120,6 +131,7 @@ void target::on_change(control_request& request) {
                           [&](reopen_device& c) { change_device(c.name, what, request); },
                           [&](detach_device& c) { change_device(c.name, what, request); },
                           [&](attach_device& c) { change_device(c.name, what, request); },
+                          [&](file_created&) { done(not_asked_for()); },
                           [&](create_subsystem& c) {
                               auto made = make_subsystem(c.spec, false);
                               if (!made) return done(tl::unexpected(made.error()));
@@ -135,7 +147,7 @@ void target::on_change(control_request& request) {
                           [&](remove_host& c) { on_subsystem(c.nqn); },
                           [&](set_allow_any_host& c) { on_subsystem(c.nqn); },
                           [&](add_listener& c) {
-                              auto opened = open_listener(c.spec);
+                              auto opened = open_listener(c.spec, listen_mode::now);
                               if (!opened) return done(opened);
                               c.spec = listeners_.back().spec;
                               done({}, listeners_.back().accepts->status());
@@ -159,6 +171,21 @@ void target::on_change(control_request& request) {
 }
 
 namespace {
+backend::shrinking smaller(const resize_device& c) noexcept {
+    return c.allow_shrink ? backend::shrinking::allowed : backend::shrinking::refused;
+}
+
+// Refused before anything is fenced for it; the device looks again when its turn has come.
+result<void> check_resize(const device_registry::entry& e, const resize_device& c) {
+    const backend::geometry now = e.device->geometry();
+    if (c.size_bytes % now.block_bytes != 0)
+        return fail(errc::invalid_argument, "the size is not a multiple of the block size",
+                    "/size");
+    if (c.size_bytes == 0) return {};
+    return backend::check_shrinking(now.block_count, c.size_bytes / now.block_bytes,
+                                    now.block_bytes, smaller(c));
+}
+
 result<void> keep_away(device_registry::entry& e, const detach_device* away) {
     result<void> outcome = away != nullptr ? e.device->detach(away->drain) : e.device->attach();
     if (outcome) e.spec.detached = away != nullptr;
@@ -182,10 +209,10 @@ void target::change_device(const std::string& name, change& what, control_reques
             return request.finish(tl::unexpected(outcome.error()));
         return commit(what, &request, devices_.status(*e));
     }
-    const auto* resize = std::get_if<resize_device>(&what);
-    if (resize != nullptr && resize->size_bytes % e->device->geometry().block_bytes != 0)
-        return request.finish(
-            fail(errc::invalid_argument, "the size is not a multiple of the block size", "/size"));
+    auto* resize = std::get_if<resize_device>(&what);
+    if (resize != nullptr)
+        if (auto possible = check_resize(*e, *resize); !possible)
+            return request.finish(tl::unexpected(possible.error()));
     if (e->user != nullptr) {
         if (resize != nullptr)
             return e->user->enqueue(std::make_unique<refresh_namespace_operation>(
@@ -193,12 +220,17 @@ void target::change_device(const std::string& name, change& what, control_reques
         return e->user->enqueue(std::make_unique<refresh_namespace_operation>(
             *e->user, e->user_nsid, std::get<reopen_device>(what), &request));
     }
+    const auto reopen = [&] {
+        return std::get<reopen_device>(what).accept ? e->device->accept() : e->device->reopen();
+    };
     result<void> outcome =
         resize != nullptr
-            ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes)
-            : e->device->reopen();
+            ? e->device->resize(resize->size_bytes / e->device->geometry().block_bytes,
+                                smaller(*resize))
+            : reopen();
     if (!outcome) return request.finish(tl::unexpected(outcome.error()));
     devices_.refresh(*e);
+    if (resize != nullptr) *resize = device_registry::resized(*e);
     commit(what, &request, devices_.status(*e));
 }
 

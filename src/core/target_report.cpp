@@ -136,12 +136,27 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_buffer_waits_total", "Requests that waited for buffers", c.buffer_waits);
     add("fulmar_connections", "Connections present", c.connections, false);
     add("fulmar_connections_total", "Connections accepted", c.connections_total);
+    add("fulmar_connections_gave_way_total",
+        "Connections that were ended because others needed their place", c.gave_way);
     const engine::reactor_counters& r = group.reactor().counters();
     add("fulmar_reactor_turns_total", "Turns of the reactor's loop", r.turns);
     add("fulmar_reactor_busy_turns_total", "Turns that found work", r.busy_turns);
     add("fulmar_reactor_sleeps_total", "Times that the reactor went to sleep", r.sleeps);
     add("fulmar_reactor_messages_total", "Messages received from other reactors", r.messages);
     add("fulmar_buffer_chunks_free", "Free chunks of the buffer pool", c.free_chunks, false);
+}
+
+void add_refusals(counters_report& report, std::span<const std::unique_ptr<poll_group>> groups) {
+    for (std::size_t i = 0; i < connect_refusal_count; ++i) {
+        const auto why = static_cast<connect_refusal>(i);
+        std::uint64_t sum = 0;
+        for (const auto& group : groups) sum += group->refusals().count(why);
+        report.samples.push_back({"fulmar_connects_refused_total",
+                                  "Connect commands that were refused, by reason",
+                                  true,
+                                  {{"reason", std::string(to_string(why))}},
+                                  static_cast<double>(sum)});
+    }
 }
 
 void add_quarantined(counters_report& report, const subsystem_status& of) {
@@ -200,6 +215,10 @@ target_status target::describe() const {
     }
     s.stopping = stopping_;
     s.hugepages = setup_.hugepages;
+    for (const listening& l : listeners_)
+        if (listener_status one = l.accepts->status(); !one.waits_for.empty())
+            s.waiting_listeners.push_back(std::move(one));
+    s.degraded = devices_.troubles();
     for (const auto& group : groups_) {
         s.reactors.push_back(describe_reactor(*group));
         s.connections += s.reactors.back().connections;
@@ -262,10 +281,17 @@ result<control_answer> target::ask(const query& q) {
     if (std::holds_alternative<get_counters>(q)) {
         counters_report report;
         for (const auto& group : groups_) add_group_counters(report, *group);
+        add_refusals(report, groups_);
         for (const auto& t : transports_)
             if (const auto* more = dynamic_cast<const counter_source*>(t.get()))
                 more->report(report);
         if (setup_.counters != nullptr) setup_.counters->report(report);
+        for (const device_status& d : devices_.all())
+            report.samples.push_back({"fulmar_device_ready",
+                                      "1 while the device serves",
+                                      false,
+                                      {{"device", d.spec.name}, {"state", d.state}},
+                                      d.state == "ready" ? 1.0 : 0.0});
         for (const auto& s : slots_)
             if (s != nullptr && !s->is_discovery()) add_quarantined(report, s->status());
         report.samples.push_back({"fulmar_configuration_revision",

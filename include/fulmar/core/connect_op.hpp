@@ -4,14 +4,15 @@
 
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/ids.hpp>
+#include <fulmar/core/connect_refusal.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/fabrics.hpp>
 #include <fulmar/nvme/status.hpp>
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace fulmar::core {
@@ -29,7 +30,7 @@ class connect_op : public engine::message {
 
     qpair* owner;
     nvme::connect_command command{};
-    nvme::connect_data data{};
+    std::unique_ptr<nvme::connect_data> data;  ///< null: none has come
     subsystem_id
         subsystem{};  ///< as resolved on the qpair's reactor; stale ones are refused further on
     poll_group* group = nullptr;  ///< the qpair's
@@ -38,9 +39,11 @@ class connect_op : public engine::message {
     cntlid assigned{};
     nvme::status status{};
     std::uint32_t dw0 = 0;
+    connect_refusal why{};    ///< when `status` is no success
     bool in_flight = false;   ///< away from the qpair's reactor, which alone looks at it
     bool parked = false;      ///< waits on the qpair's reactor for its subsystem
     bool registered = false;  ///< the home reactor counts the qpair in
+    bool made_room = false;   ///< a controller of another host was asked to give way
     bool wait = false;  ///< the control reactor says: the subsystem is in transition, wait for it
     instant
         wait_until{};  ///< when its waiting ends, however often it is interrupted; zero: not begun
@@ -54,6 +57,9 @@ class connect_op : public engine::message {
     };
     wait_timer deadline;
     list_hook parked_hook{};
+
+    /// `status`, `dw0` and `why` of a refusal after which the host may try again.
+    void refuse_for_now(connect_refusal reason, const nvme::invalid_parameter& which) noexcept;
 
     [[nodiscard]] std::string_view host_nqn() const noexcept;
     [[nodiscard]] std::string_view subsystem_nqn() const noexcept;

@@ -20,16 +20,20 @@ class target;
 // Changes. Each is applied as a whole or not at all, and recorded in the journal.
 struct create_device {
     device_spec spec;
+    bool configured = false;  ///< the config file has it: what it stands on may come later. Not
+                              ///< recorded
 };
 struct delete_device {
     std::string name;
 };
 struct resize_device {
     std::string name;
-    std::uint64_t size_bytes = 0;
-};  ///< 0: look again at what is underneath
+    std::uint64_t size_bytes = 0;  ///< 0: look again at what is underneath
+    bool allow_shrink = false;     ///< without it a smaller size is refused (conflict)
+};
 struct reopen_device {
     std::string name;
+    bool accept = false;  ///< also when it is another file or disk than it was
 };
 struct create_subsystem {
     subsystem_spec spec;
@@ -89,12 +93,17 @@ struct detach_device {
 struct attach_device {
     std::string name;
 };
+/// The file of a device is there: device_spec::create has been met. The core's own, at start; an
+/// administration does not ask for it.
+struct file_created {
+    std::string name;
+};
 
 using change = std::variant<create_device, delete_device, resize_device, reopen_device,
                             create_subsystem, delete_subsystem, pause_subsystem, resume_subsystem,
                             add_namespace, remove_namespace, set_ana_state, add_host, remove_host,
                             set_allow_any_host, add_listener, remove_listener, add_referral,
-                            remove_referral, detach_device, attach_device>;
+                            remove_referral, detach_device, attach_device, file_created>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors

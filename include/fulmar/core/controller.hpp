@@ -31,6 +31,7 @@ namespace fulmar::core {
 
 class poll_group;
 class target;
+struct admin_data_rules;
 struct subsystem_group;
 
 /// One queue of a controller, as its home sees it. The qpair itself may live on another reactor.
@@ -88,10 +89,16 @@ class controller {
     /// Registers a queue; the caller has checked that it may join.  False: no memory.
     bool attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept;
     void queue_detached(std::uint16_t number) noexcept;
-    /// What an I/O Connect gets: success when it may join, or the status to refuse it with (dw0 in
-    /// `dw0`).
-    [[nodiscard]] nvme::status may_join(const connect_op& op, std::uint32_t& dw0) const noexcept;
+    /// What an I/O Connect gets, into its `status`: success when it may join, or what to refuse it
+    /// with (and `dw0`, `why`).
+    void may_join(connect_op& op) const noexcept;
     [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
+    /// When its host was last heard of on the admin queue. Called on: any thread.
+    [[nodiscard]] instant last_seen() const noexcept {
+        return last_seen_.load(std::memory_order_relaxed);
+    }
+    /// Others need its place: its association ends. Called on: control reactor.
+    void give_way() noexcept;
     /// Tells the control reactor where this controller lives.
     void announce() noexcept;
     /// Ends the association. Idempotent.
@@ -129,11 +136,12 @@ class controller {
     /// Called on: any thread.
     [[nodiscard]] bool ana_events_enabled() const noexcept;
 
+    /// How much data its admin commands may move. Called on: home reactor.
+    [[nodiscard]] admin_data_rules data_rules() const noexcept;
+
     list_hook subsystem_hook{};
 
   private:
-    friend struct admin_steps;
-    friend struct fabrics_steps;
     friend struct connect_steps;
     friend struct queue_slot;
 
@@ -150,12 +158,12 @@ class controller {
     /// How long the host may be silent; 0: for ever.
     [[nodiscard]] std::chrono::milliseconds allowed_silence() const noexcept;
 
-    // fabrics_command.cpp
+    // command/fabrics.cpp
     void property_get(request& r) noexcept;
     void property_set(request& r) noexcept;
     void set_configuration(std::uint32_t value) noexcept;
 
-    // admin_command.cpp
+    // command/admin.cpp
     void execute_admin(request& r) noexcept;
     /// Copies `data` from `offset` on into the answer, zero-filled to the requested length.
     void answer_with(request& r, std::span<const std::byte> data,
@@ -208,6 +216,10 @@ class controller {
     };
     /// Gives the controller id back; travels to the control reactor and back, then the controller
     /// is destroyed.
+    struct give_way_message : engine::message {
+        explicit give_way_message(controller& c) noexcept;
+        controller* owner;
+    };
     struct release_message : engine::message {
         explicit release_message(controller& c) noexcept;
         controller* owner;
@@ -241,7 +253,7 @@ class controller {
 
     // Keep alive.
     keep_alive_timer keep_alive_;
-    instant last_seen_{};
+    std::atomic<instant> last_seen_{};  // written at home
     std::uint32_t keep_alive_ms_ = 0;
 
     // Asynchronous events.
@@ -266,10 +278,24 @@ class controller {
 
     std::array<abort_op, limits::abort_limit> aborts_;
     announce_message announce_;
+    give_way_message give_way_;  // arrives before release_ comes home: both are control's to post
     release_message release_;
     // What the queues that are gone had counted.
     std::uint64_t past_reads_ = 0, past_writes_ = 0, past_bytes_read_ = 0, past_bytes_written_ = 0;
     instant created_;
 };
+
+/// Called on: owning reactor.
+inline bool qpair::follows_ana() const noexcept {
+    return controller_ != nullptr && controller_->ana_events_enabled();
+}
+/// Called on: owning reactor.
+inline bool qpair::honours_retry_delay() const noexcept {
+    return controller_ != nullptr && controller_->retry_delay_enabled();
+}
+/// Called on: owning reactor.
+inline bool qpair::writes_through() const noexcept {
+    return controller_ != nullptr && controller_->write_through();
+}
 
 }  // namespace fulmar::core

@@ -47,7 +47,7 @@ struct subsystem_description {
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid
     std::uint64_t ana_change_count = 0;
-    std::uint32_t namespace_limit = limits::max_namespaces;  ///< NN, MNAN
+    std::uint32_t namespace_limit = limits::default_namespaces;  ///< NN, MNAN
 
     [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
     [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;

@@ -32,7 +32,10 @@ class io_task : public backend::io_op {
     namespace_entry* entry = nullptr;
     std::uint32_t charged = 0;  ///< chunks that the share counts, once it is abandoned
     std::uint64_t host = 0;     ///< whose it was, once it is abandoned
-    mem::buffer_chain chain;    ///< given back to the request when the task ends
+    /// By whoever looks for devices that have not answered for a while.
+    enum class seen : std::uint8_t { not_yet, once, slow };
+    seen age = seen::not_yet;
+    mem::buffer_chain chain;  ///< given back to the request when the task ends
     static constexpr std::uint32_t few =
         10;  ///< chunks whose vectors fit here; more borrow a block from the poll group
     std::array<iovec, few> vectors;

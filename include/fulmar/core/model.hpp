@@ -22,15 +22,21 @@ struct listener_spec {
     friend bool operator==(const listener_spec&, const listener_spec&) = default;
 };
 
+/// Whether a device's volatile write cache is used: where it is not, every write is durable before
+/// it is acknowledged.
+enum class write_cache_mode : std::uint8_t { device, through };
+
 /// A backend.
 struct device_spec {
     std::string name = {};
     std::string type = {};            ///< "null" "ram" "file" "pcie" ("fault" in test builds)
     std::uint64_t size_bytes = 0;     ///< 0 with "file": the size that the file has; "pcie": 0
     std::uint32_t block_bytes = 512;  ///< 512 or 4096
-    std::string path =
-        {};  ///< "file": a regular file (created when absent and size is given) or a block device
-    bool direct = true;            ///< "file": O_DIRECT where possible
+    std::string path = {};            ///< "file": a regular file or a block device
+    bool create = false;              ///< "file": make it, once, when it is absent; a request that
+                                      ///< is gone when it has been met
+    bool direct = true;               ///< "file": O_DIRECT where possible
+    write_cache_mode write_cache = write_cache_mode::device;  ///< "file", "pcie"
     std::string address = {};      ///< "pcie": where the drive is, "0000:0b:00.0"
     std::string serial = {};       ///< "pcie": only this drive; empty: the first one seen there
     std::uint32_t drive_nsid = 0;  ///< "pcie": the drive's own namespace; 0: its first
@@ -72,6 +78,8 @@ struct subsystem_spec {
     std::vector<namespace_spec> namespaces = {};
     std::uint16_t min_cntlid = limits::min_cntlid;
     std::uint16_t max_cntlid = limits::max_cntlid;
+    std::uint32_t max_namespaces = limits::default_namespaces;  ///< hosts reckon with it; largest
+                                                                ///< NSID as well
     bool paused = false;  ///< an operator's pause is part of the configuration
     friend bool operator==(const subsystem_spec&, const subsystem_spec&) = default;
 };

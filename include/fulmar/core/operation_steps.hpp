@@ -34,6 +34,7 @@ enum class operation_stage : std::uint8_t {
     attaching,
     opening,
     fencing,
+    still_fenced,   ///< it is paused: what its devices hold still
     fencing_again,  ///< opening failed: back to where it was
     opening_again,  ///< fencing failed: likewise
     closing,

@@ -4,6 +4,7 @@
 
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/group_command.hpp>
+#include <fulmar/core/host.hpp>
 #include <fulmar/core/io_task.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/qpair.hpp>
@@ -46,6 +47,7 @@ struct group_counters {
     std::atomic<std::uint64_t> buffer_waits{0};
     std::atomic<std::uint64_t> connections{0};  ///< present
     std::atomic<std::uint64_t> connections_total{0};
+    std::atomic<std::uint64_t> gave_way{0};     ///< connections that ended for the sake of others
     std::atomic<std::uint64_t> free_chunks{0};  ///< of the pool
     std::atomic<std::uint64_t> waiting_for_chunks{0};
 };
@@ -59,14 +61,19 @@ class poll_group final : private engine::poller {
 
     [[nodiscard]] engine::reactor& reactor() noexcept { return reactor_; }
     [[nodiscard]] core::target& target() noexcept { return target_; }
+    /// Buffers for I/O, for administration, and for all peers together that have not been admitted.
     [[nodiscard]] mem::buffer_pool& pool() noexcept { return *pool_; }
+    [[nodiscard]] mem::buffer_pool& admin_pool() noexcept { return *admin_pool_; }
+    [[nodiscard]] mem::buffer_pool& newcomer_pool() noexcept { return *newcomer_pool_; }
+    [[nodiscard]] group_hosts& hosts() noexcept { return hosts_; }
     [[nodiscard]] const target_options& options() const noexcept { return options_; }
+    [[nodiscard]] connect_refusals& refusals() noexcept { return refusals_; }
     /// Called on: any thread.
     [[nodiscard]] const group_counters& counters() const noexcept { return counters_; }
 
     /// Connections that the control reactor has sent here or is about to: what "least loaded"
     /// compares. Called on: any thread.
-    std::atomic<std::uint32_t> load{0};
+    alignas(limits::cache_line) std::atomic<std::uint32_t> load{0};
 
     // For transports.
     void add(qpair& q) noexcept;
@@ -91,17 +98,24 @@ class poll_group final : private engine::poller {
     [[nodiscard]] mem::buffer_credit& quarantine() noexcept { return quarantine_; }
     /// Makes sure that `more` further tasks exist; false: no memory.
     bool reserve_tasks(std::uint32_t more) noexcept;
-    void unreserve_tasks(std::uint32_t count) noexcept { tasks_reserved_ -= count; }
+    /// And so many are not needed any more: memory that none of them is in use of goes back.
+    void unreserve_tasks(std::uint32_t count) noexcept;
     /// Tasks that are not in the pool.
     [[nodiscard]] std::uint64_t tasks_away() const noexcept { return tasks_away_; }
 
-    /// Requests of `entry` wait for its share of the buffers: they are looked at every turn.
+    /// Requests wait for the share of their namespace, or of their host: they are looked at every
+    /// turn.
     void starves(namespace_entry& entry) noexcept {
         if (!entry.starving_hook.is_linked()) starving_.push_back(entry);
     }
-    void starves_no_more(namespace_entry& entry) noexcept {
-        if (entry.starving_hook.is_linked()) starving_.erase(starving_.iterator_to(entry));
+    void starves(host_buffers& host) noexcept;
+    /// Nothing of it waits any more.
+    void forget(namespace_entry& entry) noexcept { starving_.erase(starving_.iterator_to(entry)); }
+    void forget(host_buffers& host) noexcept {
+        waiting_hosts_.erase(waiting_hosts_.iterator_to(host));
     }
+    /// The account of what devices keep that have not answered for a while: not their hosts' fault.
+    [[nodiscard]] mem::buffer_credit& slow_devices() noexcept { return slow_devices_; }
 
     /// Keeps an entry whose namespace is gone until its device has given everything back.
     void bury(std::unique_ptr<namespace_entry> entry) noexcept;
@@ -150,19 +164,34 @@ class poll_group final : private engine::poller {
         poll_group& owner;
     };
 
+    struct slow_timer : engine::timer {
+        explicit slow_timer(poll_group& g) noexcept;
+        poll_group* owner;
+    };
+
     bool poll() noexcept override;
     bool settle_all() noexcept;
     [[nodiscard]] bool can_feed() noexcept;
     bool feed() noexcept;
+    void look_for_slow_devices() noexcept;
     void add_subsystem(group_command& command) noexcept;
-    [[nodiscard]] bool has_work() noexcept override { return pool_->needs_pump() || can_feed(); }
+    [[nodiscard]] bool has_work() noexcept override {
+        return pool_->needs_pump() || admin_pool_->needs_pump() || newcomer_pool_->needs_pump() ||
+               can_feed();
+    }
 
-    engine::reactor& reactor_;
+    alignas(limits::cache_line) engine::reactor& reactor_;
     core::target& target_;
     const target_options& options_;
     std::unique_ptr<mem::buffer_pool> pool_;
+    std::unique_ptr<mem::buffer_pool> admin_pool_;     // cut from it, and destroyed before
+    std::unique_ptr<mem::buffer_pool> newcomer_pool_;  // likewise
     mem::buffer_credit quarantine_;
+    mem::buffer_credit slow_devices_;
+    slow_timer slow_timer_{*this};
+    group_hosts hosts_{*this};
     group_counters counters_;
+    connect_refusals refusals_;
     std::unique_ptr<log::limiter> complaints_;
     settler settler_{*this};
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
@@ -173,11 +202,17 @@ class poll_group final : private engine::poller {
         by_nqn_;  // keys live in the descriptions
     intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;
     std::uint32_t parked_connect_count_ = 0;
-    std::vector<std::unique_ptr<io_task[]>> task_slabs_;
+    struct task_slab {
+        std::unique_ptr<io_task[]> tasks;
+        std::size_t count = 0;
+    };
+    [[nodiscard]] static bool is_free(const task_slab& slab) noexcept;
+    std::vector<task_slab> task_slabs_;
     intrusive_list<io_task, &io_task::pool_hook> free_tasks_;
     std::unique_ptr<vector_block[]> vector_blocks_;
     vector_block* free_vectors_ = nullptr;
     intrusive_list<namespace_entry, &namespace_entry::starving_hook> starving_;
+    intrusive_list<host_buffers, &host_buffers::hook> waiting_hosts_;
     using grave_list = intrusive_list<namespace_entry, &namespace_entry::grave_hook>;
     grave_list graveyard_;
     grave_list reaped_;

@@ -5,6 +5,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/listener_places.hpp>
 #include <fulmar/core/qpair_states.hpp>
 #include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/request.hpp>
@@ -15,6 +16,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace fulmar::core {
@@ -22,6 +24,8 @@ namespace fulmar::core {
 class controller;
 class poll_group;
 struct abort_op;
+struct group_host;
+struct host_buffers;
 struct subsystem_group;
 
 enum class close_reason : std::uint8_t {
@@ -32,6 +36,7 @@ enum class close_reason : std::uint8_t {
     keep_alive,         ///< KATO expired
     operator_request,   ///< subsystem, host or listener removed
     stalled,            ///< a deadline of the connection passed
+    gave_way,           ///< others needed its place, and it or its host had the most
     shutdown,
 };
 [[nodiscard]] std::string_view to_string(close_reason reason) noexcept;
@@ -60,8 +65,15 @@ class qpair {
 
     [[nodiscard]] qpair_state state() const noexcept { return state_; }
     [[nodiscard]] bool usable() const noexcept { return state_ < qpair_state::closing; }
+    /// The account for transfers. Open once a Connect has been accepted.
     [[nodiscard]] mem::buffer_credit& credit() noexcept { return credit_; }
-    [[nodiscard]] poll_group& group() noexcept { return *group_; }
+    /// A chunk for the in-capsule data that comes next, or an empty chain: then wait_in_capsule().
+    /// Out of the newcomers' pool until a Connect has been accepted.
+    [[nodiscard]] mem::buffer_chain take_in_capsule() noexcept;
+    void wait_in_capsule(mem::buffer_waiter& w) noexcept;
+    [[nodiscard]] poll_group& group() const noexcept { return *group_; }
+    /// How long its peer may take nothing of an answer.
+    [[nodiscard]] duration send_patience() const noexcept;
     /// SQHD of the next answer.
     [[nodiscard]] std::uint16_t sq_head() const noexcept {
         return flow_control_ ? sq_head_ : nvme::sqhd_no_flow_control;
@@ -72,11 +84,17 @@ class qpair {
     [[nodiscard]] connection_status status() const;
     /// Of the connection, for people; never reused.
     [[nodiscard]] std::uint64_t connection_number() const noexcept { return number_; }
+    /// What its Connect asked for, as far as it came.
+    [[nodiscard]] const connect_op& asked() const noexcept { return connect_; }
     /// Requests between on_command() and on_answered().
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
 
+    /// Its place at its listener; null where connections are not counted. Never changes once the
+    /// connection can be seen. Called on: any thread that has its Connect in hand.
+    [[nodiscard]] connection_ticket* ticket() const noexcept { return ticket_.get(); }
+
   protected:
-    explicit qpair(poll_group& group);
+    explicit qpair(poll_group& group, std::shared_ptr<connection_ticket> place = nullptr);
 
     // What core asks of the transport.
 
@@ -93,7 +111,8 @@ class qpair {
     virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
     /// Make room for `depth` requests (Connect said so).  False: no memory.
     virtual bool grow(std::uint32_t depth) noexcept = 0;
-    /// A Connect was accepted: number() says as which queue.
+    /// A Connect was accepted: number() says as which queue. What was taken in advance, or is
+    /// waited for, by take_in_capsule() is out of the former pool: to be taken anew.
     virtual void connected() noexcept {}
     /// Everything is home and nobody refers to this qpair: destroy it, now or at the end of the
     /// turn.
@@ -109,15 +128,9 @@ class qpair {
     friend class controller;
     friend struct subsystem_group;
     friend struct connect_steps;
-    friend struct io_steps;
-    friend struct fabrics_steps;
-    friend struct admin_steps;
 
     void advance(qpair_event on) noexcept;
     void note(const char* what, const char* detail, std::uint64_t value = 0) const noexcept;
-    /// Hands the answer to the transport, or ends the request at once when the connection is
-    /// closing.
-    void finish(request& r, nvme::status status) noexcept;
     /// For the Error Information log; only of a queue that has joined its controller.
     void record_error(const request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
@@ -126,15 +139,23 @@ class qpair {
     [[nodiscard]] bool is_admin_of_controller() const noexcept {
         return controller_ != nullptr && connect_.command.qid.value() == 0;
     }
-    void start_admin(request& r) noexcept;
-    void buffer_granted(request& r) noexcept;
+    /// From now on this queue's memory is what its kind may have, counted in its host.
+    void open_credit(bool discovery) noexcept;
+    [[nodiscard]] mem::buffer_credit& in_capsule_credit() noexcept {
+        return credit_.open() ? credit_ : early_credit_;
+    }
+    /// Unless something of it is held still; then it closes with the connection.
+    void close_early_credit() noexcept;
+    void leave_host() noexcept;
     /// Ends the command that `op` names, if it waits for something.
     void abort(abort_op& op) noexcept;
     void detach_from_controller() noexcept;
     void detached() noexcept;
 
     poll_group* group_;
+    const std::shared_ptr<connection_ticket> ticket_;
     mem::buffer_credit credit_;
+    mem::buffer_credit early_credit_;  // before a Connect has been accepted
     qpair_state state_ = qpair_state::fresh;
     close_reason reason_ = close_reason::peer_closed;
     bool flow_control_ = true;
@@ -151,7 +172,8 @@ class qpair {
     queue_counters own_counters_;         // until then
     request* connect_request_ = nullptr;
     connect_op connect_;
-    std::uint64_t host_key_ = 0;  // of the host that connected
+    group_host* host_ = nullptr;  // that connected
+    bool host_has_io_ = false;    // it counts this as an I/O queue
     /// A closing queue waits for what is at backends, but not for ever.
     struct drain_timer : engine::timer {
         explicit drain_timer(qpair& q) noexcept;
@@ -160,6 +182,31 @@ class qpair {
     drain_timer drain_deadline_;
     list_hook group_hook_;
     list_hook subsystem_hook_;
+
+  public:
+    // Core's.
+
+    /// Hands the answer to the transport, or ends the request at once when the connection is
+    /// closing.
+    void finish(request& r, nvme::status status) noexcept;
+    /// Asks the transport for the command's data; then on_data().
+    void fetch(request& r) noexcept;
+    /// Its host's memory of the kind that this queue uses; null on discovery controllers.
+    [[nodiscard]] host_buffers* buffers() noexcept;
+    // Null before a Connect has been accepted; counters() are the queue's own then.
+    [[nodiscard]] core::controller* attached_controller() const noexcept { return controller_; }
+    [[nodiscard]] subsystem_group* subsystem() const noexcept { return subsystem_; }
+    [[nodiscard]] group_host* host() const noexcept { return host_; }
+    [[nodiscard]] queue_counters& counters() noexcept { return *counters_; }
+    /// The host has enabled ANA events; false before a Connect.
+    [[nodiscard]] bool follows_ana() const noexcept;  // these three: controller.hpp
+    /// The host waits before it tries again, as it is told; false before a Connect.
+    [[nodiscard]] bool honours_retry_delay() const noexcept;
+    /// The host has switched the volatile write cache off; false before a Connect.
+    [[nodiscard]] bool writes_through() const noexcept;
+
+    intrusive_list<request, &request::list> memory_waiters{};  ///< for its host's memory
+    list_hook memory_hook{};  ///< in its host's list while there are any, or were in this turn
 };
 
 }  // namespace fulmar::core

@@ -1,6 +1,8 @@
 // What a queue has done.
 #pragma once
 
+#include <fulmar/base/limits.hpp>
+
 #include <atomic>
 #include <cstdint>
 
@@ -8,7 +10,9 @@ namespace fulmar::core {
 
 /// Written by the queue's reactor, read by the controller's home reactor and the administration.
 /// Called on: any thread.
-struct queue_counters {
+/// On a line of their own: the queue's reactor writes them at every command, and they may live in
+/// a controller of another.
+struct alignas(limits::cache_line) queue_counters {
     std::atomic<std::uint64_t> commands{0};
     std::atomic<std::uint64_t> reads{0};
     std::atomic<std::uint64_t> writes{0};

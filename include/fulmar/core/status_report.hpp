@@ -51,8 +51,8 @@ struct subsystem_status {
 
 struct device_status {
     device_spec spec;
-    std::string state;    ///< "ready", "lost"
-    std::string reason;   ///< why it is lost
+    std::string state;    ///< "ready", "lost", "missing", "refused"
+    std::string reason;   ///< why it is not ready
     std::string used_by;  ///< "NQN/nsid", or empty
     std::uint64_t block_count = 0;
     std::string serial;
@@ -110,7 +110,15 @@ struct target_status {
     std::uint64_t connections = 0;
     bool stopping = false;
     bool hugepages = false;
+    std::vector<listener_status> waiting_listeners;  ///< those with `waits_for`
     std::vector<reactor_status> reactors;
+    struct trouble {
+        std::string device;
+        std::string state;
+        std::string reason;
+    };
+    std::vector<trouble> degraded;  ///< devices that are full, or do not serve though nobody
+                                    ///< detached them
 };
 
 /// One entry of a reactor's flight recorder.

@@ -7,6 +7,7 @@
 #include <fulmar/core/awaited_acks.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/description.hpp>
+#include <fulmar/core/fair_share.hpp>
 #include <fulmar/core/group_command.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/namespace_states.hpp>
@@ -119,6 +120,9 @@ class subsystem {
     void enqueue(std::unique_ptr<operation> op);
     void device_lost(std::uint32_t nsid, const backend::device& which);
     void device_returned(std::uint32_t nsid, const backend::device& which);
+    /// The device could serve again without data that it has acknowledged. Under `hold` hosts have
+    /// not been told of any loss, so it must not: false, and it is not waited for any longer.
+    [[nodiscard]] bool takes_back_without_data(std::uint32_t nsid, const backend::device& which);
     void device_resized(std::uint32_t nsid);
     [[nodiscard]] bool busy() const noexcept { return current_ != nullptr; }
 
@@ -139,12 +143,15 @@ class subsystem {
     [[nodiscard]] subsystem_view make_view() const;
     /// `n` is lost, and its I/O waits: for so long.
     void begin_hold(namespace_record& n);
+    /// Before a namespace is lost: what its device has lost for good nobody waits for.
+    static void judge_loss(namespace_record& n) noexcept;
     /// Its device is back, or it is not waited for any longer (`over`, until it has been back).
     /// `was_held`: its I/O has waited until now, and hosts are to see another ANA state.
     void end_hold(namespace_record& n, bool was_held, bool over);
-    /// Errors: what complete_spec() and device_registry::claim() say; conflict (the device is lost,
-    /// unless `even_lost`: at start a namespace keeps its place until its device is back).
-    result<namespace_record*> add_record(namespace_spec spec, bool even_lost = false);
+    /// A device that does not serve is taken too: its namespace keeps its place until it does.
+    /// Errors: what complete_spec() and device_registry::claim() say; conflict (the device is lost
+    /// and its size unknown, unless `even_unknown`: at start).
+    result<namespace_record*> add_record(namespace_spec spec, bool even_unknown = false);
     void drop_record(std::uint32_t nsid);
     /// The end of a subsystem: all records go.
     void drop_all();
@@ -162,8 +169,14 @@ class subsystem {
     struct controller_place {
         poll_group* home = nullptr;
         controller* where = nullptr;  ///< null until announced
+        seat whose{};
+        bool leaving = false;  ///< was asked to give way
     };
-    [[nodiscard]] cntlid assign_controller_id(poll_group& home);  ///< 0: none is free
+    /// 0: none is free.
+    [[nodiscard]] cntlid assign_controller_id(poll_group& home, const seat& whose);
+    /// None is free: asks a controller of whoever has most of them to give way. False: everybody
+    /// has no more than a share.
+    [[nodiscard]] bool make_room(const seat& newcomer) noexcept;
     void place_controller(cntlid number, controller& where) noexcept;
     void release_controller(cntlid number) noexcept;
     [[nodiscard]] const controller_place* find_controller(cntlid number) const noexcept;

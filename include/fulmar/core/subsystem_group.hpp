@@ -52,7 +52,8 @@ struct namespace_entry {
     ana_state ana = ana_state::optimized;
     backend::geometry geometry;
     bool write_protected = false;
-    bool hold = false;  ///< a loss of its device makes its I/O wait
+    bool restricted = false;  ///< by its ANA state or write protection
+    bool hold = false;        ///< a loss of its device makes its I/O wait
     std::uint32_t park_ms = 0;
 
     intrusive_list<request, &request::list> parked;
@@ -90,6 +91,7 @@ struct namespace_entry {
     list_hook grave_hook{};
 
     void refresh(const namespace_description& from) noexcept;
+    void set_ana(ana_state to) noexcept;
 };
 
 /// Called on: owning reactor.

@@ -94,6 +94,8 @@ class target final : public control_port {
     /// The configuration has changed: count the revision, record it, answer whoever asked.
     /// With an error: it has happened, but not as it was promised.
     void commit(const change& what, control_request* request, result<control_answer> with) noexcept;
+    /// Likewise, when nobody asked.
+    void record(const change& what) noexcept;
     /// What `removal` takes away is configured and does not run: it failed at start. Then there is
     /// nothing to do but to forget it.
     [[nodiscard]] bool only_configured(const change& removal) const noexcept {
@@ -142,7 +144,7 @@ class target final : public control_port {
     [[nodiscard]] std::vector<std::byte> make_discovery_page(std::string_view host_nqn,
                                                              std::string_view local_address) const;
     void forget_old_pages();
-    result<void> open_listener(const listener_spec& spec);
+    result<void> open_listener(const listener_spec& spec, listen_mode mode);
     void check_shut_down() noexcept;
     static void on_shutdown_timer(engine::timer& t) noexcept;
 
@@ -160,7 +162,9 @@ class target final : public control_port {
     struct listening {
         listener_spec spec;
         std::unique_ptr<listener> accepts;
+        std::uint16_t port_id = 0;  ///< of the discovery log: no two listeners have the same
     };
+    [[nodiscard]] std::uint16_t free_port_id() const noexcept;
     std::vector<listening> listeners_;
     std::vector<referral_spec> referrals_;
     std::uint64_t revision_ = 1;
@@ -199,6 +203,11 @@ class target final : public control_port {
         poll_group* group;
     };
     std::vector<std::unique_ptr<discovery_notice>> notices_;
+    struct shutdown_notice : engine::message {
+        explicit shutdown_notice(poll_group& g) noexcept;
+        poll_group* group;
+    };
+    std::vector<std::unique_ptr<shutdown_notice>> shutdown_notices_;  // teardown allocates nothing
 };
 
 }  // namespace fulmar::core

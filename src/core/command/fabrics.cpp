@@ -1,7 +1,8 @@
 // Fabrics commands: Connect goes its own way; the rest concerns the controller's registers or the
 // queue itself.
+#include "fabrics.hpp"
+
 #include "connect_steps.hpp"
-#include "fabrics_steps.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -12,7 +13,23 @@ namespace fulmar::core {
 namespace sc = nvme::sc;
 namespace reg = nvme::register_offset;
 
-void fabrics_steps::start(request& r) noexcept {
+namespace command::fabrics {
+
+namespace {
+
+// Deletes one I/O queue and leaves the association alone (OFCS bit 0). The answer goes out first.
+void disconnect(request& r) noexcept {
+    qpair& q = *r.owner;
+    if (!q.is_io()) return q.finish(r, sc::disconnect_invalid_queue_type.no_retry());
+    const auto command = nvme::view_as<nvme::disconnect_command>(r.sqe);
+    if (command.recfmt.value() != 0) return q.finish(r, sc::connect_incompatible_format.no_retry());
+    q.finish(r, sc::success);
+    q.close_when_idle();
+}
+
+}  // namespace
+
+void start(request& r) noexcept {
     qpair& q = *r.owner;
     const auto type = nvme::parse_fctype(nvme::fctype_of(r.sqe));
     if (!type) return q.finish(r, sc::invalid_field.no_retry());
@@ -22,7 +39,7 @@ void fabrics_steps::start(request& r) noexcept {
         case nvme::fctype::property_get:
         case nvme::fctype::property_set:
             if (q.is_io()) return q.finish(r, sc::invalid_field.no_retry());
-            return q.controller_->on_fabrics_command(r);
+            return q.attached_controller()->on_fabrics_command(r);
         case nvme::fctype::disconnect: return disconnect(r);
         case nvme::fctype::authentication_send:
         case nvme::fctype::authentication_receive:
@@ -31,15 +48,7 @@ void fabrics_steps::start(request& r) noexcept {
     }
 }
 
-// Deletes one I/O queue and leaves the association alone (OFCS bit 0). The answer goes out first.
-void fabrics_steps::disconnect(request& r) noexcept {
-    qpair& q = *r.owner;
-    if (!q.is_io()) return q.finish(r, sc::disconnect_invalid_queue_type.no_retry());
-    const auto command = nvme::view_as<nvme::disconnect_command>(r.sqe);
-    if (command.recfmt.value() != 0) return q.finish(r, sc::connect_incompatible_format.no_retry());
-    q.finish(r, sc::success);
-    q.close_when_idle();
-}
+}  // namespace command::fabrics
 
 void controller::on_fabrics_command(request& r) noexcept {
     touch_keep_alive();

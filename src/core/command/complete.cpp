@@ -1,38 +1,46 @@
 // The second half of an I/O command: the backend is done, the gate is left, the answer goes out.
-#include "io_steps.hpp"
+#include "buffer.hpp"
+#include "io.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
 
 #include <utility>
 
-namespace fulmar::core {
+namespace fulmar::core::command::io {
 
 namespace sc = nvme::sc;
 
-void io_steps::leave_gate(namespace_entry& entry) noexcept {
+namespace {
+
+void leave_gate(namespace_entry& entry) noexcept {
     const bool last = entry.gate.leave();
     entry.show();
     if (last) entry.subsystem->check_pending();
 }
 
 // A host that follows the ANA log keeps its I/O itself, without counting tries; others try again.
-nvme::status io_steps::status_of_loss(const qpair& q, const namespace_entry& entry) noexcept {
+nvme::status status_of_loss(const qpair& q, const namespace_entry& entry) noexcept {
     if (!entry.hold) return sc::internal_error.no_retry();
-    if (q.controller_ != nullptr && q.controller_->ana_events_enabled())
-        return sc::ana_inaccessible;
-    return retry_later(q, sc::namespace_not_ready);
+    return q.follows_ana() ? sc::ana_inaccessible : retry_later(q, sc::namespace_not_ready);
 }
 
-void io_steps::complete(request& r, nvme::status status) noexcept {
+}  // namespace
+
+nvme::status retry_later(const qpair& q, nvme::status status) noexcept {
+    return q.honours_retry_delay() ? status.retry_after(1) : status;
+}
+
+void complete(request& r, nvme::status status) noexcept {
     FULMAR_ASSERT(r.entered);  // exactly one completion
     qpair& q = *r.owner;
     namespace_entry& entry = *r.entry;
     if (status == backend::device_gone) status = status_of_loss(q, entry);
     if (nvme::is_success(status) && r.length != 0) {
         const bool read = r.direction == nvme::data_direction::controller_to_host;
-        auto& bytes = read ? q.counters_->bytes_read : q.counters_->bytes_written;
-        auto& count = read ? q.counters_->reads : q.counters_->writes;
+        queue_counters& counters = q.counters();
+        auto& bytes = read ? counters.bytes_read : counters.bytes_written;
+        auto& count = read ? counters.reads : counters.writes;
         bytes.store(bytes.load(std::memory_order_relaxed) + r.length, std::memory_order_relaxed);
         count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         q.group().count(read ? &group_counters::bytes_read : &group_counters::bytes_written,
@@ -45,7 +53,7 @@ void io_steps::complete(request& r, nvme::status status) noexcept {
     leave_gate(entry);  // last: it may end what waits for the gate to drain
 }
 
-void io_steps::task_done(backend::io_op& op, nvme::status status) noexcept {
+void task_done(backend::io_op& op, nvme::status status) noexcept {
     auto& task = static_cast<io_task&>(op);
     namespace_entry& entry = *task.entry;
     entry.tasks.erase(entry.tasks.iterator_to(task));
@@ -65,18 +73,19 @@ void io_steps::task_done(backend::io_op& op, nvme::status status) noexcept {
         return;
     }
     r->chain = std::move(task.chain);
+    if (task.age == io_task::seen::slow) r->chain.recharge(r->owner->credit());
     r->task = nullptr;
     group.return_task(task);
     complete(*r, status);
 }
 
-void io_steps::abandon(io_task& task, nvme::status answer) noexcept {
+void abandon(io_task& task, nvme::status answer) noexcept {
     request* r = task.owner;
     if (r == nullptr) return;
     namespace_entry& entry = *task.entry;
     if (!mutated(mutation::abandoned_tasks_answer_again)) task.owner = nullptr;
     if (mutated(mutation::abandoned_buffers_are_freed)) task.chain.release();
-    task.host = r->owner->host_key_;
+    task.host = r->owner->host()->key;
     task.charged = std::exchange(r->charged, 0);  // the share counts it until the device lets go
     task.chain.recharge(entry.group->quarantine());
     r->task = nullptr;
@@ -90,11 +99,11 @@ void io_steps::abandon(io_task& task, nvme::status answer) noexcept {
     complete(*r, answer);
 }
 
-bool io_steps::give_up(request& r, nvme::status answer) noexcept {
+bool give_up(request& r, nvme::status answer) noexcept {
     const bool as_it_is = answer.dnr || answer == backend::device_gone;
     switch (r.state()) {
         case request_state::awaiting_buffer:
-            cancel_wait(r);
+            buffer::cancel_wait(r);
             complete(r, as_it_is ? answer : retry_later(*r.owner, sc::namespace_not_ready));
             return true;
         case request_state::awaiting_data: return false;
@@ -115,4 +124,4 @@ bool io_steps::give_up(request& r, nvme::status answer) noexcept {
     return true;
 }
 
-}  // namespace fulmar::core
+}  // namespace fulmar::core::command::io

@@ -1,5 +1,8 @@
 // Admin commands: the way of their data, and who executes which (NVMe Base 2.0, section 5).
-#include "admin_steps.hpp"
+#include "admin.hpp"
+
+#include "admin_data.hpp"
+#include "buffer.hpp"
 
 #include <fulmar/base/mutation.hpp>
 #include <fulmar/core/controller.hpp>
@@ -13,47 +16,62 @@ using nvme::admin_opcode;
 using nvme::data_direction;
 namespace sc = nvme::sc;
 
-void admin_steps::start(request& r) noexcept {
+namespace command::admin {
+
+namespace {
+
+// 0: it moves nothing, or is refused when it is carried out: no memory is given, and the host is
+// asked for nothing.
+std::uint32_t data_length(const request& r) noexcept {
+    const controller& c = *r.owner->attached_controller();
+    if (c.state() != controller_state::enabled) return 0;
+    const std::uint32_t length = admin_data_length(r.sqe, c.data_rules());
+    return length == r.sgl_bytes ? length : 0;
+}
+
+}  // namespace
+
+void start(request& r) noexcept {
     qpair& q = *r.owner;
     if (r.sqe.fused() != nvme::fuse::none) return q.finish(r, sc::invalid_field.no_retry());
     r.direction = nvme::direction_of(r.sqe.opcode);
     if (r.direction == data_direction::bidirectional)
         return q.finish(r, sc::invalid_opcode.no_retry());
-    if (r.direction == data_direction::none ||
-        (r.sgl_bytes == 0 && nvme::is_success(r.sgl_status))) {
-        r.advance(request_event::execute);
-        return q.controller_->on_admin_command(r);
+    const bool describes_data = r.sgl_bytes != 0 || !nvme::is_success(r.sgl_status);
+    if (r.direction != data_direction::none && describes_data) {
+        if (!nvme::is_success(r.sgl_status)) return q.finish(r, r.sgl_status.no_retry());
+        if (r.sgl_bytes > q.group().options().max_transfer_bytes)
+            return q.finish(r, sc::invalid_field.no_retry());
+        r.length = data_length(r);
     }
-    if (!nvme::is_success(r.sgl_status)) return q.finish(r, r.sgl_status.no_retry());
-    if (r.sgl_bytes > q.group().options().max_transfer_bytes)
-        return q.finish(r, sc::invalid_field.no_retry());
-    r.length = r.sgl_bytes;
-    if (!r.in_capsule.empty()) {
-        r.chain = std::move(r.in_capsule_chunk);
-        r.chain.copy_in(0, r.in_capsule);
+    if (r.length == 0) {
         r.in_capsule = {};
+        r.in_capsule_chunk.release();
         return data_arrived(r);
     }
-    const std::uint32_t chunks = mem::buffer_pool::chunks_for(r.length);
-    r.chain = q.group().pool().take(q.credit(), chunks);
-    if (r.chain) return have_buffer(r);
-    r.advance(request_event::want_buffer);
-    q.group().pool().wait(r.waiter, q.credit(), chunks);
-}
-
-void admin_steps::buffer_granted(request& r) noexcept { have_buffer(r); }
-
-void admin_steps::have_buffer(request& r) noexcept {
-    if (r.direction == data_direction::host_to_controller) {
-        r.advance(request_event::want_data);
-        return r.owner->fetch_data(r);
-    }
+    if (r.in_capsule.empty()) return buffer::want(r);
+    r.chain = std::move(r.in_capsule_chunk);
+    r.chain.copy_in(0, r.in_capsule);
+    r.in_capsule = {};
     data_arrived(r);
 }
 
-void admin_steps::data_arrived(request& r) noexcept {
+void have_buffer(request& r) noexcept {
+    if (r.direction == data_direction::host_to_controller) return r.owner->fetch(r);
+    data_arrived(r);
+}
+
+void data_arrived(request& r) noexcept {
     r.advance(request_event::execute);
-    r.owner->controller_->on_admin_command(r);
+    r.owner->attached_controller()->on_admin_command(r);
+}
+
+}  // namespace command::admin
+
+admin_data_rules controller::data_rules() const noexcept {
+    return {.discovery = is_discovery(),
+            .namespace_limit = description().namespace_limit,
+            .max_transfer_bytes = static_cast<std::uint32_t>(home_.options().max_transfer_bytes)};
 }
 
 void controller::on_admin_command(request& r) noexcept {

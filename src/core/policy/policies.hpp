@@ -1,0 +1,54 @@
+// The one place where the policies are asked about an I/O command, in this order: is the namespace
+// visible to this host, what does its ANA state say, is its gate open, may its blocks be changed.
+// What comes later (reservations, rate limits) is asked behind these. Called on: the qpair's
+// reactor. Must never: allocate, log or block.
+#pragma once
+
+#include "ana.hpp"
+#include "verdict.hpp"
+#include "visibility.hpp"
+#include "write_protection.hpp"
+
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/qpair.hpp>
+#include <fulmar/core/request.hpp>
+#include <fulmar/core/subsystem_group.hpp>
+
+namespace fulmar::core::policy {
+
+/// Before the command is read any further: the form of a command depends on its namespace.
+[[nodiscard]] inline verdict ask_visibility(const request& r) noexcept {
+    return visibility(r.entry != nullptr);
+}
+
+/// The rest. pass: it is inside its gate, and leaves it through complete(). wait: the gate counts
+/// it as parked, with `kept` bytes of memory. answer: `r.entered` says whether it is inside.
+[[nodiscard]] inline verdict ask(request& r, std::uint64_t kept) noexcept {
+    namespace_entry& entry = *r.entry;
+    const bool restricted = entry.restricted;  // seldom
+    if (restricted) [[unlikely]]
+        if (const verdict v = ana(entry.ana, entry.held(), r.owner->follows_ana());
+            v.says != word::pass)
+            return v;
+    switch (entry.gate.admit(r.generation, kept)) {
+        case admission::enter: break;
+        case admission::park: return wait;
+        case admission::refuse: return answer(entry.closed_status);
+        case admission::overflow:
+            return {.says = word::answer,
+                    .later = true,
+                    .status = nvme::sc::namespace_not_ready,
+                    .note = "overflow"};
+        case admission::stale:
+            entry.group->count(&group_counters::stale);
+            return {.says = word::answer,
+                    .status = nvme::sc::invalid_namespace_or_format.no_retry(),
+                    .note = "stale-request"};
+    }
+    r.entered = true;
+    if (restricted) [[unlikely]]
+        return write_protection(entry.write_protected, r.io.changes_blocks);
+    return pass;
+}
+
+}  // namespace fulmar::core::policy
