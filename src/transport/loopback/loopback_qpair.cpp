@@ -24,18 +24,15 @@ loopback_qpair::loopback_qpair(loopback_group& group, arrival from)
       window_(from_.window),
       chunk_wait_(*this),
       opened_(group.reactor().now()),
-      last_received_(opened_),
+      last_data_(opened_),
       last_sent_(opened_) {
     FULMAR_ASSERT(grow(first_count));
     grown_ = false;
-    const std::size_t most = group.group().options().max_transfer_bytes;
-    group.group().pool().open(credit(), mem::buffer_pool::chunks_for(most), true);
 }
 
 loopback_qpair::~loopback_qpair() {
     FULMAR_ASSERT(output_.empty());
     free_.clear();
-    group().pool().close(credit());
 }
 
 void loopback_qpair::open() {
@@ -67,7 +64,6 @@ bool loopback_qpair::receive() noexcept {
 }
 
 bool loopback_qpair::take_in(frame& f) noexcept {
-    last_received_ = loop_.reactor().now();
     switch (f.kind) {
         case frame_kind::command: return on_command_frame(f);
         case frame_kind::data: on_data_frame(f); return true;
@@ -91,10 +87,11 @@ bool loopback_qpair::on_command_frame(frame& f) noexcept {
         return true;
     }
     if (!f.bytes.empty() && !spare_) {
-        spare_ = group().pool().take(credit(), 1, mem::buffer_use::in_capsule);
+        spare_ = take_in_capsule();
         if (!spare_) {
             blocked_ = true;
-            group().pool().wait(chunk_wait_, credit(), 1, mem::buffer_use::in_capsule);
+            blocked_since_ = loop_.reactor().now();
+            wait_in_capsule(chunk_wait_);
             return false;
         }
     }
@@ -124,6 +121,8 @@ void loopback_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&&
     loopback_qpair& q = *static_cast<chunk_wait&>(w).owner;
     q.spare_ = std::move(chain);
     q.blocked_ = false;
+    q.last_data_ = q.loop_.reactor().now();
+    q.excused_ += q.last_data_ - q.blocked_since_;
     if (!q.inbox_.empty()) q.loop_.has_input(q);
 }
 
@@ -135,6 +134,7 @@ void loopback_qpair::on_data_frame(const frame& f) noexcept {
     if (!fits) return close(core::close_reason::protocol_error);
     r.chain.copy_in(f.offset, f.bytes);
     r.received += static_cast<std::uint32_t>(f.bytes.size());
+    last_data_ = loop_.reactor().now();
     r.data_broken = r.data_broken || f.broken;
     if (r.received < r.length) return;
     --awaiting_data_;
@@ -150,7 +150,7 @@ void loopback_qpair::fetch_data(core::request& asked) noexcept {
     r.output->cid = r.cid();
     r.output->tag = r.tag;
     r.output->length = r.length;
-    ++awaiting_data_;
+    r.data_due = {};
     queue_output(r);
     loop_.needs_deadlines();
 }
@@ -176,6 +176,7 @@ void loopback_qpair::answer(core::request& answered) noexcept {
 
 void loopback_qpair::queue_output(loopback_request& r) noexcept {
     if (output_.empty()) last_sent_ = loop_.reactor().now();
+    r.answer_due = {};
     output_.push_back(r);
     loop_.needs_flush(*this);
 }
@@ -190,9 +191,21 @@ bool loopback_qpair::flush() noexcept {
         last_sent_ = loop_.reactor().now();
         const bool is_answer = r.output->kind == frame_kind::answer;
         frame::to_host(std::move(r.output));
-        if (is_answer) give_back(r);
+        if (is_answer) {
+            give_back(r);
+            continue;
+        }
+        if (awaiting_data_++ == 0) last_data_ = last_sent_;
+        r.data_due = data_clock_.due(last_sent_ - excused_, r.length,
+                                     std::chrono::seconds(group().options().data_stall_s));
     }
-    if (!output_.empty()) loop_.needs_deadlines();
+    if (output_.empty() || stopped_) return worked;
+    loop_.needs_deadlines();
+    for (loopback_request& r : output_)
+        if (r.answer_due == instant{})
+            r.answer_due = answer_clock_.due(loop_.reactor().now(),
+                                             static_cast<std::uint32_t>(r.output->bytes.size()),
+                                             send_patience());
     return worked;
 }
 
@@ -206,9 +219,8 @@ void loopback_qpair::give_back(loopback_request& r) noexcept {
 // --- life
 // -----------------------------------------------------------------------------------------
 
-bool loopback_qpair::grow(std::uint32_t depth) noexcept {
+bool loopback_qpair::grow(std::uint32_t depth) noexcept try {
     if (grown_) return true;
-    grown_ = true;
     for (std::uint32_t i = 0; i < depth; ++i) {
         requests_.push_back(std::make_unique<loopback_request>());
         loopback_request& r = *requests_.back();
@@ -216,7 +228,17 @@ bool loopback_qpair::grow(std::uint32_t depth) noexcept {
         r.tag = static_cast<std::uint16_t>(requests_.size() - 1);
         free_.push_back(r);
     }
+    grown_ = true;
     return true;
+} catch (const std::bad_alloc&) {  // those that were made are as good as others
+    return false;
+}
+
+void loopback_qpair::connected() noexcept {
+    spare_.release();  // it is out of the newcomers' pool
+    if (!blocked_) return;
+    chunk_wait_.cancel();
+    wait_in_capsule(chunk_wait_);
 }
 
 void loopback_qpair::for_each_request(void (*visit)(core::request&, void*),
@@ -227,7 +249,7 @@ void loopback_qpair::for_each_request(void (*visit)(core::request&, void*),
 
 void loopback_qpair::stop() noexcept {
     stopped_ = true;
-    group().pool().cancel(chunk_wait_);
+    chunk_wait_.cancel();
     spare_.release();
     inbox_.clear();
     while (!output_.empty()) {
@@ -258,6 +280,23 @@ void loopback_qpair::describe(core::connection_status& into) const {
     into.local = from_.account->name;
 }
 
+bool loopback_qpair::reads_too_slowly(instant now) const noexcept {
+    if (output_.empty()) return false;
+    if (now - last_sent_ >= send_patience()) return true;
+    const instant due = output_.front().answer_due;
+    return due != instant{} && now >= due;
+}
+
+bool loopback_qpair::owes_overdue_data(instant now) const noexcept {
+    if (awaiting_data_ == 0 || blocked_) return false;
+    const std::chrono::seconds patience(group().options().data_stall_s);
+    return now - last_data_ >= patience ||
+           std::any_of(requests_.begin(), requests_.end(), [&](const auto& r) {
+               return r->in_use && r->state() == core::request_state::awaiting_data &&
+                      r->data_due != instant{} && now - excused_ >= r->data_due;
+           });
+}
+
 bool loopback_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
     const core::target_options& options = group().options();
@@ -265,11 +304,7 @@ bool loopback_qpair::check_deadlines(instant now) noexcept {
     const bool connecting = state() == core::qpair_state::connecting;
     const bool silent = !connected && !connecting &&
                         now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
-    const bool stuck =
-        !output_.empty() && now - last_sent_ >= std::chrono::seconds(options.send_stall_s);
-    const bool owing = awaiting_data_ != 0 && !blocked_ &&
-                       now - last_received_ >= std::chrono::seconds(options.data_stall_s);
-    if (silent || stuck || owing) {
+    if (silent || reads_too_slowly(now) || owes_overdue_data(now)) {
         close(core::close_reason::stalled);
         return false;
     }

@@ -4,6 +4,7 @@
 
 #include "wire.hpp"
 
+#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 
 #include <atomic>
@@ -33,6 +34,8 @@ struct loopback_request final : core::request {
     std::uint16_t tag = 0;
     bool in_use = false;
     std::uint32_t received = 0;
+    instant data_due{};    // once it has been asked for
+    instant answer_due{};  // once the window has not let it go
     bool data_broken = false;
     std::unique_ptr<frame> output;  ///< an answer, or an `ask`
     list_hook free_hook{};
@@ -71,6 +74,7 @@ class loopback_qpair final : public core::qpair {
     void stop() noexcept override;
     void for_each_request(void (*visit)(core::request&, void*), void* context) noexcept override;
     bool grow(std::uint32_t depth) noexcept override;
+    void connected() noexcept override;
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
     [[nodiscard]] std::string_view listener_name() const noexcept override {
@@ -83,6 +87,8 @@ class loopback_qpair final : public core::qpair {
     void on_data_frame(const frame& f) noexcept;
     void queue_output(loopback_request& r) noexcept;
     void give_back(loopback_request& r) noexcept;
+    [[nodiscard]] bool reads_too_slowly(instant now) const noexcept;
+    [[nodiscard]] bool owes_overdue_data(instant now) const noexcept;
     static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
 
     loopback_group& loop_;
@@ -104,8 +110,12 @@ class loopback_qpair final : public core::qpair {
     bool grown_ = false;
     std::uint32_t awaiting_data_ = 0;
     instant opened_;
-    instant last_received_;
+    instant last_data_;
     instant last_sent_;
+    core::obligation_clock data_clock_;
+    core::obligation_clock answer_clock_;
+    instant blocked_since_{};
+    duration excused_{};
 };
 
 }  // namespace fulmar::transport::loopback

@@ -41,8 +41,8 @@ struct arrival_message final : engine::message {
 
 }  // namespace
 
-result<std::unique_ptr<core::listener>> loopback_transport::listen(
-    const core::listener_spec& spec) {
+result<std::unique_ptr<core::listener>> loopback_transport::listen(const core::listener_spec& spec,
+                                                                   core::listen_mode /*mode*/) {
     const std::string name = spec.name();
     if (listening_.contains(name))
         return fail(errc::already_exists, name + " is being listened to");

@@ -20,7 +20,8 @@ class loopback_transport final : public core::transport {
     explicit loopback_transport(core::target& target) : target_(target) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "loopback"; }
-    result<std::unique_ptr<core::listener>> listen(const core::listener_spec& spec) override;
+    result<std::unique_ptr<core::listener>> listen(const core::listener_spec& spec,
+                                                   core::listen_mode mode) override;
     result<std::unique_ptr<core::transport_group>> create_group(core::poll_group& group) override;
 
     /// A host wants in at the listener of that name.

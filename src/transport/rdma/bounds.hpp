@@ -16,7 +16,8 @@ namespace fulmar::transport::rdma::bounds {
 
 // Of one device on one data reactor.
 inline constexpr std::uint32_t completion_entries = 32'768;  ///< shared by all its connections
-inline constexpr std::uint32_t shared_receives = 1024;       ///< commands that may arrive at a time
+inline constexpr std::uint32_t io_receives = 1024;           ///< commands that may arrive at a time
+inline constexpr std::uint32_t admin_receives = 256;         ///< the same, of admin queues
 inline constexpr std::uint32_t answers_posted = 4096;        ///< answers at the device at a time
 inline constexpr std::uint32_t connections_per_reactor = 4096;
 inline constexpr std::uint32_t completions_per_poll = 64;
@@ -35,6 +36,13 @@ inline constexpr auto flush_limit = std::chrono::milliseconds(1000);   ///< from
 inline constexpr auto removal_limit = std::chrono::milliseconds(400);  ///< the same, when it goes
 inline constexpr auto presence_interval = std::chrono::milliseconds(250);
 inline constexpr auto listen_interval = std::chrono::milliseconds(500);  ///< between two attempts
+inline constexpr auto part_interval =
+    std::chrono::milliseconds(500);  ///< between two attempts to make a reactor's queues
+/// A capsule that has waited so long for a buffer waits for a device that does not work.
+inline constexpr auto stall_patience = std::chrono::milliseconds(500);
+inline constexpr auto stall_interval = std::chrono::milliseconds(50);  ///< between two looks
+/// What a host waits whose command finds no receive buffer, as InfiniBand encodes it: 0.64 ms.
+inline constexpr std::uint8_t receiver_not_ready_timer = 12;
 inline constexpr int listen_backlog = 512;
 
 /// What a capsule may hold behind its submission entry: data, or a list of keys.
@@ -48,6 +56,9 @@ inline constexpr int listen_backlog = 512;
 static_assert(completions_per_turn % completions_per_poll == 0);
 static_assert(work_per_post <= spare_send_work + 2 * 8, "a batch fits into the smallest queue");
 static_assert(removal_limit < flush_limit);
+static_assert(stall_interval < stall_patience);
+static_assert(admin_receives >= 2 * admin_entries, "one admin queue cannot have them all");
+static_assert(io_receives + admin_receives < completion_entries / 2);
 static_assert(completion_entries / (2 * 2 + spare_send_work) < connections_per_reactor,
               "the completion queue is full before the table of connections");
 

@@ -8,6 +8,7 @@ std::string_view to_string(connection_state state) noexcept {
         case connection_state::accepting: return "accepting";
         case connection_state::established: return "established";
         case connection_state::ending: return "ending";
+        case connection_state::overdue: return "overdue";
         case connection_state::released: return "released";
         case connection_state::gone: return "gone";
     }

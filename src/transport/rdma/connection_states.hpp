@@ -14,8 +14,11 @@ enum class connection_state : std::uint8_t {
     accepting,    ///< accepted; the host has yet to confirm
     established,  ///< the host has confirmed
     ending,       ///< the queue pair is in error; what was posted is being flushed and reaped
-    released,     ///< queue pair and identifier are destroyed; the poll group lets go of its memory
-    gone,         ///< nothing refers to it
+    overdue,      ///< its time is over: what has come back is reaped, the rest is given up
+    /// Queue pair and identifier are destroyed. This is the last that the poll group hears; its
+    /// answer is the last that is heard of it, even if it never took the connection.
+    released,
+    gone,  ///< nothing refers to it
 };
 
 enum class connection_event : std::uint8_t {
@@ -23,8 +26,8 @@ enum class connection_event : std::uint8_t {
     refused,    ///< the poll group has no room, and kept nothing
     confirmed,  ///< the connection manager: established
     end,        ///< the host left, the poll group closed it, the device is going, an error
-    reaped,     ///< everything posted has come back
-    deadline,   ///< it has not, and its time is over
+    reaped,     ///< nothing of it is in the completion queue, or will be
+    deadline,   ///< that took too long
     let_go,     ///< the poll group refers to it no more
 };
 
@@ -35,7 +38,7 @@ inline constexpr auto connection_edges = [] {
     using E = connection_event;
     return std::array{
         connection_edge{S::offered, E::prepared, S::accepting},
-        connection_edge{S::offered, E::refused, S::gone},
+        connection_edge{S::offered, E::refused, S::released},
         connection_edge{S::offered, E::end, S::ending},
         connection_edge{S::accepting, E::confirmed, S::established},
         connection_edge{S::accepting, E::end, S::ending},
@@ -45,13 +48,15 @@ inline constexpr auto connection_edges = [] {
         connection_edge{S::ending, E::prepared, S::ending},
         connection_edge{S::ending, E::confirmed, S::ending},
         connection_edge{S::ending, E::end, S::ending},
-        connection_edge{S::ending, E::refused, S::gone},
+        connection_edge{S::ending, E::refused, S::released},
         connection_edge{S::ending, E::reaped, S::released},
-        connection_edge{S::ending, E::deadline, S::released},
-        connection_edge{S::released, E::prepared, S::released},
-        connection_edge{S::released, E::refused, S::gone},
+        connection_edge{S::ending, E::deadline, S::overdue},
+        connection_edge{S::overdue, E::prepared, S::overdue},
+        connection_edge{S::overdue, E::confirmed, S::overdue},
+        connection_edge{S::overdue, E::end, S::overdue},
+        connection_edge{S::overdue, E::refused, S::released},
+        connection_edge{S::overdue, E::reaped, S::released},
         connection_edge{S::released, E::end, S::released},
-        connection_edge{S::released, E::reaped, S::released},
         connection_edge{S::released, E::let_go, S::gone},
     };
 }();

@@ -5,6 +5,7 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/target.hpp>
 
 #include <algorithm>
 #include <new>
@@ -12,8 +13,8 @@
 
 namespace fulmar::transport::rdma {
 
-group_device::group_device(device& where, core::poll_group& group)
-    : watch(*this), device_(&where), group_(&group) {}
+group_device::group_device(device& where, core::poll_group& group, const links& to)
+    : watch(*this), device_(&where), group_(&group), links_(to) {}
 
 group_device::event_watch::event_watch(group_device& g) noexcept
     : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
@@ -24,8 +25,9 @@ group_device::event_watch::event_watch(group_device& g) noexcept
 group_device::~group_device() { FULMAR_ASSERT(!watch.watched()); }
 
 fulmar::result<std::unique_ptr<group_device>> group_device::create(device& where,
-                                                                   core::poll_group& group) {
-    std::unique_ptr<group_device> made(new group_device(where, group));
+                                                                   core::poll_group& group,
+                                                                   const links& to) {
+    std::unique_ptr<group_device> made(new group_device(where, group, to));
     FULMAR_CHECK(build(*made));
     return made;
 }
@@ -39,12 +41,17 @@ fulmar::result<void> group_device::build(group_device& g) {
     FULMAR_TRY(g.pool_, g.device_->register_memory({pool.base(), pool.bytes()}));
     FULMAR_TRY(g.answers_,
                registered_slots::create(*g.device_, bounds::answers_posted, sizeof(nvme::cqe)));
-    FULMAR_TRY(g.completions_, g.device_->create_completion_queue(g.entries_));
-    const std::uint32_t shared = std::min(bounds::shared_receives, facts.max_shared_receives);
-    if (shared != 0) {
-        FULMAR_TRY(g.receives_, registered_slots::create(*g.device_, shared, g.capsule_bytes_));
-        FULMAR_TRY(g.shared_, g.device_->create_shared_receive_queue(shared));
-        g.reserved_ = shared;
+    FULMAR_TRY(g.completions_, g.device_->create_completion_queue(g.entries_, g.links_.part));
+    if (facts.max_shared_receives != 0) {
+        g.admin_.count = std::min(bounds::admin_receives, facts.max_shared_receives);
+        g.io_.first = g.admin_.count;
+        g.io_.count = std::min(bounds::io_receives, facts.max_shared_receives);
+        g.reserved_ = g.admin_.count + g.io_.count;
+        FULMAR_TRY(g.receives_,
+                   registered_slots::create(*g.device_, g.reserved_, g.capsule_bytes_));
+        for (receive_class* c : {&g.admin_, &g.io_}) {
+            FULMAR_TRY(c->queue, g.device_->create_shared_receive_queue(c->count, g.links_.part));
+        }
     }
     g.by_number_.reserve(bounds::connections_per_reactor);
     g.free_answers_.reserve(bounds::answers_posted);
@@ -79,10 +86,16 @@ void group_device::give_receive(std::uint32_t slot) noexcept {
     work.wr_id = work_id{work_id::queue::receive, 0, slot}.pack();
     work.sg_list = &piece;
     work.num_sge = 1;
-    if (shared_->post(work) != 0 && !broken_) {
-        broken_ = true;
-        log::error("{}: the shared receive queue takes nothing more", device_->facts().name);
-    }
+    const receive_class& c = admin_.has(slot) ? admin_ : io_;
+    if (c.queue->post(work) == 0) return count(&device_counters::receives);
+    fail("the shared receive queue takes nothing more");
+}
+
+// The control reactor takes no further connection, and has the queues made anew.
+void group_device::fail(const char* what) noexcept {
+    if (std::exchange(broken_, true)) return;
+    log::error("{}: {}", device_->facts().name, what);
+    group_->target().control_reactor().post(links_.broken);
 }
 
 std::uint32_t group_device::take_answer_slot() noexcept {
@@ -97,6 +110,10 @@ void group_device::hand_out(const ibv_wc& done) noexcept {
     if (done.status != IBV_WC_SUCCESS)
         count(done.status == IBV_WC_WR_FLUSH_ERR ? &device_counters::flushed
                                                  : &device_counters::failed);
+    if (id.which == work_id::queue::receive && shares_receives()) {
+        if (id.number >= receives_.count()) return count(&device_counters::strays);
+        count(&device_counters::receives, std::uint64_t{0} - 1);
+    }
     const auto at = by_number_.find(done.qp_num);
     if (at != by_number_.end()) {
         if (id.which == work_id::queue::send) return at->second->on_work_done(id, done.status);
@@ -104,8 +121,7 @@ void group_device::hand_out(const ibv_wc& done) noexcept {
     }
     count(&device_counters::strays);
     // The connection has gone, its receive buffer belongs to all.
-    if (id.which == work_id::queue::receive && shared_ != nullptr && id.number < receives_.count())
-        give_receive(id.number);
+    if (id.which == work_id::queue::receive && shares_receives()) give_receive(id.number);
 }
 
 bool group_device::has_completions() noexcept {
@@ -113,8 +129,7 @@ bool group_device::has_completions() noexcept {
     if (broken_) return false;
     const int got = completions_->poll(batch_);
     if (got < 0) {
-        broken_ = true;
-        log::error("{}: the completion queue is broken", device_->facts().name);
+        fail("the completion queue is broken");
         return false;
     }
     kept_ = static_cast<std::uint32_t>(got);
@@ -125,6 +140,12 @@ bool group_device::has_completions() noexcept {
 void group_device::end_all() noexcept {
     if (std::exchange(all_ended_, true)) return;
     for (const auto& [number, q] : by_number_) q->on_peer_gone(core::close_reason::transport_error);
+}
+
+// Bounded by the length of the queue: others go on filling it.
+void group_device::drain() noexcept {
+    for (std::uint32_t taken = 0; taken < entries_ && poll();)
+        taken += bounds::completions_per_turn;
 }
 
 bool group_device::poll() noexcept {

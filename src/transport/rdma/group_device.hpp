@@ -3,12 +3,14 @@
 #pragma once
 
 #include "bounds.hpp"
+#include "receive_class.hpp"
 #include "registered_slots.hpp"
 #include "verbs.hpp"
 
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/message.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -25,18 +27,27 @@ class rdma_qpair;
 /// Counters of one device on one reactor; written by it, readable from any thread.
 struct device_counters {
     std::atomic<std::uint64_t> completions{0};
-    std::atomic<std::uint64_t> flushed{0};  ///< came back because their queue pair was in error
-    std::atomic<std::uint64_t> failed{0};   ///< came back with any other error
-    std::atomic<std::uint64_t> strays{0};   ///< completions of nothing that is outstanding
-    std::atomic<std::uint64_t> overdue{0};  ///< queue pairs that did not flush in time
+    std::atomic<std::uint64_t> flushed{0};      ///< came back because their queue pair was in error
+    std::atomic<std::uint64_t> failed{0};       ///< came back with any other error
+    std::atomic<std::uint64_t> strays{0};       ///< completions of nothing that is outstanding
+    std::atomic<std::uint64_t> overdue{0};      ///< queue pairs that did not flush in time
+    std::atomic<std::uint64_t> receives{0};     ///< present: shared ones at the device
+    std::atomic<std::uint64_t> turned_back{0};  ///< commands of connections that have stalled
 };
 
 /// Called on: owning data reactor, unless a method says otherwise.
 class group_device {
   public:
+    /// To who has it; all of that outlives it.
+    struct links {
+        device_counters& counters;
+        engine::message& broken;  ///< posted to the control reactor when a queue is
+        void* part;               ///< comes back in device_event
+    };
     /// Called on: control reactor.  Errors: no_memory, or what the device says.
     static fulmar::result<std::unique_ptr<group_device>> create(device& where,
-                                                                core::poll_group& group);
+                                                                core::poll_group& group,
+                                                                const links& to);
     ~group_device();
     group_device(const group_device&) = delete;
     group_device& operator=(const group_device&) = delete;
@@ -46,19 +57,29 @@ class group_device {
     [[nodiscard]] bool reserve(std::uint32_t completions) noexcept;
     void unreserve(std::uint32_t completions) noexcept;
     [[nodiscard]] completion_queue& completions() noexcept { return *completions_; }
-    [[nodiscard]] shared_receive_queue* shared_receives() noexcept { return shared_.get(); }
+    /// Receive slots are shared by connections, else each has its own.
+    [[nodiscard]] bool shares_receives() const noexcept { return io_.queue != nullptr; }
+    /// What queue `qid` receives from; its queue is null when nothing is shared.
+    [[nodiscard]] receive_class& receives_of(std::uint16_t qid) noexcept {
+        return qid == 0 ? admin_ : io_;
+    }
+    /// All of them, for a look at who has stalled.
+    template <typename Visit>
+    void each_receive_class(Visit&& visit) noexcept {
+        visit(admin_);
+        visit(io_);
+    }
     [[nodiscard]] device& where() noexcept { return *device_; }
     [[nodiscard]] core::poll_group& group() noexcept { return *group_; }
     [[nodiscard]] std::uint32_t capsule_bytes() const noexcept { return capsule_bytes_; }
-    /// Called on: any thread.
-    [[nodiscard]] const device_counters& counters() const noexcept { return counters_; }
-
     /// Gives every shared receive slot to the device, once, before the first connection.
     void begin() noexcept;
     [[nodiscard]] bool begun() const noexcept { return begun_; }
 
     /// Takes completions and hands them to their connections; true when there were any.
     bool poll() noexcept;
+    /// Takes everything that is in the queue now.
+    void drain() noexcept;
     /// Whether poll() would find something; may take completions out of the queue to know.
     bool has_completions() noexcept;
     bool arm() noexcept { return broken_ || completions_->arm(); }
@@ -83,7 +104,7 @@ class group_device {
     [[nodiscard]] std::uint32_t data_key() const noexcept { return pool_->key(); }
 
     void count(std::atomic<std::uint64_t> device_counters::*which, std::uint64_t by = 1) noexcept {
-        std::atomic<std::uint64_t>& c = counters_.*which;
+        std::atomic<std::uint64_t>& c = links_.counters.*which;
         c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
     }
 
@@ -95,20 +116,23 @@ class group_device {
     list_hook group_hook{};
 
   private:
-    group_device(device& where, core::poll_group& group);
+    group_device(device& where, core::poll_group& group, const links& to);
     static fulmar::result<void> build(group_device& g);
     void hand_out(const ibv_wc& done) noexcept;
     void end_all() noexcept;
+    void fail(const char* what) noexcept;
 
     device* device_;
     core::poll_group* group_;
-    device_counters counters_;
+    links links_;
     // In the order of creation: what uses goes before what is used.
     std::unique_ptr<memory_region> pool_;
     registered_slots receives_;
     registered_slots answers_;
     std::unique_ptr<completion_queue> completions_;
-    std::unique_ptr<shared_receive_queue> shared_;
+    // Keep-alives must not wait for what I/O queues leave. Slots are numbered through.
+    receive_class admin_;
+    receive_class io_;
     std::uint32_t capsule_bytes_ = 0;
     std::uint32_t entries_ = 0;
     std::uint32_t reserved_ = 0;  // of `entries_`; control reactor

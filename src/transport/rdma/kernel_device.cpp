@@ -119,6 +119,7 @@ fulmar::result<void> kernel_device::learn(std::uint8_t port) {
     facts_.max_shared_receives = a.max_srq > 0 && a.max_srq_sge > 0 ? positive(a.max_srq_wr) : 0;
     facts_.max_read_depth = clamp_8(a.max_qp_init_rd_atom);
     facts_.max_read_served = clamp_8(a.max_qp_rd_atom);
+    facts_.reads_by_remote_write = context_->device->transport_type == IBV_TRANSPORT_IWARP;
     facts_.sends_with_invalidate = (a.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS) != 0;
     if (!set_nonblocking(context_->async_fd))
         return fail_errno("cannot watch the RDMA device", errno, facts_.name);
@@ -141,11 +142,11 @@ fulmar::result<std::unique_ptr<memory_region>> kernel_device::register_memory(
 }
 
 fulmar::result<std::unique_ptr<completion_queue>> kernel_device::create_completion_queue(
-    std::uint32_t entries) {
+    std::uint32_t entries, void* owner) {
     kernel_completions::channel_ptr channel(::ibv_create_comp_channel(context_));
     if (channel == nullptr || !set_nonblocking(channel->fd))
         return fail_errno("cannot make a completion channel", errno, facts_.name);
-    ibv_cq* queue = ::ibv_create_cq(context_, static_cast<int>(entries), nullptr, channel.get(), 0);
+    ibv_cq* queue = ::ibv_create_cq(context_, static_cast<int>(entries), owner, channel.get(), 0);
     if (queue == nullptr)
         return fail_errno(fmt::format("cannot make a completion queue of {} entries", entries),
                           errno, facts_.name);
@@ -153,8 +154,9 @@ fulmar::result<std::unique_ptr<completion_queue>> kernel_device::create_completi
 }
 
 fulmar::result<std::unique_ptr<shared_receive_queue>> kernel_device::create_shared_receive_queue(
-    std::uint32_t receives) {
+    std::uint32_t receives, void* owner) {
     ibv_srq_init_attr wants{};
+    wants.srq_context = owner;
     wants.attr.max_wr = receives;
     wants.attr.max_sge = 1;
     ibv_srq* queue = ::ibv_create_srq(domain_.get(), &wants);
@@ -180,6 +182,14 @@ bool kernel_device::next_event(device_event& into) noexcept {
         case IBV_EVENT_QP_LAST_WQE_REACHED: of_queue_pair(device_event::kind::last_receive); break;
         case IBV_EVENT_COMM_EST:
             of_queue_pair(device_event::kind::communication_established);
+            break;
+        case IBV_EVENT_CQ_ERR:
+            into.what = device_event::kind::completions_broken;
+            into.owner = e.element.cq->cq_context;
+            break;
+        case IBV_EVENT_SRQ_ERR:
+            into.what = device_event::kind::receives_broken;
+            into.owner = e.element.srq->srq_context;
             break;
         case IBV_EVENT_PORT_ACTIVE:
         case IBV_EVENT_PORT_ERR: into.what = device_event::kind::port_changed; break;

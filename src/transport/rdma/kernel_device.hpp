@@ -23,10 +23,10 @@ class kernel_device final : public device {
     [[nodiscard]] const device_facts& facts() const noexcept override { return facts_; }
     fulmar::result<std::unique_ptr<memory_region>> register_memory(
         std::span<std::byte> memory) override;
-    fulmar::result<std::unique_ptr<completion_queue>> create_completion_queue(
-        std::uint32_t entries) override;
+    fulmar::result<std::unique_ptr<completion_queue>> create_completion_queue(std::uint32_t entries,
+                                                                              void* owner) override;
     fulmar::result<std::unique_ptr<shared_receive_queue>> create_shared_receive_queue(
-        std::uint32_t receives) override;
+        std::uint32_t receives, void* owner) override;
     [[nodiscard]] int descriptor() const noexcept override { return context_->async_fd; }
     bool next_event(device_event& into) noexcept override;
     [[nodiscard]] bool present() const noexcept override;

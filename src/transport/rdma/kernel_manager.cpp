@@ -4,6 +4,7 @@
 #include "verbs.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/listener_places.hpp>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -97,6 +98,11 @@ class kernel_identifier final : public identifier {
         with.rnr_retry_count =
             7;  // without end: a host that is slow to post receives is waited for
         if (::rdma_accept(id_, &with) != 0) return fail_errno("cannot accept", errno);
+        // The connection manager sets the longest time there is, 655 ms. Where it cannot be changed
+        // (iWARP has no such thing) that one holds.
+        ibv_qp_attr attributes{};
+        attributes.min_rnr_timer = bounds::receiver_not_ready_timer;
+        ::ibv_modify_qp(id_->qp, &attributes, IBV_QP_MIN_RNR_TIMER);
         return {};
     }
     void reject(std::span<const std::byte> private_data) noexcept override {
@@ -106,6 +112,9 @@ class kernel_identifier final : public identifier {
     void confirm() noexcept override { ::rdma_notify(id_, IBV_EVENT_COMM_EST); }
     [[nodiscard]] std::string peer() const override { return text_of(::rdma_get_peer_addr(id_)); }
     [[nodiscard]] std::string local() const override { return text_of(::rdma_get_local_addr(id_)); }
+    [[nodiscard]] std::uint64_t peer_key() const noexcept override {
+        return core::address_key(::rdma_get_peer_addr(id_));
+    }
 
     void set_where(kernel_device* d) noexcept { where_ = d; }
     [[nodiscard]] rdma_cm_id* get() noexcept { return id_; }

@@ -24,8 +24,9 @@ rdma_connection::flush_timer::flush_timer(rdma_connection& c) noexcept
       }),
       owner(&c) {}
 
-// Who a note goes to may be gone when it comes: the data reactor's end dies after `released`, which
-// is the last that it hears.
+// The data reactor's end may be gone, or never have been, when a note comes; the connection is
+// there. `released` is the last that the data reactor hears, `let_go` the last that the control
+// reactor hears: only then nothing refers to it.
 rdma_connection::rdma_connection(const identifier& from, open_device& on, const queue_shape& asked,
                                  std::shared_ptr<listener_account> counted)
     : identifier_owner(kind::connection),
@@ -47,15 +48,31 @@ rdma_connection::rdma_connection(const identifier& from, open_device& on, const 
                    [](engine::message& m) noexcept {
                        if (rdma_qpair* q = of(m).queue) q->on_last_receive();
                    }),
+      give_up(*this,
+              [](engine::message& m) noexcept {
+                  if (rdma_qpair* q = of(m).queue) q->on_give_up();
+              }),
       released(*this,
                [](engine::message& m) noexcept {
-                   if (rdma_qpair* q = of(m).queue) q->on_released();
+                   rdma_connection& c = of(m);
+                   if (c.queue != nullptr) return c.queue->on_released();
+                   c.control.reactor().post(c.let_go);
                }),
       answered(*this, [](engine::message& m) noexcept { of(m).control.on_answered(of(m)); }),
       wants_end(*this, [](engine::message& m) noexcept { of(m).control.on_stopped(of(m)); }),
       reaped(*this, [](engine::message& m) noexcept { of(m).control.on_reaped(of(m)); }),
       let_go(*this, [](engine::message& m) noexcept { of(m).control.on_let_go(of(m)); }) {}
 
-rdma_connection::~rdma_connection() = default;
+// Where it came to nothing, the poll group has not given the place back.
+rdma_connection::~rdma_connection() {
+    if (ticket != nullptr && ticket->now() != core::connection_ticket::stage::ended) ticket->end();
+}
+
+bool rdma_connection::has_notes() const noexcept {
+    for (const note* n : {&arrive, &peer_gone, &last_receive, &give_up, &released, &answered,
+                          &wants_end, &reaped, &let_go})
+        if (n->queued()) return true;
+    return false;
+}
 
 }  // namespace fulmar::transport::rdma

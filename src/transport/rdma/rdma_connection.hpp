@@ -24,6 +24,7 @@ namespace fulmar::transport::rdma {
 class rdma_control;
 class rdma_group;
 class rdma_qpair;
+struct device_part;
 struct open_device;
 
 /// Called on: see the members. What is not marked never changes after creation.
@@ -34,12 +35,15 @@ class rdma_connection final : public identifier_owner {
     rdma_connection(const rdma_connection&) = delete;
     rdma_connection& operator=(const rdma_connection&) = delete;
     ~rdma_connection();
+    /// A note of it is in a mailbox.
+    [[nodiscard]] bool has_notes() const noexcept;
 
     const queue_shape shape;
     const std::shared_ptr<listener_account> account;
     const std::string peer;
     const std::string local;
     const std::uint32_t incarnation;
+    std::shared_ptr<core::connection_ticket> ticket;  ///< its place at the listener
     std::uint32_t send_work = 0;
     std::uint32_t receive_work = 0;  ///< receives of its own; 0: they are shared
     transfer_limits read_limits;
@@ -53,12 +57,12 @@ class rdma_connection final : public identifier_owner {
 
     // The control reactor's.
     rdma_control& control;
-    open_device* where;  ///< until it is released
+    open_device* where;           ///< until it is released
+    device_part* part = nullptr;  ///< likewise
     connection_state state = connection_state::offered;
     bool peer_told = false;          ///< the poll group has been told that it ends
     bool last_receive_told = false;  ///< … that nothing more is received
     bool stopped = false;            ///< the poll group has stopped: it posts nothing more
-    bool overdue = false;            ///< the flush deadline has passed before that
     list_hook control_hook{};
     struct flush_timer final : engine::timer {
         explicit flush_timer(rdma_connection& c) noexcept;
@@ -79,6 +83,7 @@ class rdma_connection final : public identifier_owner {
     note arrive;
     note peer_gone;
     note last_receive;
+    note give_up;
     note released;
     // To the control reactor.
     note answered;

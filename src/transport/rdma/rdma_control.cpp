@@ -7,6 +7,7 @@
 #include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/transport/rdma.hpp>
 
+#include <fmt/format.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -45,7 +46,7 @@ rdma_control::~rdma_control() {
 }
 
 fulmar::result<std::unique_ptr<core::listener>> rdma_control::listen(
-    const core::listener_spec& spec) {
+    const core::listener_spec& spec, core::listen_mode /*mode*/) {
     return rdma_listener::open(spec, *this);
 }
 
@@ -72,10 +73,20 @@ fulmar::result<std::unique_ptr<identifier>> rdma_control::open_identifier(
     }
     port = spec.port;
     FULMAR_TRY(auto id, manager_->listen(spec.address, port));
+    if (const device* d = id->where(); d != nullptr) FULMAR_CHECK(check_kind(*d));
     // Known from now on, so that its removal finds whoever has to let go of it.
     if (device* d = id->where(); d != nullptr && open(*d).going)
         return fail(errc::unavailable, "its RDMA device is being removed");
     return id;
+}
+
+// Such a device would be taken and every READ would fail, or every host could write into the data
+// of all others.
+fulmar::result<void> rdma_control::check_kind(const device& d) {
+    if (!d.facts().reads_by_remote_write) return {};
+    return fail(errc::not_supported,
+                fmt::format("RDMA device {} speaks iWARP, which is not supported", d.facts().name),
+                "/address", "use a device with RoCE or InfiniBand, or a tcp listener");
 }
 
 // What has no descriptor is asked every turn: a fake in tests.
@@ -152,12 +163,11 @@ void rdma_control::reject(rdma_listener& l, identifier& id, reject_reason why) n
 void rdma_control::on_request(rdma_listener& l, manager_event& e) {
     device* d = e.fresh->where();
     if (d == nullptr) return;  // the identifier ends here, and with it the request
-    const bool full =
-        l.account->connections.load(std::memory_order_relaxed) >=
-            target_.options().max_connections_per_listener ||
-        l.account->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes ||
-        !memory_reserve::whole();
-    if (full) return reject(l, *e.fresh, reject_reason::no_resources);
+    if (auto known = check_kind(*d); !known) {
+        if (complaints_.allow(reactor().now())) log::warn("{}: {}", l.name(), known.error().text());
+        return reject(l, *e.fresh, reject_reason::no_resources);
+    }
+    if (!memory_reserve::whole()) return reject(l, *e.fresh, reject_reason::no_resources);
     const private_data_verdict verdict = check_private_data(
         std::span(e.private_data).first(e.private_bytes), e.resources, limits_of(d->facts()));
     if (const auto* why = std::get_if<reject_reason>(&verdict)) return reject(l, *e.fresh, *why);
@@ -174,12 +184,13 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
                                          const queue_shape& shape) {
     open_device& on = open(*e.fresh->where());
     if (on.going) return fail(errc::unavailable, "the device is being removed");
-    rdma_group& g = least_loaded();
-    FULMAR_TRY(group_device * resources, part_of(on, g));
+    FULMAR_TRY(device_part * part, part_for(on));
+    rdma_group& g = *part->group;
+    group_device* resources = part->resources.get();
     const device_facts& facts = on.what->facts();
     const std::uint32_t send_work =
         std::min(facts.max_work, 2 * shape.entries + bounds::spare_send_work);
-    const bool shared = resources->shared_receives() != nullptr;
+    const bool shared = resources->shares_receives();
     const std::uint32_t receive_work = shared ? 0 : shape.entries;
     if (receive_work > facts.max_work)
         return fail(errc::limit_reached, "the device's receive queues are too short");
@@ -189,16 +200,20 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
                    registered_slots::create(*on.what, receive_work, resources->capsule_bytes()));
     }
     auto made = std::make_unique<rdma_connection>(*e.fresh, on, shape, l.account);
+    made->ticket = l.places->arrive(g.group(), e.fresh->peer_key(), reactor().now());
+    if (made->ticket == nullptr)
+        return fail(errc::limit_reached, "too many connections have not sent a Connect yet");
     if (!resources->reserve(send_work + receive_work))
         return fail(errc::limit_reached, "the completion queue has no room for more connections");
     const std::uint32_t write_pieces = std::min(facts.max_pieces, bounds::work_pieces);
-    auto wire = e.fresh->create_queue_pair({.completions = &resources->completions(),
-                                            .shared_receives = resources->shared_receives(),
-                                            .send_work = send_work,
-                                            .receive_work = receive_work,
-                                            .pieces = write_pieces,
-                                            .inline_bytes = sizeof(nvme::cqe),
-                                            .owner = made.get()});
+    auto wire = e.fresh->create_queue_pair(
+        {.completions = &resources->completions(),
+         .shared_receives = resources->receives_of(shape.qid).queue.get(),
+         .send_work = send_work,
+         .receive_work = receive_work,
+         .pieces = write_pieces,
+         .inline_bytes = sizeof(nvme::cqe),
+         .owner = made.get()});
     if (!wire) {
         resources->unreserve(send_work + receive_work);
         return tl::unexpected(std::move(wire).error());
@@ -210,6 +225,7 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
     c.read_limits = {.pieces = std::min(write_pieces, facts.max_read_pieces), .bytes = bytes};
     c.write_limits = {.pieces = write_pieces, .bytes = bytes};
     c.resources = resources;
+    c.part = part;
     c.group = &g;
     c.receives = std::move(receives);
     c.wire = std::move(*wire);
@@ -217,19 +233,13 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
     c.id->owner = &c;
     connections_.push_back(c);
     ++on.users;
+    ++part->users;
     g.group().load.fetch_add(1, std::memory_order_relaxed);
     c.account->connections.fetch_add(1, std::memory_order_relaxed);
     c.account->handshakes.fetch_add(1, std::memory_order_relaxed);
     c.account->accepted.fetch_add(1, std::memory_order_relaxed);
     g.reactor().post(c.arrive);
     return {};
-}
-
-rdma_group& rdma_control::least_loaded() noexcept {
-    core::poll_group& least = target_.least_loaded();
-    for (rdma_group* g : groups_)
-        if (&g->group() == &least) return *g;
-    return *groups_.front();
 }
 
 // --- the life of a connection --------------------------------------------------------------------
@@ -241,22 +251,21 @@ void rdma_control::advance(rdma_connection& c, connection_event on) noexcept {
 }
 
 void rdma_control::on_answered(rdma_connection& c) noexcept {
-    if (c.refused) {
-        const bool offered = c.state == connection_state::offered;
-        advance(c, connection_event::refused);
-        if (offered) c.id->reject(nvme::wire_bytes(make_reject(reject_reason::no_resources)));
-        c.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
-        c.account->connections.fetch_sub(1, std::memory_order_relaxed);
-        c.account->rejected.fetch_add(1, std::memory_order_relaxed);
-        c.group->group().load.fetch_sub(1, std::memory_order_relaxed);
-        open_device& on = *c.where;
-        count_out(c);
-        destroy(c);
-        return finish_removal(on);
-    }
+    if (c.refused) return on_refused(c);
     const bool wanted = c.state == connection_state::offered;
     advance(c, connection_event::prepared);
     if (wanted) accept(c);
+}
+
+// The data reactor may just be being told that the host has left.
+void rdma_control::on_refused(rdma_connection& c) noexcept {
+    if (c.state == connection_state::offered)
+        c.id->reject(nvme::wire_bytes(make_reject(reject_reason::no_resources)));
+    c.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    c.account->connections.fetch_sub(1, std::memory_order_relaxed);
+    c.account->rejected.fetch_add(1, std::memory_order_relaxed);
+    c.group->group().load.fetch_sub(1, std::memory_order_relaxed);
+    release(c, connection_event::refused);
 }
 
 void rdma_control::accept(rdma_connection& c) noexcept {
@@ -275,34 +284,42 @@ void rdma_control::end(rdma_connection& c) noexcept {
     const connection_state before = c.state;
     if (before >= connection_state::released) return;
     advance(c, connection_event::end);
-    if (before == connection_state::ending) return;
+    if (before >= connection_state::ending) return;
     if (before == connection_state::offered)
         c.id->reject(nvme::wire_bytes(make_reject(reject_reason::no_resources)));
     else
         c.id->disconnect();
     c.wire->fail();
-    const auto limit = c.where->going ? bounds::removal_limit : bounds::flush_limit;
+    const bool silent = c.where->going || !c.part->serves();
+    const auto limit = silent ? bounds::removal_limit : bounds::flush_limit;
     reactor().timers().arm(c.flush_deadline, reactor().fresh_now() + limit);
     if (c.stopped || c.peer_told) return;
     c.peer_told = true;
     c.group->reactor().post(c.peer_gone);
 }
 
+void rdma_control::end_until(rdma_connection& c, instant until) noexcept {
+    end(c);
+    if (c.state == connection_state::ending && c.flush_deadline.deadline() > until)
+        reactor().timers().arm(c.flush_deadline, until);
+}
+
 void rdma_control::on_stopped(rdma_connection& c) noexcept {
     c.stopped = true;
     end(c);
-    if (c.overdue && c.state == connection_state::ending) release(c, connection_event::deadline);
+    if (c.state == connection_state::overdue) c.group->reactor().post(c.give_up);
 }
 
-void rdma_control::on_reaped(rdma_connection& c) noexcept {
-    if (c.state == connection_state::released) return advance(c, connection_event::reaped);
-    release(c, connection_event::reaped);
-}
+void rdma_control::on_reaped(rdma_connection& c) noexcept { release(c, connection_event::reaped); }
 
-// A queue pair that a data reactor may still post to is not destroyed, however late it is.
+// A queue pair that a data reactor may still post to is not destroyed, however late it is. Nor is
+// one with completions in the queue: hardware takes them away with it, and receive slots with them.
 void rdma_control::on_flush_deadline(rdma_connection& c) noexcept {
-    c.overdue = true;
-    if (c.stopped) release(c, connection_event::deadline);
+    advance(c, connection_event::deadline);
+    if (complaints_.allow(reactor().now()))
+        log::warn("{}: not everything that was posted for {} came back in time",
+                  c.where->what->facts().name, c.peer);
+    if (c.stopped) c.group->reactor().post(c.give_up);
 }
 
 void rdma_control::count_out(rdma_connection& c) noexcept {
@@ -312,21 +329,22 @@ void rdma_control::count_out(rdma_connection& c) noexcept {
     c.id.reset();
     c.resources->unreserve(c.send_work + c.receive_work);
     --c.where->users;
+    --c.part->users;
 }
 
 void rdma_control::release(rdma_connection& c, connection_event why) noexcept {
     advance(c, why);
-    if (why == connection_event::deadline && complaints_.allow(reactor().now()))
-        log::warn("{}: not everything that was posted for {} came back in time",
-                  c.where->what->facts().name, c.peer);
     open_device& on = *c.where;
+    device_part& part = *c.part;
     count_out(c);
     c.group->reactor().post(c.released);
+    settle(part);
     finish_removal(on);
 }
 
 void rdma_control::on_let_go(rdma_connection& c) noexcept {
     advance(c, connection_event::let_go);
+    FULMAR_ASSERT(!c.has_notes());
     destroy(c);
 }
 

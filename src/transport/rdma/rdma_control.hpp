@@ -3,7 +3,7 @@
 // a queue pair that a data reactor may still post to.
 #pragma once
 
-#include "group_device.hpp"
+#include "device_part.hpp"
 #include "rdma_connection.hpp"
 #include "rdma_group.hpp"
 #include "verbs.hpp"
@@ -24,21 +24,6 @@ namespace fulmar::transport::rdma {
 
 class rdma_control;
 class rdma_listener;
-
-/// What one data reactor has of a device, and the message that takes it away from there.
-struct device_part {
-    device_part(open_device& of, rdma_group& at, std::unique_ptr<group_device> what);
-    open_device* owner;
-    rdma_group* group;
-    std::unique_ptr<group_device> resources;
-    bool leaving = false;
-    struct leave_note final : engine::message {
-        explicit leave_note(device_part& p) noexcept;
-        void begin() noexcept;
-        device_part* owner;
-    };
-    leave_note leave;
-};
 
 /// A device in use.
 struct open_device {
@@ -65,8 +50,8 @@ class rdma_control final : public core::transport,
 
     // core::transport.
     [[nodiscard]] std::string_view name() const noexcept override { return "rdma"; }
-    fulmar::result<std::unique_ptr<core::listener>> listen(
-        const core::listener_spec& spec) override;
+    fulmar::result<std::unique_ptr<core::listener>> listen(const core::listener_spec& spec,
+                                                           core::listen_mode mode) override;
     fulmar::result<std::unique_ptr<core::transport_group>> create_group(
         core::poll_group& group) override;
 
@@ -88,7 +73,11 @@ class rdma_control final : public core::transport,
     void on_flush_deadline(rdma_connection& c) noexcept;
     // What devices tell.
     void on_device_events(open_device& d) noexcept;
-    void part_left(device_part& p) noexcept;
+    /// A queue of it is broken: its connections end, it is made anew, others serve meanwhile.
+    void on_part_failed(device_part& p, std::string_view sign) noexcept;
+    void on_part_left(device_part& p) noexcept;
+    /// Why no reactor takes a connection of `d` now; empty when one does.
+    [[nodiscard]] std::string trouble_of(const device* d) const;
 
     /// Devices and connections that exist. For tests.
     [[nodiscard]] std::size_t device_count() const noexcept { return devices_.size(); }
@@ -101,19 +90,26 @@ class rdma_control final : public core::transport,
     void on_event(manager_event& e) noexcept;
     void on_request(rdma_listener& l, manager_event& e);
     fulmar::result<void> offer(rdma_listener& l, manager_event& e, const queue_shape& shape);
+    /// Errors: not_supported, by name.
+    static fulmar::result<void> check_kind(const device& d);
     void reject(rdma_listener& l, identifier& id, nvme::rdma::reject_reason why) noexcept;
     [[nodiscard]] queue_limits limits_of(const device_facts& facts) const noexcept;
 
     void advance(rdma_connection& c, connection_event on) noexcept;
+    void on_refused(rdma_connection& c) noexcept;
     void accept(rdma_connection& c) noexcept;
     void end(rdma_connection& c) noexcept;
+    void end_until(rdma_connection& c, instant until) noexcept;
     void release(rdma_connection& c, connection_event why) noexcept;
     void count_out(rdma_connection& c) noexcept;
     void destroy(rdma_connection& c) noexcept;
 
     open_device& open(device& d);
-    fulmar::result<group_device*> part_of(open_device& d, rdma_group& g);
-    [[nodiscard]] rdma_group& least_loaded() noexcept;
+    device_part& part_at(open_device& d, rdma_group& g);
+    /// Errors: unavailable; no_memory, or what the device says.
+    fulmar::result<void> make_part(device_part& p);
+    fulmar::result<device_part*> part_for(open_device& d);
+    void settle(device_part& p) noexcept;
     void remove_device(open_device& d, std::string_view sign) noexcept;
     void finish_removal(open_device& d) noexcept;
     void look_for_absent_devices() noexcept;

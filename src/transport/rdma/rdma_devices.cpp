@@ -12,24 +12,6 @@
 
 namespace fulmar::transport::rdma {
 
-device_part::device_part(open_device& of, rdma_group& at, std::unique_ptr<group_device> what)
-    : owner(&of), group(&at), resources(std::move(what)), leave(*this) {}
-
-device_part::leave_note::leave_note(device_part& p) noexcept : message(nullptr), owner(&p) {}
-
-void device_part::leave_note::begin() noexcept {
-    set_handler([](engine::message& m) noexcept {
-        auto& self = static_cast<leave_note&>(m);
-        self.owner->group->detach(*self.owner->resources);
-        self.set_handler([](engine::message& home) noexcept {
-            device_part& p = *static_cast<leave_note&>(home).owner;
-            p.owner->control.part_left(p);
-        });
-        self.owner->owner->control.reactor().post(self);
-    });
-    owner->group->reactor().post(*this);
-}
-
 open_device::event_watch::event_watch(open_device& d) noexcept
     : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
           open_device& self = *static_cast<event_watch&>(w).owner;
@@ -59,45 +41,15 @@ open_device& rdma_control::open(device& d) {
     return made;
 }
 
-fulmar::result<group_device*> rdma_control::part_of(open_device& d, rdma_group& g) {
-    for (const auto& part : d.parts)
-        if (part->group == &g) return part->resources.get();
-    FULMAR_TRY(auto made, group_device::create(*d.what, g.group()));
-    d.parts.push_back(std::make_unique<device_part>(d, g, std::move(made)));
-    return d.parts.back()->resources.get();
-}
-
-void rdma_control::report(core::counters_report& into) const {
-    for (const auto& d : devices_) {
-        for (const auto& part : d->parts) {
-            const device_counters& c = part->resources->counters();
-            const auto add = [&](const char* name, const char* help,
-                                 const std::atomic<std::uint64_t>& value) {
-                into.samples.push_back(
-                    {name,
-                     help,
-                     true,
-                     {{"device", d->what->facts().name},
-                      {"reactor", fmt::format("{}", part->group->reactor().id().value())}},
-                     static_cast<double>(value.load(std::memory_order_relaxed))});
-            };
-            add("fulmar_rdma_completions_total", "RDMA work completions", c.completions);
-            add("fulmar_rdma_flushed_total",
-                "RDMA work that came back because its connection had ended", c.flushed);
-            add("fulmar_rdma_failed_total", "RDMA work that failed", c.failed);
-            add("fulmar_rdma_strays_total", "RDMA completions of nothing that was outstanding",
-                c.strays);
-            add("fulmar_rdma_overdue_total",
-                "RDMA connections whose work did not come back in time", c.overdue);
-        }
-    }
-}
-
 void rdma_control::on_device_events(open_device& d) noexcept {
     device_event e;
     while (d.what->next_event(e)) {
-        auto* c = static_cast<rdma_connection*>(e.owner);
+        auto* c = static_cast<rdma_connection*>(e.owner);  // if it is a queue pair's
         switch (e.what) {
+            case device_event::kind::completions_broken:
+            case device_event::kind::receives_broken:
+                on_part_failed(*static_cast<device_part*>(e.owner), e.text);
+                break;
             case device_event::kind::queue_pair_broken:
                 if (complaints_.allow(reactor().now()))
                     log::warn("{}: {} ({})", d.what->facts().name, e.text, c->peer);
@@ -137,10 +89,7 @@ void rdma_control::remove_device(open_device& d, std::string_view sign) noexcept
     const instant until = reactor().fresh_now() + bounds::removal_limit;
     for (auto at = connections_.begin(); at != connections_.end();) {
         rdma_connection& c = *at++;
-        if (c.where != &d) continue;
-        end(c);
-        if (c.state == connection_state::ending && c.flush_deadline.deadline() > until)
-            reactor().timers().arm(c.flush_deadline, until);
+        if (c.where == &d) end_until(c, until);
     }
     finish_removal(d);
 }
@@ -148,19 +97,16 @@ void rdma_control::remove_device(open_device& d, std::string_view sign) noexcept
 // Queue pairs first, then what each data reactor has of it, then the device itself.
 void rdma_control::finish_removal(open_device& d) noexcept {
     if (!d.going || d.users != 0) return;
-    for (const auto& part : d.parts)
-        if (!std::exchange(part->leaving, true)) part->leave.begin();
-    if (!d.parts.empty()) return;
+    bool left = true;
+    for (const auto& part : d.parts) {
+        if (part->serves() || part->state == part_state::failed) part->leave();
+        left = left && part->state == part_state::absent;
+    }
+    if (!left) return;
     reactor().unwatch(d.watch);
     log::info("RDMA device {}: nothing of it is in use any more", d.what->facts().name);
     manager_->close(*d.what);
     std::erase_if(devices_, [&](const auto& one) { return one.get() == &d; });
-}
-
-void rdma_control::part_left(device_part& p) noexcept {
-    open_device& d = *p.owner;
-    std::erase_if(d.parts, [&](const auto& one) { return one.get() == &p; });
-    finish_removal(d);
 }
 
 }  // namespace fulmar::transport::rdma

@@ -11,7 +11,7 @@
 namespace fulmar::transport::rdma {
 
 rdma_group::rdma_group(core::poll_group& group)
-    : group_(group), reaper_(*this), flusher_(*this), deadlines_(*this) {
+    : group_(group), reaper_(*this), flusher_(*this), deadlines_(*this), stalls_(*this) {
     reactor().add(reaper_, engine::stage::reap);
     reactor().add(flusher_, engine::stage::flush);
 }
@@ -20,6 +20,7 @@ rdma_group::~rdma_group() {
     flush_all();
     while (!devices_.empty()) detach(devices_.front());
     reactor().timers().cancel(deadlines_);
+    reactor().timers().cancel(stalls_);
     reactor().remove(reaper_, engine::stage::reap);
     reactor().remove(flusher_, engine::stage::flush);
 }
@@ -45,19 +46,23 @@ void rdma_group::detach(group_device& d) noexcept {
 void rdma_group::adopt(rdma_connection& c) noexcept {
     attach(*c.resources);
     auto* q = new (std::nothrow) rdma_qpair(*this, c);
-    fulmar::result<void> begun = fail(errc::no_memory, "no memory for a connection");
-    if (q != nullptr) begun = q->begin();
-    c.refused = !begun;
-    if (begun) {
+    const char* why = "no memory for a connection";  // an error would need some
+    if (c.resources->broken())
+        why = "the device's queues have failed";
+    else if (q != nullptr)
+        why = q->begin();
+    c.refused = why != nullptr;
+    if (!c.refused) {
         c.queue = q;
+        c.ticket->attach(*q);
         group_.add(*q);
         all_.push_back(*q);
         needs_deadlines();
     } else {
         if (group_.may_complain())
-            log::warn("{}: cannot take a connection of {}: {}", c.account->name, c.peer,
-                      begun.error().text());
+            log::warn("{}: cannot take a connection of {}: {}", c.account->name, c.peer, why);
         delete q;
+        c.ticket->end();
     }
     group_.target().control_reactor().post(c.answered);
 }
@@ -72,6 +77,7 @@ void rdma_group::retire(rdma_qpair& q) noexcept {
 bool rdma_group::reap_all() noexcept {
     bool worked = false;
     for (group_device& d : devices_) worked |= d.poll();
+    if (!short_.empty()) worked |= retry_shares();
     intrusive_list<rdma_qpair, &rdma_qpair::input_hook> due;
     due.swap(input_);
     while (!due.empty()) {
@@ -84,6 +90,8 @@ bool rdma_group::reap_all() noexcept {
 
 bool rdma_group::has_completions() noexcept {
     if (!input_.empty()) return true;
+    for (const rdma_qpair& q : short_)
+        if (q.can_retry_share()) return true;
     for (group_device& d : devices_)
         if (d.has_completions()) return true;
     return false;
@@ -120,6 +128,38 @@ bool rdma_group::flush_all() noexcept {
 void rdma_group::needs_deadlines() noexcept {
     if (!deadlines_.armed())
         reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
+}
+
+// --- who waits for a buffer ----------------------------------------------------------------------
+
+void rdma_group::is_blocked(rdma_qpair& q) noexcept {
+    blocked_.push_back(q);
+    if (!stalls_.armed()) reactor().timers().arm(stalls_, reactor().now() + bounds::stall_interval);
+}
+
+void rdma_group::is_blocked_no_more(rdma_qpair& q) noexcept {
+    if (q.blocked_hook.is_linked()) blocked_.erase(blocked_.iterator_to(q));
+    if (q.share_hook.is_linked()) short_.erase(short_.iterator_to(q));
+}
+
+bool rdma_group::retry_shares() noexcept {
+    bool worked = false;
+    for (auto at = short_.begin(); at != short_.end();) worked |= (at++)->retry_share();
+    return worked;
+}
+
+// Those that have waited for too long give back what they hold beyond their share of the slots.
+void rdma_group::look_for_stalls() noexcept {
+    const auto each_class = [this](void (receive_class::*what)() noexcept) {
+        for (group_device& d : devices_)
+            d.each_receive_class([&](receive_class& c) { (c.*what)(); });
+    };
+    each_class(&receive_class::begin_look);
+    for (rdma_qpair& q : blocked_) q.look_for_stall(reactor().now());
+    each_class(&receive_class::end_look);
+    for (auto at = blocked_.begin(); at != blocked_.end();) (at++)->keep_to_share();
+    if (!blocked_.empty())
+        reactor().timers().arm(stalls_, reactor().now() + bounds::stall_interval);
 }
 
 void rdma_group::on_deadlines(engine::timer& t) noexcept {

@@ -33,6 +33,11 @@ class rdma_group final : public core::transport_group {
         if (!q.flush_hook.is_linked()) flush_.push_back(q);
     }
     void needs_deadlines() noexcept;
+    /// Its capsules wait for a buffer, and keep their receive slots meanwhile.
+    void is_blocked(rdma_qpair& q) noexcept;
+    void is_blocked_no_more(rdma_qpair& q) noexcept;
+    /// It is looked at every turn until its namespace may have more.
+    void waits_for_share(rdma_qpair& q) noexcept { short_.push_back(q); }
     /// Destroyed at the end of the turn.
     void retire(rdma_qpair& q) noexcept;
 
@@ -69,6 +74,8 @@ class rdma_group final : public core::transport_group {
     bool flush_all() noexcept;
     void attach(group_device& d) noexcept;
     static void on_deadlines(engine::timer& t) noexcept;
+    void look_for_stalls() noexcept;
+    bool retry_shares() noexcept;
 
     core::poll_group& group_;
     reap_poller reaper_;
@@ -85,6 +92,17 @@ class rdma_group final : public core::transport_group {
         rdma_group* owner;
     };
     deadline_timer deadlines_;
+    intrusive_list<rdma_qpair, &rdma_qpair::blocked_hook> blocked_;
+    intrusive_list<rdma_qpair, &rdma_qpair::share_hook> short_;
+    struct stall_timer : engine::timer {
+        explicit stall_timer(rdma_group& g) noexcept
+            : timer([](engine::timer& t) noexcept {
+                  static_cast<stall_timer&>(t).owner->look_for_stalls();
+              }),
+              owner(&g) {}
+        rdma_group* owner;
+    };
+    stall_timer stalls_;
 };
 
 }  // namespace fulmar::transport::rdma

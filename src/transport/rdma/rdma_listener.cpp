@@ -16,6 +16,7 @@ rdma_listener::rdma_listener(const core::listener_spec& spec, rdma_control& cont
 rdma_listener::~rdma_listener() {
     control_.reactor().timers().cancel(retry_);
     control_.remove(*this);
+    if (places != nullptr) places->close();  // they know each other
 }
 
 fulmar::result<std::unique_ptr<core::listener>> rdma_listener::open(const core::listener_spec& spec,
@@ -34,13 +35,15 @@ fulmar::result<std::unique_ptr<core::listener>> rdma_listener::open(const core::
         made->lose(id.error().message);
     }
     made->account->name = made->spec_.name();
+    made->places = std::make_shared<core::listener_places>(
+        made->account->name, control.target().options().max_connections_per_listener);
     return made;
 }
 
 core::listener_status rdma_listener::status() const {
     core::listener_status s;
     s.spec = spec_;
-    s.waits_for = waits_for_;
+    s.waits_for = waits_for_.empty() ? control_.trouble_of(where()) : waits_for_;
     s.connections = account->connections.load(std::memory_order_relaxed);
     s.accepted_total = account->accepted.load(std::memory_order_relaxed);
     s.rejected_total = account->rejected.load(std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 
 #include "rdma_control.hpp"
 
+#include <fulmar/core/listener_places.hpp>
 #include <fulmar/core/transport.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -28,6 +29,8 @@ class rdma_listener final : public core::listener, public identifier_owner {
     [[nodiscard]] const std::string& name() const noexcept { return account->name; }
 
     std::shared_ptr<listener_account> account;
+    /// Of its connections: who may have one more, and who gives way.
+    std::shared_ptr<core::listener_places> places;
 
   private:
     rdma_listener(const core::listener_spec& spec, rdma_control& control);

@@ -14,7 +14,7 @@ namespace fulmar::transport::rdma {
 namespace sc = nvme::sc;
 
 rdma_qpair::rdma_qpair(rdma_group& group, rdma_connection& link)
-    : qpair(group.group()),
+    : qpair(group.group(), link.ticket),
       rdma_(group),
       link_(link),
       device_(*link.resources),
@@ -26,8 +26,6 @@ rdma_qpair::rdma_qpair(rdma_group& group, rdma_connection& link)
         free_.push_back(r);
     }
     opened_ = last_progress_ = group.reactor().now();
-    group.group().pool().open(
-        credit(), mem::buffer_pool::chunks_for(group.group().options().max_transfer_bytes), true);
 }
 
 rdma_qpair::~rdma_qpair() {
@@ -35,24 +33,23 @@ rdma_qpair::~rdma_qpair() {
     free_.clear();
     reads_.clear();
     answers_.clear();
-    group().pool().close(credit());
 }
 
-fulmar::result<void> rdma_qpair::begin() {
+const char* rdma_qpair::begin() noexcept {
     try {
         inbox_.resize(link_.shape.entries + 1);
         device_.add(number_, *this);
     } catch (const std::bad_alloc&) {
-        return fail(errc::no_memory, "no memory for a connection");
+        return "no memory for a connection";
     }
     bool able = account_.create(link_.send_work);
     for (std::uint32_t i = 0; i < link_.receives.count() && able; ++i) {
         recycle(i);
         able = own_receives_ == i + 1;
     }
-    if (able) return {};
+    if (able) return nullptr;
     device_.remove(number_);
-    return fail(errc::io_error, "the device takes no receive buffers");
+    return "the device takes no receive buffers";
 }
 
 // --- requests ------------------------------------------------------------------------------------
@@ -61,8 +58,15 @@ fulmar::result<void> rdma_qpair::begin() {
 // more.
 bool rdma_qpair::grow(std::uint32_t depth) noexcept {
     if (depth > link_.shape.entries) return false;
-    requests_.reset(new (std::nothrow) rdma_request[depth]);
-    if (requests_ == nullptr) return false;
+    if (requests_ != nullptr) {  // a Connect that failed later on has made room before
+        if (depth <= request_count_) return true;
+        for (std::uint32_t i = 0; i < request_count_; ++i)
+            if (requests_[i].in_use || requests_[i].posted != 0) return false;
+    }
+    std::unique_ptr<rdma_request[]> larger(new (std::nothrow) rdma_request[depth]);
+    if (larger == nullptr) return false;
+    for (std::uint32_t i = 0; i < request_count_; ++i) free_.erase(free_.iterator_to(requests_[i]));
+    requests_ = std::move(larger);
     request_count_ = depth;
     for (std::uint32_t i = 0; i < depth; ++i) {
         requests_[i].owner = this;
@@ -72,6 +76,11 @@ bool rdma_qpair::grow(std::uint32_t depth) noexcept {
 }
 
 void rdma_qpair::connected() noexcept {
+    spare_.release();  // it is out of the newcomers' pool
+    if (chunk_wait_.waiting()) {
+        chunk_wait_.cancel();
+        wait_in_capsule(chunk_wait_);
+    }
     handshake_counted_ = false;
     link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -122,7 +131,8 @@ void rdma_qpair::lend(rdma_request& r) noexcept {
 void rdma_qpair::stop() noexcept {
     stopped_ = true;
     group().load.fetch_add(1, std::memory_order_relaxed);  // until the queue pair is destroyed
-    group().pool().cancel(chunk_wait_);
+    chunk_wait_.cancel();
+    unblock();
     spare_.release();
     for (; inbox_count_ != 0; --inbox_count_) {
         recycle(inbox_[inbox_first_].slot);
@@ -148,29 +158,41 @@ void rdma_qpair::stop() noexcept {
 
 void rdma_qpair::on_peer_gone(core::close_reason why) noexcept { close(why); }
 
+// The device tells of it when the completions are in the queue, not when they have been taken out.
 void rdma_qpair::on_last_receive() noexcept {
+    device_.drain();
     last_receive_seen_ = true;
     check_reaped();
+}
+
+void rdma_qpair::on_give_up() noexcept {
+    device_.drain();
+    if (reaped_told_) return;
+    device_.count(&device_counters::overdue);
+    tell_reaped();
 }
 
 // Everything that was posted has come back: the queue pair can be destroyed.
 void rdma_qpair::check_reaped() noexcept {
     if (!stopped_ || reaped_told_ || released_) return;
     if (account_.outstanding() != 0) return;
-    const bool shared = device_.shared_receives() != nullptr;
+    const bool shared = device_.shares_receives();
     if (shared ? !last_receive_seen_ : own_receives_ != 0) return;
+    tell_reaped();
+}
+
+void rdma_qpair::tell_reaped() noexcept {
     reaped_told_ = true;
     group().target().control_reactor().post(link_.reaped);
 }
 
 void rdma_qpair::on_released() noexcept {
     if (released_) return;
-    // Completions of this queue pair that are still in the queue find their owner now or never: the
-    // next of this number can only come after this message.
-    while (device_.poll()) {}
+    // Where completions outlive their queue pair (soft RoCE), they find their owner now or never:
+    // the next of this number can only come after this message.
+    device_.drain();
     released_ = true;
     device_.remove(number_);
-    if (account_.outstanding() != 0) device_.count(&device_counters::overdue);
     close(core::close_reason::transport_error);
     account_.abandon([this](const account::entry& e) { entry_home(*e.owner, e.kind); });
     own_receives_ = 0;
@@ -181,6 +203,7 @@ void rdma_qpair::retire() noexcept {
     retired_ = true;
     link_.account->connections.fetch_sub(1, std::memory_order_relaxed);
     if (handshake_counted_) link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    link_.ticket->end();
     if (released_) rdma_.retire(*this);
 }
 
@@ -192,6 +215,16 @@ void rdma_qpair::describe(core::connection_status& into) const {
 
 // --- deadlines -----------------------------------------------------------------------------------
 
+bool rdma_qpair::is_overdue(instant now) noexcept {
+    bool overdue = false;
+    each_request([&](const rdma_request& r) {
+        const bool owed = r.phase != transfer_phase::none && r.due != instant{};
+        overdue = overdue || (owed && now >= r.due);
+    });
+    return overdue;
+}
+
+// What arrives is no progress: a host that sends commands may take no answers all the same.
 bool rdma_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
     const core::target_options& options = group().options();
@@ -200,8 +233,7 @@ bool rdma_qpair::check_deadlines(instant now) noexcept {
     const bool silent = !connected && !connecting &&
                         now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
     const bool working = account_.outstanding() != 0 || has_output();
-    const bool stuck =
-        working && now - last_progress_ >= std::chrono::seconds(options.send_stall_s);
+    const bool stuck = working && (now - last_progress_ >= send_patience() || is_overdue(now));
     if (silent || stuck) {
         close(core::close_reason::stalled);
         return false;

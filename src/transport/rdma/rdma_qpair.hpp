@@ -10,6 +10,7 @@
 #include "work_account.hpp"
 #include "work_id.hpp"
 
+#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 
 #include <array>
@@ -29,8 +30,8 @@ class rdma_qpair final : public core::qpair {
     ~rdma_qpair() override;
 
     /// Makes room for what the host may post, and gives the device its receive buffers.
-    /// Errors: no_memory; io_error when the device refuses.
-    fulmar::result<void> begin();
+    /// Null when it has begun; else why it cannot.
+    [[nodiscard]] const char* begin() noexcept;
 
     // Of the completion queue.
     void on_work_done(const work_id& id, ibv_wc_status status) noexcept;
@@ -40,6 +41,8 @@ class rdma_qpair final : public core::qpair {
     void on_peer_gone(core::close_reason why) noexcept;
     /// A failed queue pair takes nothing more from the shared receive queue.
     void on_last_receive() noexcept;
+    /// Not everything has come back in time: what has is taken, the rest is not waited for.
+    void on_give_up() noexcept;
     /// The queue pair is destroyed: nothing of it touches any memory any more.
     void on_released() noexcept;
 
@@ -51,11 +54,21 @@ class rdma_qpair final : public core::qpair {
     /// look after.
     bool check_deadlines(instant now) noexcept;
 
+    /// While it waits for a buffer: has its namespace's share room again? Then it goes on.
+    bool retry_share() noexcept;
+    [[nodiscard]] bool can_retry_share() const noexcept;
+    /// Notes whether it has stalled, and what it holds then.
+    void look_for_stall(instant now) noexcept;
+    /// Of a connection that has stalled: answers what it holds beyond its share of the slots.
+    void keep_to_share() noexcept;
+
     [[nodiscard]] rdma_connection& link() noexcept { return link_; }
 
-    list_hook group_hook{};  ///< all connections of the group
-    list_hook input_hook{};  ///< capsules wait to be taken in
-    list_hook flush_hook{};  ///< work is due
+    list_hook group_hook{};    ///< all connections of the group
+    list_hook input_hook{};    ///< capsules wait to be taken in
+    list_hook flush_hook{};    ///< work is due
+    list_hook blocked_hook{};  ///< capsules wait for a buffer
+    list_hook share_hook{};    ///< … because their namespace has its share of them
 
   protected:
     void fetch_data(core::request& r) noexcept override;
@@ -88,7 +101,15 @@ class rdma_qpair final : public core::qpair {
     bool needs_chunk(const rdma_request& r) const noexcept;
     void deliver(rdma_request& r, std::span<const std::byte> in_capsule) noexcept;
     void deliver_connect(rdma_request& r) noexcept;
-    void resume() noexcept;
+    void block(std::uint32_t nsid) noexcept;
+    void unblock() noexcept;
+    bool take_chunk(const rdma_request& next) noexcept;
+    /// The namespace may keep one more chunk of data that came with a command.
+    [[nodiscard]] bool may_keep(std::uint32_t nsid) const noexcept;
+    bool turn_back() noexcept;
+    [[nodiscard]] receive_class& receives() noexcept {
+        return device_.receives_of(link_.shape.qid);
+    }
     static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
 
     // rdma_send.cpp
@@ -99,6 +120,10 @@ class rdma_qpair final : public core::qpair {
     bool add_transfer(batch& b, rdma_request& r, work_kind kind) noexcept;
     void add_answer(batch& b, rdma_request& r) noexcept;
     bool post(batch& b) noexcept;
+    using output_list = intrusive_list<rdma_request, &rdma_request::output_hook>;
+    void queue(output_list& where, rdma_request& r) noexcept;
+    void owed(rdma_request& r) noexcept;
+    [[nodiscard]] bool is_overdue(instant now) noexcept;
     void entry_home(rdma_request& r, work_kind kind) noexcept;
     void settle(rdma_request& r) noexcept;
     [[nodiscard]] bool has_output() const noexcept { return !reads_.empty() || !answers_.empty(); }
@@ -107,6 +132,7 @@ class rdma_qpair final : public core::qpair {
     void give_back(rdma_request& r) noexcept;
     void lend(rdma_request& r) noexcept;
     void check_reaped() noexcept;
+    void tell_reaped() noexcept;
     template <typename Visit>
     void each_request(Visit&& visit) noexcept;
 
@@ -135,17 +161,22 @@ class rdma_qpair final : public core::qpair {
         rdma_qpair* owner;
     };
     chunk_wait chunk_wait_;
-    mem::buffer_chain spare_;  // for the in-capsule data that comes next
-    bool blocked_ = false;     // waits for `spare_`
+    mem::buffer_chain spare_;             // for the in-capsule data that comes next
+    bool blocked_ = false;                // waits for `spare_`, or its namespace's share
+    std::uint32_t waits_to_keep_ = 0;     // which one that is
+    const rdma_request* kept_ = nullptr;  // the last that took a chunk; it may be another by now
+    instant blocked_since_{};
+    bool stalled_ = false;  // … for longer than a device that works would make it
 
     // Out.
     account account_;
-    intrusive_list<rdma_request, &rdma_request::output_hook> reads_;
-    intrusive_list<rdma_request, &rdma_request::output_hook> answers_;
+    output_list reads_;
+    output_list answers_;
     std::uint32_t reads_posted_ = 0;
 
     instant opened_{};
-    instant last_progress_{};
+    instant last_progress_{};  // work has come back, or began to be waited for
+    core::obligation_clock obligations_;
     bool handshake_counted_ = true;
     bool stopped_ = false;
     bool last_receive_seen_ = false;

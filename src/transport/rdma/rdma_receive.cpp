@@ -16,7 +16,7 @@ namespace fulmar::transport::rdma {
 namespace sc = nvme::sc;
 
 void rdma_qpair::recycle(std::uint32_t slot) noexcept {
-    if (device_.shared_receives() != nullptr) return device_.give_receive(slot);
+    if (device_.shares_receives()) return device_.give_receive(slot);
     if (stopped_ || released_) return;
     const std::span<std::byte> memory = link_.receives.slot(slot);
     ibv_sge piece{.addr = reinterpret_cast<std::uintptr_t>(memory.data()),
@@ -30,7 +30,7 @@ void rdma_qpair::recycle(std::uint32_t slot) noexcept {
 }
 
 void rdma_qpair::on_received(std::uint32_t slot, const ibv_wc& done) noexcept {
-    const bool shared = device_.shared_receives() != nullptr;
+    const bool shared = device_.shares_receives();
     if (!shared) {
         if (slot >= link_.receive_work || own_receives_ == 0)
             return device_.count(&device_counters::strays);
@@ -38,7 +38,8 @@ void rdma_qpair::on_received(std::uint32_t slot, const ibv_wc& done) noexcept {
     }
     // Only a success says anything but which slot it was.
     if (done.status == IBV_WC_SUCCESS && !stopped_ && !released_) {
-        last_progress_ = rdma_.reactor().now();
+        if (state() == core::qpair_state::fresh) link_.ticket->spoke();
+        link_.ticket->heard(rdma_.reactor().now());
         if (inbox_count_ == inbox_.size()) {  // more commands than the queue has entries
             recycle(slot);
             return close(core::close_reason::protocol_error);
@@ -46,7 +47,8 @@ void rdma_qpair::on_received(std::uint32_t slot, const ibv_wc& done) noexcept {
         inbox_[(inbox_first_ + inbox_count_) % inbox_.size()] = {.slot = slot,
                                                                  .bytes = done.byte_len};
         ++inbox_count_;
-        if (!blocked_) rdma_.has_input(*this);
+        if (!blocked_) return rdma_.has_input(*this);
+        if (stalled_) keep_to_share();
         return;
     }
     if (shared) device_.give_receive(slot);
@@ -55,9 +57,8 @@ void rdma_qpair::on_received(std::uint32_t slot, const ibv_wc& done) noexcept {
 }
 
 std::span<const std::byte> rdma_qpair::bytes_of(const capsule& c) const noexcept {
-    const std::span<std::byte> memory = device_.shared_receives() != nullptr
-                                            ? device_.receive_slot(c.slot)
-                                            : link_.receives.slot(c.slot);
+    const std::span<std::byte> memory =
+        device_.shares_receives() ? device_.receive_slot(c.slot) : link_.receives.slot(c.slot);
     return memory.first(std::min<std::size_t>(c.bytes, memory.size()));
 }
 
@@ -122,27 +123,24 @@ bool rdma_qpair::take(const capsule& c) noexcept {
     }
     walk_sgl(r->sqe, bytes.subspan(sizeof r->sqe), r->sgl);
     const bool chunk = needs_chunk(*r);
-    if (chunk && !spare_) {
-        spare_ = group().pool().take(credit(), 1, mem::buffer_use::in_capsule);
-        if (!spare_) {  // back-pressure: nothing more is taken in until a chunk comes back
-            r->in_use = false;
-            --unanswered_;
-            free_.push_front(*r);
-            blocked_ = true;
-            group().pool().wait(chunk_wait_, credit(), 1, mem::buffer_use::in_capsule);
-            return false;
-        }
+    if (chunk && !spare_ && !take_chunk(*r)) {
+        r->in_use = false;
+        --unanswered_;
+        free_.push_front(*r);
+        return false;
     }
     if (chunk && r->sgl.in_capsule.empty()) {
         r->lent = std::move(spare_);
         r->phase = transfer_phase::connect;
         r->total = sizeof(nvme::connect_data);
-        r->moved = 0;
-        reads_.push_back(*r);
+        queue(reads_, *r);
         rdma_.needs_flush(*this);
         return true;
     }
-    if (chunk) r->in_capsule_chunk = std::move(spare_);
+    if (chunk) {
+        r->in_capsule_chunk = std::move(spare_);
+        kept_ = r;
+    }
     deliver(*r, r->sgl.in_capsule);
     return true;
 }
@@ -163,8 +161,89 @@ void rdma_qpair::deliver_connect(rdma_request& r) noexcept {
 void rdma_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
     rdma_qpair& q = *static_cast<chunk_wait&>(w).owner;
     q.spare_ = std::move(chain);
-    q.blocked_ = false;
+    q.unblock();
     if (q.inbox_count_ != 0) q.rdma_.has_input(q);
+}
+
+// --- back-pressure -------------------------------------------------------------------------------
+
+// A connection that holds nothing always gets its reserve. Beyond that, one namespace gets no more
+// than its share of a pool that is half empty: its device may have stopped.
+bool rdma_qpair::may_keep(std::uint32_t nsid) const noexcept {
+    // Known by the last command that kept data, and as long as that one is at its device.
+    if (kept_ == nullptr || !kept_->in_use || kept_->charged == 0) return true;
+    if (kept_->sqe.nsid.value() != nsid) return true;
+    return kept_->entry->share.allows(1, rdma_.group().pool().free_chunks());
+}
+
+bool rdma_qpair::can_retry_share() const noexcept { return may_keep(waits_to_keep_); }
+
+bool rdma_qpair::take_chunk(const rdma_request& next) noexcept {
+    const std::uint32_t nsid = next.sqe.nsid.value();
+    const mem::buffer_pool& pool = group().pool();
+    const bool scarce = is_io() && pool.free_chunks() < pool.total_chunks() / 2;
+    if (scarce && credit().held() != 0 && !may_keep(nsid)) {
+        block(nsid);
+        rdma_.waits_for_share(*this);
+        return false;
+    }
+    spare_ = take_in_capsule();
+    if (spare_) return true;
+    block(nsid);
+    wait_in_capsule(chunk_wait_);
+    return false;
+}
+
+// Nothing more is taken in until a chunk comes back.
+void rdma_qpair::block(std::uint32_t nsid) noexcept {
+    blocked_ = true;
+    waits_to_keep_ = nsid;
+    blocked_since_ = rdma_.reactor().now();
+    rdma_.is_blocked(*this);
+}
+
+void rdma_qpair::unblock() noexcept {
+    blocked_ = stalled_ = false;
+    rdma_.is_blocked_no_more(*this);
+}
+
+bool rdma_qpair::retry_share() noexcept {
+    if (!can_retry_share()) return false;
+    unblock();
+    if (inbox_count_ != 0) rdma_.has_input(*this);
+    return true;
+}
+
+void rdma_qpair::look_for_stall(instant now) noexcept {
+    stalled_ = device_.shares_receives() && now - blocked_since_ >= bounds::stall_patience;
+    if (stalled_) receives().add_stalled(inbox_count_);
+}
+
+void rdma_qpair::keep_to_share() noexcept {
+    while (stalled_ && !stopped_ && inbox_count_ > receives().allowance())
+        if (!turn_back()) return;
+}
+
+// The newest that waits is answered instead of run. The host may try again: the older ones, which
+// keep their place, say when its turn has come.
+bool rdma_qpair::turn_back() noexcept {
+    const capsule c = inbox_[(inbox_first_ + inbox_count_ - 1) % inbox_.size()];
+    const std::span<const std::byte> bytes = bytes_of(c);
+    if (bytes.size() < sizeof(nvme::sqe)) {
+        close(core::close_reason::protocol_error);
+        return false;
+    }
+    rdma_request* r = allocate();
+    if (r == nullptr) return false;
+    std::memcpy(&r->sqe, bytes.data(), sizeof r->sqe);
+    walk_sgl(r->sqe, bytes.subspan(sizeof r->sqe), r->sgl);
+    r->sgl.in_capsule = {};
+    --inbox_count_;
+    recycle(c.slot);
+    device_.count(&device_counters::turned_back);
+    r->transport_status = sc::namespace_not_ready;
+    deliver(*r, {});
+    return true;
 }
 
 }  // namespace fulmar::transport::rdma

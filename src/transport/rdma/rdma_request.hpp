@@ -4,6 +4,7 @@
 
 #include "sgl_walk.hpp"
 
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/request.hpp>
 
@@ -30,6 +31,8 @@ struct rdma_request final : core::request {
     std::uint32_t moved = 0;   ///< of them, posted
     std::uint32_t posted = 0;  ///< work requests at the device, of any phase
     std::uint32_t answer_slot = no_slot;
+    /// When the host must have let all of this phase pass; nothing: none of it is at the device.
+    instant due{};
     sgl_view sgl;
     /// Memory that the device may touch although the request has ended, or before it began. Goes
     /// when `posted` is 0.

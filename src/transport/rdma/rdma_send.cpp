@@ -36,22 +36,37 @@ void rdma_qpair::fetch_data(core::request& request) noexcept {
     auto& r = static_cast<rdma_request&>(request);
     r.phase = transfer_phase::fetch;
     r.total = r.length;
-    r.moved = 0;
-    reads_.push_back(r);
+    queue(reads_, r);
     rdma_.needs_flush(*this);
+}
+
+void rdma_qpair::queue(output_list& where, rdma_request& r) noexcept {
+    if (!has_output() && account_.outstanding() == 0) last_progress_ = rdma_.reactor().now();
+    r.moved = 0;
+    r.due = {};
+    where.push_back(r);
+}
+
+// From its first work request on, by its size and what the host owed before: whatever else comes
+// from the host meanwhile, or is taken by it, moves nothing.
+void rdma_qpair::owed(rdma_request& r) noexcept {
+    if (r.due != instant{}) return;
+    const duration patience = r.phase == transfer_phase::answer
+                                  ? send_patience()
+                                  : std::chrono::seconds(group().options().data_stall_s);
+    r.due = obligations_.due(rdma_.reactor().now(), r.total, patience);
 }
 
 void rdma_qpair::answer(core::request& request) noexcept {
     auto& r = static_cast<rdma_request&>(request);
     if (stopped_) return give_back(r);
     r.phase = transfer_phase::answer;
-    r.moved = 0;
     r.total = r.answers_with_data() ? r.length : 0;
     if (r.total != 0 && r.in_place != nullptr) {  // the device cannot read it where it is
         r.chain.copy_in(0, {r.in_place, r.length});
         r.in_place = nullptr;
     }
-    answers_.push_back(r);
+    queue(answers_, r);
     rdma_.needs_flush(*this);
 }
 
@@ -77,6 +92,7 @@ bool rdma_qpair::add_transfer(batch& b, rdma_request& r, work_kind kind) noexcep
     // A queue that is full of silent ones would never be heard of again.
     if (read || account_.room() == 0) w.send_flags = IBV_SEND_SIGNALED;
     r.moved += part.bytes;
+    owed(r);
     ++r.posted;
     if (read) ++reads_posted_;
     return true;
@@ -125,6 +141,7 @@ void rdma_qpair::add_answer(batch& b, rdma_request& r) noexcept {
     w.send_flags = IBV_SEND_SIGNALED;
     if (wire_.inline_bytes() >= sizeof entry) w.send_flags |= IBV_SEND_INLINE;
     if (invalidate) w.invalidate_rkey = *r.sgl.invalidate;
+    owed(r);
     ++r.posted;
     r.answer_posted = true;
     --unanswered_;

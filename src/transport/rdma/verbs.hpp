@@ -30,6 +30,9 @@ struct device_facts {
     std::uint8_t max_read_depth = 0;
     std::uint8_t max_read_served = 0;
     bool sends_with_invalidate = false;
+    /// iWARP: whoever serves a READ writes into the memory it was asked for, by a key that it is
+    /// told. Nobody else's data would be safe from that peer: the buffers have one key.
+    bool reads_by_remote_write = false;
 };
 
 /// Memory that the device may use, until this is destroyed.
@@ -90,12 +93,14 @@ struct device_event {
         queue_pair_broken,
         last_receive,  ///< a failed queue pair takes nothing more from its shared receive queue
         communication_established,
+        completions_broken,  ///< a completion queue
+        receives_broken,     ///< a shared receive queue
         port_changed,
         device_gone,
         other,
     };
     kind what = kind::other;
-    void* owner = nullptr;  ///< of the queue pair
+    void* owner = nullptr;  ///< as given to what it happened to
     std::string text;
 };
 
@@ -108,9 +113,9 @@ class device {
     virtual fulmar::result<std::unique_ptr<memory_region>> register_memory(
         std::span<std::byte> memory) = 0;
     virtual fulmar::result<std::unique_ptr<completion_queue>> create_completion_queue(
-        std::uint32_t entries) = 0;
+        std::uint32_t entries, void* owner) = 0;
     virtual fulmar::result<std::unique_ptr<shared_receive_queue>> create_shared_receive_queue(
-        std::uint32_t receives) = 0;
+        std::uint32_t receives, void* owner) = 0;
     /// Readable when next_event() has one; -1: ask every turn.
     [[nodiscard]] virtual int descriptor() const noexcept = 0;
     virtual bool next_event(device_event& into) noexcept = 0;
@@ -142,6 +147,8 @@ class identifier {
     virtual void confirm() noexcept = 0;
     [[nodiscard]] virtual std::string peer() const = 0;  ///< "192.168.1.2:49152"
     [[nodiscard]] virtual std::string local() const = 0;
+    /// Of the peer, as core::address_key() makes it.
+    [[nodiscard]] virtual std::uint64_t peer_key() const noexcept = 0;
     identifier_owner* owner = nullptr;
 };
 

@@ -1,11 +1,13 @@
 // The account of a send queue: every work request that was posted and has not been reaped, in the
 // order of posting. A device completes them in that order and may be silent about those that were
 // not signaled, so a completion retires everything up to its own entry. What a device says is
-// foreign: a completion that names no entry is reported, never asserted.
+// foreign: a completion that names no entry is reported, never asserted. Sequence numbers run
+// freely and begin anew after 2^32, so the ring they index has a power of two of places.
 #pragma once
 
 #include <fulmar/base/assert.hpp>
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -27,10 +29,13 @@ class work_account {
         work_kind kind = work_kind::send;
     };
 
-    /// Room for `capacity` entries; false: no memory.
-    bool create(std::uint32_t capacity) noexcept {
-        entries_.reset(new (std::nothrow) entry[capacity]);
+    /// Room for `capacity` entries, the first of which has the number `first`; false: no memory.
+    bool create(std::uint32_t capacity, std::uint32_t first = 0) noexcept {
+        const std::uint32_t places = std::bit_ceil(capacity);
+        entries_.reset(new (std::nothrow) entry[places]);
         capacity_ = entries_ != nullptr ? capacity : 0;
+        mask_ = places - 1;
+        first_ = next_ = first;
         return entries_ != nullptr;
     }
 
@@ -40,7 +45,7 @@ class work_account {
     /// Enters one; its sequence number goes into the work request. There must be room.
     std::uint32_t add(Owner& owner, work_kind kind) noexcept {
         FULMAR_ASSERT(room() != 0);
-        entries_[next_ % capacity_] = {.owner = &owner, .kind = kind};
+        at(next_) = {.owner = &owner, .kind = kind};
         return next_++;
     }
 
@@ -48,7 +53,7 @@ class work_account {
     template <typename Visit>
     void take_back(std::uint32_t count, Visit&& visit) noexcept {
         FULMAR_ASSERT(count <= outstanding());
-        for (; count != 0; --count) visit(entries_[--next_ % capacity_]);
+        for (; count != 0; --count) visit(at(--next_));
     }
 
     /// The device has completed `sequence`, and with it what was posted before: `visit(entry,
@@ -59,7 +64,7 @@ class work_account {
         if (sequence - first_ >= outstanding()) return false;
         for (;;) {
             const bool named = first_ == sequence;
-            const entry done = entries_[first_ % capacity_];
+            const entry done = at(first_);
             ++first_;
             visit(done, named);
             if (named) return true;
@@ -70,15 +75,18 @@ class work_account {
     template <typename Visit>
     void abandon(Visit&& visit) noexcept {
         while (first_ != next_) {
-            const entry lost = entries_[first_ % capacity_];
+            const entry lost = at(first_);
             ++first_;
             visit(lost);
         }
     }
 
   private:
+    [[nodiscard]] entry& at(std::uint32_t sequence) noexcept { return entries_[sequence & mask_]; }
+
     std::unique_ptr<entry[]> entries_;
     std::uint32_t capacity_ = 0;
+    std::uint32_t mask_ = 0;
     std::uint32_t first_ = 0;  // oldest outstanding
     std::uint32_t next_ = 0;
 };

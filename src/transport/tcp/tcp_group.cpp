@@ -34,11 +34,13 @@ tcp_group::~tcp_group() {
 
 void tcp_group::adopt(connection_origin origin) noexcept {
     const std::shared_ptr<listener_account> account = origin.account;
+    const std::shared_ptr<core::connection_ticket> ticket = origin.ticket;
     auto* q = new (std::nothrow) tcp_qpair(*this, std::move(origin));
     if (q == nullptr) {
         group_.load.fetch_sub(1, std::memory_order_relaxed);
         account->connections.fetch_sub(1, std::memory_order_relaxed);
         account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+        if (ticket != nullptr) ticket->end();
         return;
     }
     group_.add(*q);
@@ -56,11 +58,13 @@ void tcp_group::activate(tcp_qpair& q) noexcept {
     if (q.active_hook.is_linked()) return;
     active_.push_back(q);
     ++active_count_;
+    if (q.ticket() != nullptr) q.ticket()->heard(instant::max());  // and until it is silent
 }
 
 void tcp_group::deactivate(tcp_qpair& q) noexcept {
     active_.erase(active_.iterator_to(q));
     --active_count_;
+    if (q.ticket() != nullptr) q.ticket()->heard(q.last_received());
 }
 
 void tcp_group::needs_flush(tcp_qpair& q) noexcept {

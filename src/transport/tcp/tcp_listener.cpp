@@ -1,16 +1,20 @@
 #include "tcp_listener.hpp"
 
+#include "socket_options.hpp"
 #include "socket_stream.hpp"
 
+#include <fulmar/base/descriptors.hpp>
 #include <fulmar/base/memory_reserve.hpp>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -25,17 +29,33 @@ struct address {
     sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
+/// The interface behind "%" of an address that has one ("fe80::1%eth0"); 0: none.
+fulmar::result<std::uint32_t> scope_of(const core::listener_spec& spec, std::string& bare) {
+    const std::size_t mark = spec.address.find('%');
+    bare = spec.address.substr(0, mark);
+    if (mark == std::string::npos) return 0;
+    const std::string name = spec.address.substr(mark + 1);
+    const std::uint32_t index = ::if_nametoindex(name.c_str());
+    if (index == 0)
+        return fail(errc::unavailable, fmt::format("there is no network interface {}", name),
+                    spec.name(), "`ip link` shows those that are there");
+    return index;
+}
+
 fulmar::result<address> parse(const core::listener_spec& spec) {
     address a;
+    std::string bare;
+    FULMAR_TRY(const std::uint32_t scope, scope_of(spec, bare));
     auto* v4 = reinterpret_cast<sockaddr_in*>(&a.storage);
     auto* v6 = reinterpret_cast<sockaddr_in6*>(&a.storage);
-    if (::inet_pton(AF_INET, spec.address.c_str(), &v4->sin_addr) == 1) {
+    if (::inet_pton(AF_INET, bare.c_str(), &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons(spec.port);
         a.length = sizeof *v4;
-    } else if (::inet_pton(AF_INET6, spec.address.c_str(), &v6->sin6_addr) == 1) {
+    } else if (::inet_pton(AF_INET6, bare.c_str(), &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons(spec.port);
+        v6->sin6_scope_id = scope;
         a.length = sizeof *v6;
     } else {
         return fail(errc::invalid_argument,
@@ -56,7 +76,11 @@ std::string text_of(const address& a) {
     if (a.storage.ss_family == AF_INET6) {
         const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&a.storage);
         ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
-        return fmt::format("[{}]:{}", text.data(), port_of(a));
+        std::array<char, IF_NAMESIZE> interface {};
+        const bool scoped = v6->sin6_scope_id != 0 &&
+                            ::if_indextoname(v6->sin6_scope_id, interface.data()) != nullptr;
+        return fmt::format("[{}{}{}]:{}", text.data(), scoped ? "%" : "", interface.data(),
+                           port_of(a));
     }
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&a.storage);
     ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
@@ -67,55 +91,115 @@ void set(int fd, int level, int option, int value) noexcept {
     ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
-}  // namespace
-
-fulmar::result<std::unique_ptr<core::listener>> tcp_listener::open(
-    const core::listener_spec& spec, core::target& target, const std::vector<tcp_group*>& groups) {
+/// A socket that listens there; `port` becomes the one that was bound.
+fulmar::result<unique_fd> bind_socket(const core::listener_spec& spec, std::uint16_t& port) {
     FULMAR_TRY(address at, parse(spec));
     unique_fd fd(
         ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!fd) return fail_errno("cannot create a socket", errno, spec.name());
     set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (at.storage.ss_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    if (::bind(fd.get(), at.get(), at.length) != 0)
-        return fail_errno(
-            fmt::format("cannot listen at {} port {}", spec.address, spec.port), errno, spec.name(),
-            errno == EADDRINUSE ? "another program has the port: stop it, or choose another port"
-                                : "");
+    if (::bind(fd.get(), at.get(), at.length) != 0) {
+        const int why = errno;
+        const char* remedy = "";
+        if (why == EADDRINUSE)
+            remedy = "another program has the port: stop it, or choose another port";
+        else if (why == EADDRNOTAVAIL)
+            remedy = "this machine does not have the address: `ip address` lists those it has";
+        return fail_errno(fmt::format("cannot listen at {} port {}", spec.address, spec.port), why,
+                          spec.name(), remedy);
+    }
     constexpr int backlog = 1024;
     if (::listen(fd.get(), backlog) != 0) return fail_errno("cannot listen", errno, spec.name());
     address bound;
     bound.length = sizeof bound.storage;
     if (::getsockname(fd.get(), bound.get(), &bound.length) != 0)
         return fail_errno("cannot read the bound address", errno);
-    core::listener_spec actual = spec;
-    actual.port = port_of(bound);
-    std::unique_ptr<tcp_listener> made(
-        new tcp_listener(std::move(actual), std::move(fd), target, groups));
-    FULMAR_CHECK(target.control_reactor().watch(made->watch_, made->fd_.get(), EPOLLIN));
+    port = port_of(bound);
+    return fd;
+}
+
+/// What may pass by itself: an address that an interface gets later, a port that is given up.
+bool may_pass(const error& why) noexcept {
+    return why.code == errc::unavailable || why.code == errc::already_exists;
+}
+
+}  // namespace
+
+fulmar::result<std::unique_ptr<core::listener>> tcp_listener::open(
+    const core::listener_spec& spec, core::listen_mode mode, core::target& target,
+    const std::vector<tcp_group*>& groups) {
+    std::unique_ptr<tcp_listener> made(new tcp_listener(spec, target, groups));
+    auto listening = made->try_to_listen();
+    if (!listening) {
+        if (mode == core::listen_mode::now || !may_pass(listening.error()))
+            return tl::unexpected(std::move(listening).error());
+        if (spec.port == 0)
+            return fail(errc::unavailable, listening.error().message, "/port",
+                        "a listener that waits for its address needs a port");
+        made->wait(listening.error());
+    }
+    // The port is known by now.
+    made->account_->name = made->spec_.name();
+    made->places_ = std::make_shared<core::listener_places>(
+        made->spec_.name(), target.options().max_connections_per_listener);
     return made;
 }
 
-tcp_listener::tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target,
+tcp_listener::tcp_listener(core::listener_spec spec, core::target& target,
                            const std::vector<tcp_group*>& groups)
     : spec_(std::move(spec)),
-      fd_(std::move(fd)),
       target_(target),
       groups_(groups),
       account_(std::make_shared<listener_account>()),
       watch_(*this),
-      pause_(*this) {
-    account_->name = spec_.name();
-}
+      pause_(*this),
+      retry_(*this) {}
 
 tcp_listener::~tcp_listener() {
-    target_.control_reactor().unwatch(watch_);
-    target_.control_reactor().timers().cancel(pause_);
+    engine::reactor& control = target_.control_reactor();
+    control.unwatch(watch_);
+    control.timers().cancel(pause_);
+    control.timers().cancel(retry_);
+    if (places_ != nullptr) places_->close();  // they know each other
+}
+
+fulmar::result<void> tcp_listener::try_to_listen() {
+    std::uint16_t port = spec_.port;
+    FULMAR_TRY(unique_fd fd, bind_socket(spec_, port));
+    FULMAR_CHECK(target_.control_reactor().watch(watch_, fd.get(), EPOLLIN));
+    fd_ = std::move(fd);
+    spec_.port = port;
+    return {};
+}
+
+void tcp_listener::wait(const error& why) {
+    if (why.message != waits_for_) {
+        log::warn("{}: {}; it is tried again until it works{}{}", spec_.name(), why.message,
+                  why.remedy.empty() ? "" : ": ", why.remedy);
+        waits_for_ = why.message;
+    }
+    engine::reactor& control = target_.control_reactor();
+    control.timers().arm(retry_, control.fresh_now() + limits::listen_retry);
+}
+
+void tcp_listener::on_retry(engine::timer& t) noexcept {
+    tcp_listener& self = *static_cast<retry&>(t).owner;
+    engine::reactor& control = self.target_.control_reactor();
+    try {
+        if (auto listening = self.try_to_listen(); !listening) return self.wait(listening.error());
+    } catch (const std::bad_alloc&) {
+        return control.timers().arm(t, control.fresh_now() + limits::listen_retry);
+    }
+    log::info("{}: listening now", self.spec_.name());
+    self.waits_for_.clear();
+    self.target_.discovery_changed();
 }
 
 core::listener_status tcp_listener::status() const {
     core::listener_status s;
     s.spec = spec_;
+    s.waits_for = waits_for_;
     s.connections = account_->connections.load(std::memory_order_relaxed);
     s.accepted_total = account_->accepted.load(std::memory_order_relaxed);
     s.rejected_total = account_->rejected.load(std::memory_order_relaxed);
@@ -149,50 +233,48 @@ void tcp_listener::accept_some() noexcept {
             return;
         }
         try {
-            hand_over(std::move(fd), text_of(from));
+            hand_over(std::move(fd), text_of(from), core::address_key(from.get()));
         } catch (const std::bad_alloc&) {
             account_->rejected.fetch_add(1, std::memory_order_relaxed);
         }
     }
 }
 
-void tcp_listener::hand_over(unique_fd fd, std::string peer) {
-    const bool too_many = account_->connections.load(std::memory_order_relaxed) >=
-                          target_.options().max_connections_per_listener;
-    const bool storm =
-        account_->handshakes.load(std::memory_order_relaxed) >= limits::max_pending_handshakes;
-    const bool memory_short = !memory_reserve::whole();
-    if (too_many || storm || memory_short) {
-        account_->rejected.fetch_add(1, std::memory_order_relaxed);
-        if (complaints_.allow(target_.control_reactor().now()))
-            log::warn("{}: refused {}: {}", spec_.name(), peer,
-                      too_many ? "max_connections_per_listener is reached"
-                      : storm  ? "too many connections have not sent a Connect yet"
-                               : "memory is short");
-        return;
+void tcp_listener::reject(std::string_view peer, std::string_view why) noexcept {
+    account_->rejected.fetch_add(1, std::memory_order_relaxed);
+    if (complaints_.allow(target_.control_reactor().now()))
+        log::warn("{}: refused {}: {}", spec_.name(), peer, why);
+}
+
+void tcp_listener::hand_over(unique_fd fd, std::string peer, std::uint64_t address) {
+    const instant now = target_.control_reactor().now();
+    if (!memory_reserve::whole()) return reject(peer, "memory is short");
+    if (!descriptors::is_for_peers(fd.get())) {
+        (void)places_->spare_one(address, now);  // the next one finds a descriptor
+        return reject(peer, "descriptors are used up; raise LimitNOFILE (ulimit -n)");
     }
-    set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-    set(fd.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
-    address here;
-    here.length = sizeof here.storage;
-    std::string local;
-    if (::getsockname(fd.get(), here.get(), &here.length) == 0) local = text_of(here);
     core::poll_group& least = target_.least_loaded();
-    for (tcp_group* g : groups_) {
-        if (&g->group() != &least) continue;
-        auto* m = new (std::nothrow)
-            arrival(*g, {.stream = std::make_unique<socket_stream>(std::move(fd)),
-                         .peer = std::move(peer),
-                         .local = std::move(local),
-                         .account = account_});
-        if (m == nullptr) return;
-        least.load.fetch_add(1, std::memory_order_relaxed);
-        account_->connections.fetch_add(1, std::memory_order_relaxed);
-        account_->handshakes.fetch_add(1, std::memory_order_relaxed);
-        account_->accepted.fetch_add(1, std::memory_order_relaxed);
-        least.reactor().post(*m);
-        return;
-    }
+    const auto here = std::find_if(groups_.begin(), groups_.end(),
+                                   [&](tcp_group* g) { return &g->group() == &least; });
+    if (here == groups_.end()) return;
+    const int descriptor = fd.get();
+    auto stream = std::make_unique<socket_stream>(std::move(fd));
+    prepare_socket(descriptor, std::chrono::seconds(target_.options().send_stall_s));
+    struct address bound;
+    bound.length = sizeof bound.storage;
+    std::string local;
+    if (::getsockname(descriptor, bound.get(), &bound.length) == 0) local = text_of(bound);
+    // Last of what may fail: a place that is taken is given back by the connection alone.
+    const std::shared_ptr<core::connection_ticket> ticket = places_->arrive(least, address, now);
+    if (ticket == nullptr) return reject(peer, "too many connections have not sent a Connect yet");
+    std::unique_ptr<arrival> made(new (std::nothrow) arrival(
+        **here, {std::move(stream), std::move(peer), std::move(local), account_, ticket}));
+    if (made == nullptr) return ticket->end();
+    least.load.fetch_add(1, std::memory_order_relaxed);
+    account_->connections.fetch_add(1, std::memory_order_relaxed);
+    account_->handshakes.fetch_add(1, std::memory_order_relaxed);
+    account_->accepted.fetch_add(1, std::memory_order_relaxed);
+    least.reactor().post(*made.release());
 }
 
 }  // namespace fulmar::transport::tcp

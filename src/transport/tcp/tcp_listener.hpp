@@ -1,4 +1,5 @@
-// Accepts NVMe/TCP connections at one address and hands each to the least loaded poll group.
+// Accepts NVMe/TCP connections at one address and hands each to the least loaded poll group. Where
+// that address cannot be had yet, it waits for it.
 #pragma once
 
 #include "listener_account.hpp"
@@ -12,7 +13,10 @@
 #include <fulmar/engine/timer_wheel.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace fulmar::transport::tcp {
@@ -20,28 +24,37 @@ namespace fulmar::transport::tcp {
 /// Called on: control reactor, all methods.
 class tcp_listener final : public core::listener {
   public:
+    /// Errors: see core::transport::listen().
     static fulmar::result<std::unique_ptr<core::listener>> open(
-        const core::listener_spec& spec, core::target& target,
+        const core::listener_spec& spec, core::listen_mode mode, core::target& target,
         const std::vector<tcp_group*>& groups);
     ~tcp_listener() override;
     [[nodiscard]] core::listener_status status() const override;
+    [[nodiscard]] bool in_discovery() const noexcept override { return waits_for_.empty(); }
 
   private:
-    tcp_listener(core::listener_spec spec, unique_fd fd, core::target& target,
+    tcp_listener(core::listener_spec spec, core::target& target,
                  const std::vector<tcp_group*>& groups);
+    fulmar::result<void> try_to_listen();
+    void wait(const error& why);
+    static void on_retry(engine::timer& t) noexcept;
     static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
     static void on_pause_over(engine::timer& t) noexcept;
     void accept_some() noexcept;
-    void hand_over(unique_fd fd, std::string peer);
+    void hand_over(unique_fd fd, std::string peer, std::uint64_t address);
+    /// Counts and tells that a connection was not taken.
+    void reject(std::string_view peer, std::string_view why) noexcept;
 
     static constexpr unsigned accepts_per_turn = 64;
     static constexpr std::chrono::milliseconds accept_pause{100};
 
     core::listener_spec spec_;
-    unique_fd fd_;
+    unique_fd fd_;           // empty while it waits
+    std::string waits_for_;  // why there is no fd_
     core::target& target_;
     const std::vector<tcp_group*>& groups_;  // the transport's; outlives its listeners
     std::shared_ptr<listener_account> account_;
+    std::shared_ptr<core::listener_places> places_;
     struct watch final : engine::descriptor_watch {
         explicit watch(tcp_listener& l) noexcept
             : descriptor_watch(&tcp_listener::on_ready), owner(&l) {}
@@ -53,6 +66,11 @@ class tcp_listener final : public core::listener {
         tcp_listener* owner;
     };
     pause pause_;
+    struct retry final : engine::timer {
+        explicit retry(tcp_listener& l) noexcept : timer(&tcp_listener::on_retry), owner(&l) {}
+        tcp_listener* owner;
+    };
+    retry retry_;
     log::limiter complaints_;
 };
 

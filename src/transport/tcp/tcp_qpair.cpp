@@ -22,7 +22,7 @@ static_assert(admin_in_capsule_bytes <= limits::max_in_capsule_bytes);
 }  // namespace
 
 tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
-    : qpair(group.group()),
+    : qpair(group.group(), origin.ticket),
       tcp_(group),
       origin_(std::move(origin)),
       watch_(*this),
@@ -35,15 +35,13 @@ tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
         first_requests_[i].owner = this;
         free_.push_back(first_requests_[i]);
     }
+    if (ticket() != nullptr) ticket()->attach(*this);
     opened_ = last_received_ = last_sent_ = group.reactor().now();
-    group.group().pool().open(credit(), mem::buffer_pool::chunks_for(options.max_transfer_bytes),
-                              true);
 }
 
 tcp_qpair::~tcp_qpair() {
     FULMAR_ASSERT(output_.empty());
     free_.clear();
-    group().pool().close(credit());
 }
 
 fulmar::result<void> tcp_qpair::begin() {
@@ -53,15 +51,18 @@ fulmar::result<void> tcp_qpair::begin() {
 
 // --- requests ------------------------------------------------------------------------------------
 
+// The old table stays until there is a new one, since what is free in it is in the list; and for
+// good when the Connect that asks for more room is in it.
 bool tcp_qpair::grow(std::uint32_t depth) noexcept {
     if (requests_ != nullptr) {  // a Connect that failed later on has made room before
         if (depth <= request_count_) return true;
-        if (outstanding() > 1) return false;
         for (std::uint16_t i = 0; i < request_count_; ++i)
-            if (!requests_[i].in_use) free_.erase(free_.iterator_to(requests_[i]));
+            if (requests_[i].in_use) return false;
     }
-    requests_.reset(new (std::nothrow) tcp_request[depth]);
-    if (requests_ == nullptr) return false;
+    std::unique_ptr<tcp_request[]> larger(new (std::nothrow) tcp_request[depth]);
+    if (larger == nullptr) return false;
+    for (std::uint16_t i = 0; i < request_count_; ++i) free_.erase(free_.iterator_to(requests_[i]));
+    requests_ = std::move(larger);
     request_count_ = static_cast<std::uint16_t>(depth);
     for (std::uint16_t i = 0; i < request_count_; ++i) {
         requests_[i].tag = static_cast<std::uint16_t>(first_count + i);
@@ -72,10 +73,19 @@ bool tcp_qpair::grow(std::uint32_t depth) noexcept {
 }
 
 void tcp_qpair::connected() noexcept {
+    renew_in_capsule_wait();
     if (is_io())
         rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
     handshake_counted_ = false;
     origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Out of the pool that this connection uses from now on.
+void tcp_qpair::renew_in_capsule_wait() noexcept {
+    spare_.release();
+    if (!blocked_) return;
+    chunk_wait_.cancel();
+    wait_in_capsule(chunk_wait_);
 }
 
 tcp_request* tcp_qpair::find(std::uint16_t tag) noexcept {
@@ -111,7 +121,7 @@ void tcp_qpair::for_each_request(void (*visit)(core::request&, void*), void* con
 void tcp_qpair::stop() noexcept {
     stopped_ = true;
     tcp_.reactor().unwatch(watch_);
-    group().pool().cancel(chunk_wait_);
+    chunk_wait_.cancel();
     spare_.release();
     kept_.reset();
     kept_bytes_ = kept_capacity_ = 0;
@@ -129,7 +139,7 @@ void tcp_qpair::stop() noexcept {
             static_cast<tcp_qpair*>(self)->on_data(r, sc::aborted_sq_deletion);
         },
         this);
-    awaiting_data_ = 0;
+    awaiting_data_ = data_owed_ = 0;
     // The peer learns at once. One that is gone, or reads nothing, is not waited for.
     if (peer_listens_) return tcp_.part(std::move(origin_.stream));
     origin_.stream.reset();
@@ -143,6 +153,7 @@ void tcp_qpair::hang_up(core::close_reason why) noexcept {
 void tcp_qpair::retire() noexcept { tcp_.retire(*this); }
 
 void tcp_qpair::release_account() noexcept {
+    if (ticket() != nullptr) ticket()->end();
     origin_.account->connections.fetch_sub(1, std::memory_order_relaxed);
     if (handshake_counted_) origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -157,6 +168,34 @@ void tcp_qpair::describe(core::connection_status& into) const {
 
 // --- deadlines -----------------------------------------------------------------------------------
 
+// No byte for a while, or the oldest answer not taken in the time that its size allows.
+bool tcp_qpair::reads_too_slowly(instant now) const noexcept {
+    if (!has_output()) return false;
+    if (now - last_sent_ >= send_patience()) return true;
+    if (output_.empty()) return false;
+    const instant due = output_.front().answer_due;
+    return due != instant{} && now >= due;
+}
+
+// The same for data that was asked for. Times in which we did not read are not the host's.
+bool tcp_qpair::owes_overdue_data(instant now) noexcept {
+    if (data_owed_ == 0 || blocked_) return false;
+    if (now - last_data_ >= std::chrono::seconds(group().options().data_stall_s)) return true;
+    struct context {
+        instant now;
+        bool overdue = false;
+    } c{.now = now - excused_};
+    for_each_request(
+        [](core::request& r, void* in) {
+            context& about = *static_cast<context*>(in);
+            const instant due = static_cast<tcp_request&>(r).data_due;
+            about.overdue = about.overdue || (r.state() == core::request_state::awaiting_data &&
+                                              due != instant{} && about.now >= due);
+        },
+        &c);
+    return c.overdue;
+}
+
 bool tcp_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
     const core::target_options& options = group().options();
@@ -166,12 +205,11 @@ bool tcp_qpair::check_deadlines(instant now) noexcept {
         close(core::close_reason::stalled);
         return false;
     }
-    if (has_output() && now - last_sent_ >= std::chrono::seconds(options.send_stall_s)) {
+    if (reads_too_slowly(now)) {
         hang_up(core::close_reason::stalled);
         return false;
     }
-    if (awaiting_data_ != 0 && !blocked_ &&
-        now - last_received_ >= std::chrono::seconds(options.data_stall_s)) {
+    if (owes_overdue_data(now)) {
         close(core::close_reason::stalled);
         return false;
     }

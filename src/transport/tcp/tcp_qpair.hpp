@@ -7,6 +7,7 @@
 #include "pdu_reader.hpp"
 #include "tcp_request.hpp"
 
+#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/message.hpp>
@@ -28,6 +29,7 @@ struct connection_origin {
     std::string peer;
     std::string local;
     std::shared_ptr<listener_account> account;
+    std::shared_ptr<core::connection_ticket> ticket;
 };
 
 /// Called on: owning reactor, all methods.
@@ -87,6 +89,7 @@ class tcp_qpair final : public core::qpair {
     void interpret_sgl(tcp_request& r, std::size_t in_capsule_bytes) noexcept;
     void keep(std::span<const std::byte> rest) noexcept;
     void resume_parsing() noexcept;
+    void renew_in_capsule_wait() noexcept;
     static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
     static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
     void fatal(nvme::tcp::fatal_error error, std::uint32_t information,
@@ -101,8 +104,11 @@ class tcp_qpair final : public core::qpair {
     std::size_t gather(std::span<iovec> vectors, std::size_t& bytes) noexcept;
     void consume(std::size_t sent) noexcept;
     void output_sent(tcp_request& r) noexcept;
-    void keep_unsent_data() noexcept;
+    void keep_unsent() noexcept;
     static void keep_data(tcp_request& r) noexcept;
+    void await_data(tcp_request& r) noexcept;
+    [[nodiscard]] bool owes_overdue_data(instant now) noexcept;
+    [[nodiscard]] bool reads_too_slowly(instant now) const noexcept;
     [[nodiscard]] bool has_output() const noexcept {
         return control_bytes_ != 0 || !output_.empty();
     }
@@ -150,6 +156,10 @@ class tcp_qpair final : public core::qpair {
     bool blocked_ = false;     // waits for `spare_`
     bool may_have_more_ = false;
     instant last_received_{};
+    instant last_data_{};  // bytes of what was asked for, or the first request for any
+    core::obligation_clock data_clock_;
+    instant blocked_since_{};
+    duration excused_{};  // times in which nothing was read, by our own doing
 
     // Out.
     static constexpr std::size_t control_room = sizeof(nvme::tcp::ic_resp) +
@@ -165,9 +175,11 @@ class tcp_qpair final : public core::qpair {
     std::size_t control_offset_ = 0;
     bool closes_after_control_ = false;
     instant last_sent_{};
+    core::obligation_clock answer_clock_;
 
     instant opened_{};
     std::uint32_t awaiting_data_ = 0;  // requests that wait for the host's data
+    std::uint32_t data_owed_ = 0;      // of those, whose first R2T has left
     bool handshake_counted_ = true;
     bool peer_listens_ = true;
     bool stopped_ = false;

@@ -135,6 +135,7 @@ void tcp_qpair::on_ic_req(std::span<const std::byte> header) noexcept {
     if (request->hpda > pdu::pda_max)
         return fatal(pdu::fatal_error::invalid_header_field, offsetof(pdu::ic_req, hpda), header);
     rules_.initialised = true;
+    if (ticket() != nullptr) ticket()->spoke();
     rules_.header_digest = (request->dgst & pdu::digest_flags::header) != 0;
     rules_.data_digest = (request->dgst & pdu::digest_flags::data) != 0;
     host_pda_ = request->hpda;
@@ -180,10 +181,11 @@ void tcp_qpair::interpret_sgl(tcp_request& r, std::size_t in_capsule_bytes) noex
 
 bool tcp_qpair::on_capsule(const read_pdu& next) noexcept {
     if (!next.data.empty() && !spare_) {
-        spare_ = group().pool().take(credit(), 1, mem::buffer_use::in_capsule);
+        spare_ = take_in_capsule();
         if (!spare_) {  // back-pressure: nothing more is read until a chunk comes back
             blocked_ = true;
-            group().pool().wait(chunk_wait_, credit(), 1, mem::buffer_use::in_capsule);
+            blocked_since_ = tcp_.reactor().now();
+            wait_in_capsule(chunk_wait_);
             return false;
         }
     }
@@ -206,6 +208,7 @@ void tcp_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chai
     tcp_qpair& q = *static_cast<chunk_wait&>(w).owner;
     q.spare_ = std::move(chain);
     q.blocked_ = false;
+    q.excused_ += q.tcp_.reactor().now() - q.blocked_since_;
     q.resume_parsing();
 }
 
@@ -221,7 +224,7 @@ void tcp_qpair::resume_parsing() noexcept {
     }
     if (stopped_) return;
     may_have_more_ = true;
-    last_received_ = tcp_.reactor().now();  // it was us who did not read
+    last_received_ = last_data_ = tcp_.reactor().now();  // it was us who did not read
     tcp_.activate(*this);
 }
 
@@ -274,6 +277,7 @@ std::size_t tcp_qpair::take_data(std::span<const std::byte> bytes) noexcept {
 
 void tcp_qpair::data_placed(std::span<const std::byte> bytes) noexcept {
     if (rules_.data_digest) data_crc_.update(bytes);
+    last_data_ = last_received_;
     data_request_->received += static_cast<std::uint32_t>(bytes.size());
     data_left_ -= static_cast<std::uint32_t>(bytes.size());
     if (data_left_ == 0 && !digest_due_) data_pdu_complete();
@@ -286,6 +290,7 @@ void tcp_qpair::data_pdu_complete() noexcept {
         return;
     }
     --awaiting_data_;
+    --data_owed_;
     // A wrong digest ends this command and nothing else: nothing is written, and the host may try
     // again.
     on_data(r, r.data_broken ? sc::transient_transport_error : sc::success);

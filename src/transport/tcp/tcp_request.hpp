@@ -1,6 +1,7 @@
 // A request of an NVMe/TCP connection: with the headers that its answer needs, built in place.
 #pragma once
 
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/request.hpp>
 #include <fulmar/nvme/crc32c.hpp>
@@ -28,6 +29,8 @@ struct tcp_request final : core::request {
     std::uint32_t granted = 0;  ///< of these, what left: the host may send so much
     std::uint32_t received = 0;
     bool data_broken = false;  ///< a data digest was wrong
+    instant data_due{};        ///< all of it; once its first R2T has left
+    instant answer_due{};      ///< once the socket has not taken all that is in the output queue
 
     // Output: up to four pieces in this order. Lengths of 0 are left out.
     output_kind output = output_kind::none;

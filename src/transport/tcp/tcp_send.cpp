@@ -34,6 +34,7 @@ void tcp_qpair::request_flush() noexcept { tcp_.needs_flush(*this); }
 
 void tcp_qpair::queue_output(tcp_request& r) noexcept {
     if (!has_output()) last_sent_ = tcp_.reactor().now();  // from now on it may stall
+    r.answer_due = {};
     output_.push_back(r);
     request_flush();
 }
@@ -101,8 +102,8 @@ void tcp_qpair::fetch_data(core::request& request) noexcept {
     r.granted = 0;
     r.received = 0;
     r.data_broken = false;
+    r.data_due = {};
     ++awaiting_data_;
-    if (awaiting_data_ == 1) last_received_ = tcp_.reactor().now();
     tcp_.needs_deadlines();
     prepare_r2t(r);
 }
@@ -193,7 +194,7 @@ bool tcp_qpair::flush() noexcept {
         consume(sent.bytes);
     }
     if (stopped_ || !has_output()) return sent.bytes != 0;
-    keep_unsent_data();
+    keep_unsent();
     tcp_.needs_deadlines();
     if (sent.bytes == offered)
         request_flush();  // there was more than one call could carry; else EPOLLOUT tells
@@ -223,13 +224,27 @@ void tcp_qpair::output_sent(tcp_request& r) noexcept {
     if (r.output == output_kind::answer) return give_back(r);
     r.output = output_kind::none;
     r.granted = r.asked;
+    if (r.data_due == instant{}) await_data(r);
     prepare_r2t(r);  // the next piece, when the host takes several at a time
 }
 
-// The turn ends: what still refers to a device's own memory gets a copy in the buffer that was
-// taken for it.
-void tcp_qpair::keep_unsent_data() noexcept {
-    for (tcp_request& r : output_) keep_data(r);
+// The host owes all the data of `r` from now on.
+void tcp_qpair::await_data(tcp_request& r) noexcept {
+    const instant now = tcp_.reactor().now();
+    if (data_owed_++ == 0) last_data_ = now;
+    r.data_due = data_clock_.due(now - excused_, r.length,
+                                 std::chrono::seconds(group().options().data_stall_s));
+}
+
+// The turn ends, and the socket has not taken all: the peer owes us to read it. What still refers
+// to a device's own memory gets a copy in the buffer that was taken for it.
+void tcp_qpair::keep_unsent() noexcept {
+    const instant now = tcp_.reactor().now();
+    for (tcp_request& r : output_) {
+        keep_data(r);
+        if (r.answer_due == instant{})
+            r.answer_due = answer_clock_.due(now, r.output_bytes, send_patience());
+    }
 }
 
 void tcp_qpair::keep_data(tcp_request& r) noexcept {

@@ -16,8 +16,9 @@ class tcp_transport final : public core::transport {
 
     [[nodiscard]] std::string_view name() const noexcept override { return "tcp"; }
 
-    result<std::unique_ptr<core::listener>> listen(const core::listener_spec& spec) override {
-        return tcp::tcp_listener::open(spec, target_, groups_);
+    result<std::unique_ptr<core::listener>> listen(const core::listener_spec& spec,
+                                                   core::listen_mode mode) override {
+        return tcp::tcp_listener::open(spec, mode, target_, groups_);
     }
 
     result<std::unique_ptr<core::transport_group>> create_group(core::poll_group& group) override {
