@@ -56,9 +56,7 @@ result<access_rules> access_rules::make(const admin_options& options, std::uint1
         rules.socket_gid_ = about.st_gid;
     rules.tcp_port_ = tcp_port;
     if (options.tcp) {
-        FULMAR_TRY(std::string token, read_token(options.tcp->token_file));
-        rules.token_digest_ = digest_of(token);
-        OPENSSL_cleanse(token.data(), token.size());
+        FULMAR_CHECK(rules.take_token(options.tcp->token_file));
     }
     return rules;
 }
@@ -75,6 +73,13 @@ std::optional<access_rules::refusal> access_rules::check_local(const http_peer& 
                     fmt::format("{} may not use this socket", peer.name),
                     {},
                     "join the group of the socket, or use the account that fulmard runs as"}};
+}
+
+result<void> access_rules::take_token(const std::string& path) {
+    FULMAR_TRY(std::string token, read_token(path));
+    token_digest_ = digest_of(token);
+    OPENSSL_cleanse(token.data(), token.size());
+    return {};
 }
 
 std::optional<access_rules::refusal> access_rules::check_token(

@@ -29,6 +29,10 @@ class access_rules {
     /// Errors: those of read_token.
     static result<access_rules> make(const admin_options& options, std::uint16_t tcp_port);
 
+    /// Takes the token that the file holds now. On an error the former one stays in force.
+    /// Errors: those of read_token.
+    result<void> take_token(const std::string& path);
+
     /// Why the request is refused; nothing when it may go on. `public_route`: needs no token.
     struct refusal {
         std::uint16_t status;

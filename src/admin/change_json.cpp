@@ -22,7 +22,8 @@ constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_wor
     "create_subsystem", "delete_subsystem",   "pause_subsystem", "resume_subsystem",
     "add_namespace",    "remove_namespace",   "set_ana_state",   "add_host",
     "remove_host",      "set_allow_any_host", "add_listener",    "remove_listener",
-    "add_referral",     "remove_referral",    "detach_device",   "attach_device"};
+    "add_referral",     "remove_referral",    "detach_device",   "attach_device",
+    "file_created"};
 
 template <typename Wanted, typename... All>
 constexpr std::size_t place_in(const std::variant<All...>*) {
@@ -43,8 +44,12 @@ void write(ordered_json& out, const core::delete_device& c) { out["name"] = c.na
 void write(ordered_json& out, const core::resize_device& c) {
     out["name"] = c.name;
     out["size"] = c.size_bytes;
+    if (c.allow_shrink) out["allow_shrink"] = true;
 }
-void write(ordered_json& out, const core::reopen_device& c) { out["name"] = c.name; }
+void write(ordered_json& out, const core::reopen_device& c) {
+    out["name"] = c.name;
+    if (c.accept) out["accept"] = true;
+}
 void write(ordered_json& out, const core::create_subsystem& c) {
     out["subsystem"] = to_json(c.spec, document::body);
 }
@@ -86,6 +91,7 @@ void write(ordered_json& out, const core::detach_device& c) {
     out["drain"] = c.drain;
 }
 void write(ordered_json& out, const core::attach_device& c) { out["name"] = c.name; }
+void write(ordered_json& out, const core::file_created& c) { out["name"] = c.name; }
 
 /// Reads the members of one kind of change; every member is required.
 class change_reader {
@@ -111,6 +117,12 @@ class change_reader {
         reader_.read(key, out);
         return out;
     }
+    /// One that may be left out.
+    bool optional_truth(std::string_view key) {
+        bool out = false;
+        reader_.read(key, out);
+        return out;
+    }
     core::ana_state ana() {
         auto out = core::ana_state::optimized;
         reader_.require("ana_state", "");
@@ -133,8 +145,10 @@ core::change read_op(std::size_t op, change_reader in) {
             return core::create_device{in.object("device", read_device)};
         case index_of<core::delete_device>(): return core::delete_device{in.text("name")};
         case index_of<core::resize_device>():
-            return core::resize_device{in.text("name"), in.natural<std::uint64_t>("size")};
-        case index_of<core::reopen_device>(): return core::reopen_device{in.text("name")};
+            return core::resize_device{in.text("name"), in.natural<std::uint64_t>("size"),
+                                       in.optional_truth("allow_shrink")};
+        case index_of<core::reopen_device>():
+            return core::reopen_device{in.text("name"), in.optional_truth("accept")};
         case index_of<core::create_subsystem>():
             return core::create_subsystem{in.object("subsystem", read_subsystem)};
         case index_of<core::delete_subsystem>(): return core::delete_subsystem{in.text("nqn")};
@@ -159,6 +173,7 @@ core::change read_op(std::size_t op, change_reader in) {
         case index_of<core::detach_device>():
             return core::detach_device{in.text("name"), in.truth("drain")};
         case index_of<core::attach_device>(): return core::attach_device{in.text("name")};
+        case index_of<core::file_created>(): return core::file_created{in.text("name")};
         default: return core::remove_referral{in.object("referral", read_referral)};
     }
 }
@@ -183,12 +198,59 @@ std::optional<core::change> read_change(json_place where, problem_list& problems
     return change;
 }
 
+namespace {
+
+std::string words_of(const core::change& change) {
+    std::string text(op_words[change.index()]);
+    std::replace(text.begin(), text.end(), '_', ' ');
+    return text;
+}
+
+std::string place(const core::referral_spec& spec) {
+    return fmt::format("{} {} port {}", spec.transport, spec.address, spec.port);
+}
+
+std::string object_of(const core::create_device& c) { return c.spec.name; }
+std::string object_of(const core::create_subsystem& c) { return c.spec.nqn; }
+std::string object_of(const core::add_listener& c) { return c.spec.name(); }
+std::string object_of(const core::add_referral& c) { return place(c.spec); }
+std::string object_of(const core::remove_referral& c) { return place(c.spec); }
+std::string object_of(const core::add_namespace& c) {
+    const std::string nsid = c.spec.nsid == 0 ? "(the next NSID)" : std::to_string(c.spec.nsid);
+    return fmt::format("{} of {} on device {}", nsid, c.nqn, c.spec.device);
+}
+std::string object_of(const core::remove_namespace& c) {
+    return fmt::format("{} of {}", c.nsid, c.nqn);
+}
+std::string object_of(const core::set_ana_state& c) {
+    return fmt::format("{} of namespace {} of {}", ana_word(c.state), c.nsid, c.nqn);
+}
+std::string object_of(const core::set_allow_any_host& c) {
+    return fmt::format("{} of {}", c.allow, c.nqn);
+}
+/// add_host, remove_host
+template <typename Change>
+    requires requires(const Change& c) { c.host; }
+std::string object_of(const Change& c) { return fmt::format("{} of {}", c.host, c.nqn); }
+/// Other changes of a subsystem as a whole, of a device or of a listener.
+template <typename Change>
+    requires requires(const Change& c) { c.name; }
+std::string object_of(const Change& c) { return c.name; }
+template <typename Change>
+std::string object_of(const Change& c) {
+    return c.nqn;
+}
+
+}  // namespace
+
 std::string describe(const core::change& change) {
     ordered_json out = ordered_json::object();
     std::visit([&out](const auto& c) { write(out, c); }, change);
-    std::string text(op_words[change.index()]);
-    std::replace(text.begin(), text.end(), '_', ' ');
-    return text + " " + out.dump();
+    return words_of(change) + " " + out.dump();
+}
+
+std::string title(const core::change& change) {
+    return words_of(change) + " " + std::visit([](const auto& c) { return object_of(c); }, change);
 }
 
 }  // namespace fulmar::admin

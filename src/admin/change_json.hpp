@@ -19,7 +19,10 @@ nlohmann::ordered_json to_json(const core::change& change);
 
 std::optional<core::change> read_change(json_place where, problem_list& problems);
 
-/// One line for people: "add namespace 2 on file0 to nqn.…".
+/// One line for people, with all that the change says: "add namespace {"nqn": …}".
 std::string describe(const core::change& change);
+
+/// What is done to which object, and no more: "add namespace 2 of nqn.… on device file0".
+std::string title(const core::change& change);
 
 }  // namespace fulmar::admin

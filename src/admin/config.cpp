@@ -3,6 +3,7 @@
 #include "read_target.hpp"
 
 #include <fulmar/admin/config.hpp>
+#include <fulmar/base/limits.hpp>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -138,6 +139,7 @@ void read_drives(json_place where, problem_list& problems, drive_options& option
                 one.complain("subsystem", std::move(*wrong),
                              "such as \"nqn.2026-11.io.fulmar:disk1\"");
         read_loss(one, rule.use);
+        read_write_cache(one, rule.write_cache);
         one.finish();
     }
     reader.finish();
@@ -195,13 +197,28 @@ void read_timeouts(json_place where, problem_list& problems, core::target_option
 
 }  // namespace
 
-config_outcome parse_config(std::string_view text) {
-    problem_list problems;
-    const std::optional<json_node> root = parse_json(text, config_bounds, problems);
-    if (!root) return tl::unexpected(std::move(problems));
+namespace {
+
+/// Linux reads the largest ANA log there could be, in one command, or does without ANA.
+void warn_of_ana(const daemon_config& config, problem_list& problems) {
+    const std::uint64_t most = config.options.target.max_transfer_bytes;
+    for (std::size_t i = 0; i < config.spec.subsystems.size(); ++i) {
+        const core::subsystem_spec& one = config.spec.subsystems[i];
+        if (const std::size_t log = limits::ana_log_bytes(one.max_namespaces); log > most)
+            problems.warn(
+                {fmt::format("/subsystems/{}/max_namespaces", i), 0,
+                 fmt::format("Linux hosts do without ANA, whose log may have {} bytes then "
+                             "while a transfer has {}",
+                             log, most),
+                 "raise limits/max_transfer to 256KiB or more"});
+    }
+}
+
+daemon_config read_document(const json_node& root, problem_list& problems,
+                            const std::string& folder) {
     daemon_config config;
     daemon_options& options = config.options;
-    object_reader reader({&*root, ""}, problems);
+    object_reader reader({&root, ""}, problems);
     std::string schema;
     reader.read("$schema", schema);  // for editors
     read_admin(reader.member("admin"), problems, options.admin);
@@ -213,9 +230,32 @@ config_outcome parse_config(std::string_view text) {
     read_discovery(reader.member("discovery"), problems, options.target);
     read_limits(reader.member("limits"), problems, options.target);
     read_timeouts(reader.member("timeouts"), problems, options.target);
-    config.spec = read_target(reader, options.target.discovery_nqn);
+    config.spec = read_target(reader, options.target.discovery_nqn, folder);
+    warn_of_ana(config, problems);
     reader.finish();
+    return config;
+}
+
+}  // namespace
+
+config_outcome parse_config(std::string_view text, const std::string& folder) {
+    problem_list problems;
+    const std::optional<json_node> root = parse_json(text, config_bounds, problems);
+    if (!root) return tl::unexpected(std::move(problems));
+    daemon_config config = read_document(*root, problems, folder);
     if (!problems.empty()) return tl::unexpected(std::move(problems));
+    config.warnings = problems.warnings();
+    return config;
+}
+
+config_outcome parse_config_leniently(std::string_view text, const std::string& folder) {
+    problem_list syntax;
+    const std::optional<json_node> root = parse_json(text, config_bounds, syntax);
+    if (!root) return tl::unexpected(std::move(syntax));
+    problem_list problems(config_bounds.values);
+    daemon_config config = read_document(*root, problems, folder);
+    if (!problems.empty() && !set_aside(config.spec, *root, problems.all(), folder, config.broken))
+        return parse_config(text, folder);  // with as many problems as are shown
     config.warnings = problems.warnings();
     return config;
 }

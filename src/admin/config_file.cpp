@@ -75,19 +75,33 @@ std::string digest_of(std::string_view text) {
     return out;
 }
 
-tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
+namespace {
+
+tl::expected<loaded_config, problem_list> load(const std::string& path,
+                                               config_outcome (*parse)(std::string_view,
+                                                                       const std::string&)) {
     result<std::string> text = read_whole(path);
     if (!text) {
         problem_list problems;
         problems.add({"", 0, text.error().message, text.error().remedy});
         return tl::unexpected(std::move(problems));
     }
-    config_outcome config = parse_config(*text);
+    config_outcome config = parse(*text, folder_of(path));
     if (!config) return tl::unexpected(std::move(config).error());
     resolve_paths(*config, folder_of(path));
     loaded_config out{std::move(*config), std::move(*text), {}};
     out.digest = digest_of(out.text);
     return out;
+}
+
+}  // namespace
+
+tl::expected<loaded_config, problem_list> load_config(const std::string& path) {
+    return load(path, parse_config);
+}
+
+tl::expected<loaded_config, problem_list> load_config_leniently(const std::string& path) {
+    return load(path, parse_config_leniently);
 }
 
 namespace {
@@ -130,10 +144,48 @@ problem_list check_files(const loaded_config& loaded) {
     return problems;
 }
 
+namespace {
+
+using nlohmann::ordered_json;
+
+/// The object of `now` with that NQN; null when there is none.
+ordered_json* find_subsystem(ordered_json& now, const std::string& nqn) {
+    if (!now.contains("subsystems")) return nullptr;
+    for (ordered_json& one : now["subsystems"])
+        if (one["nqn"] == nqn) return &one;
+    return nullptr;
+}
+
+/// Puts the text of a broken object of `before` where it belongs in `now`.
+void keep_broken(const broken_object& broken, const ordered_json& before, ordered_json& now) {
+    using kind = broken_object::kind;
+    const ordered_json& old = before.at(ordered_json::json_pointer(broken.pointer));
+    switch (broken.what) {
+        case kind::listener: now["listeners"].push_back(old); return;
+        case kind::device: now["devices"].push_back(old); return;
+        case kind::referral: now["referrals"].push_back(old); return;
+        case kind::subsystem: now["subsystems"].push_back(old); return;
+        case kind::ns:
+        case kind::allow_list: break;
+    }
+    ordered_json* in = find_subsystem(now, broken.nqn);
+    if (in == nullptr) return;  // it went with its subsystem
+    if (broken.what == kind::ns) {
+        (*in)["namespaces"].push_back(old);
+        return;
+    }
+    for (const char* key : {"hosts", "allow_any_host"}) {
+        in->erase(key);
+        if (old.contains(key)) (*in)[key] = old[key];
+    }
+}
+
+}  // namespace
+
 std::string render_config(std::string_view text, const core::target_spec& spec) {
-    using nlohmann::ordered_json;
     ordered_json root = ordered_json::parse(text, nullptr, false);
     if (!root.is_object()) root = ordered_json::object();
+    const ordered_json before = root;
     const auto put = [&](const char* key, const auto& specs, auto&& write) {
         ordered_json array = ordered_json::array();
         for (const auto& one : specs) array.push_back(write(one));
@@ -144,6 +196,8 @@ std::string render_config(std::string_view text, const core::target_spec& spec) 
     put("subsystems", spec.subsystems,
         [](const auto& one) { return to_json(one, document::file); });
     put("referrals", spec.referrals, [](const auto& one) { return to_json(one); });
+    if (const config_outcome read = parse_config_leniently(text))
+        for (const broken_object& one : read->broken) keep_broken(one, before, root);
     return root.dump(2) + "\n";
 }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 namespace fulmar::admin {
@@ -21,13 +22,14 @@ result<void> disk::reserve(int fd, std::uint64_t from, std::uint64_t bytes) {
 }
 
 result<void> disk::replace(const std::string& path, std::string_view text) {
-    const std::string fresh = path + ".new";
-    FULMAR_CHECK(make_synced(fresh, text, path));
-    if (result<void> renamed = rename(fresh, path); !renamed) {
+    const std::string place = target_of(path);
+    const std::string fresh = place + ".new";
+    FULMAR_CHECK(make_synced(fresh, text, place));
+    if (result<void> renamed = rename(fresh, place); !renamed) {
         static_cast<void>(remove(fresh));
         return renamed;
     }
-    return sync_folder(folder_of(path));
+    return sync_folder(folder_of(place));
 }
 
 namespace {
@@ -126,6 +128,13 @@ class real_disk final : public disk {
         if (::unlink(path.c_str()) != 0 && errno != ENOENT)
             return fail_errno("cannot remove the file", errno, path);
         return {};
+    }
+
+    std::string target_of(const std::string& path) override {
+        std::error_code failed;
+        if (!std::filesystem::is_symlink(path, failed)) return path;
+        const auto real = std::filesystem::canonical(path, failed);
+        return failed ? path : real.string();
     }
 
     result<void> sync_folder(const std::string& folder) override {

@@ -1,6 +1,7 @@
 #include "drive_client.hpp"
 
 #include "one_answer.hpp"
+#include "reply_path.hpp"
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
@@ -33,8 +34,8 @@ class drive_client::impl : public std::enable_shared_from_this<drive_client::imp
             asked->end(fail(errc::timed_out, "the kernel has not answered about the drive in time",
                             {}, "look at its log; what was asked for may still happen"));
         });
-        return [&io = io_, waits = std::weak_ptr(asked)](Answer answer) {
-            asio::post(io, [waits, late = std::move(answer)]() mutable {
+        return [home = replies_, waits = std::weak_ptr(asked)](Answer answer) {
+            home->post([waits, late = std::move(answer)]() mutable {
                 if (const auto still = waits.lock()) still->end(std::move(late));
             });
         };
@@ -77,6 +78,7 @@ class drive_client::impl : public std::enable_shared_from_this<drive_client::imp
 
     event_ring ring_;
     asio::io_context& io_;
+    const std::shared_ptr<reply_path> replies_ = std::make_shared<reply_path>(io_);
 
   private:
     struct waiter {
@@ -112,7 +114,7 @@ class drive_client::impl : public std::enable_shared_from_this<drive_client::imp
 
 drive_client::drive_client(asio::io_context& io, drive_port* port)
     : impl_(std::make_shared<impl>(io, port)) {}
-drive_client::~drive_client() = default;
+drive_client::~drive_client() { impl_->replies_->close(); }
 
 void drive_client::list(drive_port::listed then) {
     impl_->ask(std::move(then),

@@ -20,7 +20,8 @@ class helper_thread::job final : public engine::helper_job {
   private:
     void work() noexcept override {
         // Nobody waits for it: whatever a host wants comes first.
-        static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10));
+        if (has_own_thread())
+            static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10));
         attempt(work_);
     }
     void come_home() noexcept override {

@@ -29,7 +29,8 @@ struct http_request {
     std::string target;  ///< as sent: "/v1/subsystems/nqn…?durable=false"
     std::string body;
     bool http_1_1 = true;
-    bool has_length = false;  ///< Content-Length or chunks announce a body
+    bool has_length = false;     ///< Content-Length or chunks announce a body
+    bool authenticated = false;  ///< set by screen(): its peer has a role
     // Headers, empty when absent. One that is there twice is refused before it gets here.
     std::string host;
     std::string origin;
@@ -53,13 +54,14 @@ class http_handler {
     using respond = std::function<void(http_response)>;
 
     /// Looks at a request before its body is read; an answer refuses it, and ends the connection.
-    virtual std::optional<http_response> screen(const http_request& head) = 0;
+    virtual std::optional<http_response> screen(http_request& head) = 0;
 
     /// Answers a whole request by calling `answer` once, now or later, on the admin thread. The
     /// next request of the connection is read only then.
     virtual void handle(http_request request, respond answer) = 0;
 
-    /// What to send when the bytes are no HTTP, or too many: 400, 408, 413, 431.
+    /// What to send when the bytes are no HTTP, or too many (400, 408, 413, 431), or when there are
+    /// too many connections (503).
     virtual http_response refuse(std::uint16_t status, std::string_view why) = 0;
 
   protected:

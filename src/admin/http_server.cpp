@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <list>
 #include <optional>
@@ -74,7 +75,13 @@ struct shared_state {
     http_handler* handler = nullptr;  // null once the server is gone
     http_limits limits;
     http_counters counters;
+    std::uint32_t refusing = 0;
     bool stopping = false;
+};
+
+/// The connections of one listening socket.
+struct door_count {
+    std::uint32_t present = 0;
 };
 
 class session;
@@ -82,8 +89,9 @@ using session_list = std::list<std::weak_ptr<session>>;
 
 class session final : public std::enable_shared_from_this<session> {
   public:
-    session(socket_type socket, bool over_tcp, std::shared_ptr<shared_state> shared)
-        : stream_(std::move(socket)), shared_(std::move(shared)) {
+    session(socket_type socket, bool over_tcp, std::shared_ptr<shared_state> shared,
+            std::shared_ptr<door_count> door)
+        : stream_(std::move(socket)), shared_(std::move(shared)), door_(std::move(door)) {
         const int fd = stream_.socket().native_handle();
         peer_.over_tcp = over_tcp;
         if (over_tcp) {
@@ -94,12 +102,41 @@ class session final : public std::enable_shared_from_this<session> {
             read_credentials(fd, peer_);
         }
         ++shared_->counters.connections;
+        ++door_->present;
     }
-    ~session() { --shared_->counters.connections; }
+    ~session() {
+        --shared_->counters.connections;
+        if (refused_)
+            --shared_->refusing;
+        else if (!left_)
+            --door_->present;
+    }
     session(const session&) = delete;
     session& operator=(const session&) = delete;
 
     void start() { read_head(); }
+
+    /// Tells the client that there are too many, whatever it asks for.
+    void refuse() {
+        refused_ = true;
+        --door_->present;
+        ++shared_->refusing;
+        parser_.emplace();
+        write(shared_->handler->refuse(503, "too many connections to the administration"), true);
+    }
+
+    /// Ends now for the sake of another; false: it has shown that it may be here, or is being
+    /// answered.
+    bool give_way() {
+        if (trusted_ || left_ || refused_ || !waiting_for_request_) return false;
+        left_ = true;
+        --door_->present;
+        close();
+        return true;
+    }
+    [[nodiscard]] bool came_through(const std::shared_ptr<door_count>& door) const noexcept {
+        return door_ == door;
+    }
 
     void stop() {
         if (waiting_for_request_)
@@ -119,7 +156,7 @@ class session final : public std::enable_shared_from_this<session> {
         parser_->header_limit(shared_->limits.header_bytes);
         parser_->body_limit(shared_->limits.body_bytes);
         waiting_for_request_ = true;
-        stream_.expires_after(shared_->limits.idle);
+        stream_.expires_after(trusted_ ? shared_->limits.idle : shared_->limits.first);
         http::async_read_header(stream_, buffer_, *parser_,
                                 [self = shared_from_this()](error_code failure, std::size_t) {
                                     self->on_head(failure);
@@ -136,7 +173,9 @@ class session final : public std::enable_shared_from_this<session> {
             ++shared_->counters.malformed;
             return write(shared_->handler->refuse(400, "a header is there twice"), true);
         }
-        if (auto refused = shared_->handler->screen(request_)) {
+        auto refused = shared_->handler->screen(request_);
+        trusted_ = trusted_ || request_.authenticated;
+        if (refused) {
             // A body that is not read would be taken for the next request.
             return write(std::move(*refused), request_.has_length);
         }
@@ -257,6 +296,7 @@ class session final : public std::enable_shared_from_this<session> {
 
     stream_type stream_;
     std::shared_ptr<shared_state> shared_;
+    std::shared_ptr<door_count> door_;
     http_peer peer_;
     beast::flat_buffer buffer_;
     std::optional<http::request_parser<http::string_body>> parser_;
@@ -268,6 +308,9 @@ class session final : public std::enable_shared_from_this<session> {
     int drain_left_ = 0;
     bool waiting_for_request_ = false;
     bool last_ = false;
+    bool trusted_ = false;  // has made a request that it had the right to make
+    bool refused_ = false;  // is only told "503"
+    bool left_ = false;     // gave way; what is left of it counts no more
 };
 
 }  // namespace
@@ -287,6 +330,18 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
         entry->acceptor.assign(protocol(where.ss_family, 0), listening.release());
         doors_.push_back(entry);
         accept(entry);
+    }
+
+    [[nodiscard]] bool is_deaf() const noexcept {
+        return !shared_->stopping && std::any_of(doors_.begin(), doors_.end(),
+                                                 [](const auto& entry) { return !entry->waits; });
+    }
+
+    bool accept_again() {
+        const bool deaf = is_deaf();
+        for (const auto& entry : doors_)
+            if (deaf && !entry->waits) accept(entry);
+        return deaf;
     }
 
     void stop() {
@@ -317,14 +372,18 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
                                    asio::wait_traits<std::chrono::steady_clock>, executor>
             pause;
         bool over_tcp;
+        bool waits = false;  // for a connection, or for its pause to end
+        std::shared_ptr<door_count> count = std::make_shared<door_count>();
     };
 
     void accept(const std::shared_ptr<door>& entry) {
         auto fresh = std::make_shared<socket_type>(io_);
         entry->acceptor.async_accept(*fresh,
                                      [self = shared_from_this(), entry, fresh](error_code failure) {
+                                         entry->waits = false;
                                          self->on_accept(entry, *fresh, failure);
                                      });
+        entry->waits = true;
     }
 
     void on_accept(const std::shared_ptr<door>& entry, socket_type& fresh, error_code failure) {
@@ -332,25 +391,36 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
         if (failure) {  // out of descriptors, mostly: a moment later there may be some
             entry->pause.expires_after(std::chrono::milliseconds(100));
             entry->pause.async_wait([self = shared_from_this(), entry](error_code) {
+                entry->waits = false;
                 if (!self->shared_->stopping) self->accept(entry);
             });
+            entry->waits = true;
             return;
         }
         sessions_.remove_if([](const std::weak_ptr<session>& weak) { return weak.expired(); });
         ++shared_->counters.connections_total;
-        if (shared_->counters.connections >= shared_->limits.connections) {
-            ++shared_->counters.connections_refused;  // closed as `fresh` goes
-        } else {
-            begin_session(std::move(fresh), entry->over_tcp);
-        }
+        const bool full =
+            entry->count->present >= shared_->limits.connections && !make_room(entry->count);
+        if (full) ++shared_->counters.connections_refused;
+        if (!full || shared_->refusing < shared_->limits.refusals)
+            begin_session(std::move(fresh), *entry, full);  // or closed as `fresh` goes
         accept(entry);
     }
 
-    void begin_session(socket_type fresh, bool over_tcp) {
+    /// Sessions are in the order of their arrival: the first that may be sent away is the oldest.
+    bool make_room(const std::shared_ptr<door_count>& where) {
+        for (const auto& weak : sessions_)
+            if (const auto one = weak.lock(); one && one->came_through(where) && one->give_way())
+                return true;
+        return false;
+    }
+
+    void begin_session(socket_type fresh, const door& entry, bool full) {
         try {
-            auto one = std::make_shared<session>(std::move(fresh), over_tcp, shared_);
+            auto one =
+                std::make_shared<session>(std::move(fresh), entry.over_tcp, shared_, entry.count);
             sessions_.push_back(one);
-            one->start();
+            full ? one->refuse() : one->start();
         } catch (const std::exception& failure) {  // memory: the next one finds an open door
             ++shared_->counters.connections_refused;
             log::error("rest: {}", failure.what());
@@ -369,6 +439,8 @@ http_server::~http_server() { impl_->abort(); }
 void http_server::serve(unique_fd listening, bool over_tcp) {
     impl_->serve(std::move(listening), over_tcp);
 }
+bool http_server::accept_again() { return impl_->accept_again(); }
+bool http_server::is_deaf() const noexcept { return impl_->is_deaf(); }
 void http_server::stop() { impl_->stop(); }
 void http_server::abort() { impl_->abort(); }
 const http_counters& http_server::counters() const noexcept { return impl_->counters(); }

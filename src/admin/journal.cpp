@@ -2,12 +2,14 @@
 #include "change_json.hpp"
 #include "journal_impl.hpp"
 
+#include <fulmar/admin/journal_check.hpp>
 #include <fulmar/base/log.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <new>
 
 namespace fulmar::admin {
@@ -27,22 +29,30 @@ journal::impl::impl(options opts, std::string path)
       folder_(folder_of(path_)),
       retry_delay_(options_.retry_delay),
       fold_at_(options_.fold_bytes),
+      fold_wait_(options_.fold_pause),
       write_(*this),
+      ack_(*this),
       retry_timer_(*this,
                    [](engine::timer& t) noexcept { static_cast<owned_timer&>(t).owner.retry(); }),
-      stop_timer_(*this, [](engine::timer& t) noexcept {
-          impl& self = static_cast<owned_timer&>(t).owner;
-          log::error("journal: {} could not be finished in time", self.path_);
-          self.finish_stop();
+      stop_timer_(*this,
+                  [](engine::timer& t) noexcept {
+                      impl& self = static_cast<owned_timer&>(t).owner;
+                      log::error("journal: {} could not be finished in time", self.path_);
+                      self.finish_stop();
+                  }),
+      fold_timer_(*this, [](engine::timer& t) noexcept {
+          static_cast<owned_timer&>(t).owner.begin_fold();
       }) {}
 
 journal::impl::~impl() {
     if (reactor_ != nullptr) {
         reactor_->timers().cancel(retry_timer_);
         reactor_->timers().cancel(stop_timer_);
+        reactor_->timers().cancel(fold_timer_);
     }
     if (next_fd_ >= 0) files_.close(next_fd_);
     if (fd_ >= 0) files_.close(fd_);
+    if (ack_fd_ >= 0) files_.close(ack_fd_);
 }
 
 std::optional<error> journal::impl::trouble() const {
@@ -77,9 +87,24 @@ core::target_spec journal::impl::configured() const {
     return wanted_.spec();
 }
 
+std::vector<broken_object> journal::impl::broken() const {
+    const std::lock_guard guard(lock_);
+    return broken_objects_;
+}
+
 bool journal::impl::knows(const core::change& removal) const {
     const std::lock_guard guard(lock_);
     return wanted_.has(removal);
+}
+
+result<void> journal::impl::hold(core::change& what) {
+    const std::lock_guard guard(lock_);
+    return wanted_.hold(what);
+}
+
+void journal::impl::release(const core::change& what) {
+    const std::lock_guard guard(lock_);
+    wanted_.release(what);
 }
 
 void journal::impl::run_on(engine::reactor& control, engine::file_io& io) {
@@ -98,6 +123,7 @@ void journal::impl::run_without_files(engine::reactor& control, error why) {
 void journal::impl::append(const core::change& what, std::uint64_t revision, waiter* w) {
     {
         const std::lock_guard guard(lock_);
+        history_.follow(what);
         if (const auto followed = wanted_.follow(what); !followed)
             log::error("journal: {} does not fit the configuration: {}", describe(what),
                        followed.error().text());
@@ -115,21 +141,30 @@ void journal::impl::append(const core::change& what, std::uint64_t revision, wai
     flush();
 }
 
-void journal::impl::rebase(std::string digest, core::target_spec spec, told done) {
+void journal::impl::rebase(journal_base to, told done) {
     {
         const std::lock_guard guard(lock_);
-        base_digest_ = digest;
-        wanted_ = spec_editor(std::move(spec));
+        base_digest_ = to.digest;
+        broken_objects_.clear();
+        wanted_ = spec_editor(to.configured, folder_of(options_.config_path));
+        history_ = std::move(to.history);
     }
     if (broken_) return done(not_durable());
+    // Where the file does not say all, a snapshot does.
+    const bool all_in_file = to.configured == to.file;
     pending_record record;
-    record.what = base_record{std::move(digest), 0, std::nullopt};
+    record.what = base_record{std::move(to.digest), 0,
+                              all_in_file ? std::nullopt : std::optional(std::move(to.configured))};
     record.through_here = true;
-    record.tell = [this, then = std::move(done)](const result<void>& outcome) {
+    record.tell = [this, all_in_file, then = std::move(done)](const result<void>& outcome) {
         if (outcome) {
-            unfolded_ = 0;
+            unfolded_ = all_in_file ? 0 : 1;
             count_unfolded();
             fold_at_ = options_.fold_bytes;
+            fold_wait_ = options_.fold_pause;
+            unfolded_since_.reset();
+            reactor_->timers().cancel(fold_timer_);
+            schedule_fold();
         }
         then(outcome);
     };
@@ -200,23 +235,24 @@ void journal::impl::flush() noexcept {
 }
 
 void journal::impl::retire(std::unique_ptr<impl> self) {
-    if (!self->write_.busy) return;
+    if (!self->writing()) return;
     self->retired_ = true;
     self->reactor_->timers().cancel(self->retry_timer_);
     self->reactor_->timers().cancel(self->stop_timer_);
-    static_cast<void>(self.release());  // written() has it now
+    self->reactor_->timers().cancel(self->fold_timer_);
+    static_cast<void>(self.release());  // the last of what is being written has it now
 }
 
 void journal::impl::written(engine::file_op& op, std::int64_t outcome) noexcept {
     impl& self = static_cast<write_op&>(op).owner;
     if (!self.retired_) return self.on_written(outcome);
     self.write_.busy = false;
-    delete &self;
+    if (!self.writing()) delete &self;
 }
 
 void journal::impl::on_written(std::int64_t outcome) {
     write_.busy = false;
-    const std::vector<pending_record> records = std::exchange(write_.records, {});
+    std::vector<pending_record> records = std::exchange(write_.records, {});
     if (outcome == static_cast<std::int64_t>(write_.length)) {
         offset_ += write_.length;
         {
@@ -224,18 +260,64 @@ void journal::impl::on_written(std::int64_t outcome) {
             ++counters_.writes;
             counters_.bytes += write_.length;
         }
-        for (const pending_record& record : records) record.answer({});
+        std::move(records.begin(), records.end(), std::back_inserter(unacknowledged_));
+        written_sequence_ = last_sequence_;
+        send_ack();
     } else {
-        const int code = outcome < 0 ? static_cast<int>(-outcome) : ENOSPC;
-        break_down(fail_errno("cannot write the journal", code, path_,
-                              "make room, or mend the disk; Fulmar tries again by itself")
-                       .value());
+        cannot_write(outcome);
         for (const pending_record& record : records) record.answer(not_durable());
     }
     if (fold_ == fold_stage::draining) return fold_drained();
-    if (fold_ == fold_stage::none && offset_ >= fold_at_) begin_fold();
+    if (fold_ == fold_stage::none && offset_ >= fold_at_)
+        begin_fold();
+    else
+        schedule_fold();
     flush();
     continue_stop();
+}
+
+/// The next write of the journal goes on meanwhile: it promises nothing yet.
+void journal::impl::send_ack() noexcept {
+    if (ack_.busy || unacknowledged_.empty()) return;
+    const journal_ack ack{++ack_counter_, written_sequence_, offset_};
+    ack_.records = std::exchange(unacknowledged_, {});
+    ack_.bytes = encode_ack(ack);
+    ack_.busy = true;
+    ack_.kind = engine::file_op_kind::write;
+    ack_.durable = true;
+    ack_.fd = ack_fd_;
+    ack_.offset = ack_offset(ack.counter);
+    ack_.length = ack_.bytes.size();
+    ack_.vector = {ack_.bytes.data(), ack_.bytes.size()};
+    ack_.vectors = {&ack_.vector, 1};
+    ack_.done = &impl::ack_written;
+    io_->submit(ack_);
+}
+
+void journal::impl::ack_written(engine::file_op& op, std::int64_t outcome) noexcept {
+    impl& self = static_cast<ack_op&>(op).owner;
+    if (!self.retired_) return self.on_ack_written(outcome);
+    self.ack_.busy = false;
+    if (!self.writing()) delete &self;
+}
+
+void journal::impl::on_ack_written(std::int64_t outcome) {
+    ack_.busy = false;
+    const std::vector<pending_record> records = std::exchange(ack_.records, {});
+    const bool worked = outcome == static_cast<std::int64_t>(ack_.length);
+    if (!worked) cannot_write(outcome);
+    for (const pending_record& record : records)
+        record.answer(worked ? result<void>{} : not_durable());
+    if (worked) send_ack();
+    flush();
+    continue_stop();
+}
+
+void journal::impl::cannot_write(std::int64_t outcome) {
+    const int code = outcome < 0 ? static_cast<int>(-outcome) : ENOSPC;
+    break_down(fail_errno("cannot write the journal", code, path_,
+                          "make room, or mend the disk; Fulmar tries again by itself")
+                   .value());
 }
 
 /// After a write that failed, nobody knows what is on the disk; so nothing is added behind it. A
@@ -248,7 +330,9 @@ void journal::impl::break_down(error why) {
         ++counters_.failures;
     }
     broken_ = true;
-    const std::vector<pending_record> lost = std::exchange(pending_, {});
+    std::vector<pending_record> lost = std::exchange(unacknowledged_, {});
+    std::move(pending_.begin(), pending_.end(), std::back_inserter(lost));
+    pending_.clear();
     for (const pending_record& record : lost) record.answer(not_durable());
     if (reactor_ != nullptr && !stopping_)
         reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
@@ -256,7 +340,7 @@ void journal::impl::break_down(error why) {
 
 void journal::impl::retry() noexcept {
     if (!broken_ || stopping_) return;
-    if (helper_.busy() || write_.busy) {
+    if (helper_.busy() || writing()) {
         reactor_->timers().arm(retry_timer_, reactor_->now() + retry_delay_);
         return;
     }
@@ -283,6 +367,7 @@ void journal::impl::write_snapshot() {
         retry_delay_ = options_.retry_delay;
         ++unfolded_;
         count_unfolded();
+        schedule_fold();
         log::info("journal: {} can be written again, and nothing is missing in it", path_);
         const std::lock_guard guard(lock_);
         trouble_.reset();
@@ -302,7 +387,8 @@ void journal::impl::helper(std::function<void()> job, std::function<void()> next
 void journal::impl::rotate(std::function<void(result<int>)> next) {
     auto outcome = std::make_shared<rotation>();
     const auto job = [outcome, closed = fmt::format("{}.{}", path_, next_number_), &files = files_,
-                      path = path_, folder = folder_, room = options_.fold_bytes] {
+                      path = path_, folder = folder_, room = options_.fold_bytes,
+                      first_ack = ack_fd_ < 0] {
         const result<void> renamed = files.rename(path, closed);
         outcome->renamed = renamed.has_value();
         if (!renamed && renamed.error().code != errc::not_found) {
@@ -312,13 +398,21 @@ void journal::impl::rotate(std::function<void(result<int>)> next) {
         outcome->fd = files.open_locked(path);
         if (!outcome->fd) return;
         static_cast<void>(files.reserve(*outcome->fd, 0, room));  // slower without
-        if (const result<void> synced = files.sync_folder(folder); !synced) {
-            files.close(*outcome->fd);
-            outcome->fd = tl::unexpected(synced.error());
+        result<void> ready = files.sync_folder(folder);
+        if (ready && first_ack) {
+            const result<int> made = make_ack_file(files, path, {});
+            if (made)
+                outcome->ack_fd = *made;
+            else
+                ready = tl::unexpected(made.error());
         }
+        if (ready) return;
+        files.close(*outcome->fd);
+        outcome->fd = tl::unexpected(ready.error());
     };
     helper(job, [this, outcome, then = std::move(next)] {
         if (outcome->renamed) ++next_number_;
+        if (outcome->ack_fd >= 0) ack_fd_ = outcome->ack_fd;
         then(outcome->fd);
     });
 }
@@ -345,15 +439,6 @@ struct rebase_message final : engine::message {
     std::function<void()> work;
 };
 
-std::string journal_path(const journal::options& options) {
-    const std::string folder =
-        options.state_dir.empty() ? folder_of(options.config_path) : options.state_dir;
-    const std::size_t slash = options.config_path.rfind('/');
-    const std::string name =
-        slash == std::string::npos ? options.config_path : options.config_path.substr(slash + 1);
-    return fmt::format("{}/{}.journal", folder, name);
-}
-
 }  // namespace
 
 journal::journal(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
@@ -361,7 +446,7 @@ journal::~journal() { impl::retire(std::move(impl_)); }
 
 result<journal::opened> journal::open(options opts, const loaded_config& config) {
     if (opts.files == nullptr) opts.files = &system_disk();
-    const std::string path = journal_path(opts);
+    const std::string path = journal_path(opts.config_path, opts.state_dir);
     auto parts = std::make_unique<impl>(std::move(opts), path);
     FULMAR_TRY(opened out, parts->open(config));
     out.log.reset(new journal(std::move(parts)));
@@ -397,13 +482,23 @@ result<void> journal::durable() const {
 
 std::string journal::base_digest() const { return impl_->base_digest(); }
 
+std::vector<broken_object> journal::broken() const { return impl_->broken(); }
+
 core::target_spec journal::configured() const { return impl_->configured(); }
 
-void journal::rebase(std::string digest, core::target_spec spec,
-                     std::function<void(result<void>)> done) {
+result<void> journal::hold(core::change& what) { return impl_->hold(what); }
+
+void journal::release(const core::change& what) { impl_->release(what); }
+
+config_history journal::history() const { return impl_->history(); }
+void journal::save_history() const { impl_->save_history(impl_->history()); }
+std::string journal::superseded_path() const { return impl_->beside(".superseded"); }
+
+void journal::rebase(std::unique_ptr<journal_base> to, std::function<void(result<void>)> done) {
     auto message = std::make_unique<rebase_message>(
-        [parts = impl_.get(), to = std::move(digest), what = std::move(spec),
-         then = std::move(done)] { parts->rebase(to, what, then); });
+        [parts = impl_.get(), what = std::shared_ptr(std::move(to)), then = std::move(done)] {
+            parts->rebase(std::move(*what), then);
+        });
     impl_->reactor()->post(*message.release());
 }
 

@@ -1,5 +1,6 @@
 // Folding the journal into the config file while changes go on, and the end of it all.
 //
+// looking     helper: whether the file is still the one that was last read or written
 // rotating    helper: the segment gets a number, another one is begun; writes go on in the old one
 // draining    the write under way ends; the next ones are held back, and go to the new one
 // rendering   helper: file + closed segments → the file's new text
@@ -9,14 +10,68 @@
 
 #include <fulmar/base/log.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace fulmar::admin {
 
+namespace {
+
+constexpr duration longest_fold_wait = std::chrono::hours(1);  // after many that failed
+
+result<void> is_unedited(disk& files, const std::string& config, const std::string& digest) {
+    FULMAR_TRY(const std::string now, files.read(config));
+    if (digest_of(now) == digest) return {};
+    return fail(errc::conflict, "the configuration file was edited by hand", config,
+                "reload it (SIGHUP); until then changes stay in the journal");
+}
+
+}  // namespace
+
+/// Soon after the last change, and not long after the first one. Nothing is armed while the file
+/// has everything.
+void journal::impl::schedule_fold() {
+    if (unfolded_ == 0 || broken_ || stopping_ || reactor_ == nullptr) return;
+    if (fold_ != fold_stage::none) return;  // its end looks again
+    const instant now = reactor_->now();
+    if (!unfolded_since_) unfolded_since_ = now;
+    const bool failed = fold_wait_ != options_.fold_pause;
+    const duration longest =
+        failed ? std::max(options_.fold_longest, fold_wait_) : options_.fold_longest;
+    reactor_->timers().arm(fold_timer_, std::min(now + fold_wait_, *unfolded_since_ + longest));
+}
+
 void journal::impl::begin_fold() {
-    if (broken_ || fold_ != fold_stage::none || helper_.busy() || reactor_ == nullptr) return;
+    if (broken_ || fold_ != fold_stage::none || reactor_ == nullptr) return;
+    if (helper_.busy()) return schedule_fold();
+    reactor_->timers().cancel(fold_timer_);
+    fold_ = fold_stage::looking;
+    auto unedited = std::make_shared<result<void>>(given_up());
+    const auto job = [unedited, &files = files_, config = options_.config_path,
+                      digest = base_digest()] { *unedited = is_unedited(files, config, digest); };
+    helper(job, [this, unedited] { fold_looked(*unedited); });
+}
+
+void journal::impl::fold_looked(const result<void>& unedited) {
+    if (!unedited) return fold_failed(unedited.error());
+    if (broken_) return end_fold();
     fold_ = fold_stage::rotating;
     rotate([this](const result<int>& fd) { fold_rotated(fd); });
+}
+
+/// The journal goes on, and has it all. A file that cannot be replaced is no fault: it may be
+/// read-only, or mounted by itself.
+void journal::impl::fold_failed(const error& why) {
+    fold_at_ = 2 * (fold_at_ + offset_);  // not at every write
+    fold_wait_ = std::min(2 * fold_wait_, longest_fold_wait);
+    unfolded_since_.reset();
+    if (const std::string text = why.text(); std::exchange(told_, text) != text) {
+        if (cannot_be_replaced(why))
+            log::info("journal: changes stay in {}, which has them all: {}", path_, text);
+        else
+            log::warn("journal: changes stay in {} for now: {}", path_, text);
+    }
+    end_fold();
 }
 
 void journal::impl::fold_rotated(const result<int>& fd) {
@@ -59,11 +114,7 @@ void journal::impl::fold_drained() {
 }
 
 void journal::impl::fold_rendered(result<folded> outcome) {
-    if (!outcome) {
-        log::warn("journal: changes stay in {} for now: {}", path_, outcome.error().text());
-        fold_at_ = 2 * (fold_at_ + offset_);  // not at every write
-        return end_fold();
-    }
+    if (!outcome) return fold_failed(outcome.error());
     folding_ = std::move(*outcome);
     fold_ = fold_stage::recording;
     if (broken_) return end_fold();
@@ -87,9 +138,7 @@ result<void> compact(disk& files, const std::vector<std::string>& segments,
 
 result<void> replace_config(disk& files, const std::string& config, const std::string& digest,
                             const std::string& text) {
-    FULMAR_TRY(const std::string before, files.read(config));
-    if (digest_of(before) != digest)  // edited since it was read
-        return fail(errc::conflict, "the configuration file was edited by hand", config);
+    FULMAR_CHECK(is_unedited(files, config, digest));  // since it was read
     return files.replace(config, text);
 }
 
@@ -101,7 +150,9 @@ void journal::impl::fold_recorded(const result<void>& outcome) {
     auto replaced = std::make_shared<result<void>>(given_up());
     const auto job = [replaced, &files = files_, config = options_.config_path,
                       digest = base_digest(), folder = folder_, segments = folding_segments_,
-                      through = folding_through_, what = folding_] {
+                      through = folding_through_, what = folding_, this,
+                      known = history_after(folding_)] {
+        save_history(known);
         *replaced = replace_config(files, config, digest, what.text);
         if (*replaced) {
             for (const std::string& name : segments) static_cast<void>(files.remove(name));
@@ -117,17 +168,18 @@ void journal::impl::fold_recorded(const result<void>& outcome) {
 }
 
 void journal::impl::fold_replaced(const result<void>& outcome, std::string digest) {
-    if (outcome) {
-        unfolded_ -= std::min(unfolded_, folding_changes_);
-        fold_at_ = options_.fold_bytes;
+    if (!outcome) return fold_failed(outcome.error());
+    unfolded_ -= std::min(unfolded_, folding_changes_);
+    fold_at_ = options_.fold_bytes;
+    fold_wait_ = options_.fold_pause;
+    told_.clear();
+    unfolded_since_.reset();
+    {
         const std::lock_guard guard(lock_);
+        history_.written = config_history::version{digest, folding_.spec};
         base_digest_ = std::move(digest);
         ++counters_.folds;
         counters_.unfolded = unfolded_;
-    } else {
-        log::warn("journal: cannot fold the changes into {}: {}", options_.config_path,
-                  outcome.error().text());
-        fold_at_ = 2 * (fold_at_ + offset_);
     }
     end_fold();
 }
@@ -135,6 +187,7 @@ void journal::impl::fold_replaced(const result<void>& outcome, std::string diges
 void journal::impl::end_fold() {
     fold_ = fold_stage::none;
     folding_ = {};
+    schedule_fold();  // what was changed meanwhile
     flush();
     continue_stop();
 }
@@ -144,22 +197,27 @@ void journal::impl::stop(duration limit, std::function<void()> done) {
     stopped_ = std::move(done);
     if (reactor_ == nullptr) return finish_stop();
     reactor_->timers().cancel(retry_timer_);
+    reactor_->timers().cancel(fold_timer_);
     reactor_->timers().arm(stop_timer_, reactor_->fresh_now() + limit);
     continue_stop();
 }
 
 void journal::impl::continue_stop() {
     if (!stopping_ || !stopped_) return;
-    if (write_.busy || fold_ != fold_stage::none || helper_.busy()) return;
+    if (writing() || fold_ != fold_stage::none || helper_.busy()) return;
     if (!broken_ && !pending_.empty()) return flush();
     if (!broken_ && unfolded_ != 0 && !last_fold_tried_) {
         last_fold_tried_ = true;
         return begin_fold();
     }
     if (!broken_ && unfolded_ == 0) {
-        // The file says it all. An empty journal would only raise questions.
-        static_cast<void>(files_.remove(path_));
-        static_cast<void>(files_.sync_folder(folder_));
+        // The file says it all. An empty journal would only raise questions. The other file goes
+        // first: alone it would tell of a journal that is lost.
+        const std::string ack = ack_path(path_);
+        if (files_.remove(ack) && files_.sync_folder(folder_)) {
+            static_cast<void>(files_.remove(path_));
+            static_cast<void>(files_.sync_folder(folder_));
+        }
     }
     finish_stop();
 }

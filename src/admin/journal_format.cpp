@@ -8,6 +8,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 
@@ -95,11 +96,16 @@ bool checksum_is_right(std::string_view line) {
            line.substr(crc_head.size(), crc_digits) == crc_of(line.substr(covered_from));
 }
 
-error damaged(const std::string& name, std::size_t line, std::string_view what) {
-    return {
-        errc::io_error, fmt::format("line {} of the journal {}", line, what), name,
-        "changes after it may be lost; restore the file from a backup, or move it away to start "
-        "from the configuration file alone"};
+error damaged(const std::string& name, const std::string& what) {
+    return {errc::io_error, what, name, damage_remedy};
+}
+
+/// A crash leaves the beginning of a line, or sectors that are still zero; anything else there was
+/// never written by a journal.
+bool may_be_torn(std::string_view text) {
+    const std::size_t length = std::min(text.size(), crc_head.size());
+    return text.empty() || text.front() == '\0' ||
+           text.substr(0, length) == crc_head.substr(0, length);
 }
 
 }  // namespace
@@ -126,41 +132,65 @@ std::string_view written_part(std::string_view text) noexcept {
     return text.substr(0, text.find_last_not_of('\0') + 1);
 }
 
-result<decoded_segment> decode_segment(std::string_view text, const std::string& name) {
+const char* const damage_remedy =
+    "`fulmard --check-journal` with the configuration file says what is whole and what is lost; "
+    "`fulmard --recover` with it keeps what is whole, sets the rest aside and makes a start "
+    "possible";
+
+std::vector<segment_line> read_lines(std::string_view text) {
     text = written_part(text);
-    decoded_segment out;
+    std::vector<segment_line> out;
     std::size_t at = 0;
-    std::size_t line_number = 0;
-    std::optional<std::size_t> first_bad;
     while (at < text.size()) {
+        segment_line& one = out.emplace_back();
         const std::size_t end = text.find('\n', at);
         const bool whole = end != text.npos;
         const std::string_view line = text.substr(at, whole ? end - at : text.npos);
-        at = whole ? end + 1 : text.size();
-        ++line_number;
-        if (!whole || !checksum_is_right(line)) {
-            if (!first_bad) first_bad = line_number;
+        one.number = out.size();
+        one.begin = at;
+        one.end = at = whole ? end + 1 : text.size();
+        if (!whole || !checksum_is_right(line)) continue;
+        one.record = read_record(line);
+        one.what = one.record ? segment_line::kind::whole : segment_line::kind::unknown;
+    }
+    return out;
+}
+
+result<decoded_segment> decode_segment(std::string_view text, const std::string& name) {
+    text = written_part(text);
+    decoded_segment out;
+    std::optional<std::size_t> first_bad;
+    const auto in_line = [](std::size_t number, std::string_view what) {
+        return fmt::format("line {} of the journal {}", number, what);
+    };
+    for (segment_line& line : read_lines(text)) {
+        if (line.what == segment_line::kind::unknown)
+            return tl::unexpected(damaged(
+                name, in_line(line.number, "is whole, but not of a kind that this version knows")));
+        if (line.what == segment_line::kind::damaged) {
+            if (!first_bad) first_bad = line.number;
             continue;
         }
-        auto record = read_record(line);
-        if (!record)
-            return tl::unexpected(
-                damaged(name, line_number, "is whole, but not of a kind that this version knows"));
+        journal_record& record = *line.record;
         if (first_bad) {
             // A batch is written in one go and may reach the disk in pieces, in any order. It was
             // not acknowledged then. But if this line is of a later batch, what is missing had
             // been.
             const std::uint64_t lost =
-                out.records.empty() ? record->sequence - 1 : out.records.back().sequence + 1;
-            if (record->batch > lost)
-                return tl::unexpected(damaged(name, *first_bad, "is damaged"));
+                out.records.empty() ? record.sequence - 1 : out.records.back().sequence + 1;
+            if (record.batch > lost)
+                return tl::unexpected(damaged(name, in_line(*first_bad, "is damaged")));
             continue;
         }
-        if (!out.records.empty() && record->sequence != out.records.back().sequence + 1)
-            return tl::unexpected(damaged(name, line_number, "does not follow the one before"));
-        out.records.push_back(std::move(*record));
-        out.good_bytes = at;
+        if (!out.records.empty() && record.sequence != out.records.back().sequence + 1)
+            return tl::unexpected(
+                damaged(name, in_line(line.number, "does not follow the one before")));
+        out.records.push_back(std::move(record));
+        out.good_lines = line.number;
+        out.good_bytes = line.end;
     }
+    if (out.records.empty() && !may_be_torn(text))
+        return tl::unexpected(damaged(name, "nothing in the journal is a line of a journal"));
     out.torn_bytes = text.size() - out.good_bytes;
     return out;
 }

@@ -38,8 +38,20 @@ struct journal_record {
 /// The line, with its end.
 std::string encode(const journal_record& record);
 
+/// A line as it is found, whatever it is.
+struct segment_line {
+    std::size_t number = 0;  ///< 1-based
+    std::size_t begin = 0;   ///< bytes of the segment
+    std::size_t end = 0;     ///< after its "\n"
+    enum class kind : std::uint8_t { whole, damaged, unknown } what = kind::damaged;
+    std::optional<journal_record> record = std::nullopt;  ///< of a whole one
+};
+/// `unknown`: the checksum is right, but this version knows no such record.
+std::vector<segment_line> read_lines(std::string_view text);
+
 struct decoded_segment {
     std::vector<journal_record> records;
+    std::size_t good_lines = 0;
     std::size_t good_bytes = 0;  ///< what the records occupy
     std::size_t torn_bytes =
         0;  ///< what follows them: a write that was under way, never acknowledged
@@ -48,7 +60,11 @@ struct decoded_segment {
 /// A segment without the zeroes at its end, which are room for what is still to come.
 std::string_view written_part(std::string_view text) noexcept;
 
-/// Errors: io_error when lines are damaged that had been acknowledged; `where` has the line.
+/// What to do about damage.
+extern const char* const damage_remedy;
+
+/// Errors: io_error when lines are damaged that had been acknowledged, as far as the lines behind
+/// them tell, or when there is no line at all in it.
 result<decoded_segment> decode_segment(std::string_view text, const std::string& name);
 
 }  // namespace fulmar::admin

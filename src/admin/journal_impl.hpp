@@ -2,9 +2,11 @@
 // Called on: control reactor, but for what `lock_` guards.
 #pragma once
 
+#include "config_history.hpp"
 #include "helper_thread.hpp"
 #include "journal_recovery.hpp"
 #include "spec_editor.hpp"
+#include "start_merge.hpp"
 
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/engine/file_io.hpp>
@@ -34,7 +36,7 @@ class journal::impl {
     void run_on(engine::reactor& control, engine::file_io& io);
     void run_without_files(engine::reactor& control, error why);
     void append(const core::change& what, std::uint64_t revision, waiter* w);
-    void rebase(std::string digest, core::target_spec spec, told done);
+    void rebase(journal_base to, told done);
     void stop(duration limit, std::function<void()> done);
     /// Destroys it, as soon as the kernel has let go of what is being written.
     static void retire(std::unique_ptr<impl> self);
@@ -45,7 +47,14 @@ class journal::impl {
     [[nodiscard]] std::string base_digest() const;
     [[nodiscard]] journal_counters counters() const;
     [[nodiscard]] core::target_spec configured() const;
+    [[nodiscard]] std::vector<broken_object> broken() const;
     [[nodiscard]] bool knows(const core::change& removal) const;
+    [[nodiscard]] config_history history() const;
+    void save_history(const config_history& what) const;
+    /// `suffix`: ".history", ".superseded".
+    [[nodiscard]] std::string beside(std::string_view suffix) const;
+    result<void> hold(core::change& what);
+    void release(const core::change& what);
 
   private:
     struct pending_record {
@@ -63,6 +72,15 @@ class journal::impl {
         iovec vector{};
         std::vector<pending_record> records;
     };
+    /// Says how far the journal has been acknowledged; many writes of it may share one.
+    struct ack_op final : engine::file_op {
+        explicit ack_op(impl& i) : owner(i) {}
+        impl& owner;
+        bool busy = false;
+        std::string bytes;
+        iovec vector{};
+        std::vector<pending_record> records;  // that are answered once it is written
+    };
     struct owned_timer final : engine::timer {
         owned_timer(impl& i, handler on_expiry) : timer(on_expiry), owner(i) {}
         impl& owner;
@@ -74,11 +92,13 @@ class journal::impl {
     /// What rotating gave: the new segment's descriptor, and whether the old one has its number.
     struct rotation {
         result<int> fd = given_up();
+        int ack_fd = -1;  ///< of the file beside it, when that was not open
         bool renamed = false;
     };
     /// Only draining holds writes back.
     enum class fold_stage : std::uint8_t {
         none,
+        looking,
         rotating,
         draining,
         rendering,
@@ -86,20 +106,38 @@ class journal::impl {
         replacing
     };
 
+    // journal_history.cpp
+    start_state begin_with(const loaded_config& config, const core::target_spec& raw,
+                           const journal_scan& scan, std::vector<std::string>& notes);
+    result<void> record_merge(const loaded_config& config, const replayed& after);
+    result<void> go_on(const journal_scan& scan, const replayed& after);
+
+    /// As it is once the file has been replaced by what a fold has made.
+    [[nodiscard]] config_history history_after(const folded& what) const;
+
     // journal_open.cpp
     result<void> settle(const loaded_config& config, const journal_scan& scan,
-                        const replayed& after, std::vector<std::string>& notes);
+                        const start_state& begin, std::vector<std::string>& notes,
+                        std::vector<std::string>& remarks);
     result<void> set_aside(const journal_scan& scan, const replayed& after,
                            std::vector<std::string>& notes);
     result<void> fold_at_open(const loaded_config& config, const replayed& after,
                               std::vector<std::string>& notes);
     result<void> start_anew(const journal_scan& scan);
+    static result<int> make_ack_file(disk& files, const std::string& path, const journal_ack& ack);
+    result<void> open_ack(const journal_scan& scan);
+    result<void> write_ack(std::uint64_t sequence);
 
     // journal.cpp
     void flush() noexcept;
     void fill_batch();
     static void written(engine::file_op& op, std::int64_t outcome) noexcept;
     void on_written(std::int64_t outcome);
+    void send_ack() noexcept;
+    static void ack_written(engine::file_op& op, std::int64_t outcome) noexcept;
+    void on_ack_written(std::int64_t outcome);
+    [[nodiscard]] bool writing() const noexcept { return write_.busy || ack_.busy; }
+    void cannot_write(std::int64_t outcome);
     void break_down(error why);
     [[nodiscard]] tl::unexpected<error> not_durable() const;
     void count_unfolded();
@@ -111,6 +149,9 @@ class journal::impl {
 
     // journal_fold.cpp
     void begin_fold();
+    void schedule_fold();
+    void fold_looked(const result<void>& unedited);
+    void fold_failed(const error& why);
     void fold_rotated(const result<int>& fd);
     void fold_drained();
     void fold_rendered(result<folded> outcome);
@@ -127,25 +168,35 @@ class journal::impl {
     engine::reactor* reactor_ = nullptr;
     engine::file_io* io_ = nullptr;
 
-    mutable std::mutex lock_;       // of the four below
+    mutable std::mutex saving_;  // one save_history() at a time
+    mutable std::mutex lock_;    // of the six below
+    config_history history_;
+    std::vector<broken_object> broken_objects_;
     spec_editor wanted_{{}};        // what a snapshot holds
     std::optional<error> trouble_;  // why changes are not durable now
     std::string base_digest_;
     journal_counters counters_;
 
     int fd_ = -1;
+    int ack_fd_ = -1;
+    std::uint64_t ack_counter_ = 0;
+    std::vector<pending_record> unacknowledged_;  // written, and not said to be
     int next_fd_ = -1;  // the segment that a fold has begun, until the write under way has ended
     std::uint64_t offset_ = 0;
     std::uint64_t last_sequence_ = 0;
-    std::uint32_t next_number_ = 1;  // for the next closed segment
-    bool needs_header_ = true;       // nothing in the journal says which file it builds upon
-    std::size_t unfolded_ = 0;       // changes that the config file does not have
+    std::uint64_t written_sequence_ = 0;  // of the last record that is on stable storage
+    std::uint32_t next_number_ = 1;       // for the next closed segment
+    bool needs_header_ = true;            // nothing in the journal says which file it builds upon
+    std::size_t unfolded_ = 0;            // changes that the config file does not have
     std::vector<pending_record> pending_;
     bool broken_ = false;  // nothing is written until a snapshot of everything has been
     duration retry_delay_;
 
     fold_stage fold_ = fold_stage::none;
-    std::uint64_t fold_at_;  // bytes
+    std::uint64_t fold_at_;                  // bytes
+    duration fold_wait_;                     // grows while folds fail
+    std::optional<instant> unfolded_since_;  // the oldest change that the file lacks
+    std::string told_;                       // why the last fold failed: told once
     folded folding_;
     std::uint64_t folding_through_ = 0;
     std::size_t folding_changes_ = 0;
@@ -157,8 +208,10 @@ class journal::impl {
     std::function<void()> stopped_;
 
     write_op write_;
+    ack_op ack_;
     owned_timer retry_timer_;
     owned_timer stop_timer_;
+    owned_timer fold_timer_;
     helper_thread helper_;
 };
 

@@ -8,7 +8,7 @@ namespace fulmar::admin {
 result<journal::opened> journal::impl::open(const loaded_config& config) {
     opened out;
     base_digest_ = config.digest;
-    const config_outcome raw = parse_config(config.text);
+    const config_outcome raw = parse_config_leniently(config.text, folder_of(options_.config_path));
     if (!raw) return tl::unexpected(raw.error().first(options_.config_path));
     // The lock comes first: another daemon may be writing what is read below.
     result<int> fd = files_.open_locked(path_);
@@ -17,10 +17,22 @@ result<journal::opened> journal::impl::open(const loaded_config& config) {
     result<journal_scan> scan = scan_journal(files_, path_);
     if (!scan && (fd || scan.error().code == errc::io_error)) return tl::unexpected(scan.error());
     if (!scan) scan = journal_scan{};  // a folder that is not there has no journal
-    last_sequence_ = scan->last_sequence;
+    last_sequence_ = written_sequence_ = scan->last_sequence;
     next_number_ = scan->next_number;
-    const replayed after = replay(scan->records, raw->spec, config.digest);
-    wanted_ = spec_editor(after.spec);
+    const start_state begin = begin_with(config, raw->spec, *scan, out.notes);
+    const replayed& after = begin.after;
+    wanted_ = spec_editor(after.spec, folder_of(options_.config_path));
+    // What is broken in a file that is not followed replaces nothing of what stays in effect.
+    if (base_digest_ == config.digest) broken_objects_ = raw->broken;
+    std::erase_if(broken_objects_, [this](const broken_object& one) {
+        const bool nested =
+            one.what == broken_object::kind::ns || one.what == broken_object::kind::allow_list;
+        return nested && wanted_.subsystem(one.nqn) == nullptr;  // it went with its subsystem
+    });
+    for (const broken_object& one : broken_objects_) {
+        wanted_.reserve(one.claims, one.text(), one.nqn);
+        if (one.what == broken_object::kind::allow_list) wanted_.close_list(one.nqn);
+    }
     if (scan->torn_bytes != 0)
         out.notes.push_back(
             fmt::format("{}: cut {} bytes of a write that a crash interrupted; it had "
@@ -36,7 +48,7 @@ result<journal::opened> journal::impl::open(const loaded_config& config) {
     if (!fd)
         settled = tl::unexpected(fd.error());
     else
-        settled = settle(config, *scan, after, out.notes);
+        settled = settle(config, *scan, begin, out.notes, out.remarks);
     if (!settled) {
         error why = settled.error();
         why.remedy =
@@ -49,28 +61,60 @@ result<journal::opened> journal::impl::open(const loaded_config& config) {
     daemon_config resolved;
     resolved.spec = after.spec;
     resolve_paths(resolved, folder_of(options_.config_path));
-    out.spec = std::move(resolved.spec);
+    set_aside_conflicts(resolved.spec, folder_of(options_.config_path), broken_objects_);
+    out.spec = with_stand_ins(std::move(resolved.spec), broken_objects_);
     return out;
 }
 
 /// Leaves the journal such that it can be written on.
 result<void> journal::impl::settle(const loaded_config& config, const journal_scan& scan,
-                                   const replayed& after, std::vector<std::string>& notes) {
+                                   const start_state& begin, std::vector<std::string>& notes,
+                                   std::vector<std::string>& remarks) {
+    const replayed& after = begin.after;
+    FULMAR_CHECK(open_ack(scan));
     FULMAR_CHECK(files_.truncate(fd_, scan.good_bytes));
     offset_ = scan.good_bytes;
     needs_header_ = false;
-    if (scan.records.empty() || !after.base_known) {
+    if (base_digest_ != config.digest) return go_on(scan, after);
+    if (begin.merged) {
+        FULMAR_CHECK(record_merge(config, after));
+    } else if (scan.records.empty() || !after.base_known) {
         if (after.superseded != 0) FULMAR_CHECK(set_aside(scan, after, notes));
+        save_history(history());
         return start_anew(scan);
     }
     unfolded_ = after.changes;
     counters_.unfolded = unfolded_;
+    save_history(history());
     const result<void> folded = fold_at_open(config, after, notes);
     if (folded) return start_anew(scan);
-    notes.push_back("the config file stays as it is, and the journal goes on: " +
-                    folded.error().text());
+    (cannot_be_replaced(folded.error()) ? remarks : notes)
+        .push_back("the config file stays as it is, and the journal goes on: " +
+                   folded.error().text());
     static_cast<void>(files_.reserve(fd_, offset_, options_.fold_bytes));  // slower without
+    return write_ack(last_sequence_);
+}
+
+/// With room for both slots, which are overwritten in place from then on.
+result<int> journal::impl::make_ack_file(disk& files, const std::string& path,
+                                         const journal_ack& ack) {
+    FULMAR_CHECK(files.replace(ack_path(path), encode_ack_file(ack)));
+    return files.open_locked(ack_path(path));
+}
+
+result<void> journal::impl::open_ack(const journal_scan& scan) {
+    if (scan.ack) {
+        ack_counter_ = scan.ack->counter;
+        FULMAR_TRY(ack_fd_, files_.open_locked(ack_path(path_)));
+    } else {
+        FULMAR_TRY(ack_fd_, make_ack_file(files_, path_, {0, scan.last_sequence, 0}));
+    }
     return {};
+}
+
+result<void> journal::impl::write_ack(std::uint64_t sequence) {
+    const journal_ack ack{++ack_counter_, sequence, offset_};
+    return files_.write_synced(ack_fd_, ack_offset(ack.counter), encode_ack(ack));
 }
 
 /// The file was edited by hand: it wins, and what the journal had is put where it can be looked at.
@@ -97,6 +141,7 @@ result<void> journal::impl::fold_at_open(const loaded_config& config, const repl
                                          std::vector<std::string>& notes) {
     if (after.changes == 0) return {};
     const std::string text = render_config(config.text, after.spec);
+    FULMAR_CHECK(read_back(text, after.spec, config.config.broken.size(), options_.config_path));
     // First the journal learns what the file will be: a crash in between loses nothing.
     const journal_record record{last_sequence_ + 1, last_sequence_ + 1,
                                 base_record{digest_of(text), last_sequence_, std::nullopt}};
@@ -104,8 +149,10 @@ result<void> journal::impl::fold_at_open(const loaded_config& config, const repl
     FULMAR_CHECK(files_.write_synced(fd_, offset_, line));
     ++last_sequence_;
     offset_ += line.size();
+    save_history(history_after({after.spec, text}));
     FULMAR_CHECK(files_.replace(options_.config_path, text));
     base_digest_ = digest_of(text);
+    history_.written = config_history::version{base_digest_, after.spec};
     unfolded_ = 0;
     counters_.unfolded = 0;
     ++counters_.folds;
@@ -115,6 +162,7 @@ result<void> journal::impl::fold_at_open(const loaded_config& config, const repl
 
 /// The config file has everything: an empty journal.
 result<void> journal::impl::start_anew(const journal_scan& scan) {
+    FULMAR_CHECK(write_ack(0));  // first: what goes now is no loss
     for (const std::string& name : scan.closed) FULMAR_CHECK(files_.remove(name));
     FULMAR_CHECK(files_.truncate(fd_, 0));
     static_cast<void>(files_.reserve(fd_, 0, options_.fold_bytes));  // slower without

@@ -24,6 +24,7 @@ core::listener_spec read_listener(json_place where, problem_list& problems, docu
 core::device_spec read_device(json_place where, problem_list& problems, document kind);
 /// What a namespace does when its device is lost: on_loss, park_ms, hold_s.
 void read_loss(object_reader& reader, core::namespace_spec& spec);
+bool read_write_cache(object_reader& reader, core::write_cache_mode& mode);
 core::namespace_spec read_namespace(json_place where, problem_list& problems, document kind);
 core::subsystem_spec read_subsystem(json_place where, problem_list& problems, document kind);
 core::referral_spec read_referral(json_place where, problem_list& problems, document kind);
@@ -41,6 +42,7 @@ nlohmann::ordered_json to_json(const core::subsystem_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::referral_spec& spec);
 
 std::string_view ana_word(core::ana_state state) noexcept;
+std::string_view word_of(core::write_cache_mode mode) noexcept;
 std::optional<core::ana_state> parse_ana_word(std::string_view word) noexcept;
 /// Reads member "ana_state".
 bool read_ana_state(object_reader& reader, core::ana_state& into);

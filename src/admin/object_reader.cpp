@@ -178,7 +178,7 @@ bool object_reader::read_size(std::string_view key, std::uint64_t& into, std::ui
     if (node->kind == json_kind::text) bytes = parse_size(node->text);
     if (!bytes) {
         complain(key, "is not a size",
-                 "write bytes as an integer, or text such as \"256MiB\" (KiB, MiB, GiB, TiB)");
+                 "write bytes as an integer, or text such as \"256MiB\" or \"1G\"");
         return false;
     }
     if (*bytes < least || *bytes > most) {

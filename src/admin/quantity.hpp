@@ -1,15 +1,14 @@
 // Sizes as people write them: "256MiB". Pure.
 #pragma once
 
+#include <fulmar/base/size_text.hpp>
+
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace fulmar::admin {
 
-/// "4096", "16KiB", "256MiB", "1GiB", "2TiB": bytes. Nothing else, and nothing past 64 bits.
-std::optional<std::uint64_t> parse_size(std::string_view text) noexcept;
+using fulmar::parse_size;
 
 /// The largest unit that divides `bytes`: 268435456 → "256MiB". Zero and odd values stay numbers:
 /// "513".

@@ -1,11 +1,13 @@
 // JSON → model. See model_json.hpp.
 #include "model_json.hpp"
 
+#include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <array>
@@ -23,6 +25,7 @@ constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "p
 constexpr std::array<std::string_view, 4> device_words{"null", "ram", "file", "pcie"};
 #endif
 constexpr std::array<std::string_view, 2> loss_words{"fail", "hold"};
+constexpr std::array<std::string_view, 2> cache_words{"device", "through"};
 constexpr std::array<std::string_view, 5> ana_words{"optimized", "non-optimized", "inaccessible",
                                                     "persistent-loss", "change"};
 constexpr std::array<ana_state, 5> ana_values{ana_state::optimized, ana_state::non_optimized,
@@ -31,19 +34,39 @@ constexpr std::array<ana_state, 5> ana_values{ana_state::optimized, ana_state::n
 
 constexpr const char* host_nqn_sample =
     "such as \"nqn.2014-08.org.nvmexpress:uuid:…\", what /etc/nvme/hostnqn of the host says";
-constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
 constexpr std::size_t max_path_bytes = 4095;
 constexpr std::size_t max_name_bytes = 128;
 constexpr std::size_t serial_bytes = 20;
 constexpr std::size_t model_bytes = 40;
-constexpr std::uint32_t max_nsid = 0xffff'fffe;
+constexpr std::uint32_t max_drive_nsid = 0xffff'fffe;
 constexpr std::size_t max_drive_serial_bytes = 20;  // SN of Identify Controller
 constexpr std::uint32_t max_park_ms = 600'000;
 constexpr std::uint32_t long_park_ms = 25'000;
 constexpr std::uint32_t max_hold_s = 86'400;
 
+bool is_link_local(const std::array<unsigned char, sizeof(in6_addr)>& raw) noexcept {
+    return raw[0] == 0xfe && (raw[1] & 0xc0u) == 0x80u;
+}
+
+/// "fe80::1%eth0": an address that means something on one network only.
+std::optional<std::string> canonical_scoped(const std::string& text, std::size_t mark) {
+    std::array<unsigned char, sizeof(in6_addr)> raw{};
+    std::array<char, INET6_ADDRSTRLEN> out{};
+    const std::string scope = text.substr(mark + 1);
+    const bool named = !scope.empty() && scope.size() < IF_NAMESIZE &&
+                       std::all_of(scope.begin(), scope.end(), [](char c) {
+                           return c > ' ' && c <= '~' && c != '/' && c != '%' && c != ']';
+                       });
+    if (!named || ::inet_pton(AF_INET6, text.substr(0, mark).c_str(), raw.data()) != 1 ||
+        !is_link_local(raw) || ::inet_ntop(AF_INET6, raw.data(), out.data(), out.size()) == nullptr)
+        return std::nullopt;
+    return std::string(out.data()) + "%" + scope;
+}
+
 /// A numeric address in its one canonical spelling, so that equal addresses have equal names.
 std::optional<std::string> canonical_address(const std::string& text) {
+    if (const std::size_t mark = text.find('%'); mark != std::string::npos)
+        return canonical_scoped(text, mark);
     std::array<unsigned char, sizeof(in6_addr)> raw{};
     std::array<char, INET6_ADDRSTRLEN> out{};
     for (const int family : {AF_INET, AF_INET6})
@@ -131,26 +154,15 @@ void read_hosts(object_reader& reader, std::vector<std::string>& into) {
 std::optional<std::string> check_subsystem_nqn(std::string_view nqn) {
     const nvme::nqn_check check = nvme::validate_nqn(nqn);
     if (check != nvme::nqn_check::ok)
-        return "is not an NQN: it " + std::string(nvme::describe(check));
+        return "is no name of a subsystem: it " + std::string(nvme::describe(check));
     if (nqn == nvme::discovery_nqn) return "is the well-known name of the discovery service";
     return std::nullopt;
 }
 
 std::optional<std::string> check_host_nqn(std::string_view nqn) {
-    using nvme::nqn_check;
-    const nqn_check check = nvme::validate_nqn(nqn);
-    switch (check) {
-        case nqn_check::ok:
-        case nqn_check::bad_date:
-        case nqn_check::bad_domain:
-        case nqn_check::bad_uuid: return std::nullopt;
-        case nqn_check::empty:
-        case nqn_check::too_long:
-        case nqn_check::bad_prefix:
-        case nqn_check::bad_character:
-        case nqn_check::bad_utf8: break;
-    }
-    return "is not a host NQN: it " + std::string(nvme::describe(check));
+    const nvme::nqn_check check = nvme::validate_nqn(nqn);
+    if (check == nvme::nqn_check::ok) return std::nullopt;
+    return "is no name of a host: it " + std::string(nvme::describe(check));
 }
 
 std::string_view ana_word(ana_state state) noexcept {
@@ -186,6 +198,9 @@ core::referral_spec read_referral(json_place where, problem_list& problems, docu
     core::referral_spec spec;
     object_reader reader(std::move(where), problems);
     read_endpoint(reader, spec, 1);
+    if (spec.address == "0.0.0.0" || spec.address == "::")
+        reader.complain("address", "is a wildcard: no host can connect to it",
+                        "the address of the other discovery service, as hosts reach it");
     skip_status(reader, kind);
     reader.finish();
     return spec;
@@ -212,7 +227,7 @@ bool is_pci_address(std::string_view text) {
 void read_drive(object_reader& reader, core::device_spec& spec, document kind) {
     const bool has_address = reader.read("address", spec.address);
     const bool has_serial = reader.read("serial", spec.serial);
-    const bool has_nsid = reader.read("drive_nsid", spec.drive_nsid, 0, max_nsid);
+    const bool has_nsid = reader.read("drive_nsid", spec.drive_nsid, 0, max_drive_nsid);
     const bool has_bind = reader.read("bind", spec.bind);
     const bool has_detached = reader.read("detached", spec.detached);
     if (spec.type != "pcie") {
@@ -242,6 +257,17 @@ void read_drive(object_reader& reader, core::device_spec& spec, document kind) {
 
 }  // namespace
 
+bool read_write_cache(object_reader& reader, core::write_cache_mode& mode) {
+    std::size_t word = 0;
+    if (!reader.read_word("write_cache", word, cache_words)) return false;
+    mode = word == 0 ? core::write_cache_mode::device : core::write_cache_mode::through;
+    return true;
+}
+
+std::string_view word_of(core::write_cache_mode mode) noexcept {
+    return cache_words[mode == core::write_cache_mode::through ? 1 : 0];
+}
+
 core::device_spec read_device(json_place where, problem_list& problems, document kind) {
     core::device_spec spec;
     object_reader reader(std::move(where), problems);
@@ -259,7 +285,7 @@ core::device_spec read_device(json_place where, problem_list& problems, document
         reader.complain("block_size", "must be 512 or 4096", "512 where in doubt");
         spec.block_bytes = 512;
     }
-    const bool sized = reader.read_size("size", spec.size_bytes, 0, max_device_bytes);
+    const bool sized = reader.read_size("size", spec.size_bytes, 0, core::max_device_bytes);
     if (sized && spec.size_bytes % spec.block_bytes != 0)
         reader.complain("size",
                         fmt::format("must be a multiple of the block size ({})", spec.block_bytes),
@@ -271,13 +297,19 @@ core::device_spec read_device(json_place where, problem_list& problems, document
                         "such as \"size\": \"256MiB\"");
     const bool has_path = reader.read("path", spec.path);
     const bool has_direct = reader.read("direct", spec.direct);
+    const bool has_create = reader.read("create", spec.create);
     if (spec.type == "file") {
+        if (spec.create && spec.size_bytes == 0)
+            reader.complain("create", "a file that is to be created needs a size",
+                            "such as \"size\": \"256MiB\"");
         reader.require("path", "the file or block device that stores the blocks");
         if (has_path && (spec.path.empty() || spec.path.size() > max_path_bytes))
             reader.complain("path", fmt::format("must be 1 to {} bytes", max_path_bytes),
                             "the file or block device that stores the blocks");
     } else if (!spec.type.empty()) {
         if (has_path) reader.complain("path", "only a \"file\" device has a path", "remove it");
+        if (has_create)
+            reader.complain("create", "only a \"file\" device can be created", "remove it");
         if (has_direct) {
             // A GET shows it for every type; false is the only value that would have no meaning.
             if (!spec.direct)
@@ -285,6 +317,12 @@ core::device_spec read_device(json_place where, problem_list& problems, document
                                 "remove it");
         }
     }
+    const bool has_cache = read_write_cache(reader, spec.write_cache);
+    if (has_cache && spec.write_cache == core::write_cache_mode::through && !spec.type.empty() &&
+        spec.type != "file" && spec.type != "pcie")
+        reader.complain("write_cache",
+                        fmt::format("a \"{}\" device has no write cache to go through", spec.type),
+                        "remove it");
     read_drive(reader, spec, kind);
     skip_status(reader, kind);
     reader.finish();
@@ -309,7 +347,7 @@ core::namespace_spec read_namespace(json_place where, problem_list& problems, do
     object_reader reader(std::move(where), problems);
     if (kind == document::file)
         reader.require("nsid", "the namespace's identity depends on it; such as \"nsid\": 1");
-    reader.read("nsid", spec.nsid, kind == document::file ? 1 : 0, max_nsid);
+    reader.read("nsid", spec.nsid, kind == document::file ? 1 : 0, limits::max_namespaces);
     reader.require("device", "the name of one of \"devices\"");
     if (reader.read("device", spec.device) && spec.device.empty())
         reader.complain("device", "must not be empty", "the name of one of \"devices\"");
@@ -325,16 +363,28 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
     core::subsystem_spec spec;
     object_reader reader(std::move(where), problems);
     reader.require("nqn", "such as \"nqn.2026-11.io.fulmar:disk1\"");
-    if (reader.read("nqn", spec.nqn))
+    if (reader.read("nqn", spec.nqn)) {
+        const nvme::nqn_form form = nvme::form_of_nqn(spec.nqn);
         if (auto wrong = check_subsystem_nqn(spec.nqn))
             reader.complain("nqn", std::move(*wrong), "such as \"nqn.2026-11.io.fulmar:disk1\"");
+        else if (form != nvme::nqn_form::qualified)
+            problems.warn({reader.pointer() + "/nqn", 0,
+                           fmt::format("the name {}: some hosts refuse to connect to it",
+                                       nvme::describe(form)),
+                           "such as \"nqn.2026-11.io.fulmar:disk1\""});
+    }
     read_ascii(reader, "serial", spec.serial, serial_bytes);
     read_ascii(reader, "model", spec.model, model_bytes);
     reader.read("allow_any_host", spec.allow_any_host);
     read_hosts(reader, spec.hosts);
     reader.read_words("listeners", spec.listeners, limits::max_listeners);
-    for (const json_place& item : reader.items("namespaces", limits::max_namespaces))
+    reader.read("max_namespaces", spec.max_namespaces, 1, limits::max_namespaces);
+    for (const json_place& item : reader.items("namespaces", limits::max_namespaces)) {
         spec.namespaces.push_back(read_namespace(item, problems, kind));
+        if (const auto fits = core::check_nsid(spec.namespaces.back().nsid, spec); !fits)
+            problems.add({item.pointer + "/nsid", item.node->line, fits.error().message,
+                          fits.error().remedy});
+    }
     reader.read("min_cntlid", spec.min_cntlid, limits::min_cntlid, limits::max_cntlid);
     reader.read("max_cntlid", spec.max_cntlid, limits::min_cntlid, limits::max_cntlid);
     if (spec.min_cntlid > spec.max_cntlid)

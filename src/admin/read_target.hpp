@@ -11,7 +11,8 @@
 namespace fulmar::admin {
 
 /// Reads the four members of `root`. Reports names that are taken twice, references to nothing, and
-/// devices that would back two namespaces.
-core::target_spec read_target(object_reader& root, const std::string& discovery_nqn);
+/// devices that would back two namespaces. `folder`: what relative paths are relative to.
+core::target_spec read_target(object_reader& root, const std::string& discovery_nqn,
+                              const std::string& folder);
 
 }  // namespace fulmar::admin

@@ -1,13 +1,20 @@
 #include "rest.hpp"
 
+#include "change_json.hpp"
 #include "problem_document.hpp"
 
 #include <fulmar/base/log.hpp>
+
+#include <fmt/format.h>
 
 #include <charconv>
 #include <utility>
 
 namespace fulmar::admin {
+
+namespace {
+constexpr std::size_t audited_changes = 8;  // in one line of the log
+}
 
 rest_call::rest_call(rest_context& shared, http_request what, request_target where,
                      const route& which, std::vector<std::string> values,
@@ -22,11 +29,23 @@ rest_call::rest_call(rest_context& shared, http_request what, request_target whe
 void rest_call::send(http_response response) {
     if (!respond_) return;
     ++context.answers[response.status];
-    if (to.method != "GET" && context.audit)
-        log::info("audit: {} {} {} → {}", request.peer->name, request.method, request.target,
-                  response.status);
+    if (to.method != "GET" && context.audit) audit(response.status);
     pass.reset();
     std::exchange(respond_, nullptr)(std::move(response));
+}
+
+void rest_call::note_title(const core::change& what) {
+    if (titles_.size() < audited_changes)
+        titles_.push_back(title(what));
+    else
+        ++untitled_;
+}
+
+void rest_call::audit(std::uint16_t status) const {
+    std::string what = fmt::format("{}", fmt::join(titles_, "; "));
+    if (untitled_ != 0) what += fmt::format("; and {} more", untitled_);
+    log::info("audit: {} {} {} → {}{}{}", request.peer->name, request.method, request.target,
+              status, what.empty() ? "" : ": ", what);
 }
 
 namespace {
@@ -82,6 +101,10 @@ void rest_call::ask(core::query what, answered next) {
 }
 
 void rest_call::change(core::change what, answered next) {
+    change(std::move(what), std::move(next), [this](const error& why) { fail(why); });
+}
+
+void rest_call::change(core::change what, answered next, explained refused) {
     const std::optional<bool> durable = durable_ ? durable_ : flag("durable", true);
     if (!durable) return;
     durable_ = durable;
@@ -92,14 +115,20 @@ void rest_call::change(core::change what, answered next) {
             if (why.remedy.empty()) why.remedy = "?durable=false changes it until the next restart";
             return send(problem_response(503, "not-durable", why, target.path));
         }
-    context.core.submit(std::move(what), *durable,
-                        [self = shared_from_this(), then = std::move(next)](
-                            control_client::outcome outcome, std::uint64_t revision) {
-                            guarded(self, [&] {
-                                if (!outcome) return self->fail(outcome.error());
-                                then(std::move(*outcome), revision);
-                            });
-                        });
+    if (context.audit) note_title(what);
+    if (context.log != nullptr)
+        if (const result<void> allowed = context.log->hold(what); !allowed)
+            return fail(allowed.error());
+    context.core.submit(
+        what, *durable,
+        [self = shared_from_this(), what, then = std::move(next), explain = std::move(refused)](
+            control_client::outcome outcome, std::uint64_t revision) {
+            guarded(self, [&] {
+                if (self->context.log != nullptr) self->context.log->release(what);
+                if (!outcome) return explain(outcome.error());
+                then(std::move(*outcome), revision);
+            });
+        });
 }
 
 void rest_call::change_all(std::vector<core::change> what,

@@ -32,10 +32,10 @@ struct route {
     std::string_view method;   ///< GET serves HEAD too
     std::string_view pattern;  ///< "/v1/subsystems/{nqn}"
     rest_handler run;
-    enum class body : std::uint8_t { none, json } takes = body::none;
+    enum class body : std::uint8_t { none, maybe_json, json } takes = body::none;
     bool changes = false;  ///< passes the gate, honours If-Match and ?durable
     std::string_view produces = "application/json";
-    std::string_view query = {};  ///< a parameter beyond "durable"
+    std::string_view query = {};  ///< parameters beyond "durable", separated by blanks
 };
 
 /// All routes, for the dispatcher, the OpenAPI test and the fuzzer.
@@ -53,8 +53,7 @@ struct rest_context {
     const http_counters* http = nullptr;
     std::vector<std::string> start_errors = {};  ///< what could not be brought up, with remedies
     /// journal::rebase, with the answer brought back to the admin thread.
-    std::function<void(std::string digest, core::target_spec spec,
-                       std::function<void(result<void>)> done)>
+    std::function<void(std::unique_ptr<journal_base> to, std::function<void(result<void>)> done)>
         rebase = {};
     std::map<std::uint16_t, std::uint64_t> answers = {};  ///< by status
 };
@@ -85,6 +84,9 @@ class rest_call final : public std::enable_shared_from_this<rest_call> {
     // The core. An error becomes the answer, and `next` does not run.
     void ask(core::query what, answered next);
     void change(core::change what, answered next);
+    /// The same; `refused` answers an error of the core instead.
+    using explained = std::function<void(const error&)>;
+    void change(core::change what, answered next, explained refused);
     /// One after the other; stops at the first that fails.
     void change_all(std::vector<core::change> what, std::function<void(std::uint64_t)> next);
 
@@ -109,8 +111,13 @@ class rest_call final : public std::enable_shared_from_this<rest_call> {
     void fault(const char* what) noexcept;
 
   private:
+    void note_title(const core::change& what);
+    void audit(std::uint16_t status) const;
+
     http_handler::respond respond_;
     std::optional<bool> durable_;
+    std::vector<std::string> titles_;  ///< of what was asked of the core: the first few
+    std::size_t untitled_ = 0;         ///< how many more there were
 };
 
 /// Runs `next`, turning what it throws into a 500.

@@ -71,6 +71,15 @@ bool is_json(std::string_view content_type) {
     return iequals(name, "application/json") || iequals(name, "application/merge-patch+json");
 }
 
+bool has_word(std::string_view words, std::string_view word) {
+    while (!words.empty()) {
+        const std::string_view first = words.substr(0, words.find(' '));
+        if (first == word) return true;
+        words.remove_prefix(std::min(words.size(), first.size() + 1));
+    }
+    return false;
+}
+
 // What needs no token: whether we live, and the page, which asks for the token itself.
 bool is_public(std::string_view path) {
     return path == "/v1/health" || path == "/" || path == "/page.css" || path == "/page.js";
@@ -124,8 +133,7 @@ std::optional<http_response> rest_api::check(const http_request& head, const req
     }
     const route& to = *place.found;
     for (const auto& [key, value] : target.query) {
-        const bool known =
-            (to.changes && key == "durable") || (!to.query.empty() && key == to.query);
+        const bool known = (to.changes && key == "durable") || has_word(to.query, key);
         if (!known)
             return simple(400, "malformed", fmt::format("unknown parameter \"{}\"", key), "", path);
     }
@@ -144,7 +152,8 @@ std::optional<http_response> rest_api::check(const http_request& head, const req
     return std::nullopt;
 }
 
-std::optional<http_response> rest_api::screen(const http_request& head) {
+std::optional<http_response> rest_api::screen(http_request& head) {
+    head.authenticated = !access_.check(head, false);
     const std::optional<request_target> target = parse_target(head.target);
     std::optional<http_response> answer;
     if (!target) {
@@ -174,7 +183,10 @@ void rest_api::limited_warning(const http_request& request, const http_response&
 
 http_response rest_api::refuse(std::uint16_t status, std::string_view why) {
     ++context_.answers[status];
-    return simple(status, "malformed", std::string(why), "", "");
+    if (status != 503) return simple(status, "malformed", std::string(why), "", "");
+    http_response answer = simple(status, "unavailable", std::string(why), "", "");
+    answer.headers.emplace_back("Retry-After", "1");
+    return answer;
 }
 
 void rest_api::handle(http_request request, respond answer) {
@@ -187,6 +199,10 @@ void rest_api::handle(http_request request, respond answer) {
                                             std::move(place.parameters), std::move(answer));
     if (to.takes == route::body::none && !call->request.body.empty() && call->request.body != "{}")
         return call->send(simple(400, "malformed", "no body belongs here", "", call->target.path));
+    if (to.takes == route::body::maybe_json && !call->request.body.empty() &&
+        !is_json(call->request.content_type))
+        return call->send(simple(415, "unsupported-media-type", "the body must be application/json",
+                                 "send \"Content-Type: application/json\"", call->target.path));
     if (!to.changes) return guarded(call, [&] { to.run(call); });
     const bool conditional = !call->request.if_match.empty();
     context_.gate.enter(conditional, [this, call](change_gate::pass pass) {

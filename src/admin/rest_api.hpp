@@ -14,9 +14,12 @@ class rest_api final : public http_handler {
     rest_api(rest_context& context, access_rules access)
         : context_(context), access_(std::move(access)) {}
 
-    std::optional<http_response> screen(const http_request& head) override;
+    std::optional<http_response> screen(http_request& head) override;
     void handle(http_request request, respond answer) override;
     http_response refuse(std::uint16_t status, std::string_view why) override;
+
+    /// See access_rules.
+    result<void> take_token(const std::string& path) { return access_.take_token(path); }
 
   private:
     struct match {

@@ -14,6 +14,7 @@ constexpr std::string_view script = "text/javascript; charset=utf-8";
 
 const std::vector<route>& all_routes() {
     constexpr auto none = route::body::none;
+    constexpr auto maybe = route::body::maybe_json;
     constexpr auto with_body = route::body::json;
     static const std::vector<route> table{
         {"GET", "/", routes::page, none, false, html},
@@ -29,14 +30,14 @@ const std::vector<route>& all_routes() {
         {"GET", "/v1/recorder", routes::recorder},
         {"GET", "/v1/recorder/timeline", routes::timeline, none, false, plain},
         {"GET", "/v1/config", routes::config},
-        {"POST", "/v1/config/reload", routes::reload, none, false, json, "dry_run"},
+        {"POST", "/v1/config/reload", routes::reload, none, false, json, "dry_run prune force"},
 
         {"GET", "/v1/subsystems", routes::list_subsystems},
         {"POST", "/v1/subsystems", routes::create_subsystem, with_body, true},
         {"GET", "/v1/subsystems/{nqn}", routes::show_subsystem},
-        {"PUT", "/v1/subsystems/{nqn}", routes::put_subsystem, with_body, true},
+        {"PUT", "/v1/subsystems/{nqn}", routes::put_subsystem, with_body, true, json, "force"},
         {"PATCH", "/v1/subsystems/{nqn}", routes::patch_subsystem, with_body, true},
-        {"DELETE", "/v1/subsystems/{nqn}", routes::delete_subsystem, none, true},
+        {"DELETE", "/v1/subsystems/{nqn}", routes::delete_subsystem, none, true, json, "force"},
         {"POST", "/v1/subsystems/{nqn}/pause", routes::pause_subsystem, none, true},
         {"POST", "/v1/subsystems/{nqn}/resume", routes::resume_subsystem, none, true},
         {"GET", "/v1/subsystems/{nqn}/hosts", routes::list_hosts},
@@ -66,7 +67,7 @@ const std::vector<route>& all_routes() {
         {"GET", "/v1/devices/{name}", routes::show_device},
         {"PATCH", "/v1/devices/{name}", routes::patch_device, with_body, true},
         {"DELETE", "/v1/devices/{name}", routes::delete_device, none, true},
-        {"POST", "/v1/devices/{name}/reopen", routes::reopen_device, none, true},
+        {"POST", "/v1/devices/{name}/reopen", routes::reopen_device, maybe, true},
 
         {"GET", "/v1/drives", routes::list_drives},
         {"GET", "/v1/drives/{drive}", routes::show_drive},

@@ -1,11 +1,13 @@
 // /v1/devices and /v1/listeners
+#include "disturbance.hpp"
 #include "routes.hpp"
 #include "status_json.hpp"
+
+#include <fulmar/core/spec_rules.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace fulmar::admin::routes {
 
@@ -18,6 +20,22 @@ rest_call::answered show_device_after(const call_ptr& call) {
     return [call](const core::control_answer& answer, std::uint64_t revision) {
         call->ok(to_json(std::get<core::device_status>(answer)), revision);
     };
+}
+
+/// Where a device was to become smaller: who would lose by it.
+void explain_resize(const call_ptr& call, const error& why) {
+    if (why.code != errc::conflict || why.where != "/size") return call->fail(why);
+    call->ask(core::get_device{call->parameters[0]},
+              [call, why](const core::control_answer& answer, std::uint64_t) {
+                  const std::string user = std::get<core::device_status>(answer).used_by;
+                  if (user.empty()) return call->fail(why);
+                  with_hosts(call, [call, why, user](const connected_hosts& hosts) {
+                      disturbance who;
+                      who.namespaces = {user};
+                      who.hosts = hosts.of(user.substr(0, user.rfind('/')));
+                      call->send(disturbance_response("conflict", why, who, call->target.path));
+                  });
+              });
 }
 
 }  // namespace
@@ -34,7 +52,10 @@ void list_devices(const call_ptr& call) {
 
 void create_device(const call_ptr& call) {
     auto spec = call->body_as([](json_place where, problem_list& problems) {
-        return read_device(std::move(where), problems, document::body);
+        const bool chosen = object_reader(where, problems).has("block_size");
+        core::device_spec asked = read_device(std::move(where), problems, document::body);
+        if (!chosen && asked.type == "file") asked.block_bytes = 0;  // what its storage works in
+        return asked;
     });
     if (!spec) return;
     // As in the config file: relative to the folder that holds the file.
@@ -52,19 +73,27 @@ void show_device(const call_ptr& call) {
 }
 
 void patch_device(const call_ptr& call) {
-    const auto size = call->body_as([](json_place where, problem_list& problems) {
+    struct wanted_size {
         std::uint64_t bytes = 0;
+        bool allow_shrink = false;
+    };
+    const auto size = call->body_as([](json_place where, problem_list& problems) {
+        wanted_size wanted;
+        std::uint64_t& bytes = wanted.bytes;
         object_reader reader(std::move(where), problems);
         reader.require("size", "the new size; 0 looks at what is underneath");
-        reader.read_size("size", bytes, 0, std::numeric_limits<std::int64_t>::max());
-        if (bytes % 512 != 0)
-            reader.complain("size", "must be a multiple of the block size",
-                            fmt::format("{} is the next one below", bytes - bytes % 512));
+        const bool sized = reader.read_size("size", bytes, 0, core::max_device_bytes);
+        // The device's own block size is judged where the device is known.
+        if (const auto fits = core::check_size(bytes, {}); sized && !fits)
+            reader.complain("size", fits.error().message, fits.error().remedy);
+        reader.read("allow_shrink", wanted.allow_shrink);
         reader.finish();
-        return bytes;
+        return wanted;
     });
     if (!size) return;
-    call->change(core::resize_device{call->parameters[0], *size}, show_device_after(call));
+    const std::string& name = call->parameters[0];
+    call->change(core::resize_device{name, size->bytes, size->allow_shrink},
+                 show_device_after(call), [call](const error& why) { explain_resize(call, why); });
 }
 
 void delete_device(const call_ptr& call) {
@@ -74,7 +103,19 @@ void delete_device(const call_ptr& call) {
 }
 
 void reopen_device(const call_ptr& call) {
-    call->change(core::reopen_device{call->parameters[0]}, show_device_after(call));
+    bool accept = false;
+    if (!call->request.body.empty()) {
+        const auto wanted = call->body_as([](json_place where, problem_list& problems) {
+            bool yes = false;
+            object_reader reader(std::move(where), problems);
+            reader.read("accept", yes);
+            reader.finish();
+            return yes;
+        });
+        if (!wanted) return;
+        accept = *wanted;
+    }
+    call->change(core::reopen_device{call->parameters[0], accept}, show_device_after(call));
 }
 
 void list_listeners(const call_ptr& call) {

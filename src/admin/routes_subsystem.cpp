@@ -1,4 +1,5 @@
 // /v1/subsystems and the hosts of a subsystem.
+#include "disturbance.hpp"
 #include "problem_document.hpp"
 #include "routes.hpp"
 #include "spec_diff.hpp"
@@ -44,6 +45,55 @@ void create(const call_ptr& call, core::subsystem_spec spec) {
         });
 }
 
+core::subsystem_spec spec_of(const core::subsystem_status& status) {
+    core::subsystem_spec out = status.spec;
+    out.namespaces.clear();
+    for (const core::namespace_status& ns : status.namespaces) out.namespaces.push_back(ns.spec);
+    return out;
+}
+
+std::vector<std::string> namespaces_of(const core::subsystem_spec& spec) {
+    std::vector<std::string> out;
+    for (const core::namespace_spec& ns : spec.namespaces)
+        out.push_back(fmt::format("{}/{}", spec.nqn, ns.nsid));
+    return out;
+}
+
+/// Says why `what` is not done without force, and whom it concerns.
+void refuse_disturbing(const call_ptr& call, std::string what, const disturbance& who) {
+    call->send(disturbance_response(
+        "would-disturb",
+        {errc::conflict, std::move(what), {}, "?force=true (fulmar: --force) does it nevertheless"},
+        who, call->target.path));
+}
+
+void delete_now(const call_ptr& call) {
+    call->change(
+        core::delete_subsystem{call->parameters[0]},
+        [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
+}
+
+/// The changes of a PUT, unless they take away what is in use.
+void change_unless_disturbing(const call_ptr& call, const core::subsystem_spec& running,
+                              std::vector<core::change> changes, bool force) {
+    const auto apply = [call, nqn = running.nqn](std::vector<core::change> all) {
+        call->change_all(std::move(all), [call, nqn](std::uint64_t) { show(call, nqn, false); });
+    };
+    disturbance who;
+    for (const core::change& one : changes) {
+        if (std::holds_alternative<core::delete_subsystem>(one))
+            who.add({{}, namespaces_of(running)});
+        if (const auto* c = std::get_if<core::remove_namespace>(&one))
+            who.add({{}, {fmt::format("{}/{}", c->nqn, c->nsid)}});
+    }
+    if (force || who.none()) return apply(std::move(changes));
+    with_hosts(call, [call, who, nqn = running.nqn](const connected_hosts& hosts) {
+        disturbance all = who;
+        all.hosts = hosts.of(nqn);
+        refuse_disturbing(call, "this would take namespaces away", all);
+    });
+}
+
 }  // namespace
 
 void list_subsystems(const call_ptr& call) {
@@ -67,6 +117,8 @@ void show_subsystem(const call_ptr& call) { show(call, call->parameters[0], fals
 
 void put_subsystem(const call_ptr& call) {
     const std::string& nqn = call->parameters[0];
+    const std::optional<bool> force = call->flag("force", false);
+    if (!force) return;
     std::optional<json_node> tree = call->body();
     if (!tree) return;
     if (tree->kind == json_kind::object && tree->find("nqn") == nullptr) {
@@ -87,7 +139,7 @@ void put_subsystem(const call_ptr& call) {
     if (!problems.empty()) return call->fail(problems);
     call->context.core.submit(
         core::query(core::get_subsystem{nqn}), false,
-        [call, wanted](control_client::outcome outcome, std::uint64_t) {
+        [call, wanted, forced = *force](control_client::outcome outcome, std::uint64_t) {
             guarded(call, [&] {
                 if (!outcome && outcome.error().code == errc::not_found)
                     return create(call, wanted);
@@ -97,20 +149,18 @@ void put_subsystem(const call_ptr& call) {
                         412, "precondition-failed",
                         {errc::already_exists, fmt::format("subsystem {} exists", wanted.nqn)},
                         call->target.path));
-                const auto& status = std::get<core::subsystem_status>(*outcome);
-                core::subsystem_spec running = status.spec;
-                running.namespaces.clear();
-                for (const auto& ns : status.namespaces) running.namespaces.push_back(ns.spec);
+                const core::subsystem_spec running =
+                    spec_of(std::get<core::subsystem_status>(*outcome));
                 auto changes = diff_subsystem(running, wanted);
-                if (!changes)
+                if (!changes && !forced)
                     return call->fail(
                         error{errc::conflict,
-                              "serial, model, listeners and controller ids are fixed at creation",
+                              "serial, model, listeners, controller ids and max_namespaces are "
+                              "fixed at creation",
                               {},
-                              "delete the subsystem and create it anew, or say what it has"});
-                call->change_all(std::move(*changes), [call, nqn = wanted.nqn](std::uint64_t) {
-                    show(call, nqn, false);
-                });
+                              "say what it has; or ?force=true deletes it and creates it anew"});
+                if (!changes) changes = recreation_of(running, wanted);
+                change_unless_disturbing(call, running, std::move(*changes), forced);
             });
         });
 }
@@ -139,9 +189,27 @@ void patch_subsystem(const call_ptr& call) {
 }
 
 void delete_subsystem(const call_ptr& call) {
-    call->change(
-        core::delete_subsystem{call->parameters[0]},
-        [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
+    const std::optional<bool> force = call->flag("force", false);
+    if (!force) return;
+    if (*force) return delete_now(call);
+    const std::string nqn = call->parameters[0];
+    call->context.core.submit(
+        core::query(core::get_subsystem{nqn}), false,
+        [call, nqn](control_client::outcome outcome, std::uint64_t) {
+            guarded(call, [&] {
+                // One that could not be brought up is configured only; the core knows.
+                if (!outcome && outcome.error().code == errc::not_found) return delete_now(call);
+                if (!outcome) return call->fail(outcome.error());
+                disturbance who;
+                who.namespaces = namespaces_of(spec_of(std::get<core::subsystem_status>(*outcome)));
+                with_hosts(call, [call, who, nqn](const connected_hosts& hosts) {
+                    disturbance all = who;
+                    all.hosts = hosts.of(nqn);
+                    if (all.none()) return delete_now(call);
+                    refuse_disturbing(call, "the subsystem is in use", all);
+                });
+            });
+        });
 }
 
 void pause_subsystem(const call_ptr& call) {

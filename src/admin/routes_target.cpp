@@ -1,6 +1,7 @@
 // Routes that concern the target as a whole.
 #include "admin_assets.hpp"
 #include "change_json.hpp"
+#include "disturbance.hpp"
 #include "metrics.hpp"
 #include "missing.hpp"
 #include "problem_document.hpp"
@@ -11,8 +12,11 @@
 #include <fulmar/base/memory_reserve.hpp>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
+#include <climits>
 
 namespace fulmar::admin::routes {
 
@@ -27,11 +31,30 @@ http_response text_response(std::string_view body, std::string_view type) {
     return out;
 }
 
+std::string hostname() {
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return {};
+    return name.data();
+}
+
 json durability(const journal* log) {
     if (log == nullptr) return {{"possible", false}, {"reason", "there is no journal"}};
     const result<void> possible = log->durable();
     json out{{"possible", possible.has_value()}};
     if (!possible) out["reason"] = possible.error().text();
+    return out;
+}
+
+json broken_json(const journal* log) {
+    json out = json::array();
+    if (log == nullptr) return out;
+    for (const broken_object& one : log->broken()) {
+        json item{{"name", one.name}, {"message", one.why.message}};
+        if (!one.why.pointer.empty()) item["where"] = one.why.pointer;
+        if (one.why.line != 0) item["line"] = one.why.line;
+        if (!one.why.remedy.empty()) item["remedy"] = one.why.remedy;
+        out.push_back(std::move(item));
+    }
     return out;
 }
 
@@ -46,10 +69,25 @@ void with_missing(const call_ptr& call, std::function<void(std::vector<missing_p
     });
 }
 
+json notes_json(const std::vector<merge_note>& notes) {
+    constexpr std::array<std::string_view, 5> words{"made", "changed", "removed", "pruned",
+                                                    "overruled"};
+    json out = json::array();
+    for (const merge_note& note : notes) {
+        json one{{"what", words[static_cast<std::size_t>(note.what)]},
+                 {"object", note.object.text()}};
+        if (!note.field.empty()) one["field"] = note.field;
+        one["detail"] = note.text();
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
 json report_json(const reload_report& report) {
     json changes = json::array();
     for (const reload_report::step& step : report.steps) {
         json one = to_json(step.change);
+        if (!step.disturbs.hosts.empty()) one["disturbs"] = step.disturbs.hosts;
         if (step.failed) {
             one["error"] = {{"code", to_string(step.failed->code)},
                             {"detail", step.failed->message}};
@@ -65,8 +103,49 @@ json report_json(const reload_report& report) {
              {"failed", report.failures()},
              {"needs_restart", report.needs_restart},
              {"warnings", std::move(warnings)}};
+    out["notes"] = notes_json(report.notes);
+    if (report.dry_run) out["needs_force"] = report.needs_force;
+    if (!report.superseded.empty()) out["superseded"] = report.superseded;
     if (!report.recorded) out["not_durable"] = report.recorded.error().text();
     return out;
+}
+
+json conflicts_json(const std::vector<merge_conflict>& conflicts) {
+    json out = json::array();
+    for (const merge_conflict& one : conflicts) {
+        json entry{{"object", one.object.text()}};
+        if (!one.field.empty()) entry["field"] = one.field;
+        entry["base"] = one.base;
+        entry["file"] = one.file;
+        entry["configured"] = one.configured;
+        entry["force"] = one.can_force;
+        entry["remedy"] = one.remedy;
+        out.push_back(std::move(entry));
+    }
+    return out;
+}
+
+void refuse_reload(const call_ptr& call, const reload_refusal& why) {
+    if (!why.problems.empty()) return call->fail(why.problems);
+    if (why.disturbs)
+        return call->send(disturbance_response(
+            "would-disturb",
+            {errc::conflict, why.why, {}, "?force=true (fulmar config reload --force) does it"},
+            *why.disturbs, call->target.path));
+    const merge_conflict& first = why.conflicts.front();
+    http_response answer = problem_response(
+        409, "reload-conflicts",
+        {errc::conflict,
+         fmt::format("nothing was changed: {} conflicts between the file and what was changed over "
+                     "REST; the first: {}",
+                     why.conflicts.size(), first.text()),
+         {},
+         first.remedy},
+        call->target.path);
+    json document = json::parse(answer.body);
+    document["conflicts"] = conflicts_json(why.conflicts);
+    answer.body = dump(document);
+    call->send(std::move(answer));
 }
 
 }  // namespace
@@ -75,11 +154,22 @@ void health(const call_ptr& call) {
     call->ask(
         core::get_target{}, [call](const core::control_answer& answer, std::uint64_t revision) {
             const auto& status = std::get<core::target_status>(answer);
-            json body{{"status", status.stopping ? "stopping" : "ok"}, {"version", FULMAR_VERSION}};
+            json body{{"status", status.stopping ? "stopping" : "ok"},
+                      {"version", FULMAR_VERSION},
+                      {"hostname", hostname()}};
             body.update(to_json(status));
             body["durable"] = durability(call->context.log);
             body["memory_short"] = !memory_reserve::whole();
-            if (body["memory_short"] && !status.stopping) body["status"] = "degraded";
+            body["broken"] = broken_json(call->context.log);
+            if ((body["memory_short"] || !status.waiting_listeners.empty() ||
+                 !body["broken"].empty()) &&
+                !status.stopping)
+                body["status"] = "degraded";
+            body["devices_degraded"] = json::array();
+            for (const core::target_status::trouble& one : status.degraded)
+                body["devices_degraded"].push_back(
+                    {{"device", one.device}, {"state", one.state}, {"reason", one.reason}});
+            if (!status.degraded.empty() && !status.stopping) body["status"] = "degraded";
             body["missing"] = json::array();
             body["start_errors"] = json::array();
             with_missing(call, [call, revision, body](const std::vector<missing_part>& missing) {
@@ -197,12 +287,15 @@ void config(const call_ptr& call) {
 
 void reload(const call_ptr& call) {
     const std::optional<bool> dry_run = call->flag("dry_run", false);
-    if (!dry_run) return;
+    const std::optional<bool> prune = dry_run ? call->flag("prune", false) : std::nullopt;
+    const std::optional<bool> force = prune ? call->flag("force", false) : std::nullopt;
+    if (!force) return;
     if (call->context.config_path.empty())
         return call->fail(error{errc::not_supported, "this daemon has no configuration file"});
-    reload_config(call->context, *dry_run, [call](const reload_outcome& outcome) {
+    const reload_options how{*dry_run, *prune, *force};
+    reload_config(call->context, how, [call](const reload_outcome& outcome) {
         guarded(call, [&] {
-            if (!outcome) return call->fail(outcome.error());
+            if (!outcome) return refuse_reload(call, outcome.error());
             if (outcome->failures() == 0) return call->ok(report_json(*outcome), outcome->revision);
             http_response answer = problem_response(
                 409, "reload-incomplete",

@@ -1,6 +1,8 @@
 #include "change_json.hpp"
+#include "config_history.hpp"
 #include "one_answer.hpp"
 #include "reload.hpp"
+#include "reply_path.hpp"
 #include "rest_api.hpp"
 
 #include <fulmar/admin/server.hpp>
@@ -37,13 +39,16 @@ class server::impl {
                    .options = setup_.options,
                    .audit = setup_.options.admin.audit} {
         if (setup_.log != nullptr)
-            context_.rebase = [this](std::string digest, core::target_spec spec,
+            context_.rebase = [this](std::unique_ptr<journal_base> to,
                                      std::function<void(result<void>)> done) {
-                rebase(std::move(digest), std::move(spec), std::move(done));
+                rebase(std::move(to), std::move(done));
             };
     }
 
-    ~impl() { stop(std::chrono::milliseconds(0)); }
+    ~impl() {
+        stop(std::chrono::milliseconds(0));
+        replies_->close();
+    }
 
     result<void> start() {
         const admin_options& admin = setup_.options.admin;
@@ -88,8 +93,10 @@ class server::impl {
     std::vector<std::string> addresses_;
 
     void reload() {
+        if (setup_.options.admin.tcp) reload_token(setup_.options.admin.tcp->token_file);
         if (setup_.config_path.empty()) return log::warn("reload: there is no configuration file");
-        reload_config(context_, false, [this](const reload_outcome& outcome) { report(outcome); });
+        // Nobody is there to be asked: neither pruning nor force.
+        reload_config(context_, {}, [this](const reload_outcome& outcome) { report(outcome); });
     }
 
     void publish(drive_event event) { drives_.publish(std::move(event)); }
@@ -101,6 +108,13 @@ class server::impl {
     }
 
   private:
+    void reload_token(const std::string& path) {
+        if (const result<void> taken = api_->take_token(path); taken)
+            log::info("reload: the token was read anew from {}", path);
+        else
+            log::error("reload: the former token stays in force: {}", taken.error().text());
+    }
+
     [[nodiscard]] std::chrono::milliseconds patience() const {
         if (setup_.patience.count() != 0) return setup_.patience;
         return std::chrono::milliseconds(setup_.options.target.transition_timeout_ms) +
@@ -115,7 +129,12 @@ class server::impl {
         const auto stay = asio::make_work_guard(io_);
         while (!io_.stopped()) {
             try {
-                io_.run();
+                if (!http_->is_deaf()) {
+                    io_.run();
+                } else {  // memory was short; a moment later there may be some
+                    io_.run_for(std::chrono::milliseconds(100));
+                    http_->accept_again();
+                }
             } catch (const std::exception& failure) {  // of one connection; the others go on
                 log::error("rest: {}", failure.what());
             }
@@ -133,8 +152,7 @@ class server::impl {
     }
 
     // A reload keeps all other changes out: it must not wait for ever for a disk that hangs.
-    void rebase(std::string digest, core::target_spec spec,
-                std::function<void(result<void>)> done) {
+    void rebase(std::unique_ptr<journal_base> to, std::function<void(result<void>)> done) {
         const auto wait = std::make_shared<one_answer<result<void>>>(io_, std::move(done));
         wait->deadline.expires_after(patience());
         wait->deadline.async_wait([wait](boost::system::error_code failure) {
@@ -142,12 +160,13 @@ class server::impl {
             wait->end(fail(errc::timed_out, "the journal has not recorded the reload in time", {},
                            "look at the disk that holds the state; the changes are in effect"));
         });
-        setup_.log->rebase(std::move(digest), std::move(spec),
-                           [this, waits = std::weak_ptr(wait)](const result<void>& outcome) {
-                               asio::post(io_, [waits, outcome] {
-                                   if (const auto still = waits.lock()) still->end(outcome);
-                               });
-                           });
+        setup_.log->rebase(std::move(to), [this, home = replies_, waits = std::weak_ptr(wait)](
+                                              const result<void>& outcome) {
+            home->post([this, waits, outcome] {
+                if (outcome) setup_.log->save_history();
+                if (const auto still = waits.lock()) still->end(outcome);
+            });
+        });
     }
 
     void report(const reload_outcome& outcome) const {
@@ -159,6 +178,7 @@ class server::impl {
         }
         for (const problem& warning : outcome->warnings)
             log::warn("reload: {}", warning.text(setup_.config_path));
+        for (const merge_note& note : outcome->notes) log::warn("reload: {}", note.text());
         for (const reload_report::step& step : outcome->steps) {
             if (step.failed)
                 log::error("reload: {}: {}", describe(step.change), step.failed->text());
@@ -172,6 +192,7 @@ class server::impl {
     }
 
     setup setup_;
+    const std::shared_ptr<reply_path> replies_ = std::make_shared<reply_path>(io_);
     control_client core_;
     drive_client drives_;
     change_gate gate_;

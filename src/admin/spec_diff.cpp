@@ -47,6 +47,7 @@ bool same_but_for_size(const device_spec& running, const device_spec& wanted) {
     device_spec sized = wanted;
     sized.size_bytes = running.size_bytes;
     sized.detached = running.detached;
+    sized.create = running.create;  // a request, and no property of what is there
     return sized == running;
 }
 
@@ -61,7 +62,21 @@ bool identity_fits(const namespace_spec& running, const namespace_spec& wanted) 
 bool fixed_parts_fit(const subsystem_spec& running, const subsystem_spec& wanted) {
     return fits(running.serial, wanted.serial, std::string()) && running.model == wanted.model &&
            running.listeners == wanted.listeners && running.min_cntlid == wanted.min_cntlid &&
-           running.max_cntlid == wanted.max_cntlid;
+           running.max_cntlid == wanted.max_cntlid &&
+           running.max_namespaces == wanted.max_namespaces;
+}
+
+/// `wanted`, where what it leaves open keeps the value that it has: hosts know it by that.
+subsystem_spec filled(const subsystem_spec& running, const subsystem_spec& wanted) {
+    subsystem_spec out = wanted;
+    if (out.serial.empty()) out.serial = running.serial;
+    for (namespace_spec& ns : out.namespaces)
+        for (const namespace_spec& before : running.namespaces) {
+            if (before.nsid != ns.nsid) continue;
+            if (ns.uuid.empty()) ns.uuid = before.uuid;
+            if (ns.nguid.empty()) ns.nguid = before.nguid;
+        }
+    return out;
 }
 
 const namespace_spec* find(const std::vector<namespace_spec>& all, std::uint32_t nsid) {
@@ -133,7 +148,7 @@ name_set diff_devices(const std::vector<device_spec>& running,
         const bool same = found != before.end() && same_but_for_size(*found->second, device);
         if (!same) {
             if (found != before.end()) replaced.insert(device.name);
-            out.provide.push_back(core::create_device{device});
+            out.provide.push_back(core::create_device{device, true});
             continue;
         }
         kept.insert(device.name);
@@ -179,8 +194,12 @@ void diff_subsystems(const std::vector<subsystem_spec>& running,
     name_set kept;
     for (const subsystem_spec& subsystem : wanted) {
         const auto found = before.find(subsystem.nqn);
-        if (found == before.end() || !fixed_parts_fit(*found->second, subsystem)) {
+        if (found == before.end()) {
             out.open.push_back(core::create_subsystem{subsystem});
+            continue;
+        }
+        if (!fixed_parts_fit(*found->second, subsystem)) {
+            out.open.push_back(core::create_subsystem{filled(*found->second, subsystem)});
             continue;
         }
         kept.insert(subsystem.nqn);
@@ -208,12 +227,33 @@ std::vector<change> diff(const core::target_spec& running, const core::target_sp
     return std::move(out).in_order();
 }
 
+std::vector<shrunken_device> find_shrunken(const core::target_spec& running,
+                                           const core::target_spec& wanted) {
+    std::unordered_map<std::string, const device_spec*> before;
+    for (const device_spec& device : running.devices) before.emplace(device.name, &device);
+    std::vector<shrunken_device> out;
+    for (const device_spec& device : wanted.devices) {
+        const auto found = before.find(device.name);
+        if (found == before.end() || device.size_bytes == 0) continue;
+        const device_spec& now = *found->second;
+        const bool same_storage =
+            now.type == device.type && now.path == device.path && now.address == device.address;
+        if (same_storage && device.size_bytes < now.size_bytes)
+            out.push_back({device.name, now.size_bytes, device.size_bytes});
+    }
+    return out;
+}
+
 std::optional<std::vector<change>> diff_subsystem(const subsystem_spec& running,
                                                   const subsystem_spec& wanted) {
     if (!fixed_parts_fit(running, wanted)) return std::nullopt;
     phases out;
     diff_one(running, wanted, {}, out);
     return std::move(out).in_order();
+}
+
+std::vector<change> recreation_of(const subsystem_spec& running, const subsystem_spec& wanted) {
+    return {core::delete_subsystem{running.nqn}, core::create_subsystem{filled(running, wanted)}};
 }
 
 }  // namespace fulmar::admin

@@ -57,6 +57,21 @@ std::string user_name(const std::string& nqn, std::uint32_t nsid) {
     return fmt::format("{}/{}", nqn, nsid);
 }
 
+const std::string under_way = "a change that is under way";
+
+std::string holder_of(const core::device_spec& spec) {
+    return fmt::format("device \"{}\"", spec.name);
+}
+std::string holder_of(const core::namespace_spec& spec, const std::string& nqn) {
+    return "namespace " + user_name(nqn, spec.nsid);
+}
+std::string holder_of(const core::subsystem_spec& spec) {
+    return fmt::format("subsystem \"{}\"", spec.nqn);
+}
+std::string list_of(const std::string& nqn) { return "the list of " + nqn; }
+const std::string a_listener = "a listener";
+const std::string a_referral = "another one";
+
 auto find_namespace(core::subsystem_spec& spec, std::uint32_t nsid) {
     return std::find_if(spec.namespaces.begin(), spec.namespaces.end(),
                         [nsid](const core::namespace_spec& ns) { return ns.nsid == nsid; });
@@ -64,24 +79,231 @@ auto find_namespace(core::subsystem_spec& spec, std::uint32_t nsid) {
 
 }  // namespace
 
-spec_editor::spec_editor(core::target_spec spec)
-    : listeners_(std::move(spec.listeners)), referrals_(std::move(spec.referrals)) {
-    for (const core::device_spec& device : spec.devices) devices_.add(device.name, device);
+spec_editor::spec_editor(core::target_spec spec, std::string folder)
+    : folder_(std::move(folder)),
+      listeners_(std::move(spec.listeners)),
+      referrals_(std::move(spec.referrals)) {
+    for (const core::listener_spec& one : listeners_) take(core::claims_of(one), a_listener);
+    for (const core::referral_spec& one : referrals_) take(core::claims_of(one), a_referral);
+    for (const core::device_spec& device : spec.devices) {
+        devices_.add(device.name, device);
+        take(core::claims_of(device, folder_), holder_of(device));
+    }
     for (const core::subsystem_spec& subsystem : spec.subsystems) {
         subsystems_.add(subsystem.nqn, subsystem);
+        take_all(subsystem);
         for (const core::namespace_spec& ns : subsystem.namespaces)
             users_[ns.device] = user_name(subsystem.nqn, ns.nsid);
     }
 }
 
+void spec_editor::take(const std::vector<core::spec_claim>& claims, const std::string& holder) {
+    for (const core::spec_claim& claim : claims) claims_.take(claim, holder);
+}
+
+void spec_editor::give_back(const std::vector<core::spec_claim>& claims,
+                            const std::string& holder) {
+    for (const core::spec_claim& claim : claims) claims_.give_back(claim, holder);
+}
+
+void spec_editor::reserve(const std::vector<core::spec_claim>& claims, const std::string& holder,
+                          const std::string& nqn) {
+    take(claims, holder);
+    reserved_.push_back({claims, holder, nqn});
+}
+
+void spec_editor::close_list(const std::string& nqn) { closed_.insert(nqn); }
+
+namespace {
+
+/// The name of what `change` takes away; empty when it takes nothing away.
+std::string key_of_removal(const core::change& change) {
+    if (const auto* c = std::get_if<core::delete_device>(&change)) return "device " + c->name;
+    if (const auto* c = std::get_if<core::delete_subsystem>(&change)) return "subsystem " + c->nqn;
+    if (const auto* c = std::get_if<core::remove_listener>(&change)) return "listener " + c->name;
+    if (const auto* c = std::get_if<core::remove_namespace>(&change))
+        return fmt::format("nsid {}/{}", c->nqn, c->nsid);
+    return {};
+}
+
+/// The subsystem whose allow-list `change` concerns; null when it concerns none.
+const std::string* list_changed_by(const core::change& change) {
+    if (const auto* c = std::get_if<core::add_host>(&change)) return &c->nqn;
+    if (const auto* c = std::get_if<core::remove_host>(&change)) return &c->nqn;
+    if (const auto* c = std::get_if<core::set_allow_any_host>(&change)) return &c->nqn;
+    return nullptr;
+}
+
+constexpr const char* mend = "mend it in the configuration file, then reload it";
+
+}  // namespace
+
+result<void> spec_editor::check_broken(const core::change& change) const {
+    if (const std::string* nqn = list_changed_by(change); nqn != nullptr && closed_.contains(*nqn))
+        return fail(errc::bad_state,
+                    fmt::format("the allow-list of {} is broken: no host may connect", *nqn), {},
+                    mend);
+    const std::string key = key_of_removal(change);
+    if (key.empty() || reserved_.empty() || has(change)) return {};
+    for (const reservation& one : reserved_)
+        for (const core::spec_claim& claim : one.claims)
+            if (claim.key == key) return fail(errc::bad_state, one.holder, {}, mend);
+    return {};
+}
+
+void spec_editor::take_all(const core::subsystem_spec& spec) {
+    take(core::claims_of(spec), holder_of(spec));
+    for (const core::namespace_spec& ns : spec.namespaces)
+        take(core::claims_of(ns, spec.nqn), holder_of(ns, spec.nqn));
+    for (const std::string& host : spec.hosts)
+        take(core::claims_of_host(host, spec.nqn), list_of(spec.nqn));
+}
+
+void spec_editor::give_back_all(const core::subsystem_spec& spec) {
+    give_back(core::claims_of(spec), holder_of(spec));
+    for (const core::namespace_spec& ns : spec.namespaces)
+        give_back(core::claims_of(ns, spec.nqn), holder_of(ns, spec.nqn));
+    for (const std::string& host : spec.hosts)
+        give_back(core::claims_of_host(host, spec.nqn), list_of(spec.nqn));
+}
+
+result<void> spec_editor::check(const core::change& change) const { return check(change, {}); }
+
+result<void> spec_editor::check(const core::change& change,
+                                const std::vector<std::string>& own) const {
+    FULMAR_CHECK(check_broken(change));
+    FULMAR_CHECK(check_room(change));
+    FULMAR_CHECK(claims_.check(core::claims_of(change, folder_), own));
+    if (const auto* c = std::get_if<core::resize_device>(&change))
+        if (const core::device_spec* device = devices_.find(c->name))
+            return core::check_size(c->size_bytes, *device);
+    if (const auto* c = std::get_if<core::add_listener>(&change)) {
+        for (const auto* all : {&listeners_, &held_listeners_})
+            for (const core::listener_spec& one : *all)
+                if (core::cover_each_other(one, c->spec))
+                    return fail(errc::conflict,
+                                fmt::format("{} and {} cannot both have port {}: one of them is "
+                                            "every address",
+                                            c->spec.name(), one.name(), one.port),
+                                "/address", "remove the other one first");
+    }
+    return {};
+}
+
+/// Who holds what follow() gives up for `change`, where it makes the same object anew: on the same
+/// storage, or on the same device. Another one under its name is another object.
+std::vector<std::string> spec_editor::holders_in_place_of(const core::change& change) const {
+    if (const auto* c = std::get_if<core::create_device>(&change)) {
+        const core::device_spec* old = devices_.find(c->spec.name);
+        const bool same =
+            old != nullptr && old->type == c->spec.type &&
+            std::ranges::equal(core::claims_of(*old, folder_), core::claims_of(c->spec, folder_),
+                               {}, &core::spec_claim::key, &core::spec_claim::key);
+        return same ? std::vector{holder_of(*old)} : std::vector<std::string>{};
+    }
+    if (const auto* c = std::get_if<core::add_namespace>(&change)) {
+        const bool same = user_of(c->spec.device) == user_name(c->nqn, c->spec.nsid);
+        return same ? std::vector{holder_of(c->spec, c->nqn)} : std::vector<std::string>{};
+    }
+    if (std::holds_alternative<core::add_listener>(change)) return {a_listener};
+    const auto* c = std::get_if<core::create_subsystem>(&change);
+    const core::subsystem_spec* old = c != nullptr ? subsystems_.find(c->spec.nqn) : nullptr;
+    if (old == nullptr) return {};
+    std::vector<std::string> out{holder_of(*old), list_of(old->nqn)};
+    for (const core::namespace_spec& ns : old->namespaces) out.push_back(holder_of(ns, old->nqn));
+    return out;
+}
+
+namespace {
+
+result<void> has_room(const core::namespace_spec& ns, const core::subsystem_spec& in) {
+    if (ns.nsid == 0)
+        return fail(errc::limit_reached,
+                    fmt::format("{} has {} namespaces already, which is its max_namespaces", in.nqn,
+                                in.max_namespaces),
+                    {}, "remove one first, or create it anew with a larger max_namespaces");
+    return core::check_nsid(ns.nsid, in);
+}
+
+}  // namespace
+
+/// NSIDs that have been chosen or given fit their subsystem.
+result<void> spec_editor::check_room(const core::change& change) const {
+    if (const auto* add = std::get_if<core::add_namespace>(&change)) {
+        const core::subsystem_spec* in = subsystems_.find(add->nqn);
+        return in == nullptr ? result<void>{} : has_room(add->spec, *in);
+    }
+    if (const auto* made = std::get_if<core::create_subsystem>(&change))
+        for (const core::namespace_spec& ns : made->spec.namespaces)
+            FULMAR_CHECK(has_room(ns, made->spec));
+    return {};
+}
+
+result<void> spec_editor::hold(core::change& change) {
+    choose_nsids(change);
+    FULMAR_CHECK(check(change, holders_in_place_of(change)));
+    take(core::claims_of(change, folder_), under_way);
+    if (const auto* c = std::get_if<core::add_listener>(&change))
+        held_listeners_.push_back(c->spec);
+    return {};
+}
+
+void spec_editor::release(const core::change& change) {
+    give_back(core::claims_of(change, folder_), under_way);
+    const auto* c = std::get_if<core::add_listener>(&change);
+    if (c == nullptr) return;
+    const auto at = std::find(held_listeners_.begin(), held_listeners_.end(), c->spec);
+    if (at != held_listeners_.end()) held_listeners_.erase(at);
+}
+
+std::uint32_t spec_editor::free_nsid(const std::string& nqn,
+                                     const std::vector<core::namespace_spec>& beside,
+                                     std::uint32_t most) const {
+    core::namespace_spec ns;
+    for (ns.nsid = 1; ns.nsid <= most; ++ns.nsid) {
+        const bool wanted = std::any_of(beside.begin(), beside.end(),
+                                        [&](const auto& other) { return other.nsid == ns.nsid; });
+        if (!wanted && claims_.holder(core::claims_of(ns, nqn).front().key) == nullptr)
+            return ns.nsid;
+    }
+    return 0;
+}
+
+void spec_editor::choose_nsids(core::change& change) const {
+    if (auto* c = std::get_if<core::add_namespace>(&change); c != nullptr && c->spec.nsid == 0)
+        if (const core::subsystem_spec* in = subsystems_.find(c->nqn))
+            c->spec.nsid = free_nsid(c->nqn, {}, in->max_namespaces);
+    auto* c = std::get_if<core::create_subsystem>(&change);
+    if (c == nullptr) return;
+    for (core::namespace_spec& ns : c->spec.namespaces)
+        if (ns.nsid == 0)
+            ns.nsid = free_nsid(c->spec.nqn, c->spec.namespaces, c->spec.max_namespaces);
+}
+
+result<void> spec_editor::check_references(const core::change& change) const {
+    if (const auto* c = std::get_if<core::add_namespace>(&change)) {
+        if (subsystems_.find(c->nqn) == nullptr)
+            return fail(errc::not_found, fmt::format("there is no subsystem \"{}\"", c->nqn));
+        return check_device(c->spec.device);
+    }
+    if (const auto* c = std::get_if<core::create_subsystem>(&change))
+        for (const core::namespace_spec& ns : c->spec.namespaces)
+            FULMAR_CHECK(check_device(ns.device));
+    return {};
+}
+
 result<void> spec_editor::apply(const core::change& change) {
+    FULMAR_CHECK(check_references(change));
+    FULMAR_CHECK(check(change));
     return std::visit([this](const auto& c) { return run(c); }, change);
 }
 
 result<void> spec_editor::follow(const core::change& change) {
     if (const auto* c = std::get_if<core::create_device>(&change)) {
         if (core::device_spec* old = devices_.find(c->spec.name)) {
+            give_back(core::claims_of(*old, folder_), holder_of(*old));
             *old = c->spec;  // its namespace, which is not served either, keeps it
+            take(core::claims_of(*old, folder_), holder_of(*old));
             return {};
         }
     } else if (const auto* deleted = std::get_if<core::delete_device>(&change)) {
@@ -98,7 +320,7 @@ result<void> spec_editor::follow(const core::change& change) {
         if (std::find(listeners_.begin(), listeners_.end(), listener->spec) != listeners_.end())
             return {};
     }
-    return apply(change);
+    return std::visit([this](const auto& c) { return run(c); }, change);
 }
 
 void spec_editor::free_device(const std::string& device) {
@@ -107,8 +329,11 @@ void spec_editor::free_device(const std::string& device) {
     const std::string name = user->second;
     users_.erase(user);
     if (core::subsystem_spec* s = subsystems_.find(name.substr(0, name.rfind('/'))))
-        std::erase_if(s->namespaces,
-                      [&](const core::namespace_spec& ns) { return ns.device == device; });
+        std::erase_if(s->namespaces, [&](const core::namespace_spec& ns) {
+            const bool goes = ns.device == device;
+            if (goes) give_back(core::claims_of(ns, s->nqn), holder_of(ns, s->nqn));
+            return goes;
+        });
 }
 
 const core::subsystem_spec* spec_editor::subsystem(const std::string& nqn) const {
@@ -170,16 +395,19 @@ result<void> spec_editor::run(const core::create_device& c) {
     if (devices_.find(c.spec.name) != nullptr)
         return fail(errc::already_exists, fmt::format("device \"{}\" exists", c.spec.name));
     devices_.add(c.spec.name, c.spec);
+    take(core::claims_of(c.spec, folder_), holder_of(c.spec));
     return {};
 }
 
 result<void> spec_editor::run(const core::delete_device& c) {
-    if (devices_.find(c.name) == nullptr)
+    const core::device_spec* device = devices_.find(c.name);
+    if (device == nullptr)
         return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
     if (const auto user = users_.find(c.name); user != users_.end())
         return fail(errc::conflict,
                     fmt::format("device \"{}\" backs namespace {}", c.name, user->second), {},
                     "remove the namespace first");
+    give_back(core::claims_of(*device, folder_), holder_of(*device));
     devices_.remove(c.name);
     return {};
 }
@@ -211,17 +439,19 @@ result<void> spec_editor::keep_away(const std::string& name, bool away) {
 result<void> spec_editor::run(const core::detach_device& c) { return keep_away(c.name, true); }
 result<void> spec_editor::run(const core::attach_device& c) { return keep_away(c.name, false); }
 
+result<void> spec_editor::run(const core::file_created& c) {
+    core::device_spec* device = devices_.find(c.name);
+    if (device == nullptr)
+        return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
+    device->create = false;
+    return {};
+}
+
 result<void> spec_editor::run(const core::create_subsystem& c) {
     if (subsystems_.find(c.spec.nqn) != nullptr)
         return fail(errc::already_exists, fmt::format("subsystem \"{}\" exists", c.spec.nqn));
-    for (auto ns = c.spec.namespaces.begin(); ns != c.spec.namespaces.end(); ++ns) {
-        FULMAR_CHECK(check_device(ns->device));
-        for (auto other = c.spec.namespaces.begin(); other != ns; ++other)
-            if (other->nsid == ns->nsid || other->device == ns->device)
-                return fail(errc::conflict,
-                            fmt::format("namespace {}: NSID or device is taken", ns->nsid));
-    }
     subsystems_.add(c.spec.nqn, c.spec);
+    take_all(c.spec);
     for (const core::namespace_spec& ns : c.spec.namespaces)
         users_[ns.device] = user_name(c.spec.nqn, ns.nsid);
     return {};
@@ -230,6 +460,13 @@ result<void> spec_editor::run(const core::create_subsystem& c) {
 result<void> spec_editor::run(const core::delete_subsystem& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
     for (const core::namespace_spec& ns : subsystem->namespaces) users_.erase(ns.device);
+    give_back_all(*subsystem);
+    closed_.erase(c.nqn);
+    std::erase_if(reserved_, [&](const reservation& one) {
+        if (one.nqn != c.nqn) return false;
+        give_back(one.claims, one.holder);
+        return true;
+    });
     subsystems_.remove(c.nqn);
     return {};
 }
@@ -252,8 +489,8 @@ result<void> spec_editor::run(const core::add_namespace& c) {
         return fail(errc::already_exists,
                     fmt::format("namespace {} exists in {}", c.spec.nsid, c.nqn), "/nsid",
                     "choose another one, or leave it out");
-    FULMAR_CHECK(check_device(c.spec.device));
     subsystem->namespaces.push_back(c.spec);
+    take(core::claims_of(c.spec, c.nqn), holder_of(c.spec, c.nqn));
     users_[c.spec.device] = user_name(c.nqn, c.spec.nsid);
     return {};
 }
@@ -261,6 +498,7 @@ result<void> spec_editor::run(const core::add_namespace& c) {
 result<void> spec_editor::run(const core::remove_namespace& c) {
     FULMAR_TRY(core::namespace_spec * ns, want_namespace(c.nqn, c.nsid));
     users_.erase(ns->device);
+    give_back(core::claims_of(*ns, c.nqn), holder_of(*ns, c.nqn));
     core::subsystem_spec& subsystem = *subsystems_.find(c.nqn);
     subsystem.namespaces.erase(find_namespace(subsystem, c.nsid));
     return {};
@@ -279,6 +517,7 @@ result<void> spec_editor::run(const core::add_host& c) {
         return fail(errc::already_exists, fmt::format("host \"{}\" is allowed already", c.host),
                     "/host");
     subsystem->hosts.push_back(c.host);
+    take(core::claims_of_host(c.host, c.nqn), list_of(c.nqn));
     return {};
 }
 
@@ -287,6 +526,7 @@ result<void> spec_editor::run(const core::remove_host& c) {
     if (std::erase(subsystem->hosts, c.host) == 0)
         return fail(errc::not_found,
                     fmt::format("host \"{}\" is not in the list of {}", c.host, c.nqn));
+    give_back(core::claims_of_host(c.host, c.nqn), list_of(c.nqn));
     return {};
 }
 
@@ -301,6 +541,7 @@ result<void> spec_editor::run(const core::add_listener& c) {
     if (std::any_of(listeners_.begin(), listeners_.end(), same))
         return fail(errc::already_exists, fmt::format("listener \"{}\" exists", c.spec.name()));
     listeners_.push_back(c.spec);
+    take(core::claims_of(c.spec), a_listener);
     return {};
 }
 
@@ -316,6 +557,7 @@ result<void> spec_editor::run(const core::remove_listener& c) {
         });
     if (found == listeners_.end())
         return fail(errc::not_found, fmt::format("there is no listener \"{}\"", c.name));
+    give_back(core::claims_of(*found), a_listener);
     listeners_.erase(found);
     return {};
 }
@@ -324,12 +566,14 @@ result<void> spec_editor::run(const core::add_referral& c) {
     if (std::find(referrals_.begin(), referrals_.end(), c.spec) != referrals_.end())
         return fail(errc::already_exists, "the referral exists");
     referrals_.push_back(c.spec);
+    take(core::claims_of(c.spec), a_referral);
     return {};
 }
 
 result<void> spec_editor::run(const core::remove_referral& c) {
     if (std::erase(referrals_, c.spec) == 0)
         return fail(errc::not_found, "there is no such referral");
+    give_back(core::claims_of(c.spec), a_referral);
     return {};
 }
 

@@ -171,6 +171,10 @@ ordered_json to_json(const core::target_status& status) {
     ordered_json out{{"uptime_ms", status.uptime_ms},     {"revision", status.revision},
                      {"subsystems", status.subsystems},   {"namespaces", status.namespaces},
                      {"connections", status.connections}, {"hugepages", status.hugepages}};
+    out["waiting_listeners"] =
+        array_of(status.waiting_listeners, [](const core::listener_status& l) {
+            return ordered_json{{"name", l.spec.name()}, {"waits_for", l.waits_for}};
+        });
     out["reactors"] = array_of(status.reactors, [](const core::reactor_status& r) {
         return ordered_json{{"id", r.id},
                             {"turns", r.turns},

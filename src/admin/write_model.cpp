@@ -55,8 +55,16 @@ ordered_json to_json(const core::device_spec& spec, document kind) {
         out.always("size", spec.size_bytes);
     else if (spec.size_bytes != 0)
         out.always("size", print_size(spec.size_bytes));
-    out.unless("block_size", spec.block_bytes, usual.block_bytes);
-    if (spec.type == "file") out.unless("direct", spec.direct, usual.direct);
+    // Said even where it is the usual one: what it is for a new device may change, and what it is
+    // for this one must not.
+    if (spec.type != "pcie" || kind != document::file) out.always("block_size", spec.block_bytes);
+    if (spec.type == "file") {
+        out.unless("direct", spec.direct, usual.direct);
+        out.unless("create", spec.create, usual.create);
+    }
+    if (spec.type == "file" || spec.type == "pcie")
+        out.unless("write_cache", std::string(word_of(spec.write_cache)),
+                   std::string(word_of(usual.write_cache)));
     return out.take();
 }
 
@@ -86,6 +94,7 @@ ordered_json to_json(const core::subsystem_spec& spec, document kind) {
     out.unless("listeners", spec.listeners, usual.listeners);
     out.unless("min_cntlid", spec.min_cntlid, usual.min_cntlid);
     out.unless("max_cntlid", spec.max_cntlid, usual.max_cntlid);
+    out.unless("max_namespaces", spec.max_namespaces, usual.max_namespaces);
     out.unless("paused", spec.paused, usual.paused);
     ordered_json namespaces = ordered_json::array();
     for (const core::namespace_spec& ns : spec.namespaces) namespaces.push_back(to_json(ns, kind));

@@ -3,6 +3,7 @@
 // Must never: act on a file that has a problem, or read values that the schema does not describe.
 #pragma once
 
+#include <fulmar/admin/broken.hpp>
 #include <fulmar/admin/problem.hpp>
 #include <fulmar/core/model.hpp>
 
@@ -61,6 +62,7 @@ struct attach_rule {
     drive_pattern which = {};
     std::string subsystem = {};     ///< that gets its first namespace; empty: a device is all
     core::namespace_spec use = {};  ///< how that is served when its drive is lost
+    core::write_cache_mode write_cache = core::write_cache_mode::device;
     friend bool operator==(const attach_rule&, const attach_rule&) = default;
 };
 
@@ -87,13 +89,18 @@ struct daemon_config {
     daemon_options options;
     core::target_spec spec;
     std::vector<problem> warnings;
+    std::vector<broken_object> broken = {};  ///< set aside; only when it was read leniently
 };
 
 using config_outcome = tl::expected<daemon_config, problem_list>;
 
-/// Reads a document. Paths stay as they are written.
+/// Reads a document. Paths stay as they are written; relative ones are compared with others as
+/// paths in `folder`, which may be empty.
 /// Called on: any thread.
-config_outcome parse_config(std::string_view text);
+config_outcome parse_config(std::string_view text, const std::string& folder = {});
+/// Likewise, but objects with problems are set aside. Problems that concern no object, such as
+/// those of the syntax or of an option, are errors as ever. Called on: any thread.
+config_outcome parse_config_leniently(std::string_view text, const std::string& folder = {});
 
 /// Relative paths in a config file are relative to the folder that holds the file.
 /// Called on: any thread.
@@ -114,6 +121,9 @@ struct loaded_config {
 /// Reads, checks and resolves the file. Problems of opening it are in the list as well.
 /// Called on: any thread.
 tl::expected<loaded_config, problem_list> load_config(const std::string& path);
+/// Likewise, as of parse_config_leniently(): what a start serves.
+/// Called on: any thread.
+tl::expected<loaded_config, problem_list> load_config_leniently(const std::string& path);
 
 /// What only the file system can tell: devices that are one file or block device under two paths.
 /// At a start the second of them is refused and the rest is served, so this is for who asks before.
@@ -125,7 +135,8 @@ problem_list check_files(const loaded_config& loaded);
 std::string digest_of(std::string_view text);
 
 /// `text` with its listeners, devices, subsystems and referrals replaced by `spec`; everything else
-/// as it was. `text` must be a document that parse_config accepts.
+/// as it was, and so are objects that are broken. `text` must be a document that
+/// parse_config_leniently accepts.
 /// Called on: any thread.
 std::string render_config(std::string_view text, const core::target_spec& spec);
 

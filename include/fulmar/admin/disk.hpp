@@ -38,6 +38,8 @@ class disk {
     /// A file that is not there is no error.
     virtual result<void> remove(const std::string& path) = 0;
     virtual result<void> sync_folder(const std::string& folder) = 0;
+    /// The file that `path` leads to when it is a symbolic link, or `path` itself.
+    virtual std::string target_of(const std::string& path) { return path; }
 
     /// Fills `from` to `bytes` with zeroes, synced. What is written there later changes no
     /// metadata, and its sync waits for the disk alone: not for the file system's journal, in which
@@ -45,7 +47,7 @@ class disk {
     result<void> reserve(int fd, std::uint64_t from, std::uint64_t bytes);
 
     /// Puts `text` in the place of `path`: after a power cut either the old or the new one is
-    /// there.
+    /// there. A symbolic link stays one: what it leads to is replaced.
     result<void> replace(const std::string& path, std::string_view text);
 };
 

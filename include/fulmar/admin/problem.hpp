@@ -28,15 +28,18 @@ struct problem {
     [[nodiscard]] std::string text(const std::string& file) const;
 };
 
-/// The findings of one document: the first `max_kept`, and how many more there were. Warnings are
-/// kept apart; a document with nothing else is accepted.
-/// Called on: any thread, one at a time.
+/// The findings of one document: the first `max_kept` (or another number), and how many more there
+/// were. Warnings are kept apart; a document with nothing else is accepted. Called on: any thread,
+/// one at a time.
 class problem_list {
   public:
     static constexpr std::size_t max_kept = 20;
 
+    problem_list() = default;
+    explicit problem_list(std::size_t most) : most_(most) {}
+
     void add(problem p) {
-        if (kept_.size() < max_kept)
+        if (kept_.size() < most_)
             kept_.push_back(std::move(p));
         else
             ++dropped_;
@@ -60,6 +63,7 @@ class problem_list {
   private:
     std::vector<problem> kept_;
     std::vector<problem> warnings_;
+    std::size_t most_ = max_kept;
     std::size_t dropped_ = 0;
 };
 

@@ -2,7 +2,7 @@
 // a second or, when much happens, twice, and not at all while nobody looks. Names are text, whatever
 // is in them.
 
-const LOOK_MS = 3000; // health, connections
+const LOOK_MS = 4000; // health, connections, subsystems, listeners: what counts beside the load
 const LISTS_MS = 12000; // everything else, unless something has changed:
 const CHANGED_MS = 6000; // then at most so often
 const EVENTS_PAUSE_MS = 3000; // between two answers with events
@@ -15,7 +15,7 @@ const SAMPLES = 100;
 
 const at = (id) => document.getElementById(id);
 let token = token_of_link() ?? sessionStorage.getItem("token") ?? "";
-let lists = { revision: -1, at: -Infinity, stale: true }; // those that the page shows
+let lists = { revision: -1, at: -Infinity, stale: true }; // of devices and drives, that the page shows
 let began = null; // this life of fulmard, on our clock
 let listening = new AbortController();
 let counters = null; // of the connections, the last time
@@ -90,7 +90,8 @@ function element(name, text = "", classes = "") {
   return made;
 }
 
-/// Columns: [title, value of a row, classes]; a value is a text or an element.
+/// Columns: [title, value of a row, classes]; a value is a text or an element. A "wide" column gives way on
+/// a narrow screen, but for a cell that tells something wrong; there every cell has its title beside it.
 function table(title, columns, rows) {
   const made = element("table");
   made.append(element("caption", title));
@@ -103,10 +104,13 @@ function table(title, columns, rows) {
   const body = made.createTBody();
   for (const one of rows.slice(0, MOST_ROWS)) {
     const row = body.insertRow();
-    for (const [, value, classes = ""] of columns) {
+    for (const [name, value, classes = ""] of columns) {
       const cell = row.insertCell();
       cell.className = classes;
+      cell.dataset.title = name;
       cell.append(value(one) ?? "");
+      if (cell.querySelector(".bad, .warn")) cell.classList.remove("wide");
+      if (cell.textContent === "") cell.classList.add("empty");
     }
   }
   if (rows.length > MOST_ROWS) made.caption.textContent += ` (the first ${MOST_ROWS} of ${rows.length})`;
@@ -128,7 +132,9 @@ function show(id, ...parts) {
 
 function show_health(health) {
   at("health").replaceChildren(state(health.status));
-  document.title = health.status === "ok" ? "fulmard" : `(${health.status}) fulmard`;
+  const name = health.hostname ? `fulmard on ${health.hostname}` : "fulmard";
+  document.title = health.status === "ok" ? name : `(${health.status}) ${name}`;
+  at("name").textContent = name;
   at("summary").textContent =
     `Version ${health.version}, up ${age(health.uptime_ms)}; ${some(health.subsystems, "subsystem")}, ` +
     `${some(health.namespaces, "namespace")}, ${some(health.connections, "connection")}, ` +
@@ -252,20 +258,27 @@ function show_listeners(listeners) {
       ["Connections", (l) => count(l.status.connections), "number"],
       ["Accepted", (l) => count(l.status.accepted_total), "number"],
       ["Rejected", (l) => count(l.status.rejected_total), "number"],
+      ["What is wrong", (l) => l.status.waits_for ? state(l.status.waits_for, "warn") : ""],
     ], listeners));
 }
 
-function show_attention(health, subsystems, devices, drives) {
+function show_attention(health, subsystems, listeners, devices, drives) {
   const lines = [];
   if (health.memory_short) lines.push("Memory is short: changes that add something and new connections are refused.");
   if (!health.durable.possible) lines.push(`Changes do not survive a restart: ${health.durable.reason}`);
+  for (const l of health.waiting_listeners) lines.push(`No host can connect at ${l.name}: ${l.waits_for}.`);
   for (const m of health.missing) lines.push(`Missing since the start: ${m.what} ${m.name}${m.nsid ? `, namespace ${m.nsid}` : ""}. A reload tries again.`);
   for (const why of health.start_errors) lines.push(why);
   for (const s of subsystems) {
     if (s.paused) lines.push(`Subsystem ${s.nqn} is paused.`);
-    for (const n of s.namespaces)
+    if (s.status.last_error) lines.push(`Subsystem ${s.nqn}: ${s.status.last_error}`);
+    for (const n of s.namespaces) {
       if (n.status.state === "lost") lines.push(`Namespace ${n.nsid} of ${s.nqn} is lost: its device ${n.device} is gone.`);
+      else if (n.status.last_error) lines.push(`Namespace ${n.nsid} of ${s.nqn}: ${n.status.last_error}`);
+    }
   }
+  for (const l of listeners)
+    if (l.status.waits_for) lines.push(`Nobody can connect at ${l.name}: ${l.status.waits_for}`);
   for (const d of devices)
     if (d.status.state === "lost") lines.push(`Device ${d.name} is lost${d.status.reason ? `: ${d.status.reason}` : ""}.`);
   for (const d of drives)
@@ -320,12 +333,14 @@ async function look() {
   const health = await get("/v1/health");
   const { connections } = await get("/v1/connections");
   const now = performance.now();
+  const { subsystems } = await get("/v1/subsystems");
+  const { listeners } = await get("/v1/listeners");
   notice_a_restart(health);
   const changed = lists.stale || health.revision !== lists.revision;
   if (now - lists.at > (changed ? CHANGED_MS : LISTS_MS)) {
     lists = { revision: health.revision, at: now, stale: false }; // first: an event may come meanwhile
     try {
-      await look_at_lists(health);
+      await look_at_lists();
     } catch (problem) {
       lists.at = -Infinity;
       throw problem;
@@ -334,20 +349,34 @@ async function look() {
   show_health(health);
   show_load(connections, now);
   show_connections(connections);
+  show_subsystems(subsystems);
+  show_listeners(listeners);
+  show_attention(health, subsystems, listeners, shown.devices, shown.drives);
   well();
 }
 
-async function look_at_lists(health) {
-  const { subsystems } = await get("/v1/subsystems");
+let shown = { devices: [], drives: [] };
+async function look_at_lists() {
   const { devices } = await get("/v1/devices");
-  const { listeners } = await get("/v1/listeners");
   const { drives } = await get("/v1/drives");
-  show_subsystems(subsystems);
+  shown = { devices, drives };
   show_devices(devices);
-  show_listeners(listeners);
   show_drives(drives);
-  show_attention(health, subsystems, devices, drives);
 }
+
+/// What a link of the page names wants the token as well, which a browser does not send by itself.
+async function follow(link) {
+  const answer = await fetch(link.href, { cache: "no-store", headers: token ? { Authorization: "Bearer " + token } : {} });
+  const text = await answer.text();
+  const kind = answer.headers.get("Content-Type")?.includes("json") ? "application/json" : "text/plain";
+  location.assign(URL.createObjectURL(new Blob([text], { type: `${kind};charset=utf-8` })));
+}
+for (const link of document.querySelectorAll("footer a"))
+  link.addEventListener("click", (clicked) => {
+    if (!token) return;
+    clicked.preventDefault();
+    follow(link).catch(unwell);
+  });
 
 /// Events are counted anew in each life of fulmard.
 function notice_a_restart(health) {
