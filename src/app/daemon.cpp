@@ -2,6 +2,7 @@
 
 #include "device_factory.hpp"
 
+#include <fulmar/backend/kept_files.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/base/version.hpp>
@@ -10,8 +11,11 @@
 #include <fulmar/transport/rdma.hpp>
 #include <fulmar/transport/tcp.hpp>
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 namespace fulmar::app {
 
@@ -38,7 +42,28 @@ engine::reactor_pool::options pool_options(const admin::core_options& cores,
             .on_stop = [](engine::reactor&) noexcept { mem::environment::unregister_thread(); }}};
 }
 
+// Beside the journal, and named like it.
+std::string records_path(const std::string& config_path, const std::string& state_dir) {
+    const std::string folder = state_dir.empty() ? admin::folder_of(config_path) : state_dir;
+    return folder + "/" + config_path.substr(config_path.rfind('/') + 1) + ".devices";
+}
+
 constexpr std::string_view reactor_hangs = "a data reactor hangs in the kernel: ending without it";
+
+// Storage of hosts is never what the daemon itself needs to start again.
+void keep_own_files(const std::string& config_path, const admin::daemon_options& options) {
+    namespace fs = std::filesystem;
+    const fs::path folder = options.state_dir.empty() ? fs::path(config_path).parent_path()
+                                                      : fs::path(options.state_dir);
+    backend::keep_from_devices(config_path, "the configuration", true);
+    backend::keep_from_devices((folder / fs::path(config_path).filename()).string(), "the journal",
+                               true);
+    backend::keep_from_devices(options.admin.unix_socket, "the socket of the administration");
+    if (options.admin.tcp)
+        backend::keep_from_devices(options.admin.tcp->token_file, "the token file");
+    backend::keep_from_devices(STDOUT_FILENO, "the log");
+    backend::keep_from_devices(STDERR_FILENO, "the log");
+}
 
 // Somebody may still touch what we own: nothing of it may be destroyed.
 [[noreturn]] void end_without(std::string_view why, int exit_code = 0) {
@@ -49,9 +74,9 @@ constexpr std::string_view reactor_hangs = "a data reactor hangs in the kernel: 
 
 }  // namespace
 
-result<std::unique_ptr<daemon>> daemon::create(std::string config_path,
+result<std::unique_ptr<daemon>> daemon::create(const command_line& wanted,
                                                admin::loaded_config config) {
-    std::unique_ptr<daemon> made(new daemon(std::move(config_path), std::move(config)));
+    std::unique_ptr<daemon> made(new daemon(wanted, std::move(config)));
     FULMAR_CHECK(made->build());
     return made;
 }
@@ -61,13 +86,17 @@ result<void> daemon::build() {
     const std::size_t pool_bytes = options.memory.pool_mib * mib;
 
     // Memory first: EAL makes the calling thread its own, and every pool comes out of it.
-    FULMAR_TRY(memory_, mem::environment::bring_up(
-                            {.memory_bytes = pool_bytes * options.cores.data,
-                             .hugepages = options.memory.hugepages != admin::hugepage_use::off}));
+    FULMAR_TRY(
+        memory_,
+        mem::environment::bring_up(
+            {.memory_bytes = (pool_bytes + limits::admin_pool_bytes + limits::newcomer_pool_bytes) *
+                             options.cores.data,
+             .hugepages = options.memory.hugepages != admin::hugepage_use::off}));
     if (options.memory.hugepages == admin::hugepage_use::on && !memory_->hugepages())
         return fail(errc::no_memory, memory_->why(), "/memory/hugepages",
                     "provide hugepages, or say \"auto\"");
     log::info("memory: {}", memory_->why());
+    keep_own_files(config_path_, options);
     FULMAR_CHECK(memory_reserve::keep(memory_reserve_bytes));
 
     // Reactors: this thread's, which sleeps at once when there is nothing to do, and one for each
@@ -88,19 +117,17 @@ result<void> daemon::build() {
     drives_.observer = drive_service_.get();
     for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 
-    // What was acknowledged before a crash is in the journal: it comes on top of the file.
-    FULMAR_TRY(auto journal,
-               admin::journal::open({.config_path = config_path_, .state_dir = options.state_dir},
-                                    config_));
-    for (const std::string& note : journal.notes) log::warn("{}", note);
-    journal_ = std::move(journal.log);
-    config_.config.spec = std::move(journal.spec);
+    FULMAR_CHECK(open_state());
 
     // The target, a poll group on each data reactor, and the transports that feed them.
     target_ = std::make_unique<core::target>(
         *control_,
         core::target::setup{.limits = options.target,
-                            .make_device = make_device_factory(*control_, *files_, drives_),
+                            .make_device = make_device_factory({.control = control_.get(),
+                                                                .files = files_.get(),
+                                                                .watch = storage_watch_.get(),
+                                                                .memory = storage_records_.get()},
+                                                               drives_),
                             .log = journal_.get(),
                             .hugepages = memory_->hugepages(),
                             .counters = &drive_counters_});
@@ -118,7 +145,28 @@ result<void> daemon::build() {
     hotplug_ =
         std::make_unique<hotplug_bridge>(*control_, drive_roster_, *drive_provider_, *adoption_);
     watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
+    idle_memory_ = std::make_unique<idle_memory>(*control_, *target_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
+    return {};
+}
+
+// What was acknowledged before a crash is in the journal: it comes on top of the file.
+result<void> daemon::open_state() {
+    storage_records_ = std::make_unique<storage_records>(
+        *control_, admin::system_disk(),
+        records_path(config_path_, config_.config.options.state_dir));
+    storage_watch_ = std::make_unique<backend::storage_watch>(*control_);
+    FULMAR_TRY(auto journal, admin::journal::open({.config_path = config_path_,
+                                                   .state_dir = config_.config.options.state_dir},
+                                                  config_));
+    for (const std::string& note : journal.notes) log::warn("{}", note);
+    for (const std::string& remark : journal.remarks) log::info("{}", remark);
+    for (const admin::broken_object& one : journal.log->broken()) log::error("{}", one.text());
+    journal_ = std::move(journal.log);
+    config_.config.spec = std::move(journal.spec);
+    if (create_missing_)
+        for (core::device_spec& d : config_.config.spec.devices)
+            d.create = d.create || (d.type == "file" && d.size_bytes != 0);
     return {};
 }
 
@@ -177,11 +225,14 @@ void daemon::wind_up() {
             "the storage of the journal hangs: ending without it; what was acknowledged is safe");
     // Drives are given back by threads of their own; a dead one may take its time.
     watchdog_.reset();
+    idle_memory_.reset();
     hotplug_.reset();
     drive_service_->set_publisher(nullptr);
     adoption_.reset();
     server_.reset();
     target_.reset();
+    storage_watch_.reset();
+    storage_records_.reset();
     drive_service_.reset();
     // What those threads have to say may begin another: a drive that was being brought up is
     // closed.
@@ -216,10 +267,13 @@ void daemon::stop() {
 daemon::~daemon() {
     signals_.reset();
     watchdog_.reset();
+    idle_memory_.reset();
     hotplug_.reset();
     adoption_.reset();
     server_.reset();
     target_.reset();
+    storage_watch_.reset();
+    storage_records_.reset();
     journal_.reset();
     files_.reset();
 }

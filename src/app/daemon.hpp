@@ -5,13 +5,17 @@
 #include "drive_counters.hpp"
 #include "drive_service.hpp"
 #include "hotplug_bridge.hpp"
+#include "idle_memory.hpp"
+#include "options.hpp"
 #include "signals.hpp"
+#include "storage_records.hpp"
 #include "watchdog.hpp"
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/admin/server.hpp>
 #include <fulmar/backend/pcie_device.hpp>
+#include <fulmar/backend/storage_watch.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/target.hpp>
@@ -29,7 +33,7 @@ namespace fulmar::app {
 class daemon {
   public:
     /// Builds everything up to the point where reactors may run.  Errors: whatever a part reports.
-    static result<std::unique_ptr<daemon>> create(std::string config_path,
+    static result<std::unique_ptr<daemon>> create(const command_line& wanted,
                                                   admin::loaded_config config);
     ~daemon();
     daemon(const daemon&) = delete;
@@ -39,9 +43,12 @@ class daemon {
     int run();
 
   private:
-    daemon(std::string config_path, admin::loaded_config config)
-        : config_(std::move(config)), config_path_(std::move(config_path)) {}
+    daemon(const command_line& wanted, admin::loaded_config config)
+        : config_(std::move(config)),
+          config_path_(wanted.config_path),
+          create_missing_(wanted.create_missing) {}
     result<void> build();
+    result<void> open_state();
     void wind_up();
     void tell(const admin::drive_event& event);
     void on_signal(int number);
@@ -49,11 +56,14 @@ class daemon {
 
     admin::loaded_config config_;
     std::string config_path_;
+    bool create_missing_;
     monotonic_clock clock_;
     mem::environment* memory_ = nullptr;  // the process's; EAL comes up once
     std::unique_ptr<engine::reactor> control_;
     std::unique_ptr<engine::reactor_pool> pool_;
     std::unique_ptr<engine::file_io_provider> files_;
+    std::unique_ptr<storage_records> storage_records_;
+    std::unique_ptr<backend::storage_watch> storage_watch_;
     std::unique_ptr<vfio::drive_access_provider> drive_provider_;
     backend::pcie_roster drive_roster_;
     drive_counters drive_counters_{drive_roster_};
@@ -67,6 +77,7 @@ class daemon {
     std::unique_ptr<admin::server> server_;
     std::unique_ptr<signals> signals_;
     std::unique_ptr<watchdog> watchdog_;
+    std::unique_ptr<idle_memory> idle_memory_;
     bool stopping_ = false;
 };
 

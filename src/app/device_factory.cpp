@@ -3,7 +3,10 @@
 #ifdef FULMAR_FAULTS
 #include <fulmar/backend/fault_device.hpp>
 #endif
+#include <fulmar/admin/broken.hpp>
+#include <fulmar/backend/absent_device.hpp>
 #include <fulmar/backend/file_device.hpp>
+#include <fulmar/backend/kept_files.hpp>
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 
@@ -13,23 +16,31 @@
 
 namespace fulmar::app {
 
-core::device_factory make_device_factory(engine::reactor& control, engine::file_io_provider& files,
+core::device_factory make_device_factory(const backend::file_environment& files,
                                          const backend::pcie_environment& drives) {
-    return [&control, &files,
+    return [files,
             &drives](const core::device_spec& spec) -> result<std::unique_ptr<backend::device>> {
+        const bool write_through = spec.write_cache == core::write_cache_mode::through;
         if (spec.type == "ram")
             return backend::make_ram_device(
                 {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
         if (spec.type == "null")
             return backend::make_null_device(
                 {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
-        if (spec.type == "file")
+        if (spec.type == admin::absent_type)
+            return backend::make_absent_device(
+                {.size_bytes = spec.size_bytes, .block_bytes = spec.block_bytes});
+        if (spec.type == "file") {
             return backend::make_file_device({.name = spec.name,
                                               .path = spec.path,
                                               .size_bytes = spec.size_bytes,
                                               .block_bytes = spec.block_bytes,
-                                              .direct = spec.direct},
-                                             control, files);
+                                              .create = spec.create,
+                                              .direct = spec.direct,
+                                              .write_through = write_through,
+                                              .permit = backend::may_back_a_device},
+                                             files);
+        }
         if (spec.type == "pcie") {
             FULMAR_TRY(const vfio::pci_address address, vfio::parse_pci_address(spec.address));
             return backend::make_pcie_device({.name = spec.name,
@@ -37,7 +48,8 @@ core::device_factory make_device_factory(engine::reactor& control, engine::file_
                                               .drive_nsid = spec.drive_nsid,
                                               .serial = spec.serial,
                                               .bind = spec.bind,
-                                              .detached = spec.detached},
+                                              .detached = spec.detached,
+                                              .write_through = write_through},
                                              drives);
         }
 #ifdef FULMAR_FAULTS
@@ -47,7 +59,7 @@ core::device_factory make_device_factory(engine::reactor& control, engine::file_
                 {.size_bytes = spec.size_bytes,
                  .block_bytes = spec.block_bytes,
                  .script = folder != nullptr ? fmt::format("{}/{}.faults", folder, spec.name) : ""},
-                &control);
+                files.control);
         }
 #endif
         return fail(errc::not_supported, fmt::format("there is no device type {}", spec.type),

@@ -81,6 +81,7 @@ void drive_adoption::consider(const admin::drive_report& drive) {
     spec.name = fmt::format("drive-{}", drive.address);
     spec.type = "pcie";
     spec.address = drive.address;
+    spec.write_cache = rule->write_cache;
     if (!adopted_.try_emplace(spec.name, adopted{.rule = rule}).second) return;
     log::info("drive {} arrived, and a rule takes it", drive.address);
     submit(core::create_device{spec},

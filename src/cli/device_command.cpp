@@ -22,8 +22,12 @@ struct settings {
     std::string type;
     std::string size;
     std::string path;
-    std::uint32_t block_size = 512;
+    std::uint32_t block_size = 0;
     bool buffered = false;
+    bool shrink = false;
+    std::string write_cache;
+    bool create = false;
+    bool accept = false;
     std::string address;
     std::string serial;
     std::uint16_t port = 4420;
@@ -64,24 +68,31 @@ void add_create(CLI::App& group) {
     c->add_option("--path", s->path, "the file or block device")->type_name("FILE");
     c->add_option("--address", s->address, "pcie: where the drive is, such as 0000:0b:00.0");
     c->add_option("--serial", s->serial, "pcie: only the drive with this serial number");
-    c->add_option("--block-size", s->block_size, "bytes of a block")
-        ->check(CLI::IsMember({512, 4096}))
-        ->capture_default_str();
+    c->add_option("--block-size", s->block_size,
+                  "bytes of a block; otherwise 512, and of a file what its storage works in")
+        ->check(CLI::IsMember({512, 4096}));
+    c->add_flag("--create", s->create, "create the file, with that size, when it is absent");
     c->add_flag("--buffered", s->buffered, "through the page cache, not O_DIRECT");
+    c->add_option("--write-cache", s->write_cache,
+                  "file, pcie: through makes every write durable before it is acknowledged")
+        ->check(CLI::IsMember({"device", "through"}));
     c->footer(
         "Examples:\n"
         "  fulmar device create ram1 ram --size 256MiB\n"
-        "  fulmar device create disk1 file --path /srv/disk1.img --size 10GiB --block-size 4096\n"
+        "  fulmar device create disk1 file --path /srv/disk1.img --size 10GiB --create\n"
+        "  fulmar device create disk2 file --path /dev/vdb --block-size 4096\n"
         "  fulmar device create drive1 pcie --address 0000:0b:00.0");
     c->callback([s] {
         json body{{"name", s->name}, {"type", s->type}};
-        if (s->type != "pcie") body["block_size"] = s->block_size;
+        if (s->block_size != 0) body["block_size"] = s->block_size;
         if (!s->address.empty()) body["address"] = s->address;
         if (!s->serial.empty()) body["serial"] = s->serial;
         if (!s->size.empty()) body["size"] = wanted_bytes(s->size);
         // Relative to here, not to the folder of fulmard's configuration.
         if (!s->path.empty()) body["path"] = std::filesystem::absolute(s->path).string();
         if (s->buffered) body["direct"] = false;
+        if (!s->write_cache.empty()) body["write_cache"] = s->write_cache;
+        if (s->create) body["create"] = true;
         s->session.done(s->session.change("POST", "/v1/devices", &body),
                         fmt::format("created {}", s->name));
     });
@@ -120,8 +131,10 @@ void add_device(CLI::App& app) {
         c->add_option("name", s->name, "the device")->required();
         c->add_option("size", s->size, "such as 2GiB; 0 looks again at what is underneath")
             ->required();
+        c->add_flag("--shrink", s->shrink, "also when it becomes smaller: what is behind is lost");
         c->callback([s] {
-            const json body{{"size", wanted_bytes(s->size)}};
+            json body{{"size", wanted_bytes(s->size)}};
+            if (s->shrink) body["allow_shrink"] = true;
             const json now = s->session.change("PATCH", place(*s), &body);
             s->session.done(now, fmt::format("{} has {}", s->name,
                                              size_text(now.value("size", std::uint64_t{0}))));
@@ -131,9 +144,12 @@ void add_device(CLI::App& app) {
     CLI::App* const c =
         s->session.add_verb(*group, "reopen", "try again with a device that was lost", true);
     c->add_option("name", s->name, "the device")->required();
+    c->add_flag("--accept", s->accept, "also when it is another file or disk than it was");
     c->callback([s] {
-        s->session.done(s->session.change("POST", place(*s) + "/reopen"),
-                        fmt::format("{} is open", s->name));
+        const json body{{"accept", true}};
+        s->session.done(
+            s->session.change("POST", place(*s) + "/reopen", s->accept ? &body : nullptr),
+            fmt::format("{} is open", s->name));
     });
 }
 

@@ -25,7 +25,6 @@ struct settings {
     std::string address;
     std::string driver = "nvme";
     std::string indicator = "blink";
-    bool as_json = false;
 };
 
 struct remote_settings {
@@ -43,28 +42,36 @@ json to_json(const vfio::drive_info& drive) {
     return out;
 }
 
-void print_all(const std::vector<vfio::drive_info>& drives) {
+/// One line of `fulmar drive list`, from either source.
+void add_row(table& rows, const json& drive, const json& identity) {
+    const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
+    const std::string group = text_of(drive, "iommu_group");
+    rows.add(
+        {text_of(drive, "address"), or_dash(text_of(drive, "driver")),
+         or_dash(text_of(drive, "slot")), group.empty() ? "none" : group,
+         fmt::format("{}:{}", text_of(identity, "vendor"), text_of(identity, "device")),
+         or_dash(text_of(identity, "serial")),
+         fmt::format("{}", fmt::join(drive.value("users", std::vector<std::string>{}), "; "))});
+}
+
+std::string drives_text(const json& drives) {
     table rows({"ADDRESS", "DRIVER", "SLOT", "IOMMU GROUP", "ID", "SERIAL", "IN USE"});
-    for (const vfio::drive_info& drive : drives)
-        rows.add({drive.address.text(), drive.driver.empty() ? "-" : drive.driver,
-                  drive.slot.empty() ? "-" : drive.slot,
-                  drive.iommu_group ? fmt::format("{}", *drive.iommu_group) : "none",
-                  fmt::format("{}:{}", drive.vendor, drive.device),
-                  drive.serial.empty() ? "-" : drive.serial,
-                  fmt::format("{}", fmt::join(drive.users, "; "))});
-    fmt::print("{}", rows.text("no NVMe drives"));
+    for (const json& drive : drives)
+        add_row(rows, drive, drive.contains("identity") ? drive["identity"] : drive);
+    return rows.text("no NVMe drives");
 }
 
 void add_list(CLI::App& group) {
-    auto s = std::make_shared<settings>();
-    CLI::App* const c = group.add_subcommand("list", "every NVMe drive of this machine");
-    c->add_flag("--json", s->as_json, "for programs");
+    auto s = std::make_shared<remote_settings>();
+    CLI::App* const c = s->session.add_verb(
+        group, "list", "every NVMe drive of this machine; with --admin, of fulmard's", false);
     c->callback([s] {
-        const auto drives = vfio::list_drives();
-        if (!s->as_json) return print_all(drives);
         json all = json::array();
-        for (const vfio::drive_info& drive : drives) all.push_back(to_json(drive));
-        fmt::print("{}\n", all.dump(2));
+        if (s->session.is_named())
+            all = s->session.get("/v1/drives").value("drives", json::array());
+        else
+            for (const vfio::drive_info& drive : vfio::list_drives()) all.push_back(to_json(drive));
+        s->session.show(all, [&] { return drives_text(all); });
     });
 }
 

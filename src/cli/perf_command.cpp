@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "exit.hpp"
 #include "interrupt.hpp"
+#include "option_checks.hpp"
 #include "perf_report.hpp"
 #include "target_options.hpp"
 #include "units.hpp"
@@ -207,7 +208,7 @@ void run(settings& s) {
     host::load_options o = make_options(s, ns, stop);
     o.depth = std::min(o.depth, all.queues.front()->room());  // open_queues() has said so
     watcher quiet(all, true);
-    watcher loud(all, s.quiet);
+    watcher loud(all, s.quiet || s.json == "-");
     if (s.verify) fill(all, o, loud);
     if (s.warmup > 0 && !stop) {
         o.seconds = s.warmup;
@@ -237,7 +238,7 @@ void run(settings& s) {
             result.unanswered += q->the_book().commands_lost() + q->the_book().outstanding();
         }
     }
-    if (!s.quiet) print(result);
+    if (!s.quiet && s.json != "-") print(result);
     if (!s.json.empty()) write_json(result, s.json);
     if (!outcome) leave(outcome.error());
     for (const auto& c : all.controllers) (void)c->shutdown();
@@ -257,10 +258,10 @@ void add_perf(CLI::App& app) {
     c->add_option("-b,--block-size", s->block_size, "bytes of one command: 4k, 128k")
         ->capture_default_str();
     c->add_option("-q,--queue-depth", s->depth, "commands under way on each connection")
-        ->check(CLI::Range(1u, 4095u))
+        ->check(between(1u, 4095u))
         ->capture_default_str();
     c->add_option("-c,--connections", s->connections, "I/O queues")
-        ->check(CLI::Range(1u, 4096u))
+        ->check(between(1u, 4096u))
         ->capture_default_str();
     c->add_option("-m,--mix", s->mix, "read, write, or the percentage of reads")
         ->capture_default_str();
@@ -269,27 +270,33 @@ void add_perf(CLI::App& app) {
     c->add_option("--lba", s->first_lba, "first block of the region")->capture_default_str();
     c->add_option("--size", s->region, "size of the region: 64M (default: to the end)");
     c->add_option("-t,--seconds", s->seconds, "how long")
-        ->check(CLI::Range(0.01, 1e6))
+        ->check(between(0.01, 1e6))
         ->capture_default_str();
     c->add_option("--warmup", s->warmup, "seconds before, not counted")
-        ->check(CLI::Range(0.0, 1e6))
+        ->check(between(0.0, 1e6))
         ->capture_default_str();
     c->add_option("--commands", s->commands, "end after so many commands instead");
     c->add_option("--rate", s->rate,
                   "commands a second, evenly; latencies count from when each was due")
-        ->check(CLI::Range(1.0, 1e9));
+        ->check(between(1.0, 1e9));
     c->add_flag("--go-on", s->go_on,
                 "count commands that fail and go on: what must hold is that each has one answer");
     c->add_flag("--asleep", s->asleep, "sleep while there is nothing to do, instead of spinning");
     c->add_flag("--idle", s->idle, "open the connections and send nothing for --seconds");
     c->add_option("--verify", s->verify,
                   "write this pattern's seed, compare what is read (fills the region first)");
-    c->add_option("--json", s->json, "write the result there (- for stdout)");
+    CLI::Option* const json =
+        c->add_option("--json", s->json, "as JSON, instead of the table; or into this file as well")
+            ->expected(0, 1)
+            ->type_name("[FILE]");
     c->add_option("--pin", s->cpu, "CPU to run on");
     c->add_option("--target-pid", s->target_pid,
                   "also report the CPU time of this process per command");
     c->add_flag("--quiet", s->quiet, "no progress, no table");
-    c->callback([s] { run(*s); });
+    c->callback([s, json] {
+        if (json->count() != 0 && json->results().front().empty()) s->json = "-";
+        run(*s);
+    });
 }
 
 }  // namespace fulmar::cli

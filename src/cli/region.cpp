@@ -1,6 +1,7 @@
 #include "region.hpp"
 
 #include "exit.hpp"
+#include "option_checks.hpp"
 #include "units.hpp"
 
 #include <fulmar/nvme/io_command.hpp>
@@ -12,7 +13,7 @@ namespace fulmar::cli {
 void add_region(CLI::App& app, region_options& o, const std::string& otherwise) {
     app.add_option("-l,--lba", o.lba, "first block")->capture_default_str();
     auto* count = app.add_option("-c,--count", o.count, "blocks (default: " + otherwise + ")")
-                      ->check(CLI::Range(std::uint64_t{1}, ~std::uint64_t{0}));
+                      ->check(between(std::uint64_t{1}, ~std::uint64_t{0}));
     app.add_option("-s,--size", o.size,
                    "instead of --count: 64k, 1GiB; a multiple of the block size")
         ->excludes(count);

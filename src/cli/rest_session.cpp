@@ -1,6 +1,7 @@
 #include "rest_session.hpp"
 
 #include "exit.hpp"
+#include "option_checks.hpp"
 #include "rest_commands.hpp"
 
 #include <fmt/core.h>
@@ -16,7 +17,7 @@ void rest_session::add_to(CLI::App& app) {
         ->type_name("FILE");
     app.add_option("--timeout", endpoint_.timeout_s, "seconds to wait for an answer")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(between(0.01, 86400.0));
     app.add_flag("--json", as_json_, "as JSON");
 }
 
@@ -42,10 +43,16 @@ rest_session::json rest_session::get(const std::string& target) {
     return value_or_leave(client().call("GET", target));
 }
 
+std::string with_parameter(const std::string& target, std::string_view parameter) {
+    std::string out = target;
+    out += target.find('?') == std::string::npos ? '?' : '&';
+    return out.append(parameter);
+}
+
 rest_session::json rest_session::change(std::string_view method, const std::string& target,
                                         const json* body) {
     return value_or_leave(
-        client().call(method, volatile_ ? target + "?durable=false" : target, body));
+        client().call(method, volatile_ ? with_parameter(target, "durable=false") : target, body));
 }
 
 void rest_session::show(const json& document, const std::function<std::string()>& people) const {

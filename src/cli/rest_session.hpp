@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace fulmar::cli {
 
@@ -21,6 +22,9 @@ class rest_session {
     void add_volatile(CLI::App& app);
     /// A command of `group` with all of these options; --volatile when it `changes` something.
     CLI::App* add_verb(CLI::App& group, const char* name, const char* about, bool changes);
+
+    /// fulmard was named: by --admin, not by what is looked for without it.
+    [[nodiscard]] bool is_named() const noexcept { return !endpoint_.address.empty(); }
 
     /// Asks; leaves on error.
     json get(const std::string& target);
@@ -53,6 +57,9 @@ void add_device(CLI::App& app);
 void add_connection(CLI::App& app);
 void add_referral(CLI::App& app);
 void add_config(CLI::App& app);
+
+/// `target` with one more parameter: "force=true".
+std::string with_parameter(const std::string& target, std::string_view parameter);
 
 /// Text of a member, whatever its type; empty when it is absent.
 std::string text_of(const rest_client::json& object, const char* key);

@@ -35,6 +35,16 @@ std::string status_text(const json& health) {
             : "do not survive a restart: " + text_of(durable, "reason"));
     if (health.value("memory_short", false))
         out += "memory is short: changes that add something and new connections are refused\n";
+    for (const json& listener : health.value("waiting_listeners", json::array()))
+        out += fmt::format("listener {} waits: {}\n", text_of(listener, "name"),
+                           text_of(listener, "waits_for"));
+    for (const json& one : health.value("broken", json::array()))
+        out += fmt::format("broken: {}{}: {} ({})\n", text_of(one, "name"),
+                           one.contains("line") ? ", line " + text_of(one, "line") : "",
+                           text_of(one, "message"), text_of(one, "remedy"));
+    for (const json& one : health.value("devices_degraded", json::array()))
+        out += fmt::format("device {} is {}: {}\n", text_of(one, "device"), text_of(one, "state"),
+                           text_of(one, "reason"));
     for (const json& part : health.value("missing", json::array()))
         out += fmt::format("missing: {} {}{}\n", text_of(part, "what"), text_of(part, "name"),
                            part.contains("nsid") ? ", namespace " + text_of(part, "nsid") : "");
@@ -67,11 +77,13 @@ void add_status(CLI::App& app) {
         "  fulmar status                                    the local service, or that of ./dev "
         "run\n"
         "  fulmar status --admin /tmp/x/admin.sock --json\n"
-        "  fulmar status --admin http://127.0.0.1:8420 --token-file token");
+        "  fulmar status --admin http://127.0.0.1:8420 --token-file token\n"
+        "Exit code 1 when something is degraded.");
     s->add_to(*c);
     c->callback([s] {
         const json health = s->get("/v1/health");
         s->show(health, [&] { return status_text(health); });
+        if (health.value("status", "") == "degraded") leave(exit_code::failed);
     });
 }
 
@@ -120,10 +132,20 @@ std::string reload_text(const json& report) {
         rest.erase("op");
         const json failed = change.value("error", json());
         rest.erase("error");
+        rest.erase("disturbs");
         out += fmt::format("{} {} {}{}\n", failed.is_null() ? "  " : "! ", text_of(change, "op"),
                            rest.dump(), failed.is_null() ? "" : ": " + text_of(failed, "detail"));
+        const json disturbs = change.value("disturbs", json::array());
+        for (const json& host : disturbs)
+            out += fmt::format("     disturbs {}\n", host.get<std::string>());
     }
     if (out.empty()) out = "nothing differs\n";
+    for (const json& note : report.value("notes", json::array()))
+        out += text_of(note, "detail") + "\n";
+    if (report.value("needs_force", false))
+        out += "without --force this is refused, since hosts would be disturbed\n";
+    if (const std::string kept = text_of(report, "superseded"); !kept.empty())
+        out += fmt::format("what was overruled or removed is kept in {}\n", kept);
     for (const json& pointer : report.value("needs_restart", json::array()))
         out += fmt::format("{} differs too; that takes effect at the next start\n",
                            pointer.get<std::string>());
@@ -146,14 +168,30 @@ void add_config(CLI::App& app) {
         });
     }
     auto s = std::make_shared<rest_session>();
-    auto dry_run = std::make_shared<bool>(false);
+    struct reload_flags {
+        bool dry_run = false;
+        bool prune = false;
+        bool force = false;
+    };
+    auto flags = std::make_shared<reload_flags>();
     CLI::App* const c = group->add_subcommand("reload", "apply what was edited in the file");
-    c->footer("Examples:\n  fulmar config reload --dry-run       what would change");
-    c->add_flag("--dry-run", *dry_run, "only tell what would change");
+    c->footer(
+        "What REST has made or changed stays, also when the file lacks it.\n"
+        "Examples:\n"
+        "  fulmar config reload --dry-run          what would change, and whom it disturbs\n"
+        "  fulmar config reload --prune            what REST made and the file lacks goes\n"
+        "  fulmar config reload --force            the file has its way in conflicts");
+    c->add_flag("--dry-run", flags->dry_run, "only tell what would change");
+    c->add_flag("--prune", flags->prune, "remove what REST made and the file lacks");
+    c->add_flag("--force", flags->force,
+                "the file has its way over REST, and hosts may be disturbed");
     s->add_to(*c);
-    c->callback([s, dry_run] {
-        const json report =
-            s->change("POST", *dry_run ? "/v1/config/reload?dry_run=true" : "/v1/config/reload");
+    c->callback([s, flags] {
+        std::string target = "/v1/config/reload";
+        if (flags->dry_run) target = with_parameter(target, "dry_run=true");
+        if (flags->prune) target = with_parameter(target, "prune=true");
+        if (flags->force) target = with_parameter(target, "force=true");
+        const json report = s->change("POST", target);
         s->show(report, [&] { return reload_text(report); });
     });
 }

@@ -4,6 +4,8 @@
 #include "table.hpp"
 #include "units.hpp"
 
+#include <fulmar/base/limits.hpp>
+
 #include <fmt/core.h>
 
 #include <string>
@@ -21,7 +23,9 @@ struct settings {
     std::string host;
     std::string serial;
     std::string model;
+    std::uint32_t max_namespaces = 0;
     bool any_host = false;
+    bool force = false;
     std::vector<std::string> hosts;
     std::vector<std::string> listeners;
 };
@@ -84,6 +88,11 @@ void add_create(CLI::App& group) {
     wants_nqn(c, s);
     c->add_option("--serial", s->serial, "serial number, at most 20 characters");
     c->add_option("--model", s->model, "model, at most 40 characters");
+    c->add_option("--max-namespaces", s->max_namespaces,
+                  fmt::format("how many namespaces it may ever have, and the largest NSID "
+                              "(default: {})",
+                              limits::default_namespaces))
+        ->check(CLI::Range(1u, limits::max_namespaces));
     c->add_flag("--any-host", s->any_host, "every host may connect");
     c->add_option("--host", s->hosts, "NQN of a host that may connect; may be repeated");
     c->add_option("--listener", s->listeners,
@@ -98,6 +107,7 @@ void add_create(CLI::App& group) {
                   {"listeners", s->listeners}};
         if (!s->serial.empty()) body["serial"] = s->serial;
         if (!s->model.empty()) body["model"] = s->model;
+        if (s->max_namespaces != 0) body["max_namespaces"] = s->max_namespaces;
         s->session.done(s->session.change("POST", "/v1/subsystems", &body),
                         fmt::format("created {}", s->nqn));
     });
@@ -142,9 +152,11 @@ void add_subsystem(CLI::App& app) {
         CLI::App* const c =
             s->session.add_verb(*group, "delete", "delete a subsystem; its hosts lose it", true);
         wants_nqn(c, s);
+        c->add_flag("--force", s->force, "also when it has namespaces or hosts are connected");
         c->callback([s] {
-            s->session.done(s->session.change("DELETE", place(*s)),
-                            fmt::format("deleted {}", s->nqn));
+            s->session.done(
+                s->session.change("DELETE", place(*s) + (s->force ? "?force=true" : "")),
+                fmt::format("deleted {}", s->nqn));
         });
     }
     add_act(*group, "pause", "hold the I/O of a subsystem", "paused");

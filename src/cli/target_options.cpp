@@ -1,6 +1,7 @@
 #include "target_options.hpp"
 
 #include "exit.hpp"
+#include "option_checks.hpp"
 
 #include <fulmar/host/discovery.hpp>
 
@@ -24,7 +25,7 @@ void add_address(CLI::App& app, target_options& o) {
     app.add_option("--host-nqn", o.hostnqn, "who we are (default: derived from this machine's id)");
     app.add_option("--host-id", o.hostid, "our host identifier, a UUID (default: the same)");
     app.add_option("--timeout", o.timeout_s, "seconds that a command may take")
-        ->check(CLI::Range(0.01, 3600.0))
+        ->check(between(0.01, 3600.0))
         ->capture_default_str();
 }
 
@@ -32,21 +33,21 @@ void add_target(CLI::App& app, target_options& o) {
     add_address(app, o);
     app.add_option("-n,--nqn", o.nqn, "subsystem (default: the only one that discovery offers)");
     app.add_option("--keep-alive", o.keep_alive_s, "keep alive timeout in seconds, 0 for none")
-        ->check(CLI::Range(0.0, 86400.0))
+        ->check(between(0.0, 86400.0))
         ->capture_default_str();
     app.add_flag("--header-digest", o.header_digest, "ask for CRC32C over PDU headers");
     app.add_flag("--data-digest", o.data_digest, "ask for CRC32C over data");
     app.add_flag("--no-flow-control", o.no_flow_control,
                  "disable SQ flow control (allows SUCCESS in data)");
     app.add_option("--max-r2t", o.max_r2t, "R2Ts per command that we allow")
-        ->check(CLI::Range(1u, 256u));
+        ->check(between(1u, 256u));
     app.add_option("--alignment", o.alignment, "alignment of data to us, in dwords from 0 (HPDA)")
-        ->check(CLI::Range(0u, 31u));
+        ->check(between(0u, 31u));
 }
 
 void add_nsid(CLI::App& app, target_options& o) {
     app.add_option("-i,--nsid", o.nsid, "namespace (default: the first)")
-        ->check(CLI::Range(1u, 0xfffffffeu));
+        ->check(between(1u, 0xfffffffeu));
 }
 
 host::controller_options target_options::controller() const {
