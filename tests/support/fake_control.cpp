@@ -1,6 +1,10 @@
 #include "fake_control.hpp"
 
 #include "admin/spec_editor.hpp"
+#include "failing_memory.hpp"
+
+#include <fulmar/backend/device.hpp>
+#include <fulmar/nvme/uuid.hpp>
 
 #include <fmt/format.h>
 
@@ -74,6 +78,7 @@ fake_control::fake_control(engine::reactor& control, const core::target_spec& sp
 fake_control::~fake_control() = default;
 
 void fake_control::submit(core::control_request& request) noexcept {
+    const unwatched_memory ours;
     const std::lock_guard guard(lock_);
     queue_.push_back(&request);
     if (!held_) control_.post(*kick_);
@@ -136,6 +141,8 @@ result<core::control_answer> fake_control::change(core::change& what) {
     if (auto* listener = std::get_if<core::add_listener>(&what);
         listener && listener->spec.port == 0)
         listener->spec.port = next_port_++;
+    if (auto* made = std::get_if<core::create_device>(&what); made && made->spec.block_bytes == 0)
+        made->spec.block_bytes = 512;
     if (auto* add = std::get_if<core::add_namespace>(&what)) {
         const core::subsystem_spec* in = model_->subsystem(add->nqn);
         if (in != nullptr && add->spec.nsid == 0)
@@ -144,10 +151,17 @@ result<core::control_answer> fake_control::change(core::change& what) {
                              [&](const auto& ns) { return ns.nsid == add->spec.nsid; });
                  ++add->spec.nsid) {}
         if (add->spec.uuid.empty())
-            add->spec.uuid = fmt::format("00000000-0000-4000-8000-{:012}", add->spec.nsid);
+            add->spec.uuid = nvme::to_text(nvme::derive_uuid(add->nqn, add->spec.nsid)).view();
         if (model_->device(add->spec.device) == nullptr && in != nullptr)
             return fail(errc::not_found, fmt::format("there is no device {}", add->spec.device),
                         "/device", "create the device first");
+    }
+    if (const auto* c = std::get_if<core::resize_device>(&what)) {
+        const core::device_spec* device = model_->device(c->name);
+        if (device != nullptr && c->size_bytes != 0)
+            FULMAR_CHECK(backend::check_shrinking(
+                device->size_bytes, c->size_bytes, 1,
+                c->allow_shrink ? backend::shrinking::allowed : backend::shrinking::refused));
     }
     FULMAR_CHECK(model_->apply(what));
     if (const auto* c = std::get_if<core::create_subsystem>(&what))

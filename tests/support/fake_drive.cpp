@@ -1,7 +1,9 @@
 #include "fake_drive.hpp"
 
+#include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/identify.hpp>
 #include <fulmar/nvme/io_command.hpp>
+#include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/pci_registers.hpp>
 
 #include <sys/eventfd.h>
@@ -143,6 +145,7 @@ fake_drive::fake_drive(options opts, pace how)
       media_(card_.block_count * card_.block_bytes),
       namespace_blocks_(card_.namespaces, card_.block_count / card_.namespaces),
       provider_(std::make_unique<fake_provider>(*this)) {
+    if (card_.loses_cache) durable_ = media_;
     if (how == pace::of_its_own)
         thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -170,6 +173,21 @@ void fake_drive::ignore_aborts(bool on) {
 void fake_drive::ignore_admin(bool on) {
     const std::lock_guard guard(lock_);
     ignore_admin_ = on;
+}
+void fake_drive::ignore_identify(bool on) {
+    const std::lock_guard guard(lock_);
+    ignore_identify_ = on;
+}
+bool fake_drive::is_ignored(const pending& one) const {
+    if (one.qid != 0) return false;
+    return ignore_admin_ ||
+           (ignore_identify_ &&
+            one.command.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::identify));
+}
+std::size_t fake_drive::identifies_ignored() const {
+    const std::lock_guard guard(lock_);
+    return static_cast<std::size_t>(std::count_if(
+        held_.begin(), held_.end(), [this](const pending& one) { return is_ignored(one); }));
 }
 void fake_drive::raise(nvme::async_event event) {
     const std::lock_guard guard(lock_);
@@ -215,6 +233,7 @@ void fake_drive::never_become_ready(bool on) {
 void fake_drive::plug(std::optional<options> card) {
     const std::lock_guard guard(lock_);
     present_ = card.has_value();
+    lose_power();
     silent_ = false;
     holding_ = false;
     mischief_ = mischief::none;
@@ -225,6 +244,10 @@ void fake_drive::plug(std::optional<options> card) {
     namespace_blocks_.assign(card_.namespaces, card_.block_count / card_.namespaces);
     if (!same) media_ = std::move(drawer_[card_.serial]);
     media_.resize(card_.block_count * card_.block_bytes);
+    if (card_.loses_cache) durable_ = media_;
+}
+void fake_drive::lose_power() {
+    if (card_.loses_cache) media_ = durable_;
 }
 void fake_drive::request_removal() {
     const std::lock_guard guard(lock_);
@@ -288,12 +311,16 @@ void fake_drive::put64(std::uint32_t offset, std::uint64_t value) {
 
 void fake_drive::power_on() {
     for (std::uint32_t at = 0; at < register_bytes; at += 4) put32(at, 0);
-    put64(nvme::register_offset::cap, nvme::capabilities{.mqes = 1023, .to = 2}.pack());
+    nvme::capabilities can{.mqes = 1023, .to = 2};
+    if (card_.zoned_nsid != 0) can.css = nvme::cap_css::nvm | nvme::cap_css::io_command_sets;
+    put64(nvme::register_offset::cap, can.pack());
     put32(nvme::register_offset::vs, nvme::version_1_4);
     enabled_ = false;
     shut_down_ = false;
     held_.clear();
     event_requests_.clear();
+    unread_pages_.reset();
+    cache_on_ = true;
     interrupt_pending_ = {};
     cqs_.assign(card_.queues + 1, {});
     sqs_.assign(card_.queues + 1, {});
@@ -344,7 +371,7 @@ bool fake_drive::step() {
     for (std::size_t left = held_.size(); left != 0 && !held_.empty(); --left) {
         const pending next = held_.front();
         held_.pop_front();
-        if (next.swallowed || (holding_ && next.qid != 0) || (ignore_admin_ && next.qid == 0))
+        if (next.swallowed || (holding_ && next.qid != 0) || is_ignored(next))
             held_.push_back(next);
         else
             execute(next.qid, next.command);
@@ -379,6 +406,7 @@ void fake_drive::step_registers() {
     if (wanted.shn != nvme::shutdown_notification::none &&
         now.shst != nvme::shutdown_status::complete) {
         now.shst = nvme::shutdown_status::complete;
+        if (card_.loses_cache) durable_ = media_;
         shut_down_ = true;
         put32(csts, now.pack());
     }
@@ -477,7 +505,10 @@ nvme::status fake_drive::admin(const nvme::sqe& command, std::uint32_t& dw0) {
         case nvme::admin_opcode::identify: return identify(command);
         case nvme::admin_opcode::get_log_page: return get_log(command);
         case nvme::admin_opcode::abort: abort(command, dw0); return sc::success;
+        case nvme::admin_opcode::get_features: return features(command, dw0);
         case nvme::admin_opcode::set_features: {
+            if ((dw10 & 0xff) == static_cast<std::uint32_t>(nvme::fid::volatile_write_cache))
+                return features(command, dw0);
             const std::uint32_t last = card_.queues - 1;
             dw0 = last | last << 16;
             return sc::success;
@@ -516,15 +547,35 @@ void fake_drive::abort(const nvme::sqe& command, std::uint32_t& dw0) {
 }
 
 void fake_drive::tell_events() {
-    while (!events_.empty() && !event_requests_.empty()) {
-        post(0, event_requests_.front(), sc::success, events_.front().pack());
+    for (auto at = events_.begin(); at != events_.end() && !event_requests_.empty();) {
+        if (at->log_page != 0 && unread_pages_.test(at->log_page)) {
+            ++at;
+            continue;
+        }
+        unread_pages_.set(at->log_page);
+        post(0, event_requests_.front(), sc::success, at->pack());
         event_requests_.pop_front();
-        events_.pop_front();
+        at = events_.erase(at);
     }
+}
+
+// Only the write cache is there.
+nvme::status fake_drive::features(const nvme::sqe& command, std::uint32_t& dw0) {
+    const bool sets = command.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::set_features);
+    if (sets) {
+        const bool on =
+            (nvme::decode_set_features(command).cdw11 & nvme::volatile_write_cache_enable) != 0;
+        if (!on && !card_.cache_can_be_off) return sc::feature_not_changeable;
+        if (!on && card_.loses_cache) durable_ = media_;
+        if (!card_.forgets_features) cache_on_ = on;
+    }
+    dw0 = cache_on_ ? nvme::volatile_write_cache_enable : 0;
+    return sc::success;
 }
 
 nvme::status fake_drive::get_log(const nvme::sqe& command) {
     const nvme::get_log_page wanted = nvme::decode_get_log_page(command);
+    unread_pages_.reset(wanted.lid);
     std::vector<std::byte> out(std::max<std::uint64_t>(wanted.length_bytes, page));
     switch (static_cast<nvme::lid>(wanted.lid)) {
         case nvme::lid::smart: std::memcpy(out.data(), &smart_, sizeof smart_); break;
@@ -586,12 +637,28 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
             ns.ncap = namespace_blocks_[nsid - 1];
             ns.lbaf[0].lbads = static_cast<std::uint8_t>(std::countr_zero(card_.block_bytes));
             ns.dlfeat = nvme::dlfeat::reads_zero;
+            ns.nsfeat = card_.nsfeat;
+            ns.npwg = card_.npwg;
+            ns.npdg = card_.npdg;
+            ns.nows = card_.nows;
             ns.mssrl = std::uint16_t{64};
             ns.mcl = std::uint32_t{256};
             ns.msrc = 15;
             std::memcpy(out.data(), &ns, sizeof ns);
             break;
         }
+        case nvme::cns::namespace_descriptors: {
+            const std::uint32_t nsid = command.nsid.value();
+            if (nsid == 0 || nsid > namespace_blocks_.size() || namespace_blocks_[nsid - 1] == 0)
+                return sc::invalid_namespace_or_format;
+            nvme::namespace_id_list_writer(out).add(nsid == card_.zoned_nsid ? nvme::csi::zoned
+                                                                             : nvme::csi::nvm);
+            break;
+        }
+        case nvme::cns::command_set_controller:
+            if (!card_.tells_limits) return sc::invalid_field;
+            std::memcpy(out.data(), &card_.limits, sizeof card_.limits);
+            break;
         default: return sc::invalid_field;
     }
     return move(command, out.data(), out.size(), true) ? sc::success : sc::data_transfer_error;

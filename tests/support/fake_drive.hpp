@@ -5,11 +5,13 @@
 
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/command.hpp>
+#include <fulmar/nvme/identify.hpp>
 #include <fulmar/nvme/logs.hpp>
 #include <fulmar/nvme/status.hpp>
 #include <fulmar/vfio/drive_access.hpp>
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -38,6 +40,17 @@ class fake_drive {
         bool write_cache = true;
         std::uint16_t oncs = 0x0d;     // compare, dataset management, write zeroes
         std::uint32_t namespaces = 1;  // they share the medium: each has an equal part of it
+        // What is in the cache and was not flushed is gone when the card is plugged (in or out).
+        bool loses_cache = false;
+        bool cache_can_be_off = true;
+        bool forgets_features = false;           // Set Features succeeds and changes nothing
+        nvme::identify_nvm_controller limits{};  // kept, too: what is beyond them fails
+        bool tells_limits = true;
+        std::uint8_t nsfeat = 0;
+        std::uint16_t npwg = 0;
+        std::uint16_t npdg = 0;
+        std::uint16_t nows = 0;
+        std::uint32_t zoned_nsid = 0;  // not 0: the drive knows several command sets
     };
     enum class mischief : std::uint8_t {
         none,
@@ -83,7 +96,8 @@ class fake_drive {
     /// The next `count` commands of I/O queues are never answered, but for an Abort.
     void swallow(std::uint32_t count);
     void ignore_aborts(bool on);
-    /// An asynchronous event, and what its pages say from now on.
+    /// An asynchronous event, and what its pages say from now on. Those of one page wait until that
+    /// has been read.
     void raise(nvme::async_event event);
     void set_smart(const nvme::smart_log& page);
     void add_error(const nvme::error_log_entry& entry);
@@ -91,6 +105,8 @@ class fake_drive {
     void resize_namespace(std::uint32_t nsid, std::uint64_t blocks);
     /// Admin commands are fetched, and not answered.
     void ignore_admin(bool on);
+    void ignore_identify(bool on);
+    [[nodiscard]] std::size_t identifies_ignored() const;
     /// Each completion of an I/O queue is preceded by one that is wrong in that way.
     void misbehave(mischief how);
     /// The card is pulled, or falls silent: registers read as `value`, nothing is done any more.
@@ -166,6 +182,10 @@ class fake_drive {
     [[nodiscard]] bool masked(int vector) const;
     nvme::status io(const nvme::sqe& command);
     nvme::status copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks);
+    nvme::status deallocate(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks);
+    nvme::status features(const nvme::sqe& command, std::uint32_t& dw0);
+    void keep_or_cache(std::uint64_t from, std::uint64_t bytes, bool fua);
+    void lose_power();
     void post(std::uint16_t qid, std::uint16_t cid, nvme::status status, std::uint32_t dw0);
     void post_raw(std::uint16_t qid, std::uint16_t cid, std::uint16_t sqid, std::uint16_t sqhd,
                   nvme::status status, std::uint32_t dw0);
@@ -197,7 +217,12 @@ class fake_drive {
     std::uint32_t aborts_ = 0;
     bool ignore_aborts_ = false;
     bool ignore_admin_ = false;
+    bool ignore_identify_ = false;
+    [[nodiscard]] bool is_ignored(const pending& one) const;
     std::deque<nvme::async_event> events_;
+    std::bitset<256> unread_pages_;
+    bool cache_on_ = true;
+    std::vector<std::byte> durable_;            // of the card that is in, when it loses its cache
     std::deque<std::uint16_t> event_requests_;  // cids
     nvme::smart_log smart_{};
     std::vector<nvme::error_log_entry> errors_;  // newest first

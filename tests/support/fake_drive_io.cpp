@@ -20,25 +20,21 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
     const std::uint64_t from = (first + range.slba) * card_.block_bytes;
     const std::uint64_t bytes = std::uint64_t{range.blocks} * card_.block_bytes;
     const auto opcode = static_cast<nvme::io_opcode>(command.opcode);
-    if (opcode == nvme::io_opcode::flush) return sc::success;
-    if (opcode == nvme::io_opcode::copy) return copy(command, first, blocks);
-    if (opcode == nvme::io_opcode::dataset_management) {
-        const std::uint32_t count = nvme::decode_dataset_management(command).ranges;
-        std::vector<std::byte> list(count * sizeof(nvme::dsm_range));
-        if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
-        for (std::uint32_t i = 0; i < count; ++i) {
-            nvme::dsm_range one{};
-            std::memcpy(&one, list.data() + i * sizeof one, sizeof one);
-            if (!nvme::lba_range_fits(one.slba.value(), one.blocks.value(), blocks))
-                return sc::lba_out_of_range;
-            std::fill_n(media_.begin() + static_cast<std::ptrdiff_t>((first + one.slba.value()) *
-                                                                     card_.block_bytes),
-                        std::uint64_t{one.blocks.value()} * card_.block_bytes, std::byte{});
-        }
+    if (opcode == nvme::io_opcode::flush) {
+        if (card_.loses_cache)
+            std::copy_n(media_.begin() + static_cast<std::ptrdiff_t>(first * card_.block_bytes),
+                        blocks * card_.block_bytes,
+                        durable_.begin() + static_cast<std::ptrdiff_t>(first * card_.block_bytes));
         return sc::success;
     }
+    if (opcode == nvme::io_opcode::copy) return copy(command, first, blocks);
+    if (opcode == nvme::io_opcode::dataset_management) return deallocate(command, first, blocks);
     if (!nvme::lba_range_fits(range.slba, range.blocks, blocks)) return sc::lba_out_of_range;
     if (card_.mdts != 0 && opcode != nvme::io_opcode::write_zeroes && bytes > page << card_.mdts)
+        return sc::invalid_field;
+    const auto beyond = [&](std::uint8_t shift) { return shift != 0 && bytes > page << shift; };
+    if ((opcode == nvme::io_opcode::write_zeroes && beyond(card_.limits.wzsl)) ||
+        (opcode == nvme::io_opcode::verify && beyond(card_.limits.vsl)))
         return sc::invalid_field;
     std::byte* const media = media_.data() + from;
     switch (opcode) {
@@ -49,15 +45,49 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
             look_at_medium(command, media, bytes, false);
             if (!move(command, media, bytes, false)) return sc::data_transfer_error;
             look_at_medium(command, media, bytes, true);
+            keep_or_cache(from, bytes, range.fua);
             return sc::success;
         case nvme::io_opcode::compare:
             return move(command, media, bytes, false, true) ? sc::success : sc::compare_failure;
         case nvme::io_opcode::write_zeroes:
             std::fill_n(media, bytes, std::byte{});
+            keep_or_cache(from, bytes, range.fua);
             return sc::success;
         case nvme::io_opcode::verify: return sc::success;
         default: return sc::invalid_opcode;
     }
+}
+
+// Durable at once, or when a Flush comes.
+void fake_drive::keep_or_cache(std::uint64_t from, std::uint64_t bytes, bool fua) {
+    if (!card_.loses_cache || (card_.write_cache && cache_on_ && !fua)) return;
+    std::copy_n(media_.begin() + static_cast<std::ptrdiff_t>(from), bytes,
+                durable_.begin() + static_cast<std::ptrdiff_t>(from));
+}
+
+nvme::status fake_drive::deallocate(const nvme::sqe& command, std::uint64_t first,
+                                    std::uint64_t blocks) {
+    const std::uint32_t count = nvme::decode_dataset_management(command).ranges;
+    std::vector<std::byte> list(count * sizeof(nvme::dsm_range));
+    if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
+    const nvme::identify_nvm_controller& most = card_.limits;
+    std::uint64_t together = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        nvme::dsm_range one{};
+        std::memcpy(&one, list.data() + i * sizeof one, sizeof one);
+        if (!nvme::lba_range_fits(one.slba.value(), one.blocks.value(), blocks))
+            return sc::lba_out_of_range;
+        together += one.blocks.value();
+        if ((most.dmrl != 0 && count > most.dmrl) ||
+            (most.dmrsl.value() != 0 && one.blocks.value() > most.dmrsl.value()) ||
+            (most.dmsl.value() != 0 && together > most.dmsl.value()))
+            return sc::command_size_limit_exceeded;
+        const std::uint64_t from = (first + one.slba.value()) * card_.block_bytes;
+        const std::uint64_t bytes = std::uint64_t{one.blocks.value()} * card_.block_bytes;
+        std::fill_n(media_.begin() + static_cast<std::ptrdiff_t>(from), bytes, std::byte{});
+        keep_or_cache(from, bytes, false);
+    }
+    return sc::success;
 }
 
 nvme::status fake_drive::copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks) {
@@ -75,6 +105,7 @@ nvme::status fake_drive::copy(const nvme::sqe& command, std::uint64_t first, std
         std::memmove(media_.data() + (first + to) * card_.block_bytes,
                      media_.data() + (first + one.slba.value()) * card_.block_bytes,
                      count * card_.block_bytes);
+        keep_or_cache((first + to) * card_.block_bytes, count * card_.block_bytes, wanted.fua);
         to += count;
     }
     return sc::success;

@@ -162,6 +162,15 @@ bool forgetful_disk::complete_one() {
     return true;
 }
 
+void forgetful_disk::refuse_queued() {
+    std::deque<engine::file_op*> queued;
+    {
+        const std::lock_guard guard(lock_);
+        queued.swap(queue_);
+    }
+    for (engine::file_op* op : queued) op->done(*op, -ECANCELED);
+}
+
 void forgetful_disk::cut_after(std::uint32_t operations) {
     const std::lock_guard guard(lock_);
     budget_ = operations;

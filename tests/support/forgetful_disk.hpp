@@ -44,6 +44,8 @@ class forgetful_disk : public admin::disk, public engine::file_io {
     }
     /// Answers the oldest operation; false when there is none.
     bool complete_one();
+    /// The process that asked has ended: nothing that is still queued is done.
+    void refuse_queued();
 
     /// The power fails after `operations` more that change something; then all of them fail.
     void cut_after(std::uint32_t operations);

@@ -95,7 +95,10 @@ void forgetful_storage::harden(inode& file, std::uint64_t sector) {
 }
 
 void forgetful_storage::fail_next(file_op_kind kind, int error, std::uint32_t times) {
-    failures_[kind] = {error, times};
+    if (times == 0)
+        failures_.erase(kind);
+    else
+        failures_[kind] = {error, times};
 }
 
 void forgetful_storage::shuffle(std::uint32_t seed) {

@@ -29,8 +29,8 @@ class spy_device final : public backend::device {
         return lost_ ? backend::device_state::lost : backend::device_state::ready;
     }
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor& r) override;
-    result<void> resize(std::uint64_t new_block_count) override {
-        return memory_->resize(new_block_count);
+    result<void> resize(std::uint64_t new_block_count, backend::shrinking smaller) override {
+        return memory_->resize(new_block_count, smaller);
     }
     result<void> reopen() override {
         lost_ = false;

@@ -75,15 +75,6 @@ result<std::unique_ptr<backend::device>> make_test_device(const core::device_spe
     return fail(errc::not_supported, "there is no device type " + spec.type);
 }
 
-bool eventually(const std::function<bool()>& condition, duration within) {
-    const host::deadline until(within);
-    for (;;) {
-        if (condition()) return true;
-        if (until.passed()) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-}
-
 struct running_target::parts {
     explicit parts(target_setup s) : setup(std::move(s)) {}
 
@@ -169,6 +160,8 @@ result<core::control_answer> running_target::put(std::variant<core::change, core
     }
     return std::move(question->outcome);
 }
+
+core::control_port& running_target::port() { return *parts_->target; }
 
 host::endpoint running_target::endpoint(std::size_t listener) {
     const auto all = must<std::vector<core::listener_status>>(core::list_listeners{});

@@ -3,6 +3,8 @@
 // it.
 #pragma once
 
+#include "support/eventually.hpp"
+
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/host/endpoint.hpp>
@@ -23,6 +25,8 @@ class device;
 }
 
 namespace fulmar::testing {
+
+using test::eventually;
 
 /// core::device_factory, without what its header brings.
 using device_factory =
@@ -48,6 +52,9 @@ class running_target {
     ~running_target();
     running_target(const running_target&) = delete;
     running_target& operator=(const running_target&) = delete;
+
+    /// For an administration of it, which must end first.
+    [[nodiscard]] core::control_port& port();
 
     /// Where the listener of that place in the spec (and then in order of addition) is.
     [[nodiscard]] host::endpoint endpoint(std::size_t listener = 0);
@@ -84,9 +91,5 @@ class running_target {
     struct parts;
     std::unique_ptr<parts> parts_;
 };
-
-/// Waits until `condition` holds, looking again every millisecond; false when it never did.
-[[nodiscard]] bool eventually(const std::function<bool()>& condition,
-                              duration within = std::chrono::seconds(10));
 
 }  // namespace fulmar::testing

@@ -1,5 +1,7 @@
 #include "support/rdma/fake_fabric.hpp"
 
+#include "support/failing_memory.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +9,9 @@
 #include <cstring>
 
 namespace fulmar::transport::rdma::test {
+
+// What a device does is no allocation of ours, where it may not throw.
+using fulmar::test::unwatched_memory;
 
 // --- parts of a device ---------------------------------------------------------------------------
 
@@ -29,7 +34,8 @@ class fake_region final : public memory_region {
 
 class fake_completions final : public completion_queue {
   public:
-    fake_completions(fake_fabric& f, std::uint32_t entries) : fabric_(f), entries_(entries) {
+    fake_completions(fake_fabric& f, std::uint32_t entries, void* of)
+        : owner(of), fabric_(f), entries_(entries) {
         ++fabric_.live_.completions;
         fabric_.completion_queues_.push_back(this);
     }
@@ -39,6 +45,7 @@ class fake_completions final : public completion_queue {
         if (users != 0) fabric_.breach("a completion queue went before its queue pairs");
     }
     int poll(std::span<ibv_wc> into) noexcept override {
+        if (broken) return -1;
         std::size_t n = 0;
         for (; n < into.size() && !done.empty(); ++n) {
             into[n] = done.front();
@@ -50,11 +57,15 @@ class fake_completions final : public completion_queue {
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
     void take_events() noexcept override {}
     void add(const ibv_wc& wc) {
+        if (dead) return;
         if (done.size() == entries_) fabric_.breach("a completion queue has overflowed");
         done.push_back(wc);
     }
     std::deque<ibv_wc> done;
     int users = 0;
+    void* const owner;
+    bool broken = false;  // poll() says so
+    bool dead = false;    // nothing comes any more, which poll() does not say
 
   private:
     fake_fabric& fabric_;
@@ -68,13 +79,25 @@ struct fake_receive {
 
 class fake_shared final : public shared_receive_queue {
   public:
-    explicit fake_shared(fake_fabric& f) : fabric_(f) { ++fabric_.live_.shared; }
-    ~fake_shared() override { --fabric_.live_.shared; }
+    fake_shared(fake_fabric& f, void* of) : owner(of), fabric_(f) {
+        ++fabric_.live_.shared;
+        fabric_.shared_queues_.push_back(this);
+    }
+    ~fake_shared() override {
+        --fabric_.live_.shared;
+        std::erase(fabric_.shared_queues_, this);
+    }
     int post(ibv_recv_wr& one) noexcept override {
+        const unwatched_memory ours;
+        if (broken) return EIO;
         receives.push_back({.id = one.wr_id, .piece = one.sg_list[0]});
+        most = std::max(most, receives.size());
         return 0;
     }
     std::deque<fake_receive> receives;
+    std::size_t most = 0;  // that it ever had
+    void* const owner;
+    bool broken = false;
 
   private:
     fake_fabric& fabric_;
@@ -93,20 +116,25 @@ class fake_device final : public device {
                   .max_message_bytes = m.max_message_bytes,
                   .max_read_depth = m.read_depth,
                   .max_read_served = 16,
-                  .sends_with_invalidate = m.invalidates};
+                  .sends_with_invalidate = m.invalidates,
+                  .reads_by_remote_write = m.iwarp};
     }
     [[nodiscard]] const device_facts& facts() const noexcept override { return facts_; }
     fulmar::result<std::unique_ptr<memory_region>> register_memory(
         std::span<std::byte> memory) override {
+        const unwatched_memory ours;
         return std::make_unique<fake_region>(fabric_, memory);
     }
     fulmar::result<std::unique_ptr<completion_queue>> create_completion_queue(
-        std::uint32_t entries) override {
-        return std::make_unique<fake_completions>(fabric_, entries);
+        std::uint32_t entries, void* owner) override {
+        const unwatched_memory ours;
+        if (fabric_.refuse_queues_) return fail(errc::no_memory, "no completion queue");
+        return std::make_unique<fake_completions>(fabric_, entries, owner);
     }
     fulmar::result<std::unique_ptr<shared_receive_queue>> create_shared_receive_queue(
-        std::uint32_t) override {
-        return std::make_unique<fake_shared>(fabric_);
+        std::uint32_t, void* owner) override {
+        const unwatched_memory ours;
+        return std::make_unique<fake_shared>(fabric_, owner);
     }
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
     bool next_event(device_event& into) noexcept override {
@@ -145,6 +173,9 @@ class fake_queue_pair final : public queue_pair {
         std::erase(fabric_.queue_pairs_, this);
         if (host_->peer_ == this) host_->peer_ = nullptr;
         // What a real device would forget.
+        if (fabric_.manners_.drops_completions)
+            std::erase_if(completions_.done,
+                          [&](const ibv_wc& wc) { return wc.qp_num == number_; });
         std::erase_if(fabric_.device_->events,
                       [&](const device_event& e) { return e.owner == needs_.owner; });
     }
@@ -154,6 +185,7 @@ class fake_queue_pair final : public queue_pair {
     }
 
     int post_send(ibv_send_wr& first, ibv_send_wr*& bad) noexcept override {
+        const unwatched_memory ours;
         for (ibv_send_wr* w = &first; w != nullptr; w = w->next) {
             if (fabric_.refuse_posts_ != 0) {
                 bad = w;
@@ -185,6 +217,8 @@ class fake_queue_pair final : public queue_pair {
         return 0;
     }
     int post_receive(ibv_recv_wr& one) noexcept override {
+        const unwatched_memory ours;
+        if (fabric_.refuse_receives_) return ENOMEM;
         if (receives_.size() == needs_.receive_work) {
             fabric_.breach("more receives than the queue pair was made for");
             return ENOMEM;
@@ -367,14 +401,19 @@ class fake_identifier final : public identifier {
         if (host_->now < fake_host::state::rejected) host_->now = fake_host::state::ended;
         if (host_->peer_ != nullptr) fabric_.breach("an identifier went before its queue pair");
     }
-    [[nodiscard]] device* where() const noexcept override { return fabric_.device_.get(); }
+    [[nodiscard]] device* where() const noexcept override {
+        const bool everywhere = host_ == nullptr && !fabric_.manners_.bound_to_device;
+        return everywhere ? nullptr : fabric_.device_.get();
+    }
     fulmar::result<std::unique_ptr<queue_pair>> create_queue_pair(
         const queue_pair_needs& needs) override {
+        const unwatched_memory ours;
         if (fabric_.refuse_queue_pairs_) return fail(errc::no_memory, "no queue pair");
         return std::make_unique<fake_queue_pair>(fabric_, needs, host_);
     }
     fulmar::result<void> accept(const queue_shape&,
                                 std::span<const std::byte> data) noexcept override {
+        const unwatched_memory ours;
         if (host_->now != fake_host::state::connecting)
             return fail(errc::io_error, "the host has gone");
         host_->accepted = nvme::read_wire<nvme::rdma::cm_accept>(data);
@@ -383,6 +422,7 @@ class fake_identifier final : public identifier {
         return {};
     }
     void reject(std::span<const std::byte> data) noexcept override {
+        const unwatched_memory ours;
         if (host_->now != fake_host::state::connecting) return;
         host_->rejected = nvme::read_wire<nvme::rdma::cm_reject>(data);
         host_->now = fake_host::state::rejected;
@@ -393,6 +433,9 @@ class fake_identifier final : public identifier {
     void confirm() noexcept override {}
     [[nodiscard]] std::string peer() const override { return "10.0.0.2:1000"; }
     [[nodiscard]] std::string local() const override { return "10.0.0.1:4420"; }
+    [[nodiscard]] std::uint64_t peer_key() const noexcept override {
+        return host_ == nullptr ? 1 : host_->address;
+    }
 
   private:
     fake_fabric& fabric_;
@@ -404,6 +447,10 @@ class fake_manager final : public connection_manager {
     explicit fake_manager(fake_fabric& f) : fabric_(f) {}
     [[nodiscard]] int descriptor() const noexcept override { return -1; }
     bool next(manager_event& into) noexcept override {
+        const unwatched_memory ours;
+        // Not before its first event has been dealt with.
+        if (asked_ && fabric_.meanwhile_) std::exchange(fabric_.meanwhile_, nullptr)();
+        asked_ = !fabric_.events_.empty();
         if (fabric_.events_.empty()) return false;
         fake_fabric::pending_event e = std::move(fabric_.events_.front());
         fabric_.events_.pop_front();
@@ -436,6 +483,7 @@ class fake_manager final : public connection_manager {
 
   private:
     fake_fabric& fabric_;
+    bool asked_ = false;
 };
 
 class fake_source final : public manager_source {
@@ -484,6 +532,7 @@ std::shared_ptr<fake_host> fake_fabric::connect(const nvme::rdma::cm_request& re
 std::shared_ptr<fake_host> fake_fabric::connect_raw(std::span<const std::byte> private_data,
                                                     std::uint8_t reads_served) {
     auto host = std::make_shared<fake_host>();
+    host->address = next_address_;
     if (listener_ == nullptr) {
         host->now = fake_host::state::ended;
         return host;
@@ -527,6 +576,45 @@ void fake_fabric::stray_completion(std::uint64_t wr_id, std::uint32_t qp_number)
     wc.qp_num = qp_number;
     wc.status = IBV_WC_WR_FLUSH_ERR;
     for (fake_completions* q : completion_queues_) q->add(wc);
+}
+
+std::size_t fake_fabric::shared_receives() const {
+    std::size_t all = 0;
+    for (const fake_shared* q : shared_queues_) all += q->receives.size();
+    return all;
+}
+
+std::size_t fake_fabric::missing_receives() const {
+    std::size_t all = 0;
+    for (const fake_shared* q : shared_queues_)
+        if (!q->broken) all += q->most - q->receives.size();
+    return all;
+}
+
+void fake_fabric::break_queues(queue_fault how) {
+    const auto tell = [&](device_event::kind what, void* owner, const char* text) {
+        device_event e;
+        e.what = what;
+        e.owner = owner;
+        e.text = text;
+        device_->events.push_back(std::move(e));
+    };
+    // The first of each: one reactor's.
+    if (completion_queues_.empty()) return;
+    const bool receives = how == queue_fault::posting_fails || how == queue_fault::receive_event;
+    if (receives && shared_queues_.empty()) return;
+    fake_completions& completions = *completion_queues_.front();
+    switch (how) {
+        case queue_fault::polling_fails: completions.broken = true; return;
+        case queue_fault::posting_fails: shared_queues_.front()->broken = true; return;
+        case queue_fault::completion_event:
+            completions.dead = true;
+            return tell(device_event::kind::completions_broken, completions.owner, "CQ error");
+        case queue_fault::receive_event:
+            completions.dead = shared_queues_.front()->broken = true;
+            return tell(device_event::kind::receives_broken, shared_queues_.front()->owner,
+                        "SRQ error");
+    }
 }
 
 void fake_fabric::remove_device(bool announced) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,11 +29,16 @@ class fake_identifier;
 struct fake_manners {
     bool shared_receives = true;
     bool tells_last_receive = true;
+    /// A queue pair that is destroyed takes its completions out of the completion queue (hardware
+    /// does), or leaves them there (soft RoCE).
+    bool drops_completions = true;
     std::uint32_t max_pieces = 4;
     std::uint32_t max_message_bytes = 1u << 30;
     std::uint8_t read_depth = 16;
     std::uint32_t inline_bytes = 0;
     bool invalidates = true;
+    bool iwarp = false;
+    bool bound_to_device = true;  ///< listeners are; else they are at a wildcard address
 };
 
 /// Memory of a host that the target may use by key.
@@ -54,6 +60,7 @@ class fake_host {
   public:
     enum class state : std::uint8_t { connecting, connected, rejected, ended };
     state now = state::connecting;
+    std::uint64_t address = 1;  ///< a number for it
     std::optional<nvme::rdma::cm_accept> accepted;
     std::optional<nvme::rdma::cm_reject> rejected;
     std::deque<host_answer> answers;
@@ -70,6 +77,14 @@ class fake_host {
     fake_queue_pair* peer_ = nullptr;
     fake_identifier* peer_id_ = nullptr;
     std::uint32_t next_key_ = 1;
+};
+
+/// How a completion queue or a shared receive queue fails.
+enum class queue_fault : std::uint8_t {
+    polling_fails,
+    posting_fails,
+    completion_event,  ///< the device tells of it; nothing completes any more
+    receive_event,
 };
 
 struct live_objects {
@@ -90,6 +105,8 @@ class fake_fabric {
                                        std::uint8_t reads_served = 16);
     std::shared_ptr<fake_host> connect_raw(std::span<const std::byte> private_data,
                                            std::uint8_t reads_served = 16);
+    /// Where the hosts come from that connect from now on.
+    void connect_from(std::uint64_t address) { next_address_ = address; }
     /// The host's process dies: whatever is on its way to or from its memory fails.
     void kill(fake_host& host);
     /// Devices work off some of what was posted, in random order of connections; true when anything
@@ -101,6 +118,11 @@ class fake_fabric {
     void fail_next_work(ibv_wc_status with) { fail_next_ = with; }
     void refuse_posts(int error) { refuse_posts_ = error; }
     void refuse_queue_pairs(bool on) { refuse_queue_pairs_ = on; }
+    void refuse_receives(bool on) { refuse_receives_ = on; }  ///< of a queue pair's own
+    void break_queues(queue_fault how);                       ///< of the first reactor
+    void refuse_queues(bool on) { refuse_queues_ = on; }
+    /// Runs once, when the target asks for its next event: what another reactor does meanwhile.
+    void meanwhile(std::function<void()> what) { meanwhile_ = std::move(what); }
     void stray_completion(std::uint64_t wr_id, std::uint32_t qp_number);
     /// The kernel takes the device away, and says so if `announced`; it waits until closed().
     void remove_device(bool announced);
@@ -111,6 +133,9 @@ class fake_fabric {
     void port_event();
 
     [[nodiscard]] const live_objects& live() const { return live_; }
+    /// Receives that shared receive queues have now, and those that they had once and lack.
+    [[nodiscard]] std::size_t shared_receives() const;
+    [[nodiscard]] std::size_t missing_receives() const;
     /// What the target must not have done: a list of sentences.
     [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
     [[nodiscard]] fake_manners& manners() { return manners_; }
@@ -147,6 +172,8 @@ class fake_fabric {
     std::vector<fake_queue_pair*> queue_pairs_;
     std::map<std::uint32_t, std::span<std::byte>> regions_;
     std::vector<class fake_completions*> completion_queues_;
+    std::vector<class fake_shared*> shared_queues_;
+    std::uint64_t next_address_ = 1;
     std::uint32_t next_key_ = 1;
     std::uint32_t next_number_ = 100;
     std::uint32_t most_reads_ = 0;
@@ -154,6 +181,9 @@ class fake_fabric {
     std::optional<ibv_wc_status> fail_next_;
     int refuse_posts_ = 0;
     bool refuse_queue_pairs_ = false;
+    bool refuse_receives_ = false;
+    bool refuse_queues_ = false;
+    std::function<void()> meanwhile_;
 };
 
 }  // namespace fulmar::transport::rdma::test

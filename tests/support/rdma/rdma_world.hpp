@@ -2,6 +2,7 @@
 // verbs; and a host that speaks NVMe/RDMA to it. Time moves when the test says so.
 #pragma once
 
+#include "support/failing_memory.hpp"
 #include "support/rdma/fake_fabric.hpp"
 #include "support/spy_device.hpp"
 #include "transport/rdma/rdma_control.hpp"
@@ -29,18 +30,24 @@ namespace fulmar::transport::rdma::test {
 
 inline constexpr std::string_view nqn = "nqn.2024-01.test:rdma";
 inline constexpr std::string_view host_nqn = "nqn.2024-01.test:host";
+inline constexpr std::string_view other_host_nqn = "nqn.2024-01.test:other";
 inline constexpr std::uint32_t block_bytes = 512;
 
 /// Subsystem with namespace 1 on RAM and 2 on a device that holds its operations on command.
 class rdma_world {
   public:
     explicit rdma_world(std::uint64_t seed = 1, const fake_manners& manners = {},
-                        const core::target_options& options = {})
+                        const core::target_options& options = {}, std::uint16_t reactors = 1)
         : fabric_(seed, manners) {
         target_ = std::make_unique<core::target>(
             *control_, core::target::setup{.limits = options, .make_device = spy_.factory()});
         group_ = &target_->add_poll_group(
             *data_, mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
+        for (std::uint16_t i = 1; i < reactors; ++i) {
+            more_.push_back(make_reactor(clock_, static_cast<std::uint16_t>(i + 1)));
+            target_->add_poll_group(
+                *more_.back(), mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
+        }
         auto made = std::make_unique<rdma_control>(*target_, fabric_.make_source());
         rdma_ = made.get();
         EXPECT_TRUE(target_->add_transport(std::move(made)));
@@ -78,6 +85,7 @@ class rdma_world {
         EXPECT_EQ(group_->pool().free_chunks(), free_at_rest_) << "buffers are missing";
         EXPECT_EQ(fabric_.live().queue_pairs, 0);
         EXPECT_EQ(fabric_.live().identifiers, 0);
+        EXPECT_EQ(fabric_.missing_receives(), 0u) << "receive slots are lost";
         target_.reset();
         EXPECT_EQ(fabric_.live().verbs(), 0);
         for (const std::string& b : fabric_.breaches()) ADD_FAILURE() << b;
@@ -85,11 +93,15 @@ class rdma_world {
 
     void turn() {
         for (int i = 0; i < 4; ++i) {
-            control_->run_once();
-            data_->run_once();
+            run_reactors();
             fabric_.step();
         }
     }
+    /// Whether allocations of the target count, for failing_memory.
+    void watch_memory(bool on) { watches_ = on; }
+    /// One of the two alone: the other one is slow.
+    void turn_control() { control_->run_once(); }
+    void turn_data() { data_->run_once(); }
     template <typename Condition>
     bool turn_until(Condition&& condition, int turns = 400) {
         for (int i = 0; i < turns; ++i) {
@@ -152,12 +164,14 @@ class rdma_world {
         return a ? a->entry.get_status() : nvme::sc::internal_error;
     }
 
-    static nvme::connect_data connect_data(std::uint16_t cntlid) {
+    /// The host that connects from now on.
+    void be(std::string_view name) { name_ = name; }
+    [[nodiscard]] nvme::connect_data connect_data(std::uint16_t cntlid) const {
         nvme::connect_data d{};
         d.hostid.fill(0x11);
         d.cntlid = cntlid;
         nvme::copy_nul_padded(d.subnqn, nqn);
-        nvme::copy_nul_padded(d.hostnqn, host_nqn);
+        nvme::copy_nul_padded(d.hostnqn, name_);
         return d;
     }
     static nvme::sqe connect_command(std::uint16_t qid, std::uint16_t entries,
@@ -168,6 +182,25 @@ class rdma_world {
         nvme::sqe raw = nvme::to_sqe(c);
         raw.sgl1 = where;
         return raw;
+    }
+    static nvme::sqe enable_command() {
+        auto set =
+            nvme::make_fabrics_command<nvme::property_set_command>(nvme::fctype::property_set, 8);
+        set.ofst = nvme::register_offset::cc;
+        set.value = nvme::controller_configuration{.en = true, .iosqes = 6, .iocqes = 4}.pack();
+        nvme::sqe raw = nvme::to_sqe(set);
+        raw.sgl1 = nvme::make_keyed_sgl(0, 0, 0);
+        return raw;
+    }
+    /// Identify Controller into `page`.
+    static nvme::sqe identify_command(std::uint16_t cid, const host_memory& page) {
+        nvme::sqe c{};
+        c.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::identify);
+        c.flags = nvme::make_flags(nvme::fuse::none, nvme::psdt::sgl);
+        c.cid = cid;
+        c.cdw10 = 1u;
+        c.sgl1 = nvme::make_keyed_sgl(page.address, 4096, page.key);
+        return c;
     }
 
     /// An enabled controller's admin queue, its Connect's data fetched by the target.
@@ -181,13 +214,7 @@ class rdma_world {
         EXPECT_TRUE(granted && nvme::is_success(granted->entry.get_status()))
             << tell(*host, granted);
         if (granted) controller_ = static_cast<std::uint16_t>(granted->entry.dw0.value() & 0xffff);
-        auto set =
-            nvme::make_fabrics_command<nvme::property_set_command>(nvme::fctype::property_set, 8);
-        set.ofst = nvme::register_offset::cc;
-        set.value = nvme::controller_configuration{.en = true, .iosqes = 6, .iocqes = 4}.pack();
-        nvme::sqe raw = nvme::to_sqe(set);
-        raw.sgl1 = nvme::make_keyed_sgl(0, 0, 0);
-        EXPECT_TRUE(nvme::is_success(call(*host, raw)));
+        EXPECT_TRUE(nvme::is_success(call(*host, enable_command())));
         return host;
     }
     /// An I/O queue of the last controller, its Connect's data in the capsule.
@@ -221,12 +248,29 @@ class rdma_world {
         return c;
     }
 
+    /// Its data comes in the capsule.
+    static nvme::sqe in_capsule_write(std::uint16_t cid, std::uint64_t lba, std::uint32_t bytes,
+                                      std::uint32_t nsid = 1) {
+        nvme::sqe c = command(nvme::io_opcode::write, cid, lba, bytes, nsid);
+        c.sgl1 = nvme::make_in_capsule_sgl(0, bytes);
+        return c;
+    }
+
     [[nodiscard]] fake_fabric& fabric() { return fabric_; }
     [[nodiscard]] testing::spy& spy() { return spy_; }
     [[nodiscard]] core::target& target() { return *target_; }
     [[nodiscard]] core::poll_group& group() { return *group_; }
     [[nodiscard]] rdma_control& rdma() { return *rdma_; }
     [[nodiscard]] std::uint32_t free_at_rest() const { return free_at_rest_; }
+    /// The sum of a counter or gauge over reactors; -1: there is none of that name.
+    [[nodiscard]] double counter(std::string_view name) const {
+        core::counters_report all;
+        rdma_->report(all);
+        double sum = -1;
+        for (const core::counter_sample& s : all.samples)
+            if (s.name == name) sum = std::max(sum, 0.0) + s.value;
+        return sum;
+    }
     core::listener_status listener() {
         struct sink : core::control_request {
             using control_request::control_request;
@@ -241,6 +285,13 @@ class rdma_world {
     }
 
   private:
+    void run_reactors() {
+        std::optional<fulmar::test::watched_memory> counts;
+        if (watches_) counts.emplace();
+        control_->run_once();
+        data_->run_once();
+        for (const auto& r : more_) r->run_once();
+    }
     static std::unique_ptr<engine::reactor> make_reactor(manual_clock& clock,
                                                          std::uint16_t number) {
         return engine::reactor::create({.id = reactor_id(number),
@@ -256,10 +307,13 @@ class rdma_world {
     fake_fabric fabric_;
     std::unique_ptr<engine::reactor> control_ = make_reactor(clock_, 0);
     std::unique_ptr<engine::reactor> data_ = make_reactor(clock_, 1);
+    std::vector<std::unique_ptr<engine::reactor>> more_;
     std::unique_ptr<core::target> target_;
     core::poll_group* group_ = nullptr;
     rdma_control* rdma_ = nullptr;
     std::uint16_t controller_ = 0;
+    std::string name_{host_nqn};
+    bool watches_ = false;
     std::uint32_t free_at_rest_ = 0;
 };
 

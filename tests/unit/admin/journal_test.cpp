@@ -1,19 +1,9 @@
 // The journal on a disk that forgets: whatever was acknowledged is there after a power cut,
 // whatever is there is a state that once was, and a disk that refuses is reported and survived.
-#include "change_json.hpp"
-#include "journal_format.hpp"
+#include "config_history.hpp"
+#include "journal_run.hpp"
 #include "random_spec.hpp"
 #include "spec_diff.hpp"
-#include "spec_editor.hpp"
-#include "support/forgetful_disk.hpp"
-
-#include <fulmar/admin/journal.hpp>
-#include <fulmar/base/log.hpp>
-#include <fulmar/engine/helper_job.hpp>
-#include <fulmar/engine/reactor.hpp>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <atomic>
 #include <cerrno>
@@ -25,109 +15,7 @@
 namespace fulmar::admin {
 namespace {
 
-using testing_support::sorted;
-using testing_support::spec_generator;
-
-const std::string config_path = "/etc/fulmar/f.json";
-const std::string journal_path = config_path + ".journal";
-
-loaded_config loaded(const std::string& text) {
-    loaded_config out{parse_config(text).value(), text, digest_of(text)};
-    resolve_paths(out.config, "/etc/fulmar");
-    return out;
-}
-
-/// A run of the daemon, as far as the journal sees it.
-class run {
-  public:
-    explicit run(test::forgetful_disk& files, journal::options opts = {}) : disk(files) {
-        opts.config_path = config_path;
-        opts.files = &files;
-        opts.retry_delay = std::chrono::milliseconds(1);
-        auto opened = journal::open(opts, loaded(files.text(config_path)));
-        if (!opened) {
-            trouble = opened.error();
-            return;
-        }
-        log = std::move(opened->log);
-        found = std::move(opened->spec);
-        notes = std::move(opened->notes);
-        model = std::make_unique<spec_editor>(found);
-        log->run_on(*reactor, files);
-    }
-
-    /// A journal that is not stopped leaves its helper's job behind, and that has the disk.
-    ~run() {
-        log.reset();
-        EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(20)));
-    }
-    run(const run&) = delete;
-    run& operator=(const run&) = delete;
-
-    struct ack final : core::change_log::waiter {
-        void on_durable(result<void> outcome) noexcept override { answer = std::move(outcome); }
-        std::optional<result<void>> answer;
-    };
-
-    ack& append(const core::change& change) {
-        EXPECT_TRUE(model->apply(change).has_value());
-        acks.push_back(std::make_unique<ack>());
-        log->append(change, ++revision, acks.back().get());
-        return *acks.back();
-    }
-
-    template <typename Condition>
-    bool until(Condition&& condition) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (std::chrono::steady_clock::now() < end) {
-            if (condition()) return true;
-            turn_once();
-        }
-        return condition();
-    }
-    void turn_once() {
-        if (!disk.complete_one() && !reactor->run_once()) std::this_thread::yield();
-    }
-
-    /// A clean stop (as clean as the disk allows).
-    void stop() {
-        bool stopped = false;
-        log->stop(std::chrono::seconds(20), [&] { stopped = true; });
-        EXPECT_TRUE(until([&] { return stopped; }));
-        log.reset();
-    }
-
-    test::forgetful_disk& disk;
-    monotonic_clock clock;
-    std::unique_ptr<engine::reactor> reactor =
-        engine::reactor::create(
-            {.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false})
-            .value();
-    std::unique_ptr<journal> log;
-    std::optional<error> trouble;
-    core::target_spec found;
-    std::vector<std::string> notes;
-    std::unique_ptr<spec_editor> model;
-    std::vector<std::unique_ptr<ack>> acks;
-    std::uint64_t revision = 0;
-};
-
-core::create_device device(const std::string& name) {
-    return {{.name = name, .type = "ram", .size_bytes = 4096}};
-}
-
-std::vector<std::string> device_names(const core::target_spec& spec) {
-    std::vector<std::string> out;
-    for (const auto& one : spec.devices) out.push_back(one.name);
-    return out;
-}
-
-struct JournalTest : testing::Test {
-    JournalTest() { disk.put(config_path, "{}\n"); }
-    void SetUp() override { spdlog::set_level(spdlog::level::off); }
-    void TearDown() override { spdlog::set_level(spdlog::level::info); }
-    test::forgetful_disk disk{1};
-};
+using namespace testing_support;
 
 TEST_F(JournalTest, CleanStopLeavesEverythingInTheFileAndNoJournal) {
     run first(disk);
@@ -135,7 +23,7 @@ TEST_F(JournalTest, CleanStopLeavesEverythingInTheFileAndNoJournal) {
     ASSERT_TRUE(first.until([&] { return first.acks[0]->answer.has_value(); }));
     EXPECT_TRUE(first.acks[0]->answer->has_value());
     first.stop();
-    EXPECT_THAT(disk.names(), testing::ElementsAre(config_path));
+    EXPECT_THAT(disk.names(), testing::ElementsAre(config_path, config_path + ".history"));
     EXPECT_THAT(device_names(parse_config(disk.text(config_path))->spec),
                 testing::ElementsAre("a"));
     run second(disk);
@@ -189,7 +77,8 @@ TEST_F(JournalTest, WithoutFileIoEverybodyIsToldAtOnce) {
     ASSERT_TRUE(early.answer.has_value()) << "not after a time-out";
     EXPECT_FALSE(early.answer->has_value());
     std::optional<result<void>> recorded;
-    log.rebase("digest", {}, [&](result<void> outcome) { recorded = std::move(outcome); });
+    log.rebase(std::make_unique<journal_base>(),
+               [&](result<void> outcome) { recorded = std::move(outcome); });
     EXPECT_TRUE(elsewhere.until([&] { return recorded.has_value(); }));
     EXPECT_FALSE(recorded->has_value());
     bool stopped = false;
@@ -260,18 +149,75 @@ TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
     }
 }
 
-TEST_F(JournalTest, AHandEditedFileWinsAndTheLossIsReported) {
+TEST_F(JournalTest, CreateIsARequestAndGoesWhenItIsMet) {
+    disk.put(config_path, R"({"devices": [
+      {"name": "a", "type": "file", "path": "/srv/a", "size": 4096, "create": true},
+      {"name": "b", "type": "file", "path": "/srv/b", "size": 4096, "create": true}]})");
+    {
+        run first(disk);
+        EXPECT_TRUE(first.found.devices.at(0).create);
+        first.append(core::file_created{"a"});
+        ASSERT_TRUE(first.until([&] { return first.acks[0]->answer.has_value(); }));
+    }  // killed
+    for (int i = 0; i < 2; ++i) {
+        run again(disk);
+        EXPECT_THAT(again.notes, testing::Not(testing::Contains(testing::HasSubstr("skipped"))));
+        EXPECT_FALSE(again.found.devices.at(0).create) << "a file that goes now is missing";
+        EXPECT_TRUE(again.found.devices.at(1).create) << "its folder is still to come";
+        again.stop();  // folds
+    }
+    const auto devices = parse_config(disk.text(config_path))->spec.devices;
+    EXPECT_FALSE(devices.at(0).create);
+    EXPECT_TRUE(devices.at(1).create);
+}
+
+TEST_F(JournalTest, WhatAnOperatorAcceptsIsReadBackAndChangesNoConfiguration) {
+    disk.put(config_path,
+             R"({"devices": [{"name": "a", "type": "file", "path": "/srv/a", "size": 4096}]})");
+    core::target_spec before;
+    {
+        run first(disk);
+        before = first.found;
+        first.append(core::reopen_device{"a", true});
+        first.append(core::reopen_device{"a"});
+        ASSERT_TRUE(first.until([&] { return first.acks[1]->answer.has_value(); }));
+        EXPECT_THAT(disk.text(config_path + ".journal"), testing::HasSubstr("\"accept\":true"));
+    }  // killed
+    run second(disk);
+    EXPECT_THAT(second.notes, testing::Not(testing::Contains(testing::HasSubstr("skipped"))));
+    EXPECT_EQ(second.found, before);
+    second.stop();
+}
+
+TEST_F(JournalTest, AHandEditedFileIsMergedWithWhatRestHasMade) {
     {
         run first(disk);
         first.append(device("a"));
         ASSERT_TRUE(first.until([&] { return first.acks[0]->answer.has_value(); }));
     }  // killed
     disk.put(config_path, R"({"devices":[{"name":"mine","type":"ram","size":512}]})");
+    for (int i = 0; i < 2; ++i) {
+        run again(disk);
+        EXPECT_THAT(device_names(again.found), testing::ElementsAre("mine", "a"));
+        if (i == 0) {
+            EXPECT_THAT(again.notes, testing::Contains(testing::HasSubstr("device a is not in")));
+        }
+    }
+}
+
+TEST_F(JournalTest, WithoutAHistoryAHandEditedFileWinsAndTheLossIsReported) {
+    {
+        run first(disk);
+        first.append(device("a"));
+        ASSERT_TRUE(first.until([&] { return first.acks[0]->answer.has_value(); }));
+    }  // killed
+    ASSERT_TRUE(disk.remove(config_path + ".history"));
+    disk.put(config_path, R"({"devices":[{"name":"mine","type":"ram","size":512}]})");
     run second(disk);
     EXPECT_THAT(device_names(second.found), testing::ElementsAre("mine"));
     EXPECT_THAT(second.notes,
                 testing::ElementsAre(testing::HasSubstr("edited by hand after 1 changes")));
-    EXPECT_THAT(disk.text(journal_path + ".superseded"), testing::HasSubstr("\"name\":\"a\""));
+    EXPECT_THAT(disk.text(journal_file + ".superseded"), testing::HasSubstr("\"name\":\"a\""));
     second.stop();
 }
 
@@ -295,11 +241,15 @@ TEST_F(JournalTest, AfterAReloadChangesGoOnFromTheNewFile) {
         disk.put(config_path, edited);
         one.append({core::create_device{{.name = "b", .type = "ram", .size_bytes = 512}}});
         bool done = false;
-        one.log->rebase(digest_of(edited), loaded(edited).config.spec,
-                        [&](const result<void>& outcome) {
-                            EXPECT_TRUE(outcome.has_value());
-                            done = true;
-                        });
+        const core::target_spec says = loaded(edited).config.spec;
+        config_history history;
+        history.read = {digest_of(edited), says};
+        one.log->rebase(
+            std::make_unique<journal_base>(journal_base{digest_of(edited), says, says, history}),
+            [&](const result<void>& outcome) {
+                EXPECT_TRUE(outcome.has_value());
+                done = true;
+            });
         ASSERT_TRUE(one.until([&] { return done; }));
         one.append(device("c"));
         ASSERT_TRUE(one.until([&] { return one.acks[2]->answer.has_value(); }));
@@ -411,40 +361,38 @@ TEST_F(JournalTest, KeepsChangesWhereTheConfigFileCannotBeReplaced) {
     EXPECT_LE(disk.names().size(), 6u);
 }
 
-TEST_F(JournalTest, DamageInTheMiddleIsAnErrorThatSaysWhatToDo) {
+// Whatever slips past the rules: the file is replaced only by what the next start can read.
+TEST_F(JournalTest, AFileThatTheNextStartWouldRefuseReplacesNothing) {
+    const auto referral = [](std::uint32_t i) {
+        return core::add_referral{
+            {.address = "192.0.2.1", .port = static_cast<std::uint16_t>(8009 + i)}};
+    };
     {
-        run one(disk);
-        for (int i = 0; i < 3; ++i) {
-            one.append(device("d" + std::to_string(i)));
-            ASSERT_TRUE(one.until([&] { return one.acks.back()->answer.has_value(); }));
-        }
-    }  // killed
-    std::string text = disk.text(journal_path);
-    text[text.find("\"d0\"") + 1] = 'X';
-    disk.put(journal_path, text);
-    run two(disk);
-    ASSERT_TRUE(two.trouble.has_value());
-    EXPECT_THAT(two.trouble->text(),
-                testing::AllOf(testing::HasSubstr("line 2"), testing::HasSubstr("damaged"),
-                               testing::HasSubstr("backup")));
-}
-
-TEST_F(JournalTest, ATornEndIsCutAndReported) {
-    {
-        run one(disk);
-        for (int i = 0; i < 3; ++i) {
-            one.append(device("d" + std::to_string(i)));
-            ASSERT_TRUE(one.until([&] { return one.acks.back()->answer.has_value(); }));
-        }
-    }  // killed
-    std::string text = disk.text(journal_path);
-    text.replace(written_part(text).size() - 5, 5, 5, '\0');
-    disk.put(journal_path, text);
-    run two(disk);
-    ASSERT_FALSE(two.trouble.has_value());
-    EXPECT_THAT(device_names(two.found), testing::ElementsAre("d0", "d1"));
-    EXPECT_THAT(two.notes, testing::Contains(testing::HasSubstr("not been acknowledged")));
-    two.stop();
+        run one(disk, {.fold_bytes = 300});
+        std::vector<run::ack> acks(limits::max_listeners + 1);
+        for (std::uint32_t i = 0; i < acks.size(); ++i)
+            one.log->append(referral(i), i + 1, &acks[i]);
+        ASSERT_TRUE(one.until([&] { return acks.back().answer.has_value(); }));
+        EXPECT_TRUE(acks.back().answer->has_value());
+        one.stop();
+    }
+    const auto file = parse_config(disk.text(config_path));
+    ASSERT_TRUE(file.has_value()) << "the daemon could not start any more";
+    EXPECT_LE(file->spec.referrals.size(), limits::max_listeners);
+    for (int start = 0; start < 2; ++start) {
+        run again(disk);
+        ASSERT_FALSE(again.trouble.has_value()) << again.trouble->text();
+        EXPECT_EQ(again.found.referrals.size(), limits::max_listeners) << "as many as there may be";
+        EXPECT_EQ(again.log->broken().size(), 1u);
+        EXPECT_EQ(again.log->configured().referrals.size(), limits::max_listeners + 1)
+            << "nothing is lost";
+        EXPECT_THAT(again.notes, testing::Contains(testing::HasSubstr("the next start would")));
+        if (start == 0) continue;  // killed
+        again.append(core::remove_referral{referral(3).spec});
+        ASSERT_TRUE(again.until([&] { return again.acks.back()->answer.has_value(); }));
+        again.stop();
+    }
+    EXPECT_EQ(parse_config(disk.text(config_path))->spec.referrals.size(), limits::max_listeners);
 }
 
 // A sync of what lies in room that was there before waits for no other file of the file system.
@@ -452,19 +400,85 @@ TEST_F(JournalTest, ChangesAreWrittenIntoRoomThatIsThereAlready) {
     constexpr std::size_t room = 4096;
     {
         run one(disk, {.fold_bytes = room});
-        EXPECT_EQ(disk.text(journal_path).size(), room);
+        EXPECT_EQ(disk.text(journal_file).size(), room);
         for (int i = 0; i < 3; ++i) {
             one.append(device("d" + std::to_string(i)));
             ASSERT_TRUE(one.until([&] { return one.acks.back()->answer.has_value(); }));
         }
-        EXPECT_EQ(disk.text(journal_path).size(), room);
+        EXPECT_EQ(disk.text(journal_file).size(), room);
     }  // killed
     run two(disk, {.fold_bytes = room});
     EXPECT_THAT(device_names(two.found), testing::ElementsAre("d0", "d1", "d2"));
     EXPECT_THAT(two.notes, testing::Not(testing::Contains(testing::HasSubstr("cut"))))
         << "the room is no torn write";
-    EXPECT_EQ(disk.text(journal_path).size(), room);
+    EXPECT_EQ(disk.text(journal_file).size(), room);
     two.stop();
+}
+
+TEST_F(JournalTest, ChangesAreFoldedWhenTheyPauseAndNotBefore) {
+    run one(disk, {.fold_pause = std::chrono::milliseconds(300)});
+    one.append(device("a"));
+    ASSERT_TRUE(one.until([&] { return one.acks[0]->answer.has_value(); }));
+    EXPECT_EQ(disk.text(config_path), "{}\n") << "it waits for more";
+    ASSERT_TRUE(one.until([&] { return one.log->counters().folds == 1; }));
+    EXPECT_THAT(device_names(parse_config(disk.text(config_path))->spec),
+                testing::ElementsAre("a"));
+    EXPECT_EQ(one.log->counters().unfolded, 0u);
+    EXPECT_EQ(one.reactor->timers().next_wakeup(), engine::timer_wheel::never) << "idle is free";
+    one.append(device("b"));
+    ASSERT_TRUE(one.until([&] { return one.log->counters().folds == 2; }));
+    EXPECT_EQ(parse_config(disk.text(config_path))->spec.devices.size(), 2u);
+}
+
+TEST_F(JournalTest, ChangesThatNeverPauseAreFoldedAllTheSame) {
+    run one(disk,
+            {.fold_pause = std::chrono::hours(1), .fold_longest = std::chrono::milliseconds(20)});
+    int made = 0;
+    EXPECT_TRUE(one.until([&] {
+        if (made < 4000) one.append(device("d" + std::to_string(made++)));
+        one.turn_once();
+        one.reactor->run_once();  // the disk always has something
+        return one.log->counters().folds != 0;
+    }));
+}
+
+TEST_F(JournalTest, AnEditedFileIsLeftAloneUntilAReload) {
+    run one(disk, {.fold_pause = std::chrono::milliseconds(1)});
+    const std::string edited = R"({"devices":[{"name":"mine","type":"ram","size":512}]})";
+    disk.put(config_path, edited);
+    one.append(device("a"));
+    for (int i = 0; i < 50; ++i) {
+        one.turn_once();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(disk.text(config_path), edited);
+    EXPECT_EQ(one.log->counters().folds, 0u);
+    EXPECT_TRUE(one.log->durable().has_value()) << "journalling goes on";
+    EXPECT_THAT(disk.names(), testing::SizeIs(testing::Le(4u))) << "no segment for each attempt";
+}
+
+TEST_F(JournalTest, AFileThatCannotBeReplacedIsNoFault) {
+    for (const int code : {EROFS, EBUSY, EACCES}) {
+        test::forgetful_disk files(1);
+        files.put(config_path, "{}\n");
+        {
+            run one(files,
+                    {.state_dir = "/var/lib/fulmar", .fold_pause = std::chrono::milliseconds(1)});
+            files.refuse("/etc/fulmar", code);
+            one.append(device("a"));
+            for (int i = 0; i < 50; ++i) {
+                one.turn_once();
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            EXPECT_TRUE(one.log->durable().has_value());
+            EXPECT_EQ(one.log->counters().failures, 0u);
+        }  // killed
+        run two(files, {.state_dir = "/var/lib/fulmar"});
+        ASSERT_FALSE(two.trouble.has_value()) << two.trouble->text();
+        EXPECT_THAT(device_names(two.found), testing::ElementsAre("a"));
+        EXPECT_THAT(two.remarks, testing::Contains(testing::HasSubstr("the journal goes on")));
+        EXPECT_THAT(two.notes, testing::Not(testing::Contains(testing::HasSubstr("goes on"))));
+    }
 }
 
 /// Giving a segment its number takes as long as the test likes.
@@ -472,7 +486,7 @@ class hesitant_disk final : public test::forgetful_disk {
   public:
     using forgetful_disk::forgetful_disk;
     result<void> rename(const std::string& from, const std::string& to) override {
-        if (from == journal_path) {
+        if (from == journal_file) {
             began = true;
             while (hesitates) std::this_thread::yield();
         }
@@ -514,7 +528,7 @@ class starved_disk final : public test::forgetful_disk {
   public:
     using forgetful_disk::forgetful_disk;
     result<void> rename(const std::string& from, const std::string& to) override {
-        if (from == journal_path && short_of_memory.exchange(false)) throw std::bad_alloc();
+        if (from == journal_file && short_of_memory.exchange(false)) throw std::bad_alloc();
         return forgetful_disk::rename(from, to);
     }
     std::atomic<bool> short_of_memory{true};
@@ -538,7 +552,7 @@ TEST_F(JournalTest, AFoldThatFindsNoMemoryIsTriedAgainLater) {
         return one.log->counters().folds != 0;
     }));
     one.stop();
-    EXPECT_EQ(starved.names(), std::vector<std::string>{config_path});
+    EXPECT_EQ(starved.names(), (std::vector<std::string>{config_path, config_path + ".history"}));
 }
 
 TEST(JournalFormat, EveryCutOfASegmentGivesAPrefix) {
@@ -568,6 +582,19 @@ TEST(JournalFormat, NoFlippedBitPasses) {
             ASSERT_TRUE(!segment.has_value() || segment->records.empty()) << at;
         }
     }
+}
+
+TEST(JournalOnARealDisk, ALinkToTheConfigurationStaysALink) {
+    const std::string folder = testing::TempDir() + "/fulmar_journal_link";
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directories(folder + "/real");
+    ASSERT_TRUE(system_disk().replace(folder + "/real/c.json", "{}\n").has_value());
+    std::filesystem::create_symlink("real/c.json", folder + "/c.json");
+    ASSERT_TRUE(system_disk().replace(folder + "/c.json", "{ }\n").has_value());
+    EXPECT_TRUE(std::filesystem::is_symlink(folder + "/c.json"));
+    EXPECT_EQ(system_disk().read(folder + "/real/c.json").value(), "{ }\n");
+    EXPECT_FALSE(std::filesystem::exists(folder + "/real/c.json.new"));
+    std::filesystem::remove_all(folder);
 }
 
 TEST(JournalOnARealDisk, SurvivesAndKeepsOthersOut) {

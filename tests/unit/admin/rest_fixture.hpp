@@ -1,6 +1,7 @@
 // A REST server over a fake core, and a client of it.
 #pragma once
 
+#include "support/eventually.hpp"
 #include "support/fake_control.hpp"
 #include "support/fake_drives.hpp"
 #include "support/http_client.hpp"
@@ -25,8 +26,8 @@ using nlohmann::json;
 
 struct rest_fixture : testing::Test {
     void SetUp() override {
-        spdlog::set_level(std::getenv("FULMAR_TEST_LOG") ? spdlog::level::debug
-                                                         : spdlog::level::off);
+        fulmar::log::set_level(std::getenv("FULMAR_TEST_LOG") ? fulmar::log::level::debug
+                                                              : fulmar::log::level::off);
         folder = testing::TempDir() + "/fulmar_rest_" + std::to_string(::getpid());
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);
@@ -35,7 +36,7 @@ struct rest_fixture : testing::Test {
     void TearDown() override {
         server_.reset();
         std::filesystem::remove_all(folder);
-        spdlog::set_level(spdlog::level::info);
+        fulmar::log::set_level(fulmar::log::level::info);
     }
 
     void start() {
@@ -46,15 +47,6 @@ struct rest_fixture : testing::Test {
         server_ = std::move(*started);
     }
     test::http_client connect() { return test::http_client::unix_socket(socket()); }
-    /// Waits until `condition` holds; false when it never did.
-    template <typename Condition>
-    static bool eventually(Condition&& condition) {
-        for (int i = 0; i < 10'000; ++i) {
-            if (condition()) return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-        return false;
-    }
     [[nodiscard]] std::string socket() const { return setup.options.admin.unix_socket; }
 
     std::string folder;

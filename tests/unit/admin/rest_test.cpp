@@ -11,6 +11,7 @@
 namespace fulmar::admin {
 namespace {
 
+using test::eventually;
 using test::http_answer;
 using test::http_client;
 using testing_support::json;
@@ -152,6 +153,13 @@ TEST_F(RestTest, ManagesListenersAndDevices) {
     ASSERT_EQ(ask("POST", "/v1/devices", ram).status, 201);
     EXPECT_EQ(json::parse(ask("PATCH", "/v1/devices/ram0", R"({"size":"2MiB"})").body)["size"],
               2097152);
+    const http_answer smaller = ask("PATCH", "/v1/devices/ram0", R"({"size":"1MiB"})");
+    expect_problem(smaller, 409, "conflict");
+    EXPECT_THAT(smaller.body, testing::HasSubstr("allow_shrink"));
+    expect_problem(ask("PATCH", "/v1/devices/ram0", R"({"size":"1MiB","allow_shrink":1})"), 422,
+                   "invalid-argument");
+    EXPECT_EQ(ask("PATCH", "/v1/devices/ram0", R"({"size":"1MiB","allow_shrink":true})").status,
+              200);
     EXPECT_EQ(ask("POST", "/v1/devices/ram0/reopen").status, 200);
     EXPECT_EQ(json::parse(ask("GET", "/v1/devices").body)["devices"].size(), 1u);
     EXPECT_EQ(ask("GET", "/v1/devices/ram1").status, 404);
@@ -179,11 +187,17 @@ TEST_F(RestTest, PutMakesWhatIsNotThereAndLeavesWhatIs) {
     json document = json::parse(ask("GET", target).body);
     document["allow_any_host"] = true;
     document["namespaces"] = json::array();
-    const http_answer changed = ask("PUT", target, document.dump());
+    const http_answer refused = ask("PUT", target, document.dump());
+    expect_problem(refused, 409, "would-disturb");
+    EXPECT_EQ(json::parse(refused.body)["namespaces"], json::array({nqn + "/1"}));
+    const http_answer changed = ask("PUT", target + "?force=true", document.dump());
     EXPECT_EQ(changed.status, 200) << changed.body;
     EXPECT_EQ(json::parse(changed.body)["allow_any_host"], true);
     EXPECT_EQ(json::parse(changed.body)["namespaces"].size(), 0u);
     expect_problem(ask("PUT", target, R"({"serial":"OTHER"})"), 409, "conflict");
+    EXPECT_EQ(
+        json::parse(ask("PUT", target + "?force=true", R"({"serial":"OTHER"})").body)["serial"],
+        "OTHER");
     expect_problem(ask("PUT", target, R"({"nqn":"nqn.2026-11.io.fulmar:b"})"), 422,
                    "invalid-argument");
     expect_problem(ask("PUT", target, R"({"namespaces":[{"device":"ram0"}]})"), 422,
@@ -204,7 +218,7 @@ TEST_F(RestTest, SaysEverythingThatIsWrongWithABody) {
     expect_problem(ask("POST", "/v1/devices", R"({"name":"a","name":"b","type":"ram","size":1})"),
                    422, "invalid-argument");
     expect_problem(ask("POST", "/v1/devices", "[]"), 422, "invalid-argument");
-    expect_problem(ask("POST", "/v1/subsystems", R"({"nqn":"x"})"), 422, "invalid-argument");
+    expect_problem(ask("POST", "/v1/subsystems", R"({"nqn":"a\u0007b"})"), 422, "invalid-argument");
     expect_problem(ask("PATCH", "/v1/subsystems/" + nqn, "{}"), 422, "invalid-argument");
 }
 
@@ -414,7 +428,8 @@ TEST_F(RestTest, ConcurrentOperatorsCompose) {
                      json{{"device", name}}.dump());
                 step(200, "POST", "/v1/subsystems/" + sub + "/pause");
                 step(200, "POST", "/v1/subsystems/" + sub + "/resume");
-                step(204, "DELETE", "/v1/subsystems/" + sub);
+                step(409, "DELETE", "/v1/subsystems/" + sub);
+                step(204, "DELETE", "/v1/subsystems/" + sub + "?force=true");
                 step(204, "DELETE", "/v1/devices/" + name);
             }
         });
@@ -597,6 +612,29 @@ TEST_F(RestTcp, RefusesATokenFileThatOthersCouldRead) {
     ::chmod(token_file.c_str(), 0600);
     std::ofstream(token_file) << "short";
     EXPECT_FALSE(server::start(setup).has_value());
+}
+
+// A hang-up reads the token anew; one that others could read is refused at that time too.
+TEST_F(RestTcp, TakesANewTokenAtAReload) {
+    begin();
+    http_client client = tcp();
+    const auto status = [&](const std::string& with) {
+        return client.send("GET", "/v1/devices", {}, {{"Authorization", "Bearer " + with}}).status;
+    };
+    ASSERT_EQ(status(token), 200);
+    std::ofstream(token_file) << "another-token-of-some-length\n";
+    server_->reload();
+    ASSERT_TRUE(eventually([&] { return status("another-token-of-some-length") == 200; }));
+    EXPECT_EQ(status(token), 401);
+    std::ofstream(token_file) << "a-third-token-of-some-length\n";
+    ::chmod(token_file.c_str(), 0644);
+    server_->reload();
+    server_->reload();
+    EXPECT_EQ(status("another-token-of-some-length"), 200) << "the former one stays in force";
+    EXPECT_EQ(status("a-third-token-of-some-length"), 401);
+    ::chmod(token_file.c_str(), 0600);
+    server_->reload();
+    ASSERT_TRUE(eventually([&] { return status("a-third-token-of-some-length") == 200; }));
 }
 
 }  // namespace

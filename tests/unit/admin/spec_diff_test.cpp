@@ -165,5 +165,23 @@ TEST(SpecEditor, StaysSmallOverManyChanges) {
     EXPECT_EQ(editor.spec().devices.front().name, "d199990");
 }
 
+TEST(SpecDiff, FindsWhatWouldBecomeSmaller) {
+    const core::target_spec running = small();
+    core::target_spec wanted = running;
+    wanted.devices[0].size_bytes = 8192;
+    EXPECT_TRUE(find_shrunken(running, wanted).empty());
+    wanted.devices[1].size_bytes = 0;  // whatever the file has
+    EXPECT_TRUE(find_shrunken(running, wanted).empty());
+    wanted.devices[1].size_bytes = 4096;
+    wanted.devices[1].direct = false;  // made anew, on the same file
+    const auto found = find_shrunken(running, wanted);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].name, "b");
+    EXPECT_EQ(found[0].running_bytes, 8192u);
+    EXPECT_EQ(found[0].wanted_bytes, 4096u);
+    wanted.devices[1].path = "/another";
+    EXPECT_TRUE(find_shrunken(running, wanted).empty());
+}
+
 }  // namespace
 }  // namespace fulmar::admin

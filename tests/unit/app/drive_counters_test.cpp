@@ -18,7 +18,7 @@ class lost_drive final : public backend::pcie_device {
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor&) override {
         return fail(errc::not_supported, "it has none");
     }
-    result<void> resize(std::uint64_t) override { return {}; }
+    result<void> resize(std::uint64_t, backend::shrinking) override { return {}; }
     void set_listener(backend::device_listener*) noexcept override {}
     const vfio::pci_address& address() const noexcept override { return options_.address; }
     backend::drive_status status() const override { return now; }

@@ -26,16 +26,29 @@ TEST(Options, AFileToServeOrToCheck) {
     const parsed_command_line serve = parse({"--config", "a.json"});
     ASSERT_TRUE(serve.command.has_value());
     EXPECT_EQ(serve.command->config_path, "a.json");
-    EXPECT_FALSE(serve.command->check_only);
+    EXPECT_EQ(serve.command->what, command_line::task::serve);
     const parsed_command_line check = parse({"--check-config", "b.json"});
     ASSERT_TRUE(check.command.has_value());
     EXPECT_EQ(check.command->config_path, "b.json");
-    EXPECT_TRUE(check.command->check_only);
+    EXPECT_EQ(check.command->what, command_line::task::check_config);
+    const parsed_command_line journal = parse({"--check-journal", "c.json"});
+    ASSERT_TRUE(journal.command.has_value());
+    EXPECT_EQ(journal.command->config_path, "c.json");
+    EXPECT_EQ(journal.command->what, command_line::task::check_journal);
+    const parsed_command_line recover = parse({"--recover", "--config", "d.json"});
+    ASSERT_TRUE(recover.command.has_value());
+    EXPECT_EQ(recover.command->config_path, "d.json");
+    EXPECT_EQ(recover.command->what, command_line::task::recover);
 }
 
 TEST(Options, WrongUsageIsTwoAndHelpIsNot) {
-    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-             {}, {"--config"}, {"--nonsense"}, {"-c", "a", "--check-config", "b"}}) {
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{},
+                                               {"--config"},
+                                               {"--nonsense"},
+                                               {"-c", "a", "--check-config", "b"},
+                                               {"--recover"},
+                                               {"-c", "a", "--check-journal", "b"}}) {
         const parsed_command_line wrong = parse(words);
         EXPECT_FALSE(wrong.command.has_value());
         EXPECT_EQ(wrong.exit_code, 2);

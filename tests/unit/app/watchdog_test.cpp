@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 struct WatchdogTest : testing::Test {
     void SetUp() override {
-        spdlog::set_level(spdlog::level::off);
+        fulmar::log::set_level(fulmar::log::level::off);
         const std::string path = folder / "notify";
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
@@ -35,7 +35,7 @@ struct WatchdogTest : testing::Test {
     void TearDown() override {
         ::unsetenv("NOTIFY_SOCKET");
         ::unsetenv("WATCHDOG_USEC");
-        spdlog::set_level(spdlog::level::info);
+        fulmar::log::set_level(fulmar::log::level::info);
     }
     /// Lets the control reactor run for `how_long`; the beats that the manager heard.
     int beats_in(duration how_long) {

@@ -59,11 +59,12 @@ class Durability : public ::testing::TestWithParam<bool> {
         other.reset();
         channel.reset();
     }
-    void start() {
+    void start(bool write_through = false) {
         disk.close(checker);
         files = std::make_unique<test::forgetful_files>(disk);
-        device = std::make_unique<file_device>(
-            std::make_unique<forgetful_backing>(disk, GetParam()), blocks, block, *reactor, *files);
+        device =
+            std::make_unique<file_device>(std::make_unique<forgetful_backing>(disk, GetParam()),
+                                          blocks, block, *reactor, *files, write_through);
         device->set_listener(&listener);
         channel = device->open_channel(*reactor).value();
         checker = disk.open("namespace", false);
@@ -159,6 +160,75 @@ TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
     }
 }
 
+// Without a Flush: what was acknowledged is there.
+TEST_P(Durability, ThroughTheCacheEveryAcknowledgedWriteSurvivesEveryPowerCut) {
+    for (std::uint32_t seed = 1; seed <= 100; ++seed) {
+        std::mt19937 random(seed);
+        start(true);
+        EXPECT_FALSE(device->geometry().volatile_write_cache);
+        disk.shuffle(seed);
+        std::vector<std::byte> wanted = disk.contents(checker);
+        for (int step = 0; step < 40; ++step) {
+            const std::uint32_t first = static_cast<std::uint32_t>(random()) % (blocks - 16);
+            const std::uint32_t count = 1 + static_cast<std::uint32_t>(random()) % 16;
+            const std::uint32_t to = (first + blocks / 2) % (blocks - 16);
+            std::byte* const at = wanted.data() + std::size_t{first} * block;
+            const auto value = static_cast<int>(1 + random() % 255);
+            switch (random() % 5) {
+                case 0:
+                    ASSERT_EQ(io().write_zeroes(first, count), sc::success);
+                    std::fill_n(at, count * block, std::byte{});
+                    break;
+                case 1:
+                    ASSERT_EQ(io().deallocate({{first, count}, {first, 0}}), sc::success);
+                    std::fill_n(at, count * block, std::byte{});
+                    break;
+                case 2:
+                    if (first < to + count && to < first + count) break;
+                    ASSERT_EQ(io().copy({{first, count}}, to), sc::success);
+                    std::copy_n(at, count * block, wanted.data() + std::size_t{to} * block);
+                    break;
+                default:
+                    ASSERT_EQ(put(first, count, value), sc::success);
+                    std::fill_n(at, count * block, static_cast<std::byte>(value));
+            }
+            ASSERT_FALSE(device->has_unflushed_writes());
+        }
+        channel.reset();
+        crash(seed * 31);
+        ASSERT_TRUE(disk.contents(disk.open("namespace", false)) == wanted) << "seed " << seed;
+    }
+}
+
+TEST_P(Durability, ItIsKnownWhetherAcknowledgedWritesWereFlushed) {
+    start();
+    EXPECT_FALSE(device->has_unflushed_writes());
+    ASSERT_EQ(put(0, 1, 1, true), sc::success);
+    EXPECT_FALSE(device->has_unflushed_writes());
+    for (int kind = 0; kind < 4; ++kind) {
+        ASSERT_EQ(kind == 0   ? put(0, 1, 1)
+                  : kind == 1 ? io().write_zeroes(0, 1)
+                  : kind == 2 ? io().deallocate({{0, 1}})
+                              : io().copy({{0, 1}}, 8),
+                  sc::success);
+        EXPECT_TRUE(device->has_unflushed_writes()) << kind;
+        ASSERT_EQ(io().flush(), sc::success);
+        EXPECT_FALSE(device->has_unflushed_writes()) << kind;
+    }
+    EXPECT_FALSE(device->lost_data());
+    ASSERT_EQ(put(0, 1, 1), sc::success);
+    disk.fail_next(file_op_kind::read, ENODEV);
+    std::vector<std::byte> data(block);
+    ASSERT_NE(io().read(0, 1, data), sc::success);
+    EXPECT_TRUE(device->lost_data()) << "what stood behind it had writes in its cache";
+    ASSERT_TRUE(device->reopen());
+    EXPECT_FALSE(device->has_unflushed_writes());
+    disk.fail_next(file_op_kind::read, ENODEV);
+    ASSERT_NE(io().read(0, 1, data), sc::success);
+    EXPECT_EQ(device->state(), device_state::lost);
+    EXPECT_FALSE(device->lost_data()) << "nothing was owed";
+}
+
 TEST_P(Durability, AWriteUnderWayMayTearBetweenBlocksOnly) {
     start();
     ASSERT_EQ(put(0, 64, 1, true), sc::success);
@@ -197,13 +267,13 @@ TEST_P(Durability, AFailedFlushLosesTheDeviceUntilItIsReopened) {
     disk.fail_next(file_op_kind::data_sync, EIO);
     EXPECT_EQ(io().flush(), sc::write_fault.no_retry());
     EXPECT_EQ(device->state(), device_state::lost);
-    EXPECT_EQ(io().flush(), sc::internal_error.no_retry())
-        << "the kernel would call this one a success";
-    EXPECT_EQ(elsewhere.flush(), sc::internal_error.no_retry());
-    EXPECT_EQ(put(0, 1, 1), sc::internal_error.no_retry());
+    EXPECT_EQ(io().flush(), device_gone) << "the kernel would call this one a success";
+    EXPECT_EQ(elsewhere.flush(), device_gone);
+    EXPECT_EQ(put(0, 1, 1), device_gone);
     reactor->run_once();
     EXPECT_EQ(listener.losses, 1);
     EXPECT_NE(listener.reason.find("durable"), std::string::npos);
+    EXPECT_TRUE(device->lost_data());
 
     ASSERT_TRUE(device->reopen());
     EXPECT_EQ(device->state(), device_state::ready);
@@ -238,7 +308,7 @@ TEST_P(Durability, ADriveThatIsGoneLosesTheDevice) {
     start();
     disk.fail_next(file_op_kind::read, ENODEV);
     std::vector<std::byte> data(block);
-    EXPECT_EQ(io().read(3, 1, data), sc::internal_error.no_retry());
+    EXPECT_EQ(io().read(3, 1, data), device_gone);
     reactor->run_once();
     EXPECT_EQ(listener.losses, 1);
     EXPECT_NE(listener.reason.find("gone"), std::string::npos);
@@ -283,19 +353,33 @@ TEST_P(Durability, ZeroesByWhateverTheFileSystemCan) {
         disk.refuse(refused);
         ASSERT_EQ(put(0, blocks, 5, true), sc::success);
         ASSERT_EQ(io().write_zeroes(10, 100, true), sc::success);
-        ASSERT_EQ(io().deallocate({{200, 10}, {220, 1}}), sc::success);
         EXPECT_EQ(stored(9), std::byte{5});
         EXPECT_EQ(stored(10), std::byte{0});
         EXPECT_EQ(stored(109), std::byte{0});
         EXPECT_EQ(stored(110), std::byte{5});
-        EXPECT_EQ(stored(209), std::byte{0});
-        EXPECT_EQ(stored(220), std::byte{0});
-        EXPECT_EQ(stored(221), std::byte{5});
     }
     channel.reset();
     crash(3);
     EXPECT_EQ(stored(10), std::byte{0});
     EXPECT_EQ(stored(109), std::byte{0});
+}
+
+TEST_P(Durability, deallocate_is_a_hint_once_the_file_system_has_refused_it) {
+    start();
+    ASSERT_EQ(put(0, blocks, 5, true), sc::success);
+    ASSERT_EQ(io().deallocate({{200, 10}, {220, 1}}), sc::success);
+    EXPECT_EQ(stored(209), std::byte{0});
+    EXPECT_EQ(stored(220), std::byte{0});
+    EXPECT_EQ(stored(221), std::byte{5});
+    EXPECT_TRUE(device->geometry().deallocated_reads_zero);
+    disk.refuse(file_op_kind::deallocate);
+    for (int again = 0; again < 2; ++again) {
+        ASSERT_EQ(io().deallocate({{10, 10}, {30, 1}}), sc::success);
+        EXPECT_EQ(stored(10), std::byte{5});
+        EXPECT_EQ(stored(30), std::byte{5});
+        EXPECT_FALSE(device->geometry().deallocate);
+        EXPECT_FALSE(device->geometry().deallocated_reads_zero);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Through, Durability, ::testing::Bool(),

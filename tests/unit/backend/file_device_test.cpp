@@ -87,6 +87,7 @@ class FileDevice : public ::testing::Test {
     ~FileDevice() override { close(); }
     void open(file_options options) {
         if (options.path.empty()) options.path = path;
+        options.create = options.size_bytes != 0;
         device = make_file_device(options, *reactor, *files).value();
         device->set_listener(&listener);
         channel = device->open_channel(*reactor).value();
@@ -126,7 +127,9 @@ TEST_F(FileDevice, RefusesWhatCannotBeServed) {
     EXPECT_EQ(refusal({.path = path}), errc::not_found);  // absent, and no size
     EXPECT_EQ(refusal({.path = dir.path().string()}), errc::invalid_argument);
     EXPECT_EQ(refusal({.path = "/dev/null", .size_bytes = 512}), errc::invalid_argument);
-    EXPECT_EQ(refusal({.path = dir / "no/such/folder", .size_bytes = 512}), errc::not_found);
+    EXPECT_EQ(refusal({.path = path, .size_bytes = 512}), errc::not_found);  // nobody asked for it
+    EXPECT_EQ(refusal({.path = dir / "no/such/folder", .size_bytes = 512, .create = true}),
+              errc::not_found);
     EXPECT_EQ(refusal({.path = path, .size_bytes = 1000}), errc::invalid_argument);
     EXPECT_EQ(refusal({.path = path, .size_bytes = 1024, .block_bytes = 1024}),
               errc::invalid_argument);
@@ -136,8 +139,8 @@ TEST_F(FileDevice, RefusesWhatCannotBeServed) {
 }
 
 TEST_F(FileDevice, TakesBackWhatItCreatedWhenItFails) {
-    EXPECT_FALSE(
-        make_file_device({.path = path, .size_bytes = std::uint64_t{1} << 62}, *reactor, *files));
+    EXPECT_FALSE(make_file_device(
+        {.path = path, .size_bytes = std::uint64_t{1} << 62, .create = true}, *reactor, *files));
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
@@ -165,11 +168,12 @@ TEST_F(FileDevice, UsesWhatIsThere) {
     open({.size_bytes = 4096});
     EXPECT_EQ(device->geometry().block_count, 8u);
     EXPECT_NE(device->note().find("first 4096"), std::string::npos);
-    ASSERT_TRUE(device->resize(4));
+    EXPECT_EQ(device->resize(4).error().code, errc::conflict);
+    ASSERT_TRUE(device->resize(4, shrinking::allowed));
     EXPECT_EQ(std::filesystem::file_size(path), 10'000u) << "what is not ours is not cut off";
     close();
-    open({.size_bytes = 20'480});
-    EXPECT_EQ(std::filesystem::file_size(path), 20'480u);
+    EXPECT_EQ(refusal({.path = path, .size_bytes = 20'480, .create = true}), errc::conflict);
+    EXPECT_EQ(std::filesystem::file_size(path), 10'000u) << "nobody asked to make it larger";
 }
 
 struct variant {
@@ -326,7 +330,13 @@ TEST_F(FileDevice, ResizesTheFile) {
     open({.size_bytes = 1 << 20});
     buffer data(512, 4);
     ASSERT_EQ(io().write(2047, 1, data), sc::success);
-    ASSERT_TRUE(device->resize(1024));
+    const auto refused = device->resize(1024);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::conflict);
+    EXPECT_EQ(refused.error().where, "/size");
+    EXPECT_EQ(std::filesystem::file_size(path), 1u << 20);
+    EXPECT_EQ(device->geometry().block_count, 2048u);
+    ASSERT_TRUE(device->resize(1024, shrinking::allowed));
     EXPECT_EQ(std::filesystem::file_size(path), 512u * 1024);
     EXPECT_TRUE(io().read(2047, 1, data).is(sc::lba_out_of_range));
     ASSERT_TRUE(device->resize(4096));
@@ -337,16 +347,24 @@ TEST_F(FileDevice, ResizesTheFile) {
     ASSERT_TRUE(device->resize(0));
     EXPECT_EQ(device->geometry().block_count, 6144u);
     EXPECT_EQ(listener.resizes, 3);
+    std::filesystem::resize_file(path, 1 << 20);
+    EXPECT_EQ(device->resize(0).error().code, errc::conflict) << "looking is no wish to shrink";
+    EXPECT_EQ(device->geometry().block_count, 6144u);
+    ASSERT_TRUE(device->resize(0, shrinking::allowed));
+    EXPECT_EQ(device->geometry().block_count, 2048u);
 }
 
 TEST_F(FileDevice, AFileCutOffBehindOurBackIsAReadError) {
-    open({.size_bytes = 1 << 20});
-    std::filesystem::resize_file(path, 4096);
     buffer data(8192, 4);
-    EXPECT_EQ(io().read(0, 16, data), sc::unrecovered_read_error.no_retry());
-    EXPECT_EQ(io().read(1000, 16, data), sc::unrecovered_read_error.no_retry());
-    EXPECT_EQ(io().verify(0, 16), sc::unrecovered_read_error.no_retry());
-    EXPECT_EQ(io().read(0, 8, data.part(0, 4096)), sc::success);
+    for (const int how : {0, 1, 2}) {
+        open({.size_bytes = 1 << 20});
+        std::filesystem::resize_file(path, 4096);
+        EXPECT_EQ(how == 2 ? io().verify(0, 16) : io().read(how * 1000, 16, data),
+                  sc::unrecovered_read_error.no_retry());
+        EXPECT_EQ(device->state(), device_state::lost);
+        close();
+        std::filesystem::remove(path);
+    }
 }
 
 TEST_F(FileDevice, FallsBackFromDirectAndSaysSo) {
@@ -363,6 +381,72 @@ TEST_F(FileDevice, FallsBackFromDirectAndSaysSo) {
     EXPECT_EQ(io().read(0, 8, back), sc::success);
     EXPECT_TRUE(all_zero(back));
     EXPECT_NE(device->note().find("O_DIRECT is not possible"), std::string::npos);
+    close();
+}
+
+// Blocks of 512 on storage of 4096, as a disk that was moved has them: every operation works at
+// every alignment, and nothing beside it changes.
+TEST_F(FileDevice, small_blocks_on_large_ones_are_zeroed_and_deallocated_at_every_alignment) {
+    std::ofstream(dir / "disk") << "";
+    std::filesystem::resize_file(dir / "disk", 1 << 20);
+    const loop_device loop(dir / "disk", 4096);
+    if (loop.path.empty()) GTEST_SKIP() << "no loop device can be set up here";
+    open({.name = "disk", .path = loop.path});
+    EXPECT_EQ(device->geometry().optimal_io_blocks, 8u);
+    buffer data(32 * 512, 4), back(32 * 512);
+    for (std::uint32_t first = 0; first < 9; ++first)
+        for (const std::uint32_t count : {1u, 7u, 8u, 9u, 16u, 17u}) {
+            SCOPED_TRACE(fmt::format("{} blocks from {}", count, first));
+            ASSERT_EQ(io().write(0, 32, data), sc::success);
+            ASSERT_EQ(io().write_zeroes(first, count, true), sc::success);
+            ASSERT_EQ(io().read(0, 32, back), sc::success);
+            EXPECT_TRUE(same(back.part(0, first * 512), data.part(0, first * 512)));
+            EXPECT_TRUE(all_zero(back.part(first * 512, count * 512)));
+            const std::size_t end = (first + count) * 512;
+            EXPECT_TRUE(same(back.part(end, 32 * 512 - end), data.part(end, 32 * 512 - end)));
+
+            ASSERT_EQ(io().write(0, 32, data), sc::success);
+            ASSERT_EQ(io().deallocate({{first, count}}), sc::success);
+            ASSERT_EQ(io().read(0, 32, back), sc::success);
+            for (std::uint32_t block = 0; block < 32; ++block) {
+                const bool whole = block >= (first + 7) / 8 * 8 && block < (first + count) / 8 * 8;
+                const auto got = back.part(block * 512, 512);
+                EXPECT_TRUE(whole ? all_zero(got) : same(got, data.part(block * 512, 512)))
+                    << block;
+            }
+        }
+    EXPECT_EQ(device->state(), device_state::ready);
+    close();
+}
+
+TEST_F(FileDevice, a_loop_device_and_the_file_behind_it_are_one_storage) {
+    std::ofstream(dir / "disk") << "";
+    std::filesystem::resize_file(dir / "disk", 1 << 20);
+    const loop_device loop(dir / "disk");
+    if (loop.path.empty()) GTEST_SKIP() << "no loop device can be set up here";
+    open({.name = "file", .path = dir / "disk"});
+    auto second = make_file_device({.name = "loop", .path = loop.path}, *reactor, *files);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, errc::conflict);
+    EXPECT_NE(second.error().message.find("device file"), std::string::npos)
+        << second.error().text();
+    close();
+    open({.name = "loop", .path = loop.path});
+    EXPECT_EQ(refusal({.name = "file", .path = dir / "disk"}), errc::conflict);
+    close();
+}
+
+TEST_F(FileDevice, a_block_device_that_is_taken_away_or_exchanged_is_noticed) {
+    std::ofstream(dir / "disk") << "";
+    std::filesystem::resize_file(dir / "disk", 1 << 20);
+    auto loop = std::make_unique<loop_device>(dir / "disk");
+    if (loop->path.empty()) GTEST_SKIP() << "no loop device can be set up here";
+    open({.name = "loop", .path = loop->path});
+    ::ioctl(loop->fd.get(), LOOP_SET_CAPACITY);
+    std::filesystem::resize_file(dir / "disk", 512 * 1024);
+    ::ioctl(loop->fd.get(), LOOP_SET_CAPACITY);
+    EXPECT_EQ(io().flush(), sc::write_fault.no_retry());
+    EXPECT_EQ(device->condition(), "lost");
     close();
 }
 
@@ -402,6 +486,8 @@ TEST_F(FileDevice, AFullDiskIsNotALoss) {
     for (std::uint32_t at = 1024; at < 8192 && last == sc::success; at += 1024)
         last = io().write(at, 1024, data.part(0, 512 * 1024));
     EXPECT_EQ(last, sc::capacity_exceeded.no_retry());
+    reactor->run_once();
+    EXPECT_TRUE(device->full()) << "operators are told";
     EXPECT_EQ(io().write(6144, 1024, data.part(0, 512 * 1024), true),
               sc::capacity_exceeded.no_retry());
     EXPECT_EQ(device->state(), device_state::ready);
@@ -436,8 +522,10 @@ TEST(FileStatus, TellsHostsTheTruth) {
     EXPECT_EQ(status_of(EDQUOT, io_kind::write), sc::capacity_exceeded.no_retry());
     EXPECT_EQ(status_of(ECANCELED, io_kind::write), sc::aborted_by_request);
     EXPECT_EQ(status_of(ENOMEM, io_kind::read), sc::command_interrupted);
-    EXPECT_EQ(status_of(EINVAL, io_kind::read), sc::internal_error.no_retry());
-    EXPECT_EQ(status_of(ENODEV, io_kind::read), sc::internal_error.no_retry());
+    EXPECT_EQ(status_of(EINVAL, io_kind::read), sc::unrecovered_read_error.no_retry());
+    EXPECT_EQ(status_of(EINVAL, io_kind::write_zeroes), sc::write_fault.no_retry());
+    EXPECT_EQ(status_of(EBADF, io_kind::read), sc::internal_error.no_retry());
+    EXPECT_EQ(status_of(ENODEV, io_kind::read), device_gone);
 }
 
 TEST_F(FileDevice, ServesBlockDevices) {

@@ -159,7 +159,9 @@ TEST_P(RamDevice, ResizesWithoutMovingAndForgetsWhatWasCutOff) {
     auto data = pattern(block, 5);
     ASSERT_EQ(io.write(0, 1, data), sc::success);
     ASSERT_EQ(io.write(blocks - 1, 1, data), sc::success);
-    ASSERT_TRUE(device->resize(blocks / 2 + 1));
+    EXPECT_EQ(device->resize(blocks - 1).error().code, errc::conflict);
+    EXPECT_EQ(device->geometry().block_count, blocks);
+    ASSERT_TRUE(device->resize(blocks / 2 + 1, shrinking::allowed));
     EXPECT_TRUE(io.read(blocks - 1, 1, data).is(sc::lba_out_of_range));
     ASSERT_TRUE(device->resize(blocks * 3 + 1));
     EXPECT_EQ(device->geometry().block_count, blocks * 3 + 1);
@@ -261,7 +263,7 @@ TEST(MemoryLimit, IsTheMachinesOrTheControlGroups) {
 }
 
 TEST(MemoryLimit, ADeviceThatCanNeverBeFilledIsRefused) {
-    EXPECT_TRUE(check_memory(100, {.total_bytes = 100, .available_bytes = 10}));
+    EXPECT_TRUE(check_memory(94, {.total_bytes = 100, .available_bytes = 10}));
     const result<void> refused = check_memory(101, {.total_bytes = 100, .available_bytes = 10});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::no_memory);
@@ -270,6 +272,39 @@ TEST(MemoryLimit, ADeviceThatCanNeverBeFilledIsRefused) {
     const auto real = make_ram_device({.size_bytes = std::uint64_t{1} << 59, .block_bytes = 512});
     ASSERT_FALSE(real);
     EXPECT_EQ(real.error().where, "/size");
+}
+
+TEST(MemoryLimit, WhatAllRamDevicesPromiseIsBounded) {
+    constexpr std::uint64_t gib = std::uint64_t{1} << 30;
+    const memory_limit limit{.total_bytes = 16 * gib};
+    const std::uint64_t before = promised_memory();
+    auto one = memory_promise::make(9 * gib, limit);
+    ASSERT_TRUE(one);
+    EXPECT_EQ(promised_memory(), before + 9 * gib);
+    const auto two = memory_promise::make(9 * gib, limit);
+    ASSERT_FALSE(two);
+    EXPECT_EQ(two.error().code, errc::no_memory);
+    EXPECT_NE(two.error().message.find("promised already"), std::string::npos)
+        << two.error().text();
+    EXPECT_FALSE(one->change(17 * gib, limit));
+    EXPECT_TRUE(one->change(5 * gib, limit));
+    EXPECT_EQ(promised_memory(), before + 5 * gib);
+    {
+        const auto three = memory_promise::make(9 * gib, limit);
+        EXPECT_TRUE(three);
+    }
+    EXPECT_EQ(promised_memory(), before + 5 * gib) << "given back with the device";
+}
+
+TEST(MemoryLimit, SparseDevicesThatNoMachineCouldFillTogetherAreRefused) {
+    const std::uint64_t total = read_memory_limit().total_bytes;
+    if (total == UINT64_MAX) GTEST_SKIP() << "the machine does not say how much it has";
+    const std::uint64_t half = total / 2 / 4096 * 4096;
+    const auto one = make_ram_device({.size_bytes = half, .block_bytes = 4096});
+    ASSERT_TRUE(one) << one.error().text();
+    const auto two = make_ram_device({.size_bytes = half, .block_bytes = 4096});
+    ASSERT_FALSE(two);
+    EXPECT_EQ(two.error().where, "/size");
 }
 
 }  // namespace

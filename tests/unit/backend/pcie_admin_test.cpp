@@ -82,6 +82,91 @@ TEST_F(pcie_admin_test, what_a_host_aborts_is_aborted_at_the_drive) {
     EXPECT_EQ(listener.losses, 0);
 }
 
+// Identifiers come again. An Abort that is asked for a command must not meet another one.
+struct pcie_abort_test : pcie_admin_test {
+    /// So many commands, one after the other, through the slot that the last one had.
+    void use_slot(std::size_t times) {
+        for (std::size_t i = 0; i < times; ++i)
+            ASSERT_TRUE(nvme::is_success(io().read(8, 1, piece(8192, 512))));
+    }
+};
+
+TEST_F(pcie_abort_test, a_command_that_has_ended_takes_its_abort_along) {
+    open();
+    constexpr std::size_t incarnations = 256;  // of a slot, until its identifier comes again
+    for (int attempt = 0; attempt < 10; ++attempt) {
+        card.hold(true);
+        test::test_op given_up;
+        given_up.kind = io_kind::read;
+        given_up.block_count = 1;
+        given_up.set_data(piece(0, 512));
+        channel->submit(given_up);
+        ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
+        const std::uint16_t cid = card.commands().back().cid.value();
+        channel->abort(given_up);
+        card.hold(false);
+        ASSERT_TRUE(reactor.run_until([&] { return given_up.finished(); }));
+        use_slot(incarnations - 1);
+        card.hold(true);
+        test::test_op innocent;
+        innocent.kind = io_kind::write;
+        innocent.block_count = 1;
+        innocent.set_data(piece(4096, 512));
+        channel->submit(innocent);
+        ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
+        const bool again = card.commands().back().cid.value() == cid;
+        // Until whoever sends Aborts has looked at least once.
+        const instant until = reactor->fresh_now() + milliseconds(250);
+        ASSERT_TRUE(reactor.run_until([&] { return reactor->fresh_now() > until; }));
+        EXPECT_FALSE(innocent.finished())
+            << "the Abort of another command met it; same identifier: " << again;
+        card.hold(false);
+        ASSERT_TRUE(reactor.run_until([&] { return innocent.finished(); }));
+        EXPECT_TRUE(nvme::is_success(innocent.status));
+        if (HasFailure()) return;
+    }
+}
+
+// The Abort is at the drive, which has not looked at it yet, when its command ends.
+TEST_F(pcie_abort_test, a_slot_whose_abort_is_at_the_drive_is_not_used_again) {
+    open();
+    card.hold(true);
+    test::test_op given_up;
+    given_up.kind = io_kind::read;
+    given_up.block_count = 1;
+    given_up.set_data(piece(0, 512));
+    channel->submit(given_up);
+    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
+    const std::uint16_t cid = card.commands().back().cid.value();
+    card.ignore_admin(true);
+    channel->abort(given_up);
+    ASSERT_TRUE(reactor.run_until([&] { return device->status().aborts == 1; }));
+    card.hold(false);
+    ASSERT_TRUE(reactor.run_until([&] { return given_up.finished(); }));
+    use_slot(600);
+    std::size_t same_slot = 0;
+    const auto all = card.commands();
+    for (std::size_t i = 1; i < all.size(); ++i)
+        same_slot += (all[i].cid.value() & 0xffu) == (cid & 0xffu);
+    EXPECT_EQ(same_slot, 0u);
+    card.ignore_admin(false);
+    ASSERT_TRUE(reactor.run_until([&] { return card.aborts() == 1; }));
+    // Answered: the slot is free for others.
+    crowd many;
+    many.submit(*channel, piece(0, test::buffer_bytes), 255);
+    ASSERT_TRUE(reactor.run_until([&] { return many.answered() == 255; }));
+    EXPECT_TRUE(reactor.run_until([&] {
+        many.ops.clear();
+        many.submit(*channel, piece(0, test::buffer_bytes), 255);
+        EXPECT_TRUE(reactor.run_until([&] { return many.answered() == 255; }));
+        const auto now = card.commands();
+        return std::any_of(now.begin() + 601, now.end(), [&](const nvme::sqe& one) {
+            return (one.cid.value() & 0xffu) == (cid & 0xffu);
+        });
+    }));
+    EXPECT_EQ(listener.losses, 0);
+}
+
 // --- events and logs -----------------------------------------------------------------------------
 
 TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
@@ -303,6 +388,69 @@ TEST_F(two_namespaces_test, the_drive_stays_for_the_one_that_is_left) {
     other_channel.reset();
     other.reset();
     ASSERT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+}
+
+// More namespaces than the admin queue has places.
+struct many_namespaces_test : pcie_admin_test {
+    static constexpr std::uint32_t count = 32;
+    std::vector<test::counting_listener> listeners = std::vector<test::counting_listener>(count);
+    std::vector<std::unique_ptr<backend::pcie_device>> devices;
+
+    void SetUp() override {
+        card.plug(fake_drive::options{.namespaces = count});
+        for (std::uint32_t i = 0; i < count; ++i) {
+            auto one = options;
+            one.drive_nsid = i + 1;
+            devices.push_back(backend::make_pcie_device(one, environment).value());
+            devices.back()->set_listener(&listeners[i]);
+        }
+        ASSERT_TRUE(reactor.run_until([&] {
+            return std::ranges::all_of(listeners, [](const auto& l) { return l.returns == 1; });
+        }));
+    }
+    void TearDown() override {
+        devices.clear();
+        EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+        pcie_admin_test::TearDown();
+    }
+};
+
+TEST_F(many_namespaces_test, a_change_of_all_of_them_is_seen_of_each) {
+    ASSERT_TRUE(event_asked());
+    for (std::uint32_t i = 0; i < count; ++i) card.resize_namespace(i + 1, 64);
+    card.raise(nvme::event::namespace_attribute_changed);
+    EXPECT_TRUE(reactor.run_until(
+        [&] {
+            return std::ranges::all_of(listeners, [](const auto& l) { return l.resizes == 1; });
+        },
+        std::chrono::seconds(3)));
+    for (std::uint32_t i = 0; i < count; ++i)
+        EXPECT_EQ(devices[i]->geometry().block_count, 64u) << i + 1;
+}
+
+// While the queue is full of questions other events come. Each comes again only once its log has
+// been read.
+TEST_F(many_namespaces_test, every_events_log_is_read_in_the_end) {
+    ASSERT_TRUE(event_asked());
+    card.ignore_identify(true);
+    for (std::uint32_t i = 0; i < count; ++i) card.resize_namespace(i + 1, 32);
+    card.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return card.identifies_ignored() >= 27; }));
+    nvme::smart_log page{};
+    page.critical_warning = nvme::critical_warning::spare;
+    card.set_smart(page);
+    for (std::uint64_t events = 2; events < 5; ++events) {
+        card.raise(nvme::event::spare);
+        ASSERT_TRUE(reactor.run_until([&] { return devices[0]->status().events == events; }))
+            << "it is masked for ever";
+    }
+    card.ignore_identify(false);
+    EXPECT_TRUE(reactor.run_until(
+        [&] {
+            return std::ranges::all_of(listeners, [](const auto& l) { return l.resizes == 1; });
+        },
+        std::chrono::seconds(3)));
+    EXPECT_NE(devices[0]->status().health->critical_warning, 0);
 }
 
 // --- interrupts ----------------------------------------------------------------------------------

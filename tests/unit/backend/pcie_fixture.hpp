@@ -1,6 +1,7 @@
 // A device on a fake drive, for the tests of the driver.
 #pragma once
 
+#include "support/failing_memory.hpp"
 #include "support/fake_drive.hpp"
 #include "support/io_runner.hpp"
 
@@ -42,6 +43,7 @@ struct counting_listener final : backend::device_listener {
 struct diary final : backend::drive_observer {
     void on_drive_event(const backend::pcie_options& which, backend::drive_occurrence what,
                         backend::loss_cause cause, std::string_view) noexcept override {
+        const unwatched_memory ours;
         EXPECT_EQ(which.name, "drive1");
         lines.push_back(std::string(to_string(what)) + (cause == backend::loss_cause::none
                                                             ? ""

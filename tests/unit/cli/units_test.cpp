@@ -15,6 +15,7 @@ TEST(Units, ParsesSizes) {
     EXPECT_EQ(parse_size("4 KiB"), 4096u);
     EXPECT_EQ(parse_size("3M"), 3u << 20);
     EXPECT_EQ(parse_size("1GiB"), 1u << 30);
+    EXPECT_EQ(parse_size("1GB"), 1u << 30);
     EXPECT_EQ(parse_size("2TiB"), std::uint64_t{2} << 40);
     EXPECT_EQ(parse_size("12B"), 12u);
 }

@@ -102,8 +102,8 @@ TEST(identify_controller, ana_fields_agree_with_each_other) {
     const auto c = ask(make_subsystem(), cns::controller).as<nvme::identify_controller>();
     EXPECT_NE(c.cmic & nvme::cmic::ana_reporting, 0);
     EXPECT_NE(c.anatt, 0);
-    EXPECT_EQ(c.anagrpmax.value(), limits::max_namespaces);
-    EXPECT_EQ(c.nanagrpid.value(), limits::max_namespaces);
+    EXPECT_EQ(c.anagrpmax.value(), limits::default_namespaces);
+    EXPECT_EQ(c.nanagrpid.value(), limits::default_namespaces);
     EXPECT_LE(c.mnan.value(), c.nn.value());
     EXPECT_NE(c.mnan.value(), 0u);
     const std::size_t log = 16 + c.nanagrpid.value() * 32u + c.mnan.value() * 4u;
@@ -209,6 +209,29 @@ TEST(identify_namespace, follows_the_geometry) {
               nvme::independent_nsfeat::volatile_write_cache_absent);
 }
 
+TEST(identify_namespace, tells_what_is_best_for_the_storage) {
+    namespace_description n = make_namespace(1);
+    n.geometry = {.block_count = 800,
+                  .deallocate = true,
+                  .write_granularity_blocks = 8,
+                  .deallocate_granularity_blocks = 2048};
+    auto page = make_identify_namespace(n);
+    EXPECT_EQ(page.nsfeat, nvme::nsfeat::optimal_io);
+    EXPECT_EQ(page.npwg.value(), 7);
+    EXPECT_EQ(page.npwa.value(), 7);
+    EXPECT_EQ(page.npdg.value(), 2047);
+    EXPECT_EQ(page.npda.value(), 2047);
+    EXPECT_EQ(page.nows.value(), 0) << "unknown is one block";
+    n.geometry.optimal_io_blocks = 16;
+    n.geometry.optimal_write_blocks = 64;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.npwg.value(), 7) << "what is known goes first";
+    EXPECT_EQ(page.nows.value(), 63);
+    n.geometry.deallocate_granularity_blocks = 1u << 20;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.npdg.value(), 0xffff);
+}
+
 TEST(identify_namespace, inactive_gives_zeroes_and_impossible_gives_an_error) {
     const subsystem_description s = make_subsystem();
     for (const cns which :
@@ -255,12 +278,39 @@ TEST(identify_lists, hold_the_namespaces_above_the_one_named) {
     }
 }
 
-TEST(identify_lists, fit_a_full_subsystem) {
+/// A subsystem that asked for as many namespaces as there can be, and has them.
+subsystem_description make_largest() {
     subsystem_description s = make_subsystem();
     s.namespaces.clear();
+    s.namespace_limit = limits::max_namespaces;
     for (std::uint32_t n = 1; n <= limits::max_namespaces; ++n)
         s.namespaces.push_back(make_namespace(n));
-    EXPECT_EQ(numbers(ask(s, cns::active_namespaces)).size(), limits::max_namespaces);
+    return s;
+}
+
+TEST(identify_lists, name_every_namespace_page_by_page) {
+    const subsystem_description s = make_largest();
+    std::vector<std::uint32_t> all;
+    std::vector<std::uint32_t> page;
+    while (!(page = numbers(ask(s, cns::active_namespaces, all.empty() ? 0 : all.back()))).empty())
+        all.insert(all.end(), page.begin(), page.end());
+    ASSERT_EQ(all.size(), limits::max_namespaces);
+    for (std::uint32_t i = 0; i < limits::max_namespaces; ++i) ASSERT_EQ(all[i], i + 1);
+}
+
+TEST(identify_controller, tells_how_many_namespaces_the_subsystem_asked_for) {
+    const subsystem_description s = make_largest();
+    const auto c = ask(s, cns::controller).as<nvme::identify_controller>();
+    EXPECT_EQ(c.nn.value(), limits::max_namespaces);
+    EXPECT_EQ(c.mnan.value(), limits::max_namespaces);
+    EXPECT_EQ(c.anagrpmax.value(), limits::max_namespaces);
+    EXPECT_EQ(c.nanagrpid.value(), limits::max_namespaces);
+    const std::size_t log = 16 + c.nanagrpid.value() * 32u + c.mnan.value() * 4u;
+    EXPECT_EQ(log, limits::ana_log_bytes(limits::max_namespaces));
+    EXPECT_LE(log, std::size_t{4096} << c.mdts);
+    EXPECT_EQ(ask(s, cns::namespace_data, limits::max_namespaces + 1).status,
+              sc::invalid_namespace_or_format.no_retry());
+    EXPECT_FALSE(ask(s, cns::namespace_data, limits::max_namespaces).all_zero());
 }
 
 TEST(identify, knows_one_command_set) {
@@ -416,6 +466,15 @@ TEST(ana_log, lists_one_group_per_namespace) {
         EXPECT_EQ(group.state, expected[i].second);
         EXPECT_EQ(nvme::read_wire<nvme::le32>(rest.subspan(32))->value(), expected[i].first);
     }
+}
+
+TEST(ana_log, has_room_for_as_many_as_there_can_be) {
+    const subsystem_description s = make_largest();
+    const std::vector<std::byte> bytes = whole(ana_log(s, false));
+    ASSERT_EQ(bytes.size(), limits::ana_log_bytes(limits::max_namespaces));
+    EXPECT_EQ(nvme::read_wire<nvme::ana_log_header>(bytes)->groups.value(), limits::max_namespaces);
+    EXPECT_EQ(nvme::read_wire<nvme::le32>(std::span(bytes).last(4))->value(),
+              limits::max_namespaces);
 }
 
 TEST(ana_log, without_namespaces_is_shorter) {

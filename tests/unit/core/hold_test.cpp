@@ -30,11 +30,28 @@ class absent_device final : public backend::device {
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor&) override {
         return std::make_unique<channel>(*this);
     }
-    result<void> resize(std::uint64_t) override { return {}; }
+    result<void> resize(std::uint64_t, backend::shrinking) override { return {}; }
     void set_listener(backend::device_listener* listener) noexcept override {
         listener_ = listener;
     }
 
+    bool lost_data() const noexcept override { return lost_ && lost_data_; }
+    result<void> reopen() override {
+        lost_ = false;
+        lost_data_ = false;
+        return {};
+    }
+
+    /// From now on a loss takes acknowledged writes with it.
+    void owe(bool on) { lost_data_ = on; }
+    /// As a drive does whose cache is gone; true: it serves.
+    bool come_back_without_data() {
+        lost_data_ = true;
+        if (!listener_->on_device_back_without_data(*this, "its cache is gone")) return false;
+        lost_data_ = false;
+        come_back();
+        return true;
+    }
     void keep(bool on) { keeping_ = on; }
     [[nodiscard]] std::size_t kept() const { return kept_.size(); }
     void go(bool tell = true) {
@@ -70,6 +87,7 @@ class absent_device final : public backend::device {
     std::vector<backend::io_op*> kept_;
     bool lost_ = false;
     bool keeping_ = false;
+    bool lost_data_ = false;
 };
 
 struct hold_test : testing::Test {
@@ -253,6 +271,66 @@ TEST_F(hold_test, what_the_device_answers_before_core_knows_follows_the_policy_t
         EXPECT_EQ(answer(early)->status, policy == loss_policy::fail ? sc::internal_error.no_retry()
                                                                      : sc::namespace_not_ready);
     }
+}
+
+// Waiting for it would end in a Flush that says that lost writes are durable.
+TEST_F(hold_test, a_device_that_lost_acknowledged_writes_is_not_waited_for) {
+    start(loss_policy::hold);
+    device().owe(true);
+    device().go();
+    world->turn();
+    EXPECT_EQ(ana_state_in_log(), 1) << "as under fail";
+    const std::size_t later = write();
+    EXPECT_EQ(answer(later)->status, sc::internal_error.no_retry());
+    EXPECT_FALSE(device().come_back_without_data());
+    pass(seconds(1));
+    const std::size_t still = write();
+    EXPECT_EQ(answer(still)->status, sc::internal_error.no_retry());
+    const std::size_t other = write(2);
+    EXPECT_TRUE(nvme::is_success(answer(other)->status));
+    world->change(reopen_device{"ram1"});
+    const std::size_t again = write();
+    EXPECT_TRUE(nvme::is_success(answer(again)->status)) << "an operator has accepted it";
+    // The next loss is judged by itself.
+    device().go();
+    world->turn();
+    EXPECT_EQ(ana_state_in_log(), 3);
+}
+
+TEST_F(hold_test, a_hold_ends_when_the_device_comes_back_without_data) {
+    start(loss_policy::hold);
+    device().go();
+    world->turn();
+    EXPECT_EQ(ana_state_in_log(), 3);
+    const std::size_t waiting = write();
+    EXPECT_FALSE(answer(waiting));
+    EXPECT_FALSE(device().come_back_without_data());
+    EXPECT_EQ(answer(waiting)->status, sc::internal_error.no_retry());
+    EXPECT_EQ(ana_state_in_log(), 1);
+    world->change(reopen_device{"ram1"});
+    const std::size_t again = write();
+    EXPECT_TRUE(nvme::is_success(answer(again)->status));
+}
+
+TEST_F(hold_test, both_signs_at_once_end_as_one_of_them) {
+    start(loss_policy::hold);
+    device().go();
+    EXPECT_FALSE(device().come_back_without_data());
+    world->turn();
+    const std::size_t later = write();
+    EXPECT_EQ(answer(later)->status, sc::internal_error.no_retry());
+    EXPECT_EQ(ana_state_in_log(), 1);
+}
+
+TEST_F(hold_test, under_fail_hosts_were_told_and_it_serves_again) {
+    start(loss_policy::fail);
+    device().owe(true);
+    device().go();
+    world->turn();
+    EXPECT_TRUE(device().come_back_without_data());
+    world->turn();
+    const std::size_t again = write();
+    EXPECT_TRUE(nvme::is_success(answer(again)->status));
 }
 
 TEST_F(hold_test, resuming_a_subsystem_opens_no_gate_whose_device_is_away) {

@@ -2,6 +2,8 @@
 // transport: commands go in, answers come out. Time moves when the test says so.
 #pragma once
 
+#include "support/failing_memory.hpp"
+
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/core/controller.hpp>
@@ -44,7 +46,6 @@ class host_queue final : public qpair {
   public:
     explicit host_queue(poll_group& group) : qpair(group) {
         for (int i = 0; i < 64; ++i) slots_.push_back(std::make_unique<slot>());
-        group.pool().open(credit(), limits::max_chunks_per_request, true);
         group.load.fetch_add(1);
         group.add(*this);
     }
@@ -64,6 +65,7 @@ class host_queue final : public qpair {
         s.outgoing.assign(data.begin(), data.end());
         s.request.sgl_bytes = data.empty() ? buffer_bytes : static_cast<std::uint32_t>(data.size());
         if (in_capsule) s.request.in_capsule = s.outgoing;
+        const fulmar::test::watched_memory counts;
         on_command(s.request);
         return index;
     }
@@ -99,11 +101,15 @@ class host_queue final : public qpair {
         slot_of(r).wants_data = true;
     }
     void answer(core::request& r) noexcept override {
+        const fulmar::test::unwatched_memory ours;
         slot& s = slot_of(r);
         s.answer = reply{.status = r.status, .dw0 = r.dw0};
         if (r.answers_with_data()) {
             s.answer->data.resize(r.length);
-            r.chain.copy_out(0, s.answer->data);
+            if (r.in_place != nullptr)
+                std::memcpy(s.answer->data.data(), r.in_place, r.length);
+            else
+                r.chain.copy_out(0, s.answer->data);
         }
         if (stopped_) return on_answered(r);
         s.leaving = true;
@@ -121,10 +127,7 @@ class host_queue final : public qpair {
             if (s->request.state() != request_state::idle) visit(s->request, context);
     }
     bool grow(std::uint32_t) noexcept override { return true; }
-    void retire() noexcept override {
-        retired_ = true;
-        group().pool().close(credit());
-    }
+    void retire() noexcept override { retired_ = true; }
     void describe(connection_status&) const override {}
     [[nodiscard]] std::string_view listener_name() const noexcept override { return "test"; }
 
@@ -175,6 +178,7 @@ class small_world {
     }
 
     void turn() {
+        const fulmar::test::watched_memory counts;
         for (int i = 0; i < 4; ++i) {
             control_->run_once();
             data_->run_once();
@@ -191,9 +195,22 @@ class small_world {
     }
     void advance(duration by) { clock_.advance(by); }
 
+    /// Who connects from now on.
+    struct host_name {
+        std::string_view nqn = host_nqn;
+        std::uint8_t identifier = 0x11;  ///< all bytes of it
+    };
+    void be(const host_name& who) { who_ = who; }
+    [[nodiscard]] poll_group& group() { return *group_; }
+
     host_queue& new_queue() {
         queues_.push_back(std::make_unique<host_queue>(*group_));
         return *queues_.back();
+    }
+
+    /// What a transport does with queues that have retired.
+    void destroy_retired() {
+        std::erase_if(queues_, [](const auto& q) { return q->retired(); });
     }
 
     /// Sends and waits for the answer.
@@ -212,10 +229,10 @@ class small_world {
         command.sqsize = std::uint16_t{31};
         command.kato_ms = keep_alive_ms;
         nvme::connect_data data{};
-        data.hostid.fill(0x11);
+        data.hostid.fill(who_.identifier);
         data.cntlid = controller;
         nvme::copy_nul_padded(data.subnqn, nqn);
-        nvme::copy_nul_padded(data.hostnqn, host_nqn);
+        nvme::copy_nul_padded(data.hostnqn, who_.nqn);
         return call(q, nvme::to_sqe(command), 0, nvme::wire_bytes(data), true);
     }
 
@@ -278,6 +295,7 @@ class small_world {
     poll_group* group_ = nullptr;
     std::vector<std::unique_ptr<host_queue>> queues_;
     std::uint16_t controller_ = 0;
+    host_name who_;
 };
 
 /// A command of the admin queue.

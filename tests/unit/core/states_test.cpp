@@ -19,8 +19,8 @@
 namespace fulmar::core {
 namespace {
 
-using test::render_states;
-using test::states_of;
+using fulmar::test::render_states;
+using fulmar::test::states_of;
 
 // Decided by gate::admit(): rendered by asking it.
 std::string render_gate() {
@@ -85,7 +85,9 @@ std::string rendering() {
     return text;
 }
 
-TEST(states, are_documented_as_they_are) { test::expect_document("docs/states.md", rendering()); }
+TEST(states, are_documented_as_they_are) {
+    fulmar::test::expect_document("docs/states.md", rendering());
+}
 
 template <typename State, typename Event, std::size_t N>
 void expect_no_dead_end(const std::array<edge<State, Event>, N>& edges, std::vector<State> last) {

@@ -29,7 +29,9 @@ class recording_device final : public backend::device {
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor&) override {
         return std::make_unique<channel>(into_);
     }
-    result<void> resize(std::uint64_t) override { return fail(errc::not_supported, "fixed"); }
+    result<void> resize(std::uint64_t, backend::shrinking) override {
+        return fail(errc::not_supported, "fixed");
+    }
     void set_listener(backend::device_listener*) noexcept override {}
 
   private:

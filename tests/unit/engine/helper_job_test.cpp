@@ -1,4 +1,6 @@
 // Jobs on threads of their own: they come home, or are left alone; a thread that waits for one.
+#include "support/eventually.hpp"
+
 #include <fulmar/base/clock.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/reactor.hpp>
@@ -50,10 +52,10 @@ struct HelperJob : ::testing::Test {
     ~HelperJob() override { EXPECT_TRUE(helper_job::wait_for_all(1min)); }
 
     bool home(const job& which) {
-        const auto end = std::chrono::steady_clock::now() + 1min;
-        while (which.homecomings == 0 && std::chrono::steady_clock::now() < end)
-            if (!reactor_->run_once()) std::this_thread::sleep_for(1ms);
-        return which.homecomings == 1;
+        return test::eventually([&] { return which.homecomings == 1; }, 1min,
+                                [this] {
+                                    if (!reactor_->run_once()) std::this_thread::sleep_for(1ms);
+                                });
     }
 
     monotonic_clock clock_;

@@ -1,5 +1,7 @@
 #include "uring_file_io.hpp"
 
+#include "support/eventually.hpp"
+
 #include <fulmar/base/unique_fd.hpp>
 
 #include <fcntl.h>
@@ -67,12 +69,7 @@ class UringFileIo : public ::testing::TestWithParam<unsigned> {
         io = uring_file_io::create(*loop, {.depth = depth, .forbidden_flags = GetParam()}).value();
     }
     bool turn_until(const std::function<bool()>& condition) {
-        const auto end = std::chrono::steady_clock::now() + 10s;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() > end) return false;
-            loop->run_once();
-        }
-        return true;
+        return test::eventually(condition, 30s, [this] { loop->run_once(); });
     }
     std::int64_t run(test_file_op& op) {
         io->submit(op);

@@ -73,7 +73,7 @@ TEST(Connect, ARefusalIsToldInWordsWithWhatToDo) {
              refused{admin, sc::connect_invalid_parameters, parameter::subnqn, "no such subsystem",
                      "discover"},
              refused{admin, sc::connect_invalid_parameters, parameter::hostnqn,
-                     "not an NQN that a host", "nqn."},
+                     "no name that a host", "223 bytes"},
              refused{io, sc::connect_invalid_parameters, parameter::hostnqn, "another host NQN",
                      ""},
              refused{admin, sc::connect_invalid_parameters, parameter::hostid, "all zeroes",

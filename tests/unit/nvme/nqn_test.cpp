@@ -20,8 +20,22 @@ TEST(nqn, well_formed_names) {
              std::string_view{"nqn.2026-12.io.fulmar:disk 1"},
              std::string_view{"nqn.2026-01.io.fulmar:\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\xa6"},
          })
-        EXPECT_EQ(validate_nqn(nqn), nqn_check::ok) << nqn;
-    EXPECT_EQ(validate_nqn(discovery_nqn), nqn_check::ok);
+        EXPECT_TRUE(validate_nqn(nqn) == nqn_check::ok && form_of_nqn(nqn) == nqn_form::qualified)
+            << nqn;
+    EXPECT_EQ(form_of_nqn(discovery_nqn), nqn_form::qualified);
+}
+
+TEST(nqn, names_that_real_hosts_and_targets_have_are_valid) {
+    for (const std::string_view name : {
+             std::string_view{"nqn.2014-08.org.nvmexpress:uuid:f81d4fae7dec11d0a76500a0c91e6bf6"},
+             std::string_view{"uuid:node-1"},
+             std::string_view{"host"},
+             std::string_view{"blktests-subsystem-0"},
+             std::string_view{" "},
+         }) {
+        EXPECT_EQ(validate_nqn(name), nqn_check::ok) << name;
+        EXPECT_NE(form_of_nqn(name), nqn_form::qualified) << name;
+    }
 }
 
 TEST(nqn, length_limit_is_223) {
@@ -32,31 +46,31 @@ TEST(nqn, length_limit_is_223) {
     EXPECT_EQ(validate_nqn(""), nqn_check::empty);
 }
 
-TEST(nqn, malformed_names_say_why) {
-    const auto check = [](std::string_view nqn, nqn_check expected) {
-        EXPECT_EQ(validate_nqn(nqn), expected) << nqn << ": " << describe(validate_nqn(nqn));
+TEST(nqn, names_that_are_not_qualified_say_why) {
+    const auto check = [](std::string_view nqn, nqn_form expected) {
+        EXPECT_EQ(form_of_nqn(nqn), expected) << nqn << ": " << describe(form_of_nqn(nqn));
     };
-    check("iqn.2014-08.org.example:x", nqn_check::bad_prefix);
-    check("NQN.2014-08.org.example:x", nqn_check::bad_prefix);
-    check("nqn.", nqn_check::bad_date);
-    check("nqn.2014-8.org.example:x", nqn_check::bad_date);
-    check("nqn.2014-00.org.example:x", nqn_check::bad_date);
-    check("nqn.2014-13.org.example:x", nqn_check::bad_date);
-    check("nqn.2014/08.org.example:x", nqn_check::bad_date);
-    check("nqn.2014-08", nqn_check::bad_date);
-    check("nqn.2014-08.", nqn_check::bad_domain);
-    check("nqn.2014-08.:x", nqn_check::bad_domain);
-    check("nqn.2014-08.org..example:x", nqn_check::bad_domain);
-    check("nqn.2014-08.org.example.:x", nqn_check::bad_domain);
-    check("nqn.2014-08.-org.example:x", nqn_check::bad_domain);
-    check("nqn.2014-08.org-.example:x", nqn_check::bad_domain);
-    check("nqn.2014-08.org.ex_ample:x", nqn_check::bad_domain);
-    check("nqn.2014-08.org.nvmexpress:uuid:", nqn_check::bad_uuid);
-    check("nqn.2014-08.org.nvmexpress:uuid:f81d4fae7dec11d0a76500a0c91e6bf6", nqn_check::bad_uuid);
+    check("iqn.2014-08.org.example:x", nqn_form::no_prefix);
+    check("NQN.2014-08.org.example:x", nqn_form::no_prefix);
+    check("nqn.", nqn_form::bad_date);
+    check("nqn.2014-8.org.example:x", nqn_form::bad_date);
+    check("nqn.2014-00.org.example:x", nqn_form::bad_date);
+    check("nqn.2014-13.org.example:x", nqn_form::bad_date);
+    check("nqn.2014/08.org.example:x", nqn_form::bad_date);
+    check("nqn.2014-08", nqn_form::bad_date);
+    check("nqn.2014-08.", nqn_form::bad_domain);
+    check("nqn.2014-08.:x", nqn_form::bad_domain);
+    check("nqn.2014-08.org..example:x", nqn_form::bad_domain);
+    check("nqn.2014-08.org.example.:x", nqn_form::bad_domain);
+    check("nqn.2014-08.-org.example:x", nqn_form::bad_domain);
+    check("nqn.2014-08.org-.example:x", nqn_form::bad_domain);
+    check("nqn.2014-08.org.ex_ample:x", nqn_form::bad_domain);
+    check("nqn.2014-08.org.nvmexpress:uuid:", nqn_form::bad_uuid);
+    check("nqn.2014-08.org.nvmexpress:uuid:f81d4fae7dec11d0a76500a0c91e6bf6", nqn_form::bad_uuid);
     check("nqn.2014-08.org.nvmexpress:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6x",
-          nqn_check::bad_uuid);
+          nqn_form::bad_uuid);
     check("nqn.2014-08.org.nvmexpress:uuid:g81d4fae-7dec-11d0-a765-00a0c91e6bf6",
-          nqn_check::bad_uuid);
+          nqn_form::bad_uuid);
 }
 
 TEST(nqn, control_characters_and_broken_utf8_are_refused) {

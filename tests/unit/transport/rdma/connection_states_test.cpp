@@ -1,6 +1,7 @@
 // Unit tests of transport/rdma/connection_states.hpp: the table as a whole.
 #include "connection_states.hpp"
 
+#include "part_states.hpp"
 #include "support/render_states.hpp"
 
 #include <gtest/gtest.h>
@@ -16,7 +17,7 @@ using E = connection_event;
 TEST(rdma_connection_states, every_order_of_events_that_can_happen_has_edges) {
     // Both sides as they behave: the control reactor gets `prepared` or `refused` once, then at
     // most one `reaped`; `confirmed` and `end` come from the connection manager at any time before
-    // the identifier is destroyed; `let_go` follows the release.
+    // the identifier is destroyed; `let_go` follows the release, also that of a refused one.
     struct world {
         S state = S::offered;
         bool answered = false;  // prepared or refused has come
@@ -52,14 +53,14 @@ TEST(rdma_connection_states, every_order_of_events_that_can_happen_has_edges) {
         }
         if (w.state == S::ending) step(E::deadline, w);
         if (w.answered && !w.refused && !w.reaped &&
-            (w.state == S::ending || w.state == S::released)) {
+            (w.state == S::ending || w.state == S::overdue)) {
             world then = w;
             then.reaped = true;
             step(E::reaped, then);
         }
-        if (w.state == S::released && w.answered && !w.refused) step(E::let_go, w);
+        if (w.state == S::released && w.answered) step(E::let_go, w);
     }
-    EXPECT_EQ(reached.size(), 6u) << "every state is reached";
+    EXPECT_EQ(reached.size(), 7u) << "every state is reached";
 }
 
 TEST(rdma_connection_states, are_documented_as_they_are) {
@@ -75,6 +76,10 @@ TEST(rdma_connection_states, are_documented_as_they_are) {
         "Owned by the control reactor, which has queue pair and identifier; the poll group has the "
         "requests. At rest: established.",
         connection_edges, S::offered);
+    text += fulmar::test::render_states(
+        "What a data reactor has of a device", "src/transport/rdma/part_states.hpp",
+        "Owned by the control reactor; its queues are used by the data reactor. At rest: serving.",
+        part_edges, part_state::absent);
     fulmar::test::expect_document("docs/rdma_states.md", std::move(text));
 }
 
@@ -82,6 +87,10 @@ TEST(rdma_connection_states, every_state_and_event_has_a_name) {
     for (const connection_edge& e : connection_edges) {
         EXPECT_NE(to_string(e.from), "?");
         EXPECT_NE(to_string(e.to), "?");
+        EXPECT_NE(to_string(e.on), "?");
+    }
+    for (const part_edge& e : part_edges) {
+        EXPECT_NE(to_string(e.from), "?");
         EXPECT_NE(to_string(e.on), "?");
     }
 }

@@ -155,13 +155,7 @@ TEST_P(rdma_data, identify_tells_of_keys) {
     rdma_world w(1, manners());
     auto admin = w.admin();
     host_memory& page = admin->add_memory(4096);
-    nvme::sqe c{};
-    c.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::identify);
-    c.flags = nvme::make_flags(nvme::fuse::none, nvme::psdt::sgl);
-    c.cid = std::uint16_t{4};
-    c.cdw10 = 1u;
-    c.sgl1 = nvme::make_keyed_sgl(page.address, 4096, page.key);
-    ASSERT_EQ(w.call(*admin, c), sc::success);
+    ASSERT_EQ(w.call(*admin, rdma_world::identify_command(4, page)), sc::success);
     const auto id = nvme::read_wire<nvme::identify_controller>(page.bytes).value();
     EXPECT_NE(id.sgls.value() & nvme::sgls::keyed, 0u);
     EXPECT_NE(id.sgls.value() & nvme::sgls::offset_in_address, 0u);

@@ -348,5 +348,187 @@ TEST_P(rdma_faults, fifty_connections_come_and_go_and_leave_nothing) {
     EXPECT_EQ(w.fabric().live().identifiers, before.identifiers);
 }
 
+// The data reactor has refused it and said so; before that is heard the host leaves, which the data
+// reactor is told. The connection is there until that has been heard, too.
+TEST(rdma_ends, a_connection_that_is_refused_while_its_host_leaves_stays_until_both_know) {
+    rdma_world w(1, {.shared_receives = false});
+    w.fabric().refuse_receives(true);
+    auto host = w.fabric().connect(w.request(0));
+    w.fabric().meanwhile([&] {
+        w.turn_data();
+        w.fabric().kill(*host);
+    });
+    w.turn_control();
+    EXPECT_EQ(w.rdma().connection_count(), 1u);
+    w.turn_control();
+    EXPECT_EQ(w.rdma().connection_count(), 1u) << "the data reactor has yet to hear of the end";
+    EXPECT_EQ(w.fabric().live().queue_pairs, 0);
+    EXPECT_TRUE(w.turn_until([&] { return w.rdma().connection_count() == 0; }));
+    EXPECT_EQ(w.group().load.load(), 0u);
+    w.fabric().refuse_receives(false);
+    EXPECT_EQ(w.open(0)->now, state::connected);
+}
+
+// Hardware takes the completions of a queue pair that is destroyed out of the completion queue, and
+// with each goes the receive slot that it would have brought back.
+class rdma_slots : public ::testing::Test {
+  protected:
+    static constexpr std::uint16_t capsules = 400;  // more than a turn takes out of the queue
+    /// A host dies while so many of its capsules are in the completion queue.
+    static void die_with_capsules(rdma_world& w, fake_host& host) {
+        host_memory& m = host.add_memory(512);
+        for (std::uint16_t i = 0; i < capsules; ++i) host.send(w.keyed(io_opcode::read, i, 0, m));
+        for (int i = 0; i < 400; ++i) w.fabric().step();
+        EXPECT_TRUE(host.capsules.empty());
+        w.fabric().kill(host);
+        w.turn_control();  // which fails the queue pair
+    }
+    static void expect_whole(rdma_world& w) {
+        EXPECT_TRUE(w.pass_until([&] { return w.rdma().connection_count() == 1; },
+                                 std::chrono::seconds(3)));
+        EXPECT_EQ(w.fabric().missing_receives(), 0u);
+        EXPECT_EQ(static_cast<std::size_t>(w.counter("fulmar_rdma_shared_receives")),
+                  w.fabric().shared_receives());
+    }
+};
+
+TEST_F(rdma_slots, come_back_from_a_queue_pair_that_has_received_its_last) {
+    rdma_world w;
+    auto admin = w.admin();
+    auto io = w.io();
+    die_with_capsules(w, *io);
+    for (int i = 0; i < 10; ++i) w.fabric().step();  // the device tells of the last receive
+    w.turn_control();
+    w.turn_data();
+    w.turn_control();
+    expect_whole(w);
+}
+
+TEST_F(rdma_slots, come_back_from_a_queue_pair_that_is_destroyed_at_its_deadline) {
+    fake_manners m;
+    m.tells_last_receive = false;
+    rdma_world w(1, m);
+    auto admin = w.admin();
+    auto io = w.io();
+    die_with_capsules(w, *io);
+    w.turn_data();
+    w.turn_control();
+    w.advance(bounds::flush_limit + std::chrono::milliseconds(1));
+    w.turn_control();
+    expect_whole(w);
+}
+
+TEST_F(rdma_slots, are_as_many_after_a_thousand_connections) {
+    for (const bool drops : {false, true}) {
+        fake_manners m;
+        m.drops_completions = drops;
+        rdma_world w(3, m);
+        auto admin = w.admin();
+        for (int i = 0; i < 500; ++i) {
+            auto io = w.io();
+            host_memory& in = io->add_memory(512);
+            for (std::uint16_t c = 0; c < 30; ++c) io->send(w.keyed(io_opcode::read, c, 0, in));
+            for (int n = 0; n < i % 5; ++n) w.fabric().step();
+            w.fabric().kill(*io);
+            for (int n = 0; n < i % 7; ++n) w.fabric().step();
+        }
+        expect_whole(w);
+    }
+}
+
+// iWARP: a host serves a READ by writing, with a key to memory of ours.
+TEST(rdma_devices, that_speak_iwarp_are_refused_by_name) {
+    fake_fabric fabric(1, {.iwarp = true});
+    rdma_world w;
+    rdma_control control(w.target(), fabric.make_source());
+    std::uint16_t port = 0;
+    const auto id = control.open_identifier({.transport = "rdma", .address = "10.0.0.1"}, port);
+    ASSERT_FALSE(id);
+    EXPECT_EQ(id.error().code, errc::not_supported);
+    EXPECT_NE(id.error().message.find("fake0"), std::string::npos) << id.error().message;
+    EXPECT_FALSE(id.error().remedy.empty());
+}
+
+TEST(rdma_devices, that_speak_iwarp_take_no_connection_of_a_listener_that_is_everywhere) {
+    rdma_world w(1, {.iwarp = true, .bound_to_device = false});
+    auto host = w.fabric().connect(w.request(0));
+    EXPECT_TRUE(w.turn_until([&] { return host->now != state::connecting; }));
+    EXPECT_EQ(host->now, state::rejected);
+    EXPECT_EQ(w.fabric().live().queue_pairs, 0);
+}
+
+// A completion queue or a shared receive queue fails, and the reactor that has it is idle from then
+// on: it must not be what new hosts are sent to.
+class rdma_queues : public ::testing::TestWithParam<queue_fault> {
+  protected:
+    static void fail_under_load(rdma_world& w) {
+        auto admin = w.admin();
+        auto io = w.io();
+        w.fabric().break_queues(GetParam());
+        for (fake_host* host : {admin.get(), io.get()})  // the two may be on different reactors
+            host->send(w.keyed(io_opcode::read, 1, 0, host->add_memory(512)));
+        for (int i = 0; i < 10; ++i) w.turn();
+    }
+    static void expect_served(rdma_world& w) {
+        auto admin = w.admin();
+        auto io = w.io();
+        host_memory& m = io->add_memory(4096);
+        EXPECT_EQ(w.call(*io, w.keyed(io_opcode::read, 1, 0, m)), sc::success);
+    }
+};
+INSTANTIATE_TEST_SUITE_P(all, rdma_queues,
+                         ::testing::Values(queue_fault::polling_fails, queue_fault::posting_fails,
+                                           queue_fault::completion_event,
+                                           queue_fault::receive_event));
+
+TEST_P(rdma_queues, that_fail_are_made_anew) {
+    rdma_world w;
+    fail_under_load(w);
+    EXPECT_EQ(w.counter("fulmar_rdma_serving"), 0.0);
+    EXPECT_NE(w.listener().waits_for, "") << "nobody can connect now";
+    EXPECT_EQ(w.open(0)->now, state::rejected) << "at once, not by a time-out";
+    EXPECT_TRUE(
+        w.pass_until([&] { return w.fabric().live().verbs() == 0; }, std::chrono::seconds(2)));
+    EXPECT_NE(w.listener().waits_for, "") << "there is a pause before they are made";
+    w.pass_until([] { return false; }, bounds::part_interval);
+    EXPECT_EQ(w.listener().waits_for, "") << "the next host has them made";
+    expect_served(w);
+    EXPECT_EQ(w.counter("fulmar_rdma_serving"), 1.0);
+    EXPECT_EQ(w.counter("fulmar_rdma_queue_failures_total"), 1.0);
+    EXPECT_EQ(w.listener().waits_for, "");
+}
+
+TEST_P(rdma_queues, that_fail_leave_new_hosts_to_another_reactor) {
+    rdma_world w(1, {}, {}, 2);
+    fail_under_load(w);
+    EXPECT_EQ(w.counter("fulmar_rdma_queue_failures_total"), 1.0);
+    EXPECT_EQ(w.listener().waits_for, "");
+    expect_served(w);
+}
+
+TEST_P(rdma_queues, that_cannot_be_made_leave_new_hosts_to_another_reactor) {
+    rdma_world w(1, {}, {}, 2);
+    auto one = w.open(0);
+    auto two = w.open(0);  // now both reactors have theirs
+    w.fabric().refuse_queues(true);
+    fail_under_load(w);
+    w.pass_until([] { return false; }, std::chrono::seconds(2));
+    expect_served(w);
+}
+
+TEST_P(rdma_queues, fail_while_their_device_goes) {
+    rdma_world w;
+    {
+        auto admin = w.admin();
+        w.fabric().break_queues(GetParam());
+        w.fabric().remove_device(true);
+    }
+    EXPECT_TRUE(w.pass_until([&] { return w.fabric().device_closed(); }, std::chrono::seconds(3)));
+    w.fabric().add_device();
+    EXPECT_TRUE(
+        w.pass_until([&] { return w.listener().waits_for.empty(); }, std::chrono::seconds(3)));
+    expect_served(w);
+}
+
 }  // namespace
 }  // namespace fulmar::transport::rdma::test

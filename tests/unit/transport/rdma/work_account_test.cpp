@@ -76,6 +76,27 @@ TEST(rdma_work_account, abandoning_names_everything_that_is_left) {
     EXPECT_EQ(a.room(), 4u);
 }
 
+// A busy queue posts 2^32 work requests within hours: its numbers begin anew, its entries do not
+// collide.
+TEST(rdma_work_account, keeps_its_entries_apart_when_the_numbers_begin_anew) {
+    for (const std::uint32_t capacity : {1u, 3u, 12u, 272u, 528u}) {
+        account a;
+        ASSERT_TRUE(a.create(capacity, UINT32_MAX - capacity / 2));
+        std::vector<owner> owners(capacity);
+        for (int round = 0; round < 3; ++round) {
+            std::uint32_t last = 0;
+            for (owner& o : owners) last = a.add(o, work_kind::read);
+            ASSERT_EQ(a.room(), 0u);
+            std::size_t next = 0;
+            ASSERT_TRUE(a.retire(last, [&](const account::entry& e, bool named) {
+                ASSERT_EQ(e.owner, &owners[next]) << "of " << capacity << " after " << next;
+                ASSERT_EQ(named, ++next == owners.size());
+            }));
+            ASSERT_EQ(next, owners.size());
+        }
+    }
+}
+
 // Any order of posting, signaling, completing, failing to post: what goes in comes out once, in
 // order.
 TEST(rdma_work_account, every_entry_comes_out_exactly_once) {
@@ -83,7 +104,8 @@ TEST(rdma_work_account, every_entry_comes_out_exactly_once) {
     for (int round = 0; round < 200; ++round) {
         account a;
         const auto capacity = static_cast<std::uint32_t>(1 + random() % 12);
-        ASSERT_TRUE(a.create(capacity));
+        // Half of them begin anew on the way.
+        ASSERT_TRUE(a.create(capacity, round % 2 == 0 ? 0 : UINT32_MAX - round));
         std::vector<owner> owners(5);
         std::deque<std::uint32_t> device;  // sequences at the device, in order
         std::uint64_t added = 0, out = 0;

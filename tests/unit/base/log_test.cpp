@@ -1,0 +1,69 @@
+// Lines are put together out of line, and only when somebody reads them.
+#include <fulmar/base/log.hpp>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <new>
+#include <string>
+
+namespace fulmar {
+namespace {
+
+/// Counts how often it is formatted; may fail.
+struct costly {
+    int* formatted;
+    bool fails = false;
+};
+
+struct LogTest : testing::Test {
+    ~LogTest() override { log::set_level(log::level::info); }
+
+    template <typename Act>
+    static std::string printed_by(Act&& act) {
+        testing::internal::CaptureStdout();
+        act();
+        return testing::internal::GetCapturedStdout();
+    }
+    int formatted = 0;
+};
+
+}  // namespace
+}  // namespace fulmar
+
+template <>
+struct fmt::formatter<fulmar::costly> : fmt::formatter<int> {
+    template <typename Context>
+    auto format(const fulmar::costly& value, Context& context) const {
+        ++*value.formatted;
+        if (value.fails) throw std::bad_alloc();
+        return fmt::formatter<int>::format(*value.formatted, context);
+    }
+};
+
+namespace fulmar {
+namespace {
+
+TEST_F(LogTest, AValueIsFormattedWhenItsLineIsWritten) {
+    log::set_level(log::level::warn);
+    EXPECT_EQ(printed_by([&] { log::info("value {}", costly{&formatted}); }), "");
+    EXPECT_EQ(formatted, 0);
+    EXPECT_THAT(printed_by([&] { log::warn("value {}", costly{&formatted}); }),
+                testing::HasSubstr("value 1"));
+}
+
+TEST_F(LogTest, ALineThatCannotBeFormattedIsItsFormat) {
+    EXPECT_THAT(printed_by([&] {
+                    log::error("value {}", costly{&formatted, true});
+                }),
+                testing::HasSubstr("value {}"));
+}
+
+TEST_F(LogTest, BracesInTextThatIsNoFormatAreOnlyBraces) {
+    EXPECT_THAT(printed_by([] { log::write(log::level::info, std::string_view("{} {")); }),
+                testing::HasSubstr("{} {"));
+}
+
+}  // namespace
+}  // namespace fulmar
