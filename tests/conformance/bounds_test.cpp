@@ -1,6 +1,7 @@
 // Bounds: time, connections, memory; and what happens at each of them.
 #include "suite.hpp"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <thread>
@@ -32,29 +33,92 @@ CONFORMANCE(Bounds, TimeToConnect, "E/handshake") {
     EXPECT_TRUE(testing::eventually([&] { return present(target()) == 1; }));
 }
 
-CONFORMANCE(Bounds, ConnectionsOfAListener, "E/connections") {
-    setup.limits.max_connections_per_listener = 4;
+host::raw_session connected(const host::endpoint& to, const host::connect_parameters& p) {
+    auto s = must(host::raw_session::open(to));
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
+    return s;
+}
+
+std::size_t ended_of(std::vector<host::raw_session>& all) {
+    std::size_t ended = 0;
+    for (host::raw_session& s : all)
+        if (s.await_end(std::chrono::milliseconds(50)).has_value()) ++ended;
+    return ended;
+}
+
+// Whoever has none yet can have one; a host that has most of them loses those that are silent for
+// longest.
+CONFORMANCE(Bounds, OneHostCannotHaveEveryConnectionOfAListener, "E/connections") {
+    setup.limits.max_connections_per_listener = 8;
     std::vector<host::raw_session> held;
-    for (int i = 0; i < 4; ++i) held.push_back(raw());
-    host::raw_session more = must(host::raw_session::connect(target().endpoint()));
-    EXPECT_TRUE(more.await_end().has_value()) << "refused by closing";
-    EXPECT_EQ(target().listener().rejected_total, 1u);
+    for (int i = 0; i < 8; ++i) held.push_back(connected(target().endpoint(), parameters()));
+    EXPECT_STATUS(must(raw().connect_queue(parameters())), sc::connect_controller_busy)
+        << "it may try again: somebody may leave";
+    EXPECT_EQ(target().count("fulmar_connections_gave_way_total"), 0u);
+    host::connect_parameters other = parameters();
+    other.hostnqn = other_nqn;
+    std::vector<host::raw_session> others;
+    others.push_back(connected(target().endpoint(), other));
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 8; }));
+    EXPECT_EQ(target().count("fulmar_connections_gave_way_total"), 1u);
+    EXPECT_EQ(ended_of(held), 1u);
+    others.push_back(connected(target().endpoint(), other));
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 8; }));
+    EXPECT_FALSE(others.front().await_end(std::chrono::milliseconds(50)).has_value());
+}
+
+CONFORMANCE(Bounds, HostsThatHaveTheirShareOfAListenerKeepIt, "E/connections") {
+    setup.limits.max_connections_per_listener = 8;
+    std::vector<host::raw_session> held;
+    for (int i = 0; i < 8; ++i) {
+        host::connect_parameters p = parameters();
+        p.hostnqn = fmt::format("nqn.2026-01.io.fulmar:host{}", i / 2);
+        held.push_back(connected(target().endpoint(), p));
+    }
+    host::connect_parameters p = parameters();
+    p.hostnqn = other_nqn;
+    EXPECT_STATUS(must(raw().connect_queue(p)), sc::connect_controller_busy);
+    EXPECT_EQ(target().count("fulmar_connections_gave_way_total"), 0u);
     held.pop_back();
-    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 3; }));
-    EXPECT_STATUS(must(raw().connect_queue(parameters())), sc::success);
+    EXPECT_TRUE(testing::eventually(
+        [&] { return nvme::is_success(must(raw().connect_queue(p)).status()); }));
+}
+
+CONFORMANCE(Bounds, OneHostCannotHaveEveryController, "E/connections") {
+    offered().max_cntlid = 8;
+    std::vector<host::raw_session> held;
+    for (int i = 0; i < 8; ++i) held.push_back(connected(target().endpoint(), parameters()));
+    EXPECT_STATUS(must(raw().connect_queue(parameters())), sc::connect_controller_busy);
+    host::connect_parameters other = parameters();
+    other.hostnqn = other_nqn;
+    const host::raw_session newcomer = connected(target().endpoint(), other);
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 8; }));
+    EXPECT_EQ(ended_of(held), 1u);
 }
 
 // 256 connections that have not said who they are, and no more; those that have do not count.
-CONFORMANCE(Bounds, ConnectionsWithoutAConnect, "E/connections") {
+// Somebody who has something to say gets in: the oldest of those that say nothing goes.
+CONFORMANCE(Bounds, SilentConnectionsKeepNobodyOut, "E/connections") {
     std::vector<host::raw_session> held;
-    for (int i = 0; i < 256; ++i)
+    for (int i = 0; i < 300; ++i)
         held.push_back(must(host::raw_session::connect(target().endpoint())));
-    ASSERT_TRUE(testing::eventually([&] { return target().listener().accepted_total == 256; }));
-    host::raw_session more = must(host::raw_session::connect(target().endpoint()));
-    EXPECT_TRUE(more.await_end().has_value());
+    const auto c = connect();
+    ASSERT_TRUE(c);
+    EXPECT_TRUE(held.front().await_end().has_value());
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) <= 257; }));
+    EXPECT_GE(target().count("fulmar_connections_gave_way_total"), 44u);
+    must(c->keep_alive());
     held.clear();
-    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 0; }));
-    expect_alive();
+    EXPECT_TRUE(testing::eventually([&] { return present(target()) == 1; }));
+}
+
+// The same when they say hello, and no more.
+CONFORMANCE(Bounds, ConnectionsThatOnlySayHelloKeepNobodyOut, "E/connections") {
+    std::vector<host::raw_session> held;
+    for (int i = 0; i < 300; ++i) held.push_back(raw());
+    const auto c = connect();
+    EXPECT_TRUE(held.front().await_end().has_value());
+    must(c->keep_alive());
 }
 
 CONFORMANCE(Bounds, AStormOfHostsThatConnect, "E/connections") {

@@ -54,6 +54,8 @@ constexpr std::array bounds_rows{
     row{"E/connections", "connections per listener, and connections without a Connect", "M", "M"},
     row{"E/stall", "a host that stops reading", "M", "M"},
     row{"E/credit", "64 connections x QD128 x 1 MiB writes through a 64 MiB pool", "M", "–"},
+    row{"E/hostile", "peers that promise, owe, trickle or never read, beside hosts that behave",
+        "M", "M"},
     row{"E/kato", "keep alive time-out", "M", "C"},
     row{"E/abort", "Abort aborts what waits", "M", "–"},
     row{"E/namespace", "namespaces added, removed, resized while connected", "M", "–"},

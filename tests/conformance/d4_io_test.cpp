@@ -349,6 +349,23 @@ CONFORMANCE(D4Io, CopiesThatCannotBe, "D4/19") {
     EXPECT_EQ(copy(q, {{0, 1}}, 8, {.descriptor_format = 1}), sc::invalid_field.no_retry());
 }
 
+// With descriptors of format 0 the specification leaves open what such a Copy leaves behind.
+CONFORMANCE(D4Io, CopiesOntoTheirSources, "D4/19") {
+    testing::spy& spy = spying();
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    spy.take();
+    const nvme::status refused = sc::overlapping_io_range.no_retry();
+    EXPECT_EQ(copy(q, {{8, 8}}, 8), refused) << "onto itself";
+    EXPECT_EQ(copy(q, {{8, 8}}, 12), refused);
+    EXPECT_EQ(copy(q, {{8, 8}}, 1), refused);
+    EXPECT_EQ(copy(q, {{100, 4}, {8, 8}}, 15), refused) << "any of them";
+    EXPECT_EQ(copy(q, {{8, 8}, {100, 90}}, 0), refused);
+    EXPECT_TRUE(spy.take().empty()) << "no device sees it";
+    EXPECT_EQ(copy(q, {{8, 8}}, 16), sc::success) << "side by side";
+    EXPECT_EQ(copy(q, {{8, 8}, {8, 8}}, 64), sc::success) << "a source twice";
+}
+
 CONFORMANCE(D4Io, CopyReachesTheDevice, "D4/19", "D4/fua") {
     testing::spy& spy = spying();
     const auto c = connect();

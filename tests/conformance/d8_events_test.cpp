@@ -77,7 +77,7 @@ CONFORMANCE(D8Events, NamespaceResized, "D8/2.00", "D5/04", "E/namespace") {
     const auto c = connect_for(bit::namespace_attribute);
     host::queue& q = *must(c->open_io_queue(1, 4));
     const auto half = target().must<core::device_status>(
-        core::resize_device{.name = "a", .size_bytes = namespace_bytes / 2});
+        core::resize_device{.name = "a", .size_bytes = namespace_bytes / 2, .allow_shrink = true});
     EXPECT_EQ(half.spec.size_bytes, namespace_bytes / 2);
     EXPECT_EQ(half.block_count, namespace_bytes / 1024);
     const auto spec = target().must<core::target_spec>(core::get_spec{});

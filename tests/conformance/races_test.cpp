@@ -222,8 +222,7 @@ CONFORMANCE(Races, ASubsystemIsDeletedUnderLoad, "E/races", "E/namespace") {
     EXPECT_TRUE(q.await_end().has_value());
     EXPECT_TRUE(await_end(*c));
     host::raw_session again = raw();
-    EXPECT_STATUS(must(again.connect_queue(parameters())),
-                  sc::connect_invalid_parameters.no_retry());
+    EXPECT_STATUS(must(again.connect_queue(parameters())), sc::connect_invalid_parameters);
     target().must<core::subsystem_status>(core::create_subsystem{offered()});
     expect_alive();
 }

@@ -104,6 +104,17 @@ class Status : public suite {
     nvme::status io(io_opcode opcode, const nvme::block_range& range = {}) {
         return run(*q_, {.sqe = io_sqe(opcode, range)}).status();
     }
+    /// Of one range to block 0.
+    nvme::status copy(std::uint64_t from, std::uint32_t blocks) {
+        std::array<nvme::copy_range, 1> wire{};
+        wire[0].slba = from;
+        wire[0].nlb = static_cast<std::uint16_t>(blocks - 1);
+        nvme::sqe sqe{};
+        sqe.opcode = static_cast<std::uint8_t>(io_opcode::copy);
+        sqe.nsid = 1;
+        nvme::encode_copy(sqe, {});
+        return run_write(*q_, sqe, std::as_bytes(std::span(wire))).status();
+    }
     nvme::status admin(const nvme::sqe& sqe) { return run(c_->admin(), {.sqe = sqe}).status(); }
     nvme::status read() {
         bytes block(512);
@@ -131,14 +142,9 @@ INSTANTIATE_TEST_SUITE_P(Reactors, Status, ::testing::Values(1, 3),
 void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
     all["unknown opcode"] = [this] { return io(io_opcode::write_uncorrectable); };
     all["a Copy of more, or from more places, than the namespace says"] = [this] {
-        std::array<nvme::copy_range, 1> wire{};
-        wire[0].nlb = 0xffff;
-        nvme::sqe sqe{};
-        sqe.opcode = static_cast<std::uint8_t>(io_opcode::copy);
-        sqe.nsid = 1;
-        nvme::encode_copy(sqe, {});
-        return run_write(*q_, sqe, std::as_bytes(std::span(wire))).status();
+        return copy(0, 0x10000);
     };
+    all["a Copy onto blocks that it reads"] = [this] { return copy(4, 8); };
     all["a field that cannot be, fused command, transfer above MDTS"] = [this] {
         bytes more(c_->max_transfer_bytes() + 512);
         EXPECT_STATUS(read_blocks(*q_, 0, more), sc::invalid_field.no_retry());
@@ -340,7 +346,16 @@ void Status::add_connect_scenarios(std::map<std::string, scenario>& all) {
         return connect_status([](auto&) {});
     };
     all["Connect with a wrong parameter"] = [this] {
+        return connect_status([](auto& p) { p.hostid = {}; });
+    };
+    all["Connect to a subsystem that is not there, or not at this listener"] = [this] {
         return connect_status([](auto& p) { p.subnqn = "nqn.2026-01.io:none"; });
+    };
+    all["Connect of an I/O queue whose controller is not there, or another host's"] = [this] {
+        return connect_status([this](auto& p) {
+            p.qid = 1;
+            p.cntlid = static_cast<std::uint16_t>(c_->id() + 1);
+        });
     };
     all["Connect of a queue that exists, or of an I/O queue before CC.EN"] = [this] {
         return connect_status([this](auto& p) {

@@ -6,6 +6,7 @@
 #include "support/fake_control.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/log.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -23,7 +24,7 @@ using namespace fulmar::admin;
 /// The admin layer over a core that is data, all on this thread.
 struct world {
     world() {
-        spdlog::set_level(spdlog::level::off);
+        fulmar::log::set_level(fulmar::log::level::off);
         core::target_spec spec;
         spec.devices.push_back({.name = "a", .type = "ram", .size_bytes = 4096});
         spec.devices.push_back({.name = "b", .type = "ram", .size_bytes = 4096});

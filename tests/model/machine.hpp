@@ -1,6 +1,6 @@
 // The moves of the small world, as members of one object that holds the state for a moment.
 // machine_control.cpp follows src/core/subsystem.cpp and operations.cpp, machine_group.cpp follows
-// subsystem_group.cpp and poll_group.cpp, machine_host.cpp follows io_command.cpp, io_complete.cpp,
+// subsystem_group.cpp and poll_group.cpp, machine_host.cpp follows src/core/command,
 // qpair.cpp and connect.cpp.
 #pragma once
 
@@ -66,7 +66,7 @@ class machine {
     void drop_record(byte ns);
     void hold(const core::operation_step& step, const core::operation_sight& sight);
     void finish(const core::operation_step& step);
-    void check_promise();
+    void check_promise(core::operation_stage last);
     void fan_out(group_action action, byte ns);
     void on_ack(byte g);
     void escalate();

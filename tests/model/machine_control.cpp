@@ -181,7 +181,7 @@ bool machine::resume() {
         advance(namespace_edges, c.ns[op.ns].state, namespace_event::attach);
     }
     if (step.end != operation_end::none) {
-        if (step.end == operation_end::done && was != operation_stage::begin) check_promise();
+        if (step.end == operation_end::done) check_promise(was);
         finish(step);
         return true;
     }
@@ -224,13 +224,14 @@ void machine::finish(const operation_step& step) {
 }
 
 // "Done", and no operation was reported as left behind: then none may be.
-void machine::check_promise() {
+void machine::check_promise(operation_stage last) {
     const control_side& c = s_.control;
     const running_operation& op = c.current;
     const bool removes = op.kind == operation_kind::remove;
     const bool one = op.kind == operation_kind::remove_namespace;
-    if (!removes && !one && op.kind != operation_kind::pause) return;
-    if ((removes ? op.unreaped : c.acks.unreaped) != 0) return;
+    const bool asked = last != operation_stage::begin;
+    if (!(removes && asked) && !(one && asked) && op.kind != operation_kind::pause) return;
+    if (asked && (removes ? op.unreaped : c.acks.unreaped) != 0) return;
     for (byte r = 0; r < requests; ++r) {
         const command& it = s_.request[r];
         const byte ns = of_.request_namespace[r];

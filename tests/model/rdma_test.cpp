@@ -13,6 +13,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fulmar::transport::rdma {
@@ -27,6 +28,7 @@ enum class note : byte {
     arrive,
     peer_gone,
     last_receive,
+    give_up,
     released,  // to the data reactor
     answered,
     wants_end,
@@ -36,7 +38,7 @@ enum class note : byte {
 
 /// Messages keep their order; each of a connection's is on its way at most once.
 struct mailbox {
-    std::array<note, 4> notes{};
+    std::array<note, 5> notes{};
     byte count = 0;
     auto operator<=>(const mailbox&) const = default;
 };
@@ -45,7 +47,7 @@ struct world {
     bool shared_receives = false;
     // The control reactor's.
     S state = S::offered;
-    bool stopped = false, overdue = false, peer_told = false, last_receive_told = false;
+    bool stopped = false, peer_told = false, last_receive_told = false;
     bool deadline_armed = false;
     bool identifier = true, wire = true;  // until they are destroyed
     bool made = true;                     // the connection itself
@@ -54,9 +56,10 @@ struct world {
     bool retired = false, reaped_told = false, last_receive_seen = false;
     byte at_drive = 0;  // requests
     byte posted = 0;    // work requests that have not been reaped
+    byte unpolled = 0;  // receive completions in the queue, each with a shared slot
     // The device's and the host's.
-    bool in_error = false;
-    byte may_post = 3, may_ask = 1;
+    bool in_error = false, was_overdue = false;
+    byte may_post = 3, may_ask = 1, may_send = 2;
     bool may_confirm = true;
     byte may_end = 2;  // the host leaves, the device goes: each says so, and again
     mailbox to_group, to_control;
@@ -95,6 +98,9 @@ void check_reaped(world& w) {
     w.reaped_told = true;
     post(w, w.to_control, note::reaped);
 }
+
+/// Everything that is in the queue now, with the messages of the turn.
+void drain(world& w) { w.unpolled = 0; }
 
 void let_go(world& w) {
     expect(w, w.posted == 0, "a queue is destroyed with work requests");
@@ -138,12 +144,23 @@ void complete(world& w, byte which, bool abandons) {
 }
 
 void at_group(world& w, note n) {
+    expect(w, w.made, "a note comes to a connection that is destroyed");
     if (n == note::arrive) return;  // has two outcomes: see moves()
-    if (!w.queue) return;
+    if (!w.queue) {
+        if (n == note::released) post(w, w.to_control, note::let_go);
+        return;
+    }
     if (n == note::peer_gone) return stop(w);
     if (n == note::last_receive) {
+        drain(w);
         w.last_receive_seen = true;
         return check_reaped(w);
+    }
+    if (n == note::give_up) {
+        expect(w, w.stopped_here, "given up under a data reactor that posts to it");
+        drain(w);
+        if (!std::exchange(w.reaped_told, true)) post(w, w.to_control, note::reaped);
+        return;
     }
     expect(w, n == note::released && !w.released_here, "a note that is not for a data reactor");
     w.released_here = true;
@@ -158,7 +175,7 @@ void end(world& w) {
     const S before = w.state;
     if (before >= S::released) return;
     advance(w, E::end);
-    if (before == S::ending) return;
+    if (before >= S::ending) return;
     w.in_error = true;
     w.deadline_armed = true;
     if (w.stopped || w.peer_told) return;
@@ -168,13 +185,15 @@ void end(world& w) {
 
 void destroy_wire(world& w) {
     expect(w, w.wire, "a queue pair is destroyed twice");
+    expect(w, w.unpolled == 0, "a receive slot goes with its queue pair");
     w.wire = w.identifier = w.deadline_armed = false;
 }
 
 void release(world& w, E why) {
     advance(w, why);
-    expect(w, w.stopped_here, "a queue pair is destroyed under a data reactor that posts to it");
-    expect(w, why == E::deadline || w.posted == 0, "a queue pair is destroyed with work");
+    expect(w, w.stopped_here || !w.queue,
+           "a queue pair is destroyed under a data reactor that posts to it");
+    expect(w, w.was_overdue || w.posted == 0, "a queue pair is destroyed with work");
     destroy_wire(w);
     post(w, w.to_group, note::released);
 }
@@ -183,22 +202,18 @@ void at_control(world& w, note n) {
     expect(w, w.made, "a note comes to a connection that is destroyed");
     switch (n) {
         case note::answered:
-            advance(w, w.refused ? E::refused : E::prepared);
-            if (w.refused) {
-                destroy_wire(w);
-                w.made = false;
-            }
-            return;
+            if (w.refused) return release(w, E::refused);
+            return advance(w, E::prepared);
         case note::wants_end:
             w.stopped = true;
             end(w);
-            if (w.overdue && w.state == S::ending) release(w, E::deadline);
+            if (w.state == S::overdue) post(w, w.to_group, note::give_up);
             return;
-        case note::reaped:
-            if (w.state == S::released) return advance(w, E::reaped);
-            return release(w, E::reaped);
+        case note::reaped: return release(w, E::reaped);
         case note::let_go:
             advance(w, E::let_go);
+            expect(w, w.to_group.count == 0 && w.to_control.count == 0,
+                   "a connection is destroyed with notes on their way");
             w.made = false;
             return;
         default: expect(w, false, "a note that is not for the control reactor");
@@ -212,6 +227,32 @@ struct move {
     world then;
     bool by_itself = true;  ///< needs neither host nor drive
 };
+
+template <typename Add>
+void device_moves(const world& w, Add&& add) {
+    // The device: in order, and it may be silent about what was not signaled. Or for ever.
+    for (byte i = 0; w.wire && i < w.posted; ++i)
+        add("a completion", false, [i](world& t) {
+            complete(t, i, false);
+            check_reaped(t);
+        });
+    if (w.shared_receives && w.wire && w.in_error && !w.last_receive_told && w.queue)
+        add("the last receive", false, [](world& t) {
+            t.last_receive_told = true;
+            post(t, t.to_group, note::last_receive);
+        });
+    // Nothing is received in error. What is in the queue is there until the data reactor looks.
+    if (w.shared_receives && w.wire && !w.in_error && w.may_send != 0 && w.state >= S::accepting)
+        add("a capsule arrives", false, [](world& t) {
+            --t.may_send;
+            ++t.unpolled;
+        });
+    if (w.unpolled != 0)
+        add("the data reactor takes completions", false, [](world& t) {
+            --t.unpolled;
+            check_reaped(t);
+        });
+}
 
 std::vector<move> moves(const world& w) {
     std::vector<move> all;
@@ -235,22 +276,13 @@ std::vector<move> moves(const world& w) {
     if (w.to_control.count != 0)
         add("a note at the control reactor", true,
             [](world& t) { at_control(t, take(t.to_control)); });
-    if (w.deadline_armed && !w.overdue)
+    if (w.deadline_armed && w.state == S::ending)
         add("the deadline", true, [](world& t) {
-            t.overdue = true;
-            if (t.stopped) release(t, E::deadline);
+            advance(t, E::deadline);
+            t.was_overdue = true;
+            if (t.stopped) post(t, t.to_group, note::give_up);
         });
-    // The device: in order, and it may be silent about what was not signaled. Or for ever.
-    for (byte i = 0; w.wire && i < w.posted; ++i)
-        add("a completion", false, [i](world& t) {
-            complete(t, i, false);
-            check_reaped(t);
-        });
-    if (w.shared_receives && w.wire && w.in_error && !w.last_receive_told && w.queue)
-        add("the last receive", false, [](world& t) {
-            t.last_receive_told = true;
-            post(t, t.to_group, note::last_receive);
-        });
+    device_moves(w, add);
     if (w.identifier && w.may_confirm && w.state >= S::accepting)
         add("the host confirms", false, [](world& t) {
             t.may_confirm = false;
@@ -327,7 +359,7 @@ TEST(rdma_model, a_connection_ends_whole_in_every_order) {
         post(first, first.to_group, note::arrive);
         EXPECT_EQ(explore(std::move(first), reached, states), "") << "shared receives: " << shared;
     }
-    EXPECT_EQ(reached.size(), 6u) << "every state of the table is reached";
+    EXPECT_EQ(reached.size(), 7u) << "every state of the table is reached";
     RecordProperty("states", std::to_string(states));
     std::printf("%zu states\n", states);
 }

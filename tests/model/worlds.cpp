@@ -36,6 +36,14 @@ settings pauses() {
     return w;
 }
 
+// Who was told that operations are at a device still pauses again: the second answer is as true.
+settings second_pauses() {
+    settings w = undisturbed("second-pauses", {pause, pause});
+    w.operations = 2;
+    w.request_fetches = {false, false, false};
+    return w;
+}
+
 // A connection breaks, and a host owes data, while the subsystem is paused or removed.
 settings cuts() {
     settings w = undisturbed("cuts", {pause, remove});
@@ -124,7 +132,8 @@ settings creations() {
 }  // namespace
 
 std::vector<settings> all_worlds() {
-    return {pauses(), cuts(), slots(), numbers(), losses(), paused_losses(), holds(), creations()};
+    return {pauses(), second_pauses(), cuts(),  slots(),    numbers(),
+            losses(), paused_losses(), holds(), creations()};
 }
 
 settings world_named(std::string_view name) {

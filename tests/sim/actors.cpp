@@ -221,7 +221,9 @@ core::change random_operator::some_change() {
             return core::set_ana_state{nqn, nsid, anas[world_.pick(8) < 6 ? 0 : world_.pick(3)]};
         case 12: return core::remove_host{nqn, host};
         case 13: return core::add_host{nqn, host};
-        case 14: return core::resize_device{disk, (2048 + world_.pick(4) * 512) * block_bytes};
+        case 14:
+            return core::resize_device{disk, (2048 + world_.pick(4) * 512) * block_bytes,
+                                       world_.chance(0.8)};
         case 15: return core::set_allow_any_host{nqn, world_.chance(0.5)};
         case 16:
             if (world_.chance(0.3)) return core::remove_listener{"loopback:sim:4420"};

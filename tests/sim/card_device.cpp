@@ -187,7 +187,9 @@ class watched_device final : public backend::device, backend::device_listener {
         FULMAR_TRY(auto real, real_->open_channel(r));
         return std::make_unique<watched_channel>(std::move(real), ledger_, serial_);
     }
-    result<void> resize(std::uint64_t blocks) override { return real_->resize(blocks); }
+    result<void> resize(std::uint64_t blocks, backend::shrinking smaller) override {
+        return real_->resize(blocks, smaller);
+    }
     result<void> reopen() override { return real_->reopen(); }
     result<void> detach(bool drain) override { return real_->detach(drain); }
     result<void> attach() override { return real_->attach(); }

@@ -1,6 +1,6 @@
 #include "churn.hpp"
 
-#include "time_box.hpp"
+#include "many_seeds.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@ namespace fulmar::sim {
 namespace {
 
 void many(unsigned data_reactors) {
-    many_seeds(fmt::format("churn on {} data reactors", data_reactors).c_str(), 0.28,
+    many_seeds(fmt::format("churn on {} data reactors", data_reactors).c_str(), 4'000,
                [&](std::uint64_t seed) { (void)churn(seed, data_reactors); });
 }
 

@@ -99,6 +99,30 @@ TEST(deadlines, a_pause_on_a_stalled_device_ends_and_says_so) {
     EXPECT_TRUE(has(again, sc::success));
 }
 
+TEST(deadlines, who_pauses_again_hears_again_what_may_still_land) {
+    world w(options(2));
+    auto admin = w.admin(host());
+    auto io = w.io(*admin, 1);
+    w.disk_named("a").set_stalled(true);
+    const auto write = io->write(1, 0);
+    w.run_for(milliseconds(10));
+    ASSERT_EQ(w.change(core::pause_subsystem{one})->code(), errc::fence_incomplete);
+    const auto second = w.change(core::pause_subsystem{one});
+    ASSERT_FALSE(second->ok()) << "the write is at the disk still";
+    EXPECT_EQ(second->code(), errc::fence_incomplete);
+    const auto third = w.ask(core::pause_subsystem{one});
+    w.run_for(milliseconds(10));
+    EXPECT_FALSE(third->done()) << "it waits for the device, as the first did";
+    w.disk_named("a").set_stalled(false);
+    ASSERT_TRUE(w.run_until([&] { return third->done(); }));
+    EXPECT_TRUE(third->ok());
+    EXPECT_EQ(w.status_of(one).transition.state, "paused");
+    ASSERT_TRUE(w.change(core::resume_subsystem{one})->ok());
+    const auto again = io->write(1, 0);
+    ASSERT_TRUE(w.wait(again, milliseconds(100)));
+    EXPECT_TRUE(has(again, sc::success));
+}
+
 TEST(deadlines, a_host_that_owes_data_does_not_hold_up_a_pause) {
     world_options o = options(2);
     o.limits.data_stall_s = 300;

@@ -256,7 +256,10 @@ result<std::unique_ptr<backend::io_channel>> sim_device::open_channel(engine::re
     return std::make_unique<sim_channel>(disk_, r);
 }
 
-result<void> sim_device::resize(std::uint64_t new_block_count) {
+result<void> sim_device::resize(std::uint64_t new_block_count, backend::shrinking smaller) {
+    if (new_block_count != 0 && new_block_count < geometry().block_count &&
+        smaller == backend::shrinking::refused)
+        return fail(errc::conflict, "the disk would become smaller", "/size");
     if (new_block_count != 0) disk_->set_blocks(new_block_count);
     return {};
 }

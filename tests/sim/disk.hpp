@@ -92,7 +92,7 @@ class sim_device final : public backend::device {
     }
     [[nodiscard]] backend::device_state state() const noexcept override;
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor& r) override;
-    result<void> resize(std::uint64_t new_block_count) override;
+    result<void> resize(std::uint64_t new_block_count, backend::shrinking smaller) override;
     result<void> reopen() override;
     void set_listener(backend::device_listener* listener) noexcept override {
         listener_ = listener;

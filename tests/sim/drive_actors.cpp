@@ -27,6 +27,8 @@ world_options around(const drive_case& c) {
     o.seed = c.seed;
     o.data_reactors = 2;
     o.drives = c.drives;
+    o.cards.lose_cache = c.on_loss == loss_policy::hold;
+    o.cards.write_through = c.on_loss == loss_policy::hold && !c.cached;
     o.limits.transition_timeout_ms = c.transition_timeout_ms;
     o.fabric.delay_max = microseconds(100);
     o.manners.delay_max = microseconds(300);

@@ -22,6 +22,9 @@ struct drive_case {
     bool removals = false;  ///< the scenario itself takes namespaces and subsystems away
     std::vector<std::string> drives{drive_disk};
     std::uint32_t transition_timeout_ms = 10'000;
+    /// Under `hold` drives do without their write caches, which are lost with the power: then
+    /// nothing that was acknowledged may be. True: they use them all the same.
+    bool cached = false;
 };
 
 /// Namespace n is on the n-th drive, and one more is on the other disk.

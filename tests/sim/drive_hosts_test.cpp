@@ -1,7 +1,7 @@
 // Drives that vanish and return under the I/O of hosts, with the real driver and the whole target.
 #include "churn.hpp"
 #include "drive_actors.hpp"
-#include "time_box.hpp"
+#include "many_seeds.hpp"
 
 #include <gtest/gtest.h>
 
@@ -77,7 +77,7 @@ TEST(drive_hosts, any_two_signs_are_answered_as_promised) {
 }
 
 TEST(drive_hosts, any_two_signs_at_any_moment_are_answered_as_promised) {
-    many_seeds("drives that two signs are given of", 0.02, play_pair);
+    many_seeds("drives that two signs are given of", 250, play_pair);
 }
 
 TEST(drive_hosts, each_sign_alone_is_answered_as_promised) {
@@ -179,7 +179,7 @@ TEST(drive_hosts, a_loss_during_any_transition_ends_both) {
 }
 
 TEST(drive_hosts, a_loss_at_any_moment_of_a_transition_ends_both) {
-    many_seeds("drives that are lost during a transition", 0.015, [](std::uint64_t seed) {
+    many_seeds("drives that are lost during a transition", 150, [](std::uint64_t seed) {
         const transition& t = transitions[seed % transitions.size()];
         const auto sign = static_cast<drive_sign>(seed / transitions.size() % drive_sign_count);
         SCOPED_TRACE(fmt::format("{} during {}", to_string(sign), t.name));
@@ -458,7 +458,7 @@ TEST(drive_hosts, a_controller_reset_in_the_middle_of_a_loss_ends) {
 // --- everything at once --------------------------------------------------------------------------
 
 TEST(drive_hosts, churn_with_drives_comes_to_rest) {
-    many_seeds("churn with drives", 0.03, [](std::uint64_t seed) {
+    many_seeds("churn with drives", 1'200, [](std::uint64_t seed) {
         (void)churn(seed, 1 + static_cast<unsigned>(seed % 3), 1 + static_cast<unsigned>(seed % 2));
     });
 }

@@ -1,7 +1,6 @@
 // The simulator's own arguments, beside GoogleTest's:
 //   --seed N      run the churn for that seed alone
-//   --seeds N     at most so many seeds per churn     (FULMAR_SIM_SEEDS)
-//   --seconds N   at most so much CPU time, all churns together (FULMAR_SIM_SECONDS)
+//   --seeds N     so many seeds of each churn (FULMAR_SIM_SEEDS)
 //   --soak        until something fails, from a seed of the clock's
 //   --trace       print what happens
 #include "drive_world.hpp"
@@ -29,15 +28,13 @@ std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 0);
 void parse(int argc, char** argv) {
     settings& s = settings::get();
     if (const char* seeds = std::getenv("FULMAR_SIM_SEEDS")) s.seeds = number(seeds);
-    if (const char* seconds = std::getenv("FULMAR_SIM_SECONDS")) s.seconds = number(seconds);
     for (int i = 1; i < argc; ++i) {
         const char* next = i + 1 < argc ? argv[i + 1] : "0";
         if (std::strcmp(argv[i], "--seed") == 0) s.only = number(next);
         if (std::strcmp(argv[i], "--seeds") == 0) s.seeds = number(next);
-        if (std::strcmp(argv[i], "--seconds") == 0) s.seconds = number(next);
         if (std::strcmp(argv[i], "--trace") == 0) fulmar::sim::trace::echo = true;
         if (std::strcmp(argv[i], "--soak") != 0) continue;
-        s.seconds = s.seeds = ~std::uint64_t{0} / 4;
+        s.seeds = ~std::uint64_t{0} / 4;
         s.first =
             static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
     }
@@ -76,7 +73,8 @@ int main(int argc, char** argv) {
     ::testing::InitGoogleTest(&argc, argv);
     parse(argc, argv);
     mutate();
-    spdlog::set_level(fulmar::sim::trace::echo ? spdlog::level::debug : spdlog::level::off);
+    fulmar::log::set_level(fulmar::sim::trace::echo ? fulmar::log::level::debug
+                                                    : fulmar::log::level::off);
     fulmar::set_assert_hook(&tell_seed);
     return RUN_ALL_TESTS();
 }

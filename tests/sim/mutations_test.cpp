@@ -34,8 +34,11 @@ struct ending {
 ending run_with(mutation bug, const char* scenario) {
     std::array<char, 4096> self{};
     if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return {};
-    const std::string command = fmt::format("FULMAR_MUTATION={} '{}' --gtest_filter='{}' 2>&1",
-                                            to_string(bug), self.data(), scenario);
+    // Whole, although this run may be one of several shards.
+    const std::string command = fmt::format(
+        "env -u GTEST_TOTAL_SHARDS -u GTEST_SHARD_INDEX -u GTEST_SHARD_STATUS_FILE "
+        "FULMAR_MUTATION={} '{}' --gtest_filter='{}' 2>&1",
+        to_string(bug), self.data(), scenario);
     ending e;
     FILE* const pipe = popen(command.c_str(), "r");
     if (pipe == nullptr) return {};

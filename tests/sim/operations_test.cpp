@@ -91,19 +91,6 @@ TEST(operations, stop_while_pausing) {
 
 // --- devices that are lost while an operation has them ----------------------------------------
 
-TEST(operations, a_lost_device_backs_no_new_namespace) {
-    world w(options());
-    ASSERT_TRUE(w.change(device("c"))->ok());
-    w.lose("c", "pulled");
-    w.settle();
-    const auto refused = w.change(core::add_namespace{one, on("c", 3)});
-    ASSERT_FALSE(refused->ok());
-    EXPECT_EQ(refused->code(), errc::conflict);
-    EXPECT_NE(refused->outcome.error().message.find("pulled"), std::string::npos);
-    ASSERT_TRUE(w.change(core::reopen_device{"c"})->ok());
-    EXPECT_TRUE(w.change(core::add_namespace{one, on("c", 3)})->ok());
-}
-
 // The device goes while its namespace is being fenced for a reopen that does not work out; the
 // loss must not leave the namespace between two states.
 TEST(operations, a_reopen_that_fails_leaves_the_namespace_lost) {
@@ -186,6 +173,37 @@ TEST(operations, a_loss_that_a_reopen_has_overtaken_takes_nothing_away) {
         const auto read = io->read(1, 0);
         ASSERT_TRUE(w.wait(read, seconds(1)));
         EXPECT_TRUE(has(read, lost ? nvme::status(sc::internal_error) : nvme::status(sc::success)));
+    }
+}
+
+// As at a start: it keeps its place until its disk is back.
+TEST(operations, a_namespace_on_a_lost_disk_is_added_and_serves_after_a_reopen) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        world w(options(2, seed));
+        auto admin = w.admin(host());
+        auto io = w.io(*admin, 1);
+        ASSERT_TRUE(w.change(core::remove_namespace{one, 2}, seconds(5))->ok());
+        w.lose("b");
+        w.settle();
+        const auto added = w.ask(core::add_namespace{one, on("b", 2)});
+        const auto reopened = seed % 2 == 0 ? w.ask(core::reopen_device{"b"}) : nullptr;
+        ASSERT_TRUE(w.run_until([&] { return added->done(); }));
+        EXPECT_TRUE(added->ok());
+        if (reopened == nullptr) {
+            w.settle();
+            EXPECT_EQ(w.status_of(one).namespaces[1].transition.state, "lost");
+            const auto read = io->read(2, 0);
+            ASSERT_TRUE(w.wait(read, seconds(1)));
+            EXPECT_TRUE(has(read, sc::internal_error));
+            ASSERT_TRUE(w.change(core::reopen_device{"b"}, seconds(5))->ok());
+        } else {
+            ASSERT_TRUE(w.run_until([&] { return reopened->done(); }));
+        }
+        w.settle();
+        EXPECT_EQ(w.status_of(one).namespaces[1].transition.state, "ready");
+        const auto read = io->read(2, 0);
+        ASSERT_TRUE(w.wait(read, seconds(1)));
+        EXPECT_TRUE(has(read, sc::success));
     }
 }
 

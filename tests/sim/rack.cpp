@@ -36,12 +36,13 @@ void rack::use(engine::reactor& control, engine::reactor& data, std::span<std::b
 void rack::add(const std::string& name, const rack_options& options) {
     options_ = options;
     const auto where = vfio::parse_pci_address(fmt::format("0000:{:02x}:00.0", slots_.size() + 11));
-    slots_.emplace(name,
-                   std::make_unique<slot>(
-                       name, where.value(),
-                       test::fake_drive::options{
-                           .serial = "SN-" + name, .block_count = options.block_count, .queues = 4},
-                       *this));
+    slots_.emplace(
+        name, std::make_unique<slot>(name, where.value(),
+                                     test::fake_drive::options{.serial = "SN-" + name,
+                                                               .block_count = options.block_count,
+                                                               .queues = 4,
+                                                               .loses_cache = options.lose_cache},
+                                     *this));
 }
 
 core::device_spec rack::spec(const std::string& name) const {
@@ -49,18 +50,21 @@ core::device_spec rack::spec(const std::string& name) const {
     d.name = name;
     d.type = "pcie";
     d.address = at(name).address.text();
+    if (options_.write_through) d.write_cache = core::write_cache_mode::through;
     return d;
 }
 
 result<std::unique_ptr<backend::device>> rack::make(const core::device_spec& spec) {
     slot& s = *slots_.at(spec.name);
     s.open_before = s.in.drive().is_open();
-    FULMAR_TRY(auto real, backend::make_pcie_device({.name = spec.name,
-                                                     .address = s.address,
-                                                     .serial = spec.serial,
-                                                     .detached = spec.detached,
-                                                     .command_timeout = options_.command_timeout},
-                                                    s.environment));
+    FULMAR_TRY(auto real, backend::make_pcie_device(
+                              {.name = spec.name,
+                               .address = s.address,
+                               .serial = spec.serial,
+                               .detached = spec.detached,
+                               .write_through = spec.write_cache == core::write_cache_mode::through,
+                               .command_timeout = options_.command_timeout},
+                              s.environment));
     return watch_device(std::move(real), s.ledger);
 }
 

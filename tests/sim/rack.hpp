@@ -21,6 +21,8 @@ namespace fulmar::sim {
 struct rack_options {
     duration command_timeout = std::chrono::milliseconds(1500);
     std::uint64_t block_count = 1024;
+    bool lose_cache = false;     ///< what was not flushed is gone with a card's power
+    bool write_through = false;  ///< the cache is off
 };
 
 /// Called on: one thread.

@@ -28,7 +28,8 @@ TEST(regressions, namespaces_come_go_and_grow_under_io) {
                 commands.push_back(io->write(1, i));
                 commands.push_back(io->read(2, i));
             }
-            changes.push_back(w.ask(core::resize_device{"a", (4096 + w.pick(4) * 512) * 512}));
+            changes.push_back(
+                w.ask(core::resize_device{"a", (4096 + w.pick(4) * 512) * 512, true}));
             if (w.chance(0.5)) changes.push_back(w.ask(core::pause_subsystem{one}));
             changes.push_back(w.ask(core::remove_namespace{one, 1}));
             if (w.chance(0.5)) changes.push_back(w.ask(core::resume_subsystem{one}));
@@ -72,7 +73,7 @@ TEST(regressions, keep_alives_are_answered_while_a_removal_waits_for_a_device) {
 // A pause that lost its NSID on the way paused nothing.
 TEST(regressions, a_pause_holds_every_namespace) {
     world_options o = options(2);
-    o.subsystems[0].namespaces[1].nsid = limits::max_namespaces;
+    o.subsystems[0].namespaces[1].nsid = limits::default_namespaces;
     world w(o);
     auto admin = w.admin(host());
     auto first = w.io(*admin, 1, 0);
@@ -80,7 +81,7 @@ TEST(regressions, a_pause_holds_every_namespace) {
     ASSERT_TRUE(w.change(core::pause_subsystem{one})->ok());
     std::vector<command_ref> all;
     for (const auto* q : {&first, &second})
-        for (const std::uint32_t nsid : {1u, limits::max_namespaces})
+        for (const std::uint32_t nsid : {1u, limits::default_namespaces})
             all.push_back((*q)->read(nsid, 0));
     w.run_for(seconds(1));
     for (const auto& c : all) EXPECT_FALSE(c->done);

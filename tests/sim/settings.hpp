@@ -1,4 +1,4 @@
-// How long and from where the churns run; set by main.
+// Which seeds the churns run; set by main.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,19 @@
 
 namespace fulmar::sim {
 
+/// How many times fewer seeds a churn runs in this build.
+#if defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t slowness = 10;
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr std::uint64_t slowness = 5;
+#else
+constexpr std::uint64_t slowness = 1;
+#endif
+
 struct settings {
-    std::uint64_t seeds = 4'000;  ///< of each churn
-    std::uint64_t seconds = 180;  ///< of CPU time, together
+    std::optional<std::uint64_t> seeds;  ///< of each churn; without it each churn says how many
     std::uint64_t first = 1;
-    std::optional<std::uint64_t> only = std::nullopt;
+    std::optional<std::uint64_t> only;
 
     static settings& get() {
         static settings all;

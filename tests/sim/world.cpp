@@ -263,6 +263,7 @@ std::string describe(const core::change& what) {
             [](const core::reopen_device& c) { return "reopen-device " + c.name; },
             [](const core::detach_device& c) { return "detach-device " + c.name; },
             [](const core::attach_device& c) { return "attach-device " + c.name; },
+            [](const core::file_created& c) { return "file-created " + c.name; },
             [](const core::create_subsystem& c) { return "create-subsystem " + c.spec.nqn; },
             [](const core::delete_subsystem& c) { return "delete-subsystem " + c.nqn; },
             [](const core::pause_subsystem& c) { return "pause " + c.nqn; },

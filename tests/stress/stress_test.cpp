@@ -349,7 +349,8 @@ class stress_operator {
         const std::string at = "/v1/subsystems/" + nqn(s);
         const std::string durable = random_() % 2 == 0 ? "?durable=false" : "";
         switch (random_() % 16) {
-            case 0: return send("DELETE", at + durable);
+            case 0:
+                return send("DELETE", at + durable + (durable.empty() ? "?" : "&") + "force=true");
             case 1:
             case 2:
             case 3:
@@ -365,8 +366,10 @@ class stress_operator {
                 return send("POST", at + "/namespaces" + durable,
                             json{{"nsid", nsid}, {"device", disk(s, nsid)}}.dump());
             case 13:
-                return send("PATCH", "/v1/devices/" + disk(s, nsid) + durable,
-                            json{{"size", random_() % 2 == 0 ? "4MiB" : "5MiB"}}.dump());
+                return send(
+                    "PATCH", "/v1/devices/" + disk(s, nsid) + durable,
+                    json{{"size", random_() % 2 == 0 ? "4MiB" : "5MiB"}, {"allow_shrink", true}}
+                        .dump());
             case 14: return send("GET", at);
             default: return send("GET", "/v1/connections");
         }
@@ -442,10 +445,11 @@ struct stress : testing::Test {
     // Everything there again, and nobody connected.
     void calm_down() {
         for (unsigned s = 0; s < subsystems; ++s) {
-            (void)rest().send("DELETE", "/v1/subsystems/" + nqn(s));
+            (void)rest().send("DELETE", "/v1/subsystems/" + nqn(s) + "?force=true");
             for (unsigned nsid = 1; nsid <= namespaces; ++nsid)
                 EXPECT_EQ(rest()
-                              .send("PATCH", "/v1/devices/" + disk(s, nsid), R"({"size":"4MiB"})")
+                              .send("PATCH", "/v1/devices/" + disk(s, nsid),
+                                    R"({"size":"4MiB","allow_shrink":true})")
                               .status,
                           200);
             const auto made = rest().send("POST", "/v1/subsystems", subsystem_json(s).dump());
