@@ -23,7 +23,8 @@ const std::string ram_and_file = R"({
   "cores": {"data": @DATA@},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
   "devices": [{"name": "ram0", "type": "ram", "size": "64MiB"},
-              {"name": "file0", "type": "file", "path": "file0.img", "size": "64MiB"}],
+              {"name": "file0", "type": "file", "path": "file0.img", "size": "64MiB",
+               "create": true}],
   "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:e2e", "allow_any_host": true,
                   "namespaces": [{"nsid": 1, "device": "ram0"}, {"nsid": 2, "device": "file0"}]}]
 })";
@@ -151,12 +152,96 @@ TEST(command_line, a_wrong_file_is_explained_and_nothing_is_served) {
     EXPECT_EQ(started.output, checked.output);
 }
 
+TEST(command_line, what_this_machine_lacks_is_found_before_a_start) {
+    daemon_process d(R"({
+      "admin": {"unix_socket": "admin.sock",
+                "tcp": {"token_file": "token"}},
+      "cores": {"data": 2, "cpus": [0,
+                4000]},
+      "state_dir": "state",
+      "devices": [{"name": "f", "type": "file",
+                   "path": "disks/f.img"}]})");
+    const finished checked = run({"fulmard", "--check-config", d.config_path()});
+    EXPECT_EQ(checked.exit_code, 1);
+    for (const char* found :
+         {"fulmard.json:3: /admin/tcp/token_file: ", "/token: cannot open the token file",
+          "fulmard.json:5: /cores/cpus/1: there is no CPU 4000",
+          "fulmard.json:6: /state_dir: there is no folder ",
+          "fulmard.json:8: /devices/0/path: there is no folder "})
+        EXPECT_NE(checked.output.find(found), std::string::npos) << found << checked.output;
+    EXPECT_EQ(checked.output.find("good"), std::string::npos) << checked.output;
+
+    std::ofstream(d.folder() + "/token") << "0123456789abcdef\n";
+    std::filesystem::create_directory(d.folder() + "/state");
+    d.write_config(R"({"admin": {"unix_socket": "admin.sock", "tcp": {"token_file": "token"}},
+        "cores": {"data": 1, "cpus": [0]}, "state_dir": "state"})");
+    const finished open = run({"fulmard", "--check-config", d.config_path()});
+    EXPECT_EQ(open.exit_code, 1) << "everybody can read the token";
+    EXPECT_NE(open.output.find("chmod 600"), std::string::npos) << open.output;
+    std::filesystem::permissions(d.folder() + "/token", std::filesystem::perms::owner_read);
+    const finished good = run({"fulmard", "--check-config", d.config_path()});
+    EXPECT_EQ(good.exit_code, 0) << good.output;
+    EXPECT_EQ(good.output.find("warning"), std::string::npos) << good.output;
+}
+
+TEST(broken_objects, a_broken_object_keeps_nothing_else_from_being_served) {
+    daemon_process d(R"({
+      "admin": {"unix_socket": "admin.sock"},
+      "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@},
+                    {"transport": "tcp", "address": "localhost"}],
+      "devices": [{"name": "ram0", "type": "ram", "size": "8MiB"},
+                  {"name": "odd", "type": "ram", "size": 4097}],
+      "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:e2e", "allow_any_host": true, "namespaces":
+                        [{"nsid": 1, "device": "ram0"}, {"nsid": 2, "device": "odd"}]},
+                     {"nqn": "nqn.2026-11.io.fulmar:closed", "allow_any_host": true,
+                      "hosts": ["bad\u0001host"]}]})");
+    const finished checked = run({"fulmard", "--check-config", d.config_path()});
+    EXPECT_EQ(checked.exit_code, 1);
+    for (const char* where : {"/listeners/1/address", "/devices/1/size", "/subsystems/1/hosts/0"})
+        EXPECT_NE(checked.output.find(where), std::string::npos) << checked.output;
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    for (const char* where : {"/listeners/1/address", "/devices/1/size", "/subsystems/1/hosts/0"})
+        EXPECT_NE(d.log().find(where), std::string::npos) << d.log();
+    const std::string socket = d.folder() + "/admin.sock";
+    const finished status = run({"fulmar", "status", "--admin", socket});
+    EXPECT_NE(status.output.find("broken: device \"odd\""), std::string::npos) << status.output;
+    const finished reload = run({"fulmar", "config", "reload", "--admin", socket});
+    EXPECT_NE(reload.exit_code, 0) << "a reload is refused whole: " << reload.output;
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+TEST(command_line, a_damaged_journal_is_explained_and_what_is_whole_is_kept) {
+    daemon_process d(R"({"admin": {"unix_socket": "admin.sock"},
+        "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}]})");
+    const std::string journal = d.config_path() + ".journal";
+    EXPECT_EQ(run({"fulmard", "--check-journal", d.config_path()}).exit_code, 0) << "there is none";
+    std::ofstream(journal) << "this is no line of a journal\n";
+    for (const std::string& file : {d.config_path(), journal}) {
+        const finished checked = run({"fulmard", "--check-journal", file});
+        EXPECT_EQ(checked.exit_code, 1);
+        EXPECT_NE(checked.output.find("this is no line"), std::string::npos) << checked.output;
+    }
+    const finished refused = run({"fulmard", "--config", d.config_path()});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.output.find("--recover"), std::string::npos) << refused.output;
+    const finished recovered = run({"fulmard", "--recover", "--config", d.config_path()});
+    EXPECT_EQ(recovered.exit_code, 0) << recovered.output;
+    EXPECT_NE(recovered.output.find(".damaged.1"), std::string::npos) << recovered.output;
+    EXPECT_TRUE(std::filesystem::exists(journal + ".damaged.1"));
+    EXPECT_EQ(run({"fulmard", "--check-journal", d.config_path()}).exit_code, 0);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
 TEST(command_line, its_command_line_teaches) {
     EXPECT_EQ(run({"fulmard"}).exit_code, 2);
     EXPECT_EQ(run({"fulmard", "--nonsense"}).exit_code, 2);
     const finished help = run({"fulmard", "--help"});
     EXPECT_EQ(help.exit_code, 0);
-    for (const char* word : {"--config", "--check-config", "HUP", "Exit codes"})
+    for (const char* word :
+         {"--config", "--check-config", "--check-journal", "--recover", "HUP", "Exit codes"})
         EXPECT_NE(help.output.find(word), std::string::npos) << help.output;
     EXPECT_NE(run({"fulmard", "--version"}).output.find("fulmard "), std::string::npos);
 }

@@ -1,6 +1,7 @@
 // A fence that cannot be kept in time, end to end: an operator removes what a silent device still
 // has writes of. In builds with FULMAR_FAULTS, whose fulmard has such a device.
 #include "daemon.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 
 #include <fulmar/host/controller.hpp>
@@ -28,6 +29,7 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::eventually;
 using clock = std::chrono::steady_clock;
 
 constexpr milliseconds transition{1'000};
@@ -130,15 +132,6 @@ struct fence : testing::Test {
         EXPECT_THAT(problem["type"].get<std::string>(), testing::HasSubstr("fence-incomplete"));
         EXPECT_THAT(answer.body, testing::HasSubstr("1 operations"));
     }
-    template <typename Condition>
-    static bool eventually(Condition&& condition) {
-        const auto end = clock::now() + seconds(10);
-        while (!condition()) {
-            if (clock::now() > end) return false;
-            std::this_thread::sleep_for(milliseconds(10));
-        }
-        return true;
-    }
 
     daemon_process d{configuration()};
     std::deque<one_block> blocks;  // longer there than the queue that may still have them
@@ -193,7 +186,7 @@ TEST_F(fence, of_a_host_that_is_removed_says_what_may_still_land) {
 TEST_F(fence, of_a_subsystem_that_is_deleted_frees_its_name_but_not_the_device) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xcc);
     stall(write);
-    expect_unfenced(rest("DELETE", place));
+    expect_unfenced(rest("DELETE", place + "?force=true"));
     EXPECT_EQ(rest("GET", place).status, 404);
     EXPECT_EQ(rest("DELETE", place).status, 404);
     const std::string heir = R"({"nqn": "nqn.2026-11.io.fulmar:fence", "allow_any_host": true,

@@ -152,7 +152,7 @@ TEST_F(memory, may_come_and_go_under_changes_and_hosts) {
         const std::string device = fmt::format("more-{}", pick(20));
         test::http_answer answer;
         switch (pick(8)) {
-            case 0: answer = rest().send("DELETE", one); break;
+            case 0: answer = rest().send("DELETE", one + "?force=true"); break;
             case 1:
             case 2:
             case 3:

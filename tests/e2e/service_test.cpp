@@ -32,7 +32,8 @@ const std::string ram_and_file = R"({
   "admin": {"unix_socket": "admin.sock"},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
   "devices": [{"name": "ram0", "type": "ram", "size": "16MiB"},
-              {"name": "file0", "type": "file", "path": "file0.img", "size": "16MiB"}],
+              {"name": "file0", "type": "file", "path": "file0.img", "size": "16MiB",
+               "create": true}],
   "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:service", "allow_any_host": true,
                   "namespaces": [{"nsid": 1, "device": "ram0"}, {"nsid": 2, "device": "file0"}]}]
 })";
