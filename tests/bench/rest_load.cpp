@@ -10,12 +10,12 @@
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/admin/server.hpp>
+#include <fulmar/base/log.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -123,7 +123,7 @@ void churn(const settings& s, unsigned id, clock_type::time_point end, totals& s
         expect(client, 201, "POST", place + "/namespaces" + query, add);
         expect(client, 201, "POST", "/v1/listeners" + query, listen);
         expect(client, 204, "DELETE", "/v1/listeners/" + listener + query);
-        expect(client, 204, "DELETE", place + query);
+        expect(client, 204, "DELETE", place + query + (query.empty() ? "?" : "&") + "force=true");
         ++sum.cycles;
         const auto took = static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(clock_type::now() - begin)
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     app.add_flag("--durable", s.durable, "each change waits for the disk");
     app.add_flag("--json", s.json);
     CLI11_PARSE(app, argc, argv);
-    spdlog::set_level(spdlog::level::err);
+    fulmar::log::set_level(fulmar::log::level::error);
 
     std::unique_ptr<own_server> own;
     if (s.socket.empty()) {
@@ -170,7 +170,8 @@ int main(int argc, char** argv) {
     const double took = std::chrono::duration<double>(clock_type::now() - begin).count();
     for (unsigned i = 0; i < s.present; ++i)
         expect(setup, 204, "DELETE",
-               fmt::format("/v1/subsystems/nqn.2026-11.io.fulmar:present-{}?durable=false", i));
+               fmt::format(
+                   "/v1/subsystems/nqn.2026-11.io.fulmar:present-{}?durable=false&force=true", i));
     const double rate = static_cast<double>(sum.cycles) / took;
     nlohmann::ordered_json out{{"cycles_per_s", rate},
                                {"changes_per_s", rate * 5},

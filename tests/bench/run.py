@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from runner import changes, plot, size, speed, table  # noqa: E402
+from runner import changes, hostile, plot, size, speed, table  # noqa: E402
 from runner.machine import Machine  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,7 +55,7 @@ def arguments():
 
 
 def chosen_rows(options):
-    rows = speed.ROWS + size.ROWS + changes.ROWS
+    rows = speed.ROWS + size.ROWS + changes.ROWS + hostile.ROWS
     if not options.rows:
         return rows
     names = options.rows.split(",")

@@ -103,6 +103,9 @@ class session final : private backend::pcie::drive_listener {
     void on_drive_lost(const std::string& reason) noexcept override {
         if (!over_) log::error("the drive was lost: {}", reason);
     }
+    bool on_drive_back_without_data(const std::string& /*reason*/) noexcept override {
+        return false;  // it only reads
+    }
     void on_drive_resized() noexcept override {}
 
     void give_back() {

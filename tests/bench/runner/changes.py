@@ -119,7 +119,7 @@ class Churn(threading.Thread):
             yield 200, "POST", place + "/pause", None
             yield 200, "PATCH", "/v1/devices/churn", {"size": "2MiB"}
             yield 200, "POST", place + "/resume", None
-            yield 200, "PATCH", "/v1/devices/churn", {"size": "1MiB"}
+            yield 200, "PATCH", "/v1/devices/churn", {"size": "1MiB", "allow_shrink": True}
             yield 204, "DELETE", place + "/namespaces/1", None
         yield 204, "DELETE", place, None
 

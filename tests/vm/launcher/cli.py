@@ -45,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     list_action.set_defaults(action=_list)
     run_action = actions.add_parser("run", help="run the named scenarios, or all")
     run_action.add_argument("names", nargs="*", metavar="NAME")
+    run_action.add_argument(
+        "--only",
+        choices=("alone", "beside"),
+        help="of all: those that need the machine for themselves, or those that run beside other work",
+    )
     run_action.set_defaults(action=_run)
     soak_action = actions.add_parser(
         "soak", help="the named scenarios, or all that can, with many more repetitions"
@@ -78,7 +83,10 @@ def _soak(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    return _run_all(options, _chosen(options.names))
+    scenarios = _chosen(options.names)
+    if options.only:
+        scenarios = [s for s in scenarios if bool(s.alone) == (options.only == "alone")]
+    return _run_all(options, scenarios)
 
 
 def _run_all(options: argparse.Namespace, scenarios: list[Scenario]) -> int:

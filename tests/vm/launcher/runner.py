@@ -3,6 +3,7 @@
 import fcntl
 import itertools
 import pathlib
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -136,7 +137,7 @@ class Runner:
             return Verdict(
                 scenario.name, Outcome.SKIP, seconds, log.splitlines()[-1] if log else ""
             )
-        reason = reason or self._why(code, scenario)
+        reason = reason or self._why(code, scenario, log)
         return Verdict(
             scenario.name,
             Outcome.FAIL,
@@ -157,10 +158,13 @@ class Runner:
         return None
 
     @staticmethod
-    def _why(code: int | None, scenario: Scenario) -> str:
+    def _why(code: int | None, scenario: Scenario, log: str) -> str:
+        """One line, since it may be all that is seen of a failure on another machine."""
+        said = [line for line in log.splitlines() if re.search(r"\] (FAIL: |failed: line)", line)] or log.splitlines()[-1:]
+        what = f": {said[-1]}" if said else ""
         if code in (124, 137):
-            return f"not done within its deadline of {scenario.deadline} s"
-        return f"exit code {code}"
+            return f"not done within its deadline of {scenario.deadline} s{what}"
+        return f"exit code {code}{what}"
 
 
 def _lock(cache: pathlib.Path) -> TextIO:

@@ -7,6 +7,7 @@
     # unproven: why                       (has not passed yet: a run of all counts it as skipped, and says so;
     #                                      by its name it runs)
     # measures: why                       (a measurement, for a quiet machine: it runs by its name only)
+    # alone: why                          (its limits are a few milliseconds: nothing else may run on the machine)
     # soak: CYCLES=100 deadline=3600       (what `vm soak` changes; variants keep their own counts, and stay out)
     # variant: other-name REACTORS=3 aw-bits=39     (the same script again: capitals go to its environment,
     #                                                the rest changes the shape)
@@ -31,6 +32,7 @@ class Scenario:
     needs_target: bool = False
     unproven: str = ""
     measures: str = ""
+    alone: str = ""
     soak: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -64,6 +66,8 @@ def parse(script: pathlib.Path, text: str) -> list[Scenario]:
             main = dataclasses.replace(main, unproven=value.strip())
         elif key == "measures" and words:
             main = dataclasses.replace(main, measures=value.strip())
+        elif key == "alone" and words:
+            main = dataclasses.replace(main, alone=value.strip())
         elif key == "soak" and words:
             main = dataclasses.replace(main, soak=dict(word.split("=", 1) for word in words))
         elif key == "variant" and words:

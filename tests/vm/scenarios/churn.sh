@@ -54,7 +54,7 @@ for round in $(seq $ROUNDS); do
     target_remove_namespace $NQN 3
     fio_end_with_error "cut$round" 30
     wait_for "namespace 3 is gone" $DEVICE_SECONDS not block_device 3
-    change 200 PATCH /v1/devices/ram3 '{"size": "32MiB"}'
+    change 200 PATCH /v1/devices/ram3 '{"size": "32MiB", "allow_shrink": true}'
 
     step "round $round: a subsystem comes, serves, and goes under load"
     change 201 POST /v1/subsystems \
@@ -66,7 +66,7 @@ for round in $(seq $ROUNDS); do
     fio_begin "deleted$round" "$passing" --size=24M --rate_iops=,200 --verify=0
     sectors_moved "$passing"
     wait_for "it is under load" 30 moved_more_than "$passing" "$REPLY"
-    change 204 DELETE "/v1/subsystems/$PASSING"
+    change 204 DELETE "/v1/subsystems/$PASSING?force=true"
     fio_end_with_error "deleted$round" 60
     wait_for "the host has given it up" 60 has_no_controller $PASSING
 done

@@ -95,10 +95,10 @@ serves 1
 
 step "while its subsystem is deleted"
 rest 201 POST /v1/subsystems "{\"nqn\": \"$TEMP\", \"allow_any_host\": true}" > /dev/null
-rest 204 DELETE "/v1/subsystems/nqn.2026-11.io.fulmar:other"
+rest 204 DELETE "/v1/subsystems/nqn.2026-11.io.fulmar:other?force=true"
 target_add_namespace $TEMP 1 drive13
 slot_power_off 13 & off=$!
-rest 204 DELETE "/v1/subsystems/$TEMP"
+rest 204 DELETE "/v1/subsystems/$TEMP?force=true"
 wait $off
 await_drive drive13 lost
 comes_back drive13 13

@@ -48,7 +48,7 @@ newcomer_serves() { # LABEL
 }
 remove_newcomer() {
     NQN=$NEWCOMER disconnect_all
-    change 204 DELETE "/v1/subsystems/$NEWCOMER"
+    change 204 DELETE "/v1/subsystems/$NEWCOMER?force=true"
 }
 
 target_start churn
@@ -67,7 +67,7 @@ change 200 POST "/v1/subsystems/$NEWCOMER/resume"
 expect "the newcomer is served" "$FULMAR_BUILD/bin/fulmar" connect-check --port $PORT --nqn $NEWCOMER
 expect "the Connect still waits" is_connecting
 expect "the I/O still waits" is_parked
-change 204 DELETE "/v1/subsystems/$NEWCOMER"
+change 204 DELETE "/v1/subsystems/$NEWCOMER?force=true"
 expect "the Connect waits on" is_connecting
 
 step "the resume lets all of them go on"
@@ -82,7 +82,7 @@ nvme disconnect -d "$(controllers | tail -n 1)"
 step "leftovers wait; their subsystem is deleted, and a newcomer takes its slot at once"
 park second
 slot=$(slot_of $NQN)
-change 204 DELETE "/v1/subsystems/$NQN"
+change 204 DELETE "/v1/subsystems/$NQN?force=true"
 create_newcomer ram1
 expect_equal "slot of the newcomer" "$slot" "$(slot_of $NEWCOMER)"
 fio_end_with_error second 60

@@ -3,6 +3,7 @@
 # shape: memory=2048 disk=4G
 # deadline: 480
 # needs: target
+# alone: the kernel's own share of the 2 s grows with every other process
 # variant: rdma-link-delete-3-reactors REACTORS=3
 
 OTHER=nqn.2026-11.io.fulmar:other

@@ -3,6 +3,7 @@
 # shape: memory=2048 slots=11,12,13 aw-bits=48 hugepages=64
 # deadline: 900
 # needs: target
+# alone: it compares how long power-offs take, busy and idle, to within 100 ms
 # soak: CYCLES=100 deadline=5400
 # variant: slot-power-off-39-bit CYCLES=3 aw-bits=39 hugepages=0
 # variant: slot-power-off-hold CYCLES=4 ON_LOSS=hold
@@ -63,7 +64,7 @@ operator() {
         rest 201 POST /v1/subsystems "{\"nqn\": \"$PASSING\", \"allow_any_host\": true}" > /dev/null
         target_add_namespace $PASSING 1 passing
         target_remove_namespace $PASSING 1
-        rest 204 DELETE "/v1/subsystems/$PASSING"
+        rest 204 DELETE "/v1/subsystems/$PASSING?force=true"
         round=$((round + 1))
         nap
     done

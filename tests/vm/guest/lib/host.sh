@@ -8,9 +8,9 @@ host_identity=(--hostnqn "$HOST_NQN" --hostid "$HOST_ID")
 
 HOST_TRANSPORT=tcp # or rdma: what the next host_discover and host_connect go over
 
-host_discover() { # ADDRESS: prints the discovery log as JSON
+host_discover() { # ADDRESS [OPTION...]: prints the discovery log as JSON
     modprobe nvme-$HOST_TRANSPORT
-    nvme discover -t $HOST_TRANSPORT -a "$1" -s $PORT "${host_identity[@]}" -o json
+    nvme discover -t $HOST_TRANSPORT -a "$1" -s $PORT "${host_identity[@]}" -o json "${@:2}"
 }
 
 # host_connect ADDRESS [OPTION...]: returns when the controller is live and both of its namespaces are there.

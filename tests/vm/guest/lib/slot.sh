@@ -1,7 +1,13 @@
 # PCIe slots and the drives in them.
 
+SLOT_SECONDS=20 # for a slot to be switched on, once it is being switched on
+
 slot_power() { cat "/sys/bus/pci/slots/$1/power"; }
-slot_power_off() { echo 0 > "/sys/bus/pci/slots/$1/power"; }
+
+# slot_power_off SLOT: as an operator's script has to. The kernel refuses (ENODEV, "Already disabled") while it is still
+# switching the slot on, which goes on for a while after the drive in it has been found.
+slot_power_off() { slot_switches_off "$1" || wait_for "slot $1 can be switched off" $SLOT_SECONDS slot_switches_off "$1"; }
+slot_switches_off() { { echo 0 > "/sys/bus/pci/slots/$1/power"; } 2> /dev/null; }
 
 # drive_address SLOT: the PCI address of the drive in it; fails when there is none.
 drive_address() {
