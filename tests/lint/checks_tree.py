@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import rules
@@ -350,6 +351,38 @@ class Service(Check):
         return "" if len(found) >= 2 else f"self-test: systemd-analyze saw only {found}"
 
 
+class ToolTests(Check):
+    name = "tool-tests"
+    why = "the test runner's and the guest launcher's own tests pass"
+    FOLDERS = {"tests": "runner/tests", "tests/vm": "launcher/tests"}  # top: tests below it
+
+    def run(self, tree):
+        if tree.root is None:
+            return
+        for top, below in self.FOLDERS.items():
+            if (tree.root / top / below).exists():
+                for name in self.failed(tree.root / top, below):
+                    yield f"{top}/{below}", 1, f"{name}: python3 -m unittest discover -s {top}/{below} -t {top}"
+
+    @staticmethod
+    def failed(top, below):
+        command = [sys.executable, "-B", "-m", "unittest", "discover", "-s", below, "-t", "."]
+        done = subprocess.run(command, cwd=top, text=True, capture_output=True, check=False)
+        found = re.findall(r"^(?:FAIL|ERROR): (\S+)", done.stderr, re.MULTILINE)
+        return found or ([] if done.returncode == 0 else [done.stderr.strip()[-200:]])
+
+    def self_test(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "t").mkdir()
+            pathlib.Path(folder, "t/__init__.py").touch()
+            pathlib.Path(folder, "t/test_a.py").write_text(
+                "import unittest\nclass A(unittest.TestCase):\n"
+                "    def test_bad(self):\n        self.fail()\n"
+            )
+            found = self.failed(folder, "t")
+        return "" if found == ["test_bad"] else f"self-test: it saw {found}"
+
+
 CHECKS = [
     LayerReadmes,
     Signposts,
@@ -361,4 +394,5 @@ CHECKS = [
     Packages,
     Image,
     Service,
+    ToolTests,
 ]

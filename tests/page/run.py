@@ -116,6 +116,17 @@ class RealFulmard(PageTest):
             self.assertIn(urlsplit(address).hostname, ("127.0.0.1", None), address)
         self.expect_quiet_console("401")
 
+    def test_its_links_work_with_the_token_and_its_title_names_the_machine(self):
+        self.sign_in(TOKEN)
+        self.sees(NQN, "#subsystems")
+        self.assertEqual(self.browser.title, "fulmard on " + os.uname().nodename)
+        self.browser.find_element(By.CSS_SELECTOR, 'footer a[href="/metrics"]').click()
+        self.sees("fulmar_connections_total", "body")
+        self.browser.back()
+        self.sees(NQN, "#subsystems")
+        self.browser.find_element(By.CSS_SELECTOR, 'footer a[href="/v1/openapi.json"]').click()
+        self.sees("operationId", "body")
+
     def test_a_link_may_bring_the_token(self):
         self.browser.get("about:blank")
         self.browser.get(self.fulmard.url + "#token=" + TOKEN)
@@ -152,9 +163,10 @@ class RealFulmard(PageTest):
 
 
 def health(**more):
-    return {"status": "ok", "version": "1", "uptime_ms": 90061000 + int(time.monotonic() * 1000),
+    return {"status": "ok", "version": "1", "hostname": MARKUP, "uptime_ms": 90061000 + int(time.monotonic() * 1000),
             "revision": 5, "subsystems": 1, "namespaces": 1, "connections": 1, "hugepages": False,
-            "reactors": [{"id": 0}], "durable": {"possible": True}, "memory_short": False, "missing": [], "start_errors": [], **more}
+            "reactors": [{"id": 0}], "durable": {"possible": True}, "memory_short": False,
+            "waiting_listeners": [], "missing": [], "start_errors": [], **more}
 
 
 def subsystem(state):
@@ -217,7 +229,7 @@ class CannedAnswers(PageTest):
         self.sees(MARKUP, "#devices")
         self.sees(MARKUP, "#subsystems")
         self.assertEqual(self.browser.find_elements(By.TAG_NAME, "img"), [])
-        self.assertEqual(self.browser.title, "fulmard")
+        self.assertEqual(self.browser.title, "fulmard on " + MARKUP)
         self.expect_quiet_console()
 
     def test_it_tells_the_load(self):
@@ -226,6 +238,17 @@ class CannedAnswers(PageTest):
         self.sees("GiB/s read", "#rate")
         points = self.browser.find_element(By.CSS_SELECTOR, "#graph polyline").get_attribute("points")
         self.assertGreaterEqual(len(points.split()), 2)
+
+    def test_what_is_counted_is_as_fresh_as_the_load(self):
+        self.sees("0 commands/s", "#rate")
+        busy = subsystem("ready")
+        busy["namespaces"][0]["status"]["outstanding"] = 77
+        busy["status"]["controllers"] = 42
+        self.canned.answers["/v1/subsystems"] = {"subsystems": [busy]}
+        before = self.canned.asked.count("/v1/connections")
+        self.sees("77", "#subsystems")
+        self.sees("42 controllers", "#subsystems")
+        self.assertLessEqual(self.canned.asked.count("/v1/connections") - before, 2)
 
     def test_it_asks_about_once_a_second_and_not_at_all_when_nobody_looks(self):
         begun, before = time.monotonic(), len(self.canned.asked)
@@ -275,7 +298,20 @@ class CannedAnswers(PageTest):
         self.addCleanup(self.browser.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
         self.addCleanup(self.browser.execute_cdp_cmd, "Emulation.setEmulatedMedia", {"features": []})
         self.sees("● ready", "#drives")
-        self.assertTrue(self.browser.find_element(By.XPATH, "//th[text()='History']").is_displayed())
+        self.canned.answers["/v1/drives"] = {"drives": [drive("lost", [])]}
+        wrong = subsystem("ready")
+        wrong["namespaces"][0]["ana_state"] = "inaccessible"
+        self.canned.answers["/v1/subsystems"] = {"subsystems": [wrong]}
+        self.canned.answers["/v1/listeners"] = {"listeners": [
+            {"name": "rdma:192.0.2.1:4420", "status": {"connections": 0, "accepted_total": 0, "rejected_total": 0,
+                                                       "waits_for": "the address is not there"}}]}
+        for words, where in (("the kernel asked for it", "#drives"), ("▲ inaccessible", "#subsystems"),
+                             ("the address is not there", "#listeners")):
+            self.sees(words, where)  # text of what is hidden is not seen
+            for cell in self.browser.find_elements(By.CSS_SELECTOR, where + " td"):
+                if words in cell.text:
+                    self.assertLessEqual(cell.rect["x"] + cell.rect["width"], 380, words)
+        self.sees("Nobody can connect at rdma:192.0.2.1:4420", "#attention")
         self.picture("narrow")
         width = self.browser.execute_script("return document.documentElement.scrollWidth")
         self.assertLessEqual(width, 380, "the page itself does not scroll sideways")
