@@ -187,7 +187,7 @@ class Plan:
         outcome = outcome_of_script(status, commands.text())
         self.report.add(kind, build, outcome)
         if kind == "vm":
-            self.report.told += told_by_scenarios(begun)
+            self.report.told += told_by_scenarios(begun) + run_again(commands.text())
         return outcome.line()
 
 
@@ -223,6 +223,11 @@ def failed_lines(text):
             found[-1][1].append(line)
     found = [(what, tail("\n".join(below))) for what, below in found if what is not None]
     return found or [("of its own list", tail(text))]
+
+
+def run_again(text):
+    """Scenarios whose guest the emulator killed: they passed or failed in a second one, and readers are to know."""
+    return [f"vm {line.strip()}" for line in text.splitlines() if line.startswith("AGAIN ")]
 
 
 def told_by_scenarios(since):

@@ -202,6 +202,12 @@ class Reports(unittest.TestCase):
         self.assertEqual(report.total(), (1, 1, 0))
 
 
+class GuestsThatDied(unittest.TestCase):
+    def test_one_that_the_emulator_killed_is_told_although_it_passed_again(self):
+        text = "boot 1: x\nAGAIN churn: the guest died: QEMU ended by SIGSEGV\nboot 2: x\nPASS churn (3.0 s)\n"
+        self.assertEqual(plan.run_again(text), ["vm AGAIN churn: the guest died: QEMU ended by SIGSEGV"])
+
+
 class Plans(unittest.TestCase):
     def jobs(self, kinds, presets=("release", "asan", "tsan"), **more):
         made = plan.Plan(Report(2), list(kinds), list(presets), 2, **{"explicit": False, **more})

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import qemu
+from . import death, qemu
 from .channel import Channel, GuestGone
 from .console import Console
 from .errors import LauncherError
@@ -21,6 +21,7 @@ from .shape import Shape
 
 BOOT_SECONDS = 180
 HANG_REPORT_SECONDS = 5
+END_SECONDS = 30  # from the end of QEMU's lines to that of QEMU, which may have a core to write
 FIRST = -10  # niceness: scenarios measure milliseconds, and a build beside them must not show in these
 
 
@@ -36,6 +37,7 @@ class Machine:
     ) -> None:
         self.share = settings.logs
         self.share.mkdir(parents=True, exist_ok=True)
+        self._said = self.share / f"qemu-{label}.log"
         (self.share / "boot.env").write_text(
             assignments({"VM": VM, "MODULES": kernel.modules, "BUILD": settings.build})
         )
@@ -49,7 +51,7 @@ class Machine:
                 ),
                 pass_fds=files,
                 stdin=subprocess.DEVNULL,
-                stdout=(self.share / f"qemu-{label}.log").open("wb"),
+                stdout=self._said.open("wb"),
                 stderr=subprocess.STDOUT,
                 preexec_fn=_go_first,
             )
@@ -59,7 +61,7 @@ class Machine:
             self.qmp = Qmp(ours[2])
         except LauncherError as problem:
             self.stop()
-            said = (self.share / f"qemu-{label}.log").read_text(errors="replace")
+            said = self._said.read_text(errors="replace")
             raise LauncherError(f"QEMU did not start ({problem}):\n{said}") from None
         self.requests = GuestRequests(shape, self.qmp, self._process.pid)
 
@@ -79,6 +81,15 @@ class Machine:
     def wait_end(self) -> None:
         """Until the guest powers itself off (the shell's way out)."""
         self._process.wait()
+
+    def death(self) -> death.Death:
+        """Why this guest has ended, or that it has not."""
+        try:
+            code = self._process.wait(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return death.Death("the guest still runs", False)
+        self.console.finish()
+        return death.of(code, self.console.tail(1000), self._said.read_text(errors="replace"))
 
     def stop(self) -> None:
         """Nothing in the guest is worth a shutdown: its disks are thrown away."""

@@ -22,9 +22,6 @@ GRACE_SECONDS = (
 TAIL_LINES = 25
 RESULT_LINES = 50  # of what a measurement found
 SKIPPED = 77  # the exit code by which a scenario says so
-# The kernel patches its own code by way of breakpoints, and now and then the emulator executes one that is gone already.
-# Nobody in the guest has done that: such a scenario is run once more, in a fresh guest, and that is said.
-EMULATOR_FAULT = "Oops: int3"
 
 
 class Runner:
@@ -55,8 +52,8 @@ class Runner:
         try:
             machine.wait_ready()
         except (GuestGone, LauncherError) as problem:
+            reason = str(problem) or f"while booting: {machine.death().reason}"
             machine.stop()
-            reason = str(problem) or "the guest died while booting"
             raise LauncherError(f"{reason}\n{machine.console.tail()}") from None
         except BaseException:  # ^C while booting
             machine.stop()
@@ -97,7 +94,7 @@ class Runner:
                 scenario = pending.pop(0)
                 verdict = self._one_scenario(machine, scenario)
                 if verdict.outcome is Outcome.FAIL and self._may_try_again(machine, scenario):
-                    print(f"AGAIN {scenario.name}: the emulator killed its guest ({EMULATOR_FAULT})", flush=True)
+                    print(f"AGAIN {scenario.name}: {machine.death().reason}", flush=True)
                     pending.insert(0, scenario)
                     return
                 yield verdict
@@ -107,7 +104,8 @@ class Runner:
             machine.stop()
 
     def _may_try_again(self, machine: Machine, scenario: Scenario) -> bool:
-        if scenario.name in self._again or EMULATOR_FAULT not in machine.console.tail(1000):
+        """Once, in a fresh guest, when the emulator has killed this one; the run says so."""
+        if scenario.name in self._again or not machine.death().of_emulator:
             return False
         self._again.add(scenario.name)
         return True
@@ -126,8 +124,7 @@ class Runner:
                     evidence,
                 ) = "the guest hangs: no answer past the deadline", machine.console.tail(80)
         except GuestGone:
-            machine.stop()
-            reason, evidence = "the guest died", machine.console.tail()
+            reason, evidence = machine.death().reason, machine.console.tail()
         seconds = time.monotonic() - started
         results = _tail(folder / "results", RESULT_LINES)
         if code == 0:

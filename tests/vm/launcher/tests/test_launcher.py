@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from launcher import channel, cpio, initramfs, kernel, qemu, scenario, shape, verdict
+from launcher import channel, cpio, death, initramfs, kernel, qemu, scenario, shape, verdict
 from launcher.errors import LauncherError
 
 
@@ -139,6 +139,36 @@ class Channels(unittest.TestCase):
         far.close()
         with self.assertRaises(channel.GuestGone):
             line.receive(time.monotonic() + 5)
+
+
+class Deaths(unittest.TestCase):
+    def test_a_crash_of_the_emulator_is_its_own(self):
+        found = death.of(-6, "[    9.1] all is well", "qemu: warning: x\nqemu: hw/pci: assertion failed\n")
+        self.assertEqual(found.reason, "the guest died: QEMU ended by SIGABRT: qemu: hw/pci: assertion failed")
+        self.assertTrue(found.of_emulator)
+
+    def test_a_machine_without_memory_is_not_the_emulators_fault(self):
+        self.assertEqual(death.of(-9, "", ""), death.Death("the guest died: QEMU ended by SIGKILL", False))
+
+    def test_the_first_words_of_a_kernel_that_died_and_where(self):
+        console = (
+            "[   11.9] BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+            "[   12.0] Oops: 0000 [#1] PREEMPT SMP NOPTI\n"
+            "[   12.0] RIP: 0010:nvme_timeout+0x4d/0x5e0 [nvme]\n"
+            "[   12.1] Kernel panic - not syncing: Fatal exception\n"
+        )
+        found = death.of(0, console, "")
+        self.assertEqual(
+            found.reason,
+            "the guest's kernel died: BUG: kernel NULL pointer dereference, address: 0000000000000008 at nvme_timeout+0x4d",
+        )
+        self.assertFalse(found.of_emulator)
+
+    def test_a_stale_breakpoint_is_the_emulators(self):
+        self.assertTrue(death.of(0, "[ 3.0] Oops: int3: 0000 [#1] SMP\n", "").of_emulator)
+
+    def test_a_guest_that_ended_in_silence(self):
+        self.assertEqual(death.of(0, "", "").reason, "the guest died: QEMU ended with code 0")
 
 
 class Verdicts(unittest.TestCase):
