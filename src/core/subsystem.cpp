@@ -354,9 +354,14 @@ namespace_record* subsystem::find(std::uint32_t nsid) {
 }
 
 namespace {
+struct identity {
+    nvme::uuid uuid;
+    nvme::nguid nguid;
+};
+
 // Fills in what the caller left to us, and refuses what cannot be.
-result<void> complete_spec(namespace_spec& spec, const subsystem_spec& of,
-                           const std::map<std::uint32_t, namespace_record>& present) {
+result<identity> complete_spec(namespace_spec& spec, const subsystem_spec& of,
+                               const std::map<std::uint32_t, namespace_record>& present) {
     const std::string& nqn = of.nqn;
     if (spec.nsid == 0) {
         spec.nsid = 1;
@@ -374,20 +379,22 @@ result<void> complete_spec(namespace_spec& spec, const subsystem_spec& of,
     }
     if (spec.nguid.empty())
         spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
-    if (!nvme::parse_uuid(spec.uuid))
+    const auto uuid = nvme::parse_uuid(spec.uuid);
+    if (!uuid)
         return fail(errc::invalid_argument, fmt::format("{} is not a UUID", spec.uuid), "/uuid");
-    if (!nvme::parse_nguid(spec.nguid))
+    const auto nguid = nvme::parse_nguid(spec.nguid);
+    if (!nguid)
         return fail(errc::invalid_argument, fmt::format("{} is not an NGUID", spec.nguid), "/nguid",
                     "32 hexadecimal digits");
     for (const auto& [nsid, record] : present)
-        if (record.spec.uuid == spec.uuid)
+        if (record.uuid == *uuid)
             return fail(errc::conflict, fmt::format("namespace {} has that UUID", nsid), "/uuid");
-    return {};
+    return identity{.uuid = *uuid, .nguid = *nguid};
 }
 }  // namespace
 
 result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_unknown) {
-    FULMAR_CHECK(complete_spec(spec, spec_, namespaces_));
+    FULMAR_TRY(const identity known, complete_spec(spec, spec_, namespaces_));
     FULMAR_TRY(device_registry::entry * claimed,
                target_.devices().claim(spec.device, *this, spec.nsid));
     const bool lost = claimed->device->state() != backend::device_state::ready;
@@ -401,6 +408,8 @@ result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_u
                     "/device", "add it when the device serves; or make a device of a given size");
     }
     namespace_record record;
+    record.uuid = known.uuid;
+    record.nguid = known.nguid;
     record.id = {.index = spec.nsid - 1, .generation = ++namespace_generations_[spec.nsid]};
     record.device = claimed->device.get();
     record.geometry = claimed->device->geometry();
@@ -438,12 +447,13 @@ subsystem_view subsystem::make_view() const {
     std::sort(view->listeners.begin(), view->listeners.end());
     view->ana_change_count = ana_changes_;
     view->namespace_limit = spec_.max_namespaces;
+    view->namespaces.reserve(namespaces_.size());
     for (const auto& [nsid, n] : namespaces_) {
         if (n.state == namespace_state::detaching || n.state == namespace_state::absent) continue;
         namespace_description d;
         d.id = n.id;
-        d.uuid = nvme::parse_uuid(n.spec.uuid).value_or(nvme::uuid{});
-        d.nguid = nvme::parse_nguid(n.spec.nguid).value_or(nvme::nguid{});
+        d.uuid = n.uuid;
+        d.nguid = n.nguid;
         d.geometry = n.geometry;
         d.ana = n.held() ? ana_state::inaccessible : n.spec.ana;
         d.ana_change_count = n.ana_changes + 1;

@@ -14,6 +14,7 @@
 #include <fulmar/core/operation_steps.hpp>
 #include <fulmar/core/subsystem_states.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/nvme/uuid.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -35,6 +36,8 @@ class subsystem;
 /// One namespace on the control reactor.
 struct namespace_record {
     namespace_spec spec;
+    nvme::uuid uuid;    ///< what `spec` says, parsed once: each change describes all namespaces
+    nvme::nguid nguid;  ///< likewise
     namespace_id id;
     namespace_state state = namespace_state::absent;
     backend::device* device = nullptr;
