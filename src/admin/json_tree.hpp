@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fulmar/admin/problem.hpp>
+#include <fulmar/base/limits.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -51,7 +52,8 @@ struct json_bounds {
     std::size_t members = 64;  ///< of one object: no object of ours has half as many
 };
 
-inline constexpr json_bounds config_bounds{.bytes = 16 * 1024 * 1024, .values = 1'000'000};
+inline constexpr json_bounds config_bounds{.bytes = limits::max_config_bytes,
+                                           .values = limits::max_config_values};
 inline constexpr json_bounds body_bounds{.bytes = 1024 * 1024, .values = 50'000};
 
 /// The document, or nothing and at least one problem. A document with duplicate members is returned

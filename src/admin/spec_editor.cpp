@@ -241,8 +241,11 @@ result<void> spec_editor::check_room(const core::change& change) const {
 
 result<void> spec_editor::hold(core::change& change) {
     choose_nsids(change);
-    FULMAR_CHECK(check(change, holders_in_place_of(change)));
-    take(core::claims_of(change, folder_), under_way);
+    const std::vector<std::string> replaced = holders_in_place_of(change);
+    FULMAR_CHECK(check(change, replaced));
+    const std::vector<core::spec_claim> claims = core::claims_of(change, folder_);
+    if (replaced.empty()) FULMAR_CHECK(core::check_file_room(claims_.room(), claims));
+    take(claims, under_way);
     if (const auto* c = std::get_if<core::add_listener>(&change))
         held_listeners_.push_back(c->spec);
     return {};

@@ -79,6 +79,14 @@ inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and ab
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
 inline constexpr std::uint32_t max_listeners = 64;
 inline constexpr std::uint32_t max_devices = 8192;
+
+// The configuration file. It is written with what was changed over REST, and read again at the next
+// start: what is added over REST stops short of what can be read, so that options and comments of
+// operators, and whatever else is in the file, have room beside it.
+inline constexpr std::size_t max_config_bytes = 16 * 1024 * 1024;
+inline constexpr std::size_t max_config_values = 1'000'000;  ///< JSON values of any kind
+inline constexpr std::size_t max_objects_bytes = 15 * 1024 * 1024;
+inline constexpr std::size_t max_objects_values = 990'000;
 /// A device that has kept a command for so long keeps its memory on an account of its own, not its
 /// host's, while hosts wait for memory.
 inline constexpr std::chrono::milliseconds slow_device{250};

@@ -7,6 +7,7 @@
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/model.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,13 @@
 namespace fulmar::core {
 
 inline constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
+
+/// What an object may take of the configuration file, as it is written there: an upper bound that
+/// no change of the object exceeds.
+struct file_room {
+    std::size_t bytes = 0;
+    std::size_t values = 0;  ///< JSON values
+};
 
 /// Something that one object alone may have.
 struct spec_claim {
@@ -27,6 +35,7 @@ struct spec_claim {
     bool names_object = false;  ///< it is the object's own name
     std::string group = {};     ///< objects of one group are counted; empty: not counted
     std::uint32_t most = 0;     ///< how many the group may have
+    file_room room = {};        ///< of the object; one of its claims has it
 };
 
 /// What an object claims. `folder` is the one that relative paths are relative to; an empty one
@@ -70,6 +79,8 @@ class claim_book {
     void give_back(const spec_claim& claim, const std::string& holder);
     /// How many of a group there are.
     [[nodiscard]] std::uint32_t count(const std::string& group) const;
+    /// What the objects that hold claims take of the configuration file.
+    [[nodiscard]] const file_room& room() const noexcept { return room_; }
     /// The first of `claims` that is taken, or one too many. Errors: already_exists (a name),
     /// conflict (anything else), limit_reached; `where` is a JSON pointer into the object. What one
     /// of `own` holds counts as free: the object is to replace itself.
@@ -79,6 +90,11 @@ class claim_book {
   private:
     std::unordered_map<std::string, std::vector<std::string>> holders_;
     std::unordered_map<std::string, std::uint32_t> counts_;
+    file_room room_;
 };
+
+/// Whether what `claims` names fits into the file beside `taken`. Errors: limit_reached.
+/// Called on: any thread.
+result<void> check_file_room(const file_room& taken, const std::vector<spec_claim>& claims);
 
 }  // namespace fulmar::core

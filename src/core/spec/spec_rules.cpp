@@ -21,16 +21,49 @@ constexpr std::string_view no_twins = "remove one of the two";
 spec_claim named(std::string_view what, const std::string& name, std::string_view kind,
                  std::string_view member, std::string_view remedy, const std::string& group,
                  std::uint32_t most) {
-    return {what, name, fmt::format("{} {}", kind, name), member, remedy, true, group, most};
+    return {what, name, fmt::format("{} {}", kind, name), member, remedy, true, group, most, {}};
 }
 
 spec_claim shared_by_none(std::string_view what, const std::string& name, std::string_view kind,
                           std::string_view member, std::string_view remedy) {
-    return {what, name, fmt::format("{} {}", kind, name), member, remedy, false, {}, 0};
+    return {what, name, fmt::format("{} {}", kind, name), member, remedy, false, {}, 0, {}};
 }
 
 void append(std::vector<spec_claim>& to, std::vector<spec_claim> more) {
     std::move(more.begin(), more.end(), std::back_inserter(to));
+}
+
+// Of an object with all its members: names, indentation, numbers and words; texts come on top.
+// tests/unit/admin/config_room_test.cpp compares them with what is written.
+constexpr file_room listener_room{.bytes = 112, .values = 4};
+constexpr file_room referral_room{.bytes = 112, .values = 4};
+constexpr file_room device_room{.bytes = 440, .values = 14};
+constexpr file_room namespace_room{.bytes = 320, .values = 10};
+constexpr file_room subsystem_room{.bytes = 480, .values = 13};
+constexpr file_room entry_room{.bytes = 16, .values = 1};  // of a list of texts
+
+std::size_t written_bytes(std::string_view text) noexcept {
+    std::size_t out = 0;
+    for (const char c : text)
+        out += c == '"' || c == '\\' ? 2 : static_cast<unsigned char>(c) < 0x20 ? 6 : 1;
+    return out;
+}
+
+template <typename... Text>
+file_room with_texts(file_room room, const Text&... texts) {
+    room.bytes += (std::size_t{0} + ... + written_bytes(texts));
+    return room;
+}
+
+void add(file_room& to, const file_room& more) {
+    to.bytes += more.bytes;
+    to.values += more.values;
+}
+
+// One identity has many spellings: either case, and dashes in an NGUID.
+template <typename Parsed>
+std::string one_spelling(const std::string& text, const Parsed& parsed) {
+    return parsed ? std::string(nvme::to_text(*parsed).view()) : text;
 }
 
 bool is_wildcard(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
@@ -44,6 +77,7 @@ std::vector<spec_claim> claims_of(const listener_spec& spec) {
     spec_claim claim = named("the address of listener", spec.name(), "listener", {}, no_twins,
                              "listeners", limits::max_listeners);
     if (spec.port == 0) claim.key.clear();
+    claim.room = with_texts(listener_room, spec.transport, spec.address);
     return {claim};
 }
 
@@ -66,6 +100,9 @@ std::vector<spec_claim> claims_of(const device_spec& spec, const std::string& fo
         out.push_back(shared_by_none("the address", where, "drive", "address",
                                      "one namespace of a drive backs one device: set drive_nsid"));
     }
+    if (!out.empty())
+        out.front().room =
+            with_texts(device_room, spec.name, spec.type, spec.path, spec.address, spec.serial);
     return out;
 }
 
@@ -81,34 +118,48 @@ std::vector<spec_claim> claims_of(const namespace_spec& spec, const std::string&
     const bool derivable = spec.nsid != 0 && !nqn.empty();
     std::string uuid = spec.uuid;
     if (uuid.empty() && derivable) uuid = nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view();
-    if (!uuid.empty()) out.push_back(shared_by_none("UUID", uuid, "uuid", "uuid", derive));
+    if (!uuid.empty()) {
+        out.push_back(shared_by_none("UUID", uuid, "uuid", "uuid", derive));
+        out.back().key = "uuid " + one_spelling(uuid, nvme::parse_uuid(uuid));
+    }
     std::string nguid = spec.nguid;
     if (nguid.empty() && derivable)
         nguid = nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view();
-    if (!nguid.empty()) out.push_back(shared_by_none("NGUID", nguid, "nguid", "nguid", derive));
+    if (!nguid.empty()) {
+        out.push_back(shared_by_none("NGUID", nguid, "nguid", "nguid", derive));
+        out.back().key = "nguid " + one_spelling(nguid, nvme::parse_nguid(nguid));
+    }
     if (!spec.device.empty())
         out.push_back(shared_by_none("the device", spec.device, "use of", "device",
                                      "a device backs one namespace; give each its own"));
+    if (!out.empty()) out.front().room = with_texts(namespace_room, uuid, nguid, spec.device);
     return out;
 }
 
 std::vector<spec_claim> claims_of(const subsystem_spec& spec) {
     if (spec.nqn.empty()) return {};
-    return {named("the NQN", spec.nqn, "subsystem", "nqn", "choose another NQN", "subsystems",
-                  limits::max_subsystems)};
+    spec_claim claim = named("the NQN", spec.nqn, "subsystem", "nqn", "choose another NQN",
+                             "subsystems", limits::max_subsystems);
+    claim.room = with_texts(subsystem_room, spec.nqn, spec.serial, spec.model);
+    for (const std::string& listener : spec.listeners)
+        add(claim.room, with_texts(entry_room, listener));
+    return {claim};
 }
 
 std::vector<spec_claim> claims_of_host(const std::string& host, const std::string& nqn) {
     spec_claim claim =
         named("the host", host, "host", "host", no_twins, "hosts of " + nqn, limits::max_hosts);
     claim.key = fmt::format("host {} {}", nqn, host);
+    claim.room = with_texts(entry_room, host);
     return {claim};
 }
 
 std::vector<spec_claim> claims_of(const referral_spec& spec) {
     const std::string name = listener_spec{spec.transport, spec.address, spec.port}.name();
-    return {
-        named("the referral", name, "referral", {}, no_twins, "referrals", limits::max_listeners)};
+    spec_claim claim =
+        named("the referral", name, "referral", {}, no_twins, "referrals", limits::max_listeners);
+    claim.room = with_texts(referral_room, spec.transport, spec.address);
+    return {claim};
 }
 
 std::vector<spec_claim> claims_of(const change& what, const std::string& folder) {
@@ -177,9 +228,12 @@ const std::string* claim_book::holder(const std::string& key) const {
 void claim_book::take(const spec_claim& claim, const std::string& holder) {
     if (!claim.key.empty()) holders_[claim.key].push_back(holder);
     if (!claim.group.empty()) ++counts_[claim.group];
+    add(room_, claim.room);
 }
 
 void claim_book::give_back(const spec_claim& claim, const std::string& holder) {
+    room_.bytes -= std::min(room_.bytes, claim.room.bytes);
+    room_.values -= std::min(room_.values, claim.room.values);
     if (!claim.group.empty())
         if (const auto counted = counts_.find(claim.group);
             counted != counts_.end() && --counted->second == 0)
@@ -227,6 +281,18 @@ result<void> claim_book::check(const std::vector<spec_claim>& claims,
                         "remove one first");
     }
     return {};
+}
+
+result<void> check_file_room(const file_room& taken, const std::vector<spec_claim>& claims) {
+    file_room all = taken;
+    for (const spec_claim& claim : claims) add(all, claim.room);
+    if (all.bytes <= limits::max_objects_bytes && all.values <= limits::max_objects_values)
+        return {};
+    return fail(errc::limit_reached,
+                fmt::format("the configuration file has no room for it: with {} MiB or {} values "
+                            "it could not be read at the next start",
+                            limits::max_config_bytes >> 20, limits::max_config_values),
+                {}, "remove something first; lists of hosts are what takes most");
 }
 
 }  // namespace fulmar::core

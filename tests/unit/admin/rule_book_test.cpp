@@ -92,6 +92,24 @@ TEST_F(RuleBook, AnIdOfANamespaceIsRefusedWhereverItIsUsed) {
     restart_thrice();
 }
 
+TEST_F(RuleBook, AnIdIsTheSameInEverySpelling) {
+    ASSERT_EQ(send("POST", of(nqn_b) + "/namespaces",
+                   {{"device", "d1"},
+                    {"uuid", "aa000000-0000-4000-8000-00000000000b"},
+                    {"nguid", "aa00000000004000800000000000000c"}}),
+              201)
+        << last.body;
+    EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces",
+                   {{"device", "d2"}, {"uuid", "AA000000-0000-4000-8000-00000000000B"}}),
+              409)
+        << last.body;
+    EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces",
+                   {{"device", "d2"}, {"nguid", "AA000000-0000-4000-8000-00000000000C"}}),
+              409)
+        << last.body;
+    restart_thrice();
+}
+
 TEST_F(RuleBook, WhatIsConfiguredButMissingKeepsItsNames) {
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"uuid", uuid}}), 409);
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"nguid", nguid}}), 409);
