@@ -22,13 +22,8 @@ struct settings {
 };
 
 std::string transport_text(std::uint8_t raw) {
-    switch (static_cast<nvme::trtype>(raw)) {
-        case nvme::trtype::rdma: return "rdma";
-        case nvme::trtype::fibre_channel: return "fc";
-        case nvme::trtype::tcp: return "tcp";
-        case nvme::trtype::loop: return "loop";
-    }
-    return fmt::format("{:#x}", raw);
+    const auto type = nvme::parse_trtype(raw);
+    return type ? std::string(nvme::to_word(*type)) : fmt::format("{:#x}", raw);
 }
 
 std::string subtype_text(std::uint8_t raw) {

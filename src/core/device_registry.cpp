@@ -20,6 +20,12 @@ constexpr std::string_view full_text =
     "its storage has no room for what hosts write, and they are told so; make room where it is (of "
     "a thin pool: extend it)";
 
+void tell_note(std::string_view name, const backend::device& device) {
+    if (!device.note_is_news()) return;
+    if (const std::string note = device.note(); !note.empty())
+        log::warn("device {}: {}", name, note);
+}
+
 error in_use(const device_registry::entry& e, std::string_view where, std::string_view remedy) {
     return {errc::conflict,
             fmt::format("device {} backs namespace {} of {}", e.spec.name, e.user_nsid,
@@ -90,8 +96,7 @@ result<void> device_registry::adopt(const device_spec& spec,
     if (made->device->state() == backend::device_state::ready) made->spec.create = false;
     if (!made->lost_reason.empty())
         log::error("device {} is {}: {}", spec.name, made->device->condition(), made->lost_reason);
-    if (const std::string note = made->device->note(); !note.empty() && spec.type == "file")
-        log::warn("device {}: {}", spec.name, note);
+    tell_note(spec.name, *made->device);
     devices_.emplace(spec.name, std::move(made));
     order_.push_back(spec.name);
     return {};
@@ -176,7 +181,7 @@ std::vector<device_spec> device_registry::specs() const {
 device_status device_registry::status(const entry& e) const {
     device_status s;
     s.spec = e.spec;
-    if (e.spec.type == "pcie") {  // the drive's own, as far as it is known
+    if (e.device->has_hardware_geometry()) {  // as far as it is known
         const backend::geometry now = e.device->geometry();
         s.spec.block_bytes = now.block_bytes;
         s.spec.size_bytes = now.block_count * now.block_bytes;
@@ -237,8 +242,7 @@ void device_registry::on_device_returned(backend::device& which) noexcept {
         if (e->device.get() != &which) continue;
         refresh(*e);
         log::info("device {} serves", name);
-        if (const std::string note = which.note(); !note.empty() && e->spec.type == "file")
-            log::warn("device {}: {}", name, note);
+        tell_note(name, which);
         if (e->user != nullptr) e->user->device_returned(e->user_nsid, which);
         return;
     }

@@ -42,8 +42,8 @@ nvme::discovery_log_entry make_entry(std::string_view transport, std::string_vie
                                      std::uint16_t port, std::uint16_t port_id,
                                      std::string_view local_address) {
     nvme::discovery_log_entry e{};
-    e.trtype =
-        static_cast<std::uint8_t>(transport == "rdma" ? nvme::trtype::rdma : nvme::trtype::tcp);
+    const nvme::trtype type = nvme::trtype_of_word(transport).value_or(nvme::trtype::tcp);
+    e.trtype = static_cast<std::uint8_t>(type);
     if (is_wildcard(address) && !local_address.empty()) address = local_address;
     address = address.substr(0, address.find('%'));  // our interface's name says nothing elsewhere
     e.adrfam =
@@ -54,7 +54,7 @@ nvme::discovery_log_entry make_entry(std::string_view transport, std::string_vie
     e.asqsz = nvme::admin_queue_entries_min;
     nvme::copy_space_padded(e.trsvcid, std::to_string(port));
     nvme::copy_space_padded(e.traddr, address);
-    if (transport == "rdma") {
+    if (type == nvme::trtype::rdma) {
         nvme::rdma_tsas how{};
         how.qptype = nvme::rdma_qptype::reliable_connected;
         how.prtype = nvme::rdma_prtype::none;

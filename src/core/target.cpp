@@ -140,7 +140,9 @@ result<void> target::open_listener(const listener_spec& spec, listen_mode mode) 
         if (l.spec == spec)
             return tl::unexpected(
                 error{errc::already_exists, fmt::format("{} is being listened to", spec.name())});
+    std::string known;
     for (const auto& t : transports_) {
+        known += fmt::format("{}\"{}\"", known.empty() ? "" : " or ", t->name());
         if (t->name() != spec.transport) continue;
         FULMAR_TRY(auto opened, t->listen(spec, mode));
         const listener_spec bound = opened->status().spec;
@@ -150,7 +152,7 @@ result<void> target::open_listener(const listener_spec& spec, listen_mode mode) 
         return {};
     }
     return fail(errc::not_supported, fmt::format("there is no transport {}", spec.transport),
-                "/transport", "use \"tcp\" or \"rdma\"");
+                "/transport", "use " + known);
 }
 
 // --- start ---------------------------------------------------------------------------------------

@@ -220,6 +220,10 @@ class device {
     /// What an operator should know though nothing is wrong: "O_DIRECT is not possible here: …".
     /// Empty: nothing.
     [[nodiscard]] virtual std::string note() const { return {}; }
+    /// note() belongs in the log when the device is made or returns: nothing else says it there.
+    [[nodiscard]] virtual bool note_is_news() const noexcept { return false; }
+    /// Size and block size are those of the hardware, whatever was configured.
+    [[nodiscard]] virtual bool has_hardware_geometry() const noexcept { return false; }
 
     /// One listener at a time; null removes it.
     virtual void set_listener(device_listener* listener) noexcept = 0;

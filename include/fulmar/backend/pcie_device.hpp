@@ -142,6 +142,7 @@ class drive_observer {
 class pcie_device : public device {
   public:
     const char* type() const noexcept override { return "pcie"; }
+    bool has_hardware_geometry() const noexcept override { return true; }
     [[nodiscard]] virtual const vfio::pci_address& address() const noexcept = 0;
     [[nodiscard]] virtual drive_status status() const = 0;
     [[nodiscard]] virtual const pcie_options& options() const noexcept = 0;

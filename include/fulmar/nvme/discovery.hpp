@@ -11,10 +11,28 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace fulmar::nvme {
 
 enum class trtype : std::uint8_t { rdma = 1, fibre_channel = 2, tcp = 3, loop = 0xfe };
+
+/// As configuration, REST and tools write it: "tcp", "rdma"; those that this code can use.
+[[nodiscard]] constexpr std::string_view to_word(trtype type) noexcept {
+    switch (type) {
+        case trtype::rdma: return "rdma";
+        case trtype::fibre_channel: return "fc";
+        case trtype::tcp: return "tcp";
+        case trtype::loop: return "loop";
+    }
+    return {};
+}
+
+[[nodiscard]] constexpr std::optional<trtype> trtype_of_word(std::string_view word) noexcept {
+    for (const trtype one : {trtype::rdma, trtype::fibre_channel, trtype::tcp, trtype::loop})
+        if (to_word(one) == word) return one;
+    return std::nullopt;
+}
 
 enum class adrfam : std::uint8_t {
     ipv4 = 1,

@@ -39,6 +39,7 @@ class absent_device final : public device {
     }
     result<void> reopen() override { return fail(errc::bad_state, not_there); }
     [[nodiscard]] std::string note() const override { return not_there; }
+    [[nodiscard]] bool note_is_news() const noexcept override { return true; }
     void set_listener(device_listener*) noexcept override {}
 
   private:

@@ -58,6 +58,7 @@ class file_device final : public device {
     bool lost_data() const noexcept override;
     bool full() const noexcept override { return told_full_; }
     std::string note() const override;
+    bool note_is_news() const noexcept override { return true; }
     void set_listener(device_listener* listener) noexcept override { listener_ = listener; }
 
     // For its channels. Called on: any thread.
