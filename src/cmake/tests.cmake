@@ -36,13 +36,15 @@ function(fulmar_test_executable name kind folder timeout)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
   add_executable(${name} ${sources})
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests" UNITY_BUILD ON)
   # "tcp/pdu_reader.hpp" style for everybody; unit tests also see their layer's folder, as its own
   # files do.
   target_include_directories(${name} PRIVATE
     "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src" ${ARG_INCLUDES})
   target_link_libraries(${name} PRIVATE
-    fulmar_flags test_support ${ARG_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
+    fulmar_flags fulmar_unity_warnings test_support ${ARG_LIBRARIES}
+    GTest::gmock GTest::gtest GTest::gtest_main)
   add_test(NAME ${name}
     COMMAND ${name} --gtest_color=no --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
@@ -66,8 +68,9 @@ if(FULMAR_TESTS OR FULMAR_FUZZ)
     add_library(test_support STATIC ${support})
     target_include_directories(test_support
       PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+    set_target_properties(test_support PROPERTIES UNITY_BUILD ON)
     target_link_libraries(test_support PUBLIC
-      fulmar_flags fulmar_transport_tcp fulmar_transport_rdma fulmar_transport_loopback fulmar_core fulmar_host
+      fulmar_flags fulmar_unity_warnings fulmar_transport_tcp fulmar_transport_rdma fulmar_transport_loopback fulmar_core fulmar_host
       fulmar_admin GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
   else()
     add_library(test_support INTERFACE)
