@@ -64,7 +64,7 @@ void controller::raise(nvme::async_event event) noexcept {
 void controller::deliver_events() noexcept {
     for (std::size_t i = 0; i < event_kinds.size() && waiting_event_count_ != 0; ++i) {
         pending_event& pending = events_[i];
-        const bool enabled = (event_config_ & event_kinds[i].enabled_by) != 0;
+        const bool enabled = (features_.event_config & event_kinds[i].enabled_by) != 0;
         if (!pending.raised || pending.masked || !enabled) continue;
         pending.raised = false;
         pending.masked = true;
@@ -103,7 +103,7 @@ void controller::drop_async_events(nvme::status with) noexcept {
 
 // Room for a full page was reserved. More changes than it can hold become "many".
 void controller::namespace_changed(std::uint32_t number) noexcept {
-    if (description().find(nsid(number)) == nullptr) error_recovery_.erase(number);
+    if (description().find(nsid(number)) == nullptr) features_.error_recovery.erase(number);
     const auto at =
         std::lower_bound(changed_namespaces_.begin(), changed_namespaces_.end(), number);
     const bool known = at != changed_namespaces_.end() && *at == number;
@@ -134,7 +134,7 @@ backend::device_health controller::health() const noexcept {
         all.media_errors += one->media_errors;
     }
     if (all.temperature_kelvin == 0) all.temperature_kelvin = composite_kelvin;
-    if (temperature_out_of_bounds(all.temperature_kelvin))
+    if (features_.temperature_out_of_bounds(all.temperature_kelvin))
         all.critical_warning |= nvme::critical_warning::temperature;
     return all;
 }
@@ -158,7 +158,7 @@ void controller::discovery_changed() noexcept {
 }
 
 bool controller::ana_events_enabled() const noexcept {
-    const std::uint32_t enabled = event_config_.load(std::memory_order_relaxed);
+    const std::uint32_t enabled = features_.event_config.load(std::memory_order_relaxed);
     return (enabled & nvme::async_event_config::ana_change) != 0;
 }
 

@@ -1,6 +1,6 @@
 // The life of a controller on its home reactor: queues join and leave, the host falls silent, the
 // association ends.
-#include "connect_steps.hpp"
+#include "command/connect.hpp"
 #include "discovery_query.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -9,6 +9,7 @@
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
 
+#include <algorithm>
 #include <new>
 #include <tuple>
 
@@ -64,10 +65,7 @@ void controller::queue_detached(std::uint16_t number) noexcept {
     queue_slot* s = slot(number);
     if (s == nullptr) return;
     s->detached = true;
-    past_reads_ += s->counters.reads.load(std::memory_order_relaxed);
-    past_writes_ += s->counters.writes.load(std::memory_order_relaxed);
-    past_bytes_read_ += s->counters.bytes_read.load(std::memory_order_relaxed);
-    past_bytes_written_ += s->counters.bytes_written.load(std::memory_order_relaxed);
+    past_.add(s->counters);
     if (number == 0) disconnect(close_reason::peer_closed);
     check_queues_gone();
 }
@@ -81,7 +79,7 @@ void controller::erase_finished_slots() noexcept {
             if (!s.detached || s.message_away) continue;
             connect_op* successor = s.waiting;
             slots_.erase(at);
-            if (successor != nullptr) connect_steps::at_home(*successor);
+            if (successor != nullptr) command::connect::at_home(*successor);
             again = true;  // the table has changed
             break;
         }
@@ -95,6 +93,18 @@ void controller::check_queues_gone() noexcept {
     if (io_queues == 0 && has_edge(controller_edges, state_, controller_event::io_queues_gone))
         advance(controller_event::io_queues_gone);
     if (slots_.empty() && state_ == controller_state::disconnecting) check_gone();
+}
+
+bool controller::has_io_queues() const noexcept {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [](const auto& s) { return s.first != 0 && !s.second->detached; });
+}
+
+controller_traffic controller::traffic() const noexcept {
+    controller_traffic all = past_;
+    for (const auto& [number, s] : slots_)
+        if (!s->detached) all.add(s->counters);  // else it is among the past already
+    return all;
 }
 
 void controller::disconnect_io_queues(close_reason why) noexcept {
@@ -148,7 +158,7 @@ void controller::may_join(connect_op& op) const noexcept {
     if (state_ == controller_state::disconnecting || state_ == controller_state::gone)
         return op.refuse_for_now(connect_refusal::unknown_controller, parameter::cntlid);
     const std::uint16_t granted =
-        queues_granted_ != 0 ? queues_granted_ : home_.options().max_io_queues;
+        features_.queues_granted != 0 ? features_.queues_granted : home_.options().max_io_queues;
     op.why = connect_refusal::out_of_sequence;
     op.status = sc::success;
     op.dw0 = 0;
@@ -233,6 +243,13 @@ void controller::finish(request& r, nvme::status status) noexcept {
 std::chrono::milliseconds controller::allowed_silence() const noexcept {
     if (keep_alive_ms_ == 0 && is_discovery()) return limits::discovery_silence;
     return std::chrono::milliseconds(keep_alive_ms_);
+}
+
+// The timer may be set to a later moment than the new time allows.
+void controller::set_keep_alive(std::uint32_t ms) noexcept {
+    keep_alive_ms_ = ms;
+    home_.reactor().timers().cancel(keep_alive_);
+    touch_keep_alive();
 }
 
 void controller::touch_keep_alive() noexcept {

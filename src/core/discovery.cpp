@@ -170,19 +170,22 @@ discovery_query::discovery_query(controller& c)
       }),
       owner(&c) {}
 
-// Who asked before the question left has an answer that is new enough. Who asked since, and may
-// have heard of a change since, waits for one more question, but for that one only.
 void discovery_query::returned(engine::message& m) noexcept {
     const std::unique_ptr<discovery_query> self(static_cast<discovery_query*>(&m));
-    controller& c = *self->owner;
-    --c.away_;
-    c.asking_ = false;
-    c.discovery_page_ = self->page;
-    const bool current = c.discovery_page_is_current();
-    c.answer_discovery_askers(current || self->page == nullptr ? c.discovery_askers_.size()
-                                                               : self->asked);
-    if (!c.discovery_askers_.empty()) c.ask_for_discovery_page();
-    c.check_queues_gone();
+    self->owner->discovery_page_arrived(*self);
+}
+
+// Who asked before the question left has an answer that is new enough. Who asked since, and may
+// have heard of a change since, waits for one more question, but for that one only.
+void controller::discovery_page_arrived(const discovery_query& answer) noexcept {
+    --away_;
+    asking_ = false;
+    discovery_page_ = answer.page;
+    const bool current = discovery_page_is_current();
+    answer_discovery_askers(current || answer.page == nullptr ? discovery_askers_.size()
+                                                              : answer.asked);
+    if (!discovery_askers_.empty()) ask_for_discovery_page();
+    check_queues_gone();
 }
 
 bool controller::discovery_page_is_current() const noexcept {

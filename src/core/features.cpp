@@ -1,7 +1,7 @@
 // Set Features and Get Features (NVMe Base 2.0, sections 5.15 and 5.27; protocol list D7). Nothing
 // is saveable, so the saved value of a feature is its default.
 #include "admin_pages.hpp"
-#include "feature_steps.hpp"
+#include "feature_table.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -26,52 +26,38 @@ bool threshold_type_is_reserved(std::uint32_t dw11) noexcept { return (dw11 >> 2
 
 }  // namespace
 
-void controller::reset_features() noexcept {
-    event_config_ = 0;
-    arbitration_ = 0;
-    power_management_ = 0;
-    temperature_over_ = default_temperature_over;
-    temperature_under_ = 0;
-    write_atomicity_ = 0;
-    write_through_.store(false, std::memory_order_relaxed);
-    error_recovery_.clear();
-    host_behavior_ = {};
-    retry_delay_.store(false, std::memory_order_relaxed);
-    queues_granted_ = 0;
+void controller_features::reset() noexcept {
+    event_config.store(0, std::memory_order_relaxed);
+    arbitration = 0;
+    power_management = 0;
+    temperature_over = default_temperature_over;
+    temperature_under = 0;
+    write_atomicity = 0;
+    write_through.store(false, std::memory_order_relaxed);
+    error_recovery.clear();
+    host_behavior = {};
+    retry_delay.store(false, std::memory_order_relaxed);
+    queues_granted = 0;
 }
 
-bool controller::temperature_out_of_bounds(std::uint16_t kelvin) const noexcept {
-    return kelvin >= temperature_over_ || kelvin <= temperature_under_;
+bool controller_features::temperature_out_of_bounds(std::uint16_t kelvin) const noexcept {
+    return kelvin >= temperature_over || kelvin <= temperature_under;
 }
 
 // --- Set ---------------------------------------------------------------------------------------
 
-void controller::set_features(request& r) noexcept {
-    const nvme::set_features what = nvme::decode_set_features(r.sqe);
-    const feature_row* row = find_feature(what.fid, is_discovery());
-    if (row == nullptr) return finish(r, sc::invalid_field.no_retry());
-    nvme::status status = feature_steps::check_set(*this, *row, what, r.sqe.nsid.value());
-    if (nvme::is_success(status)) status = feature_steps::set(*this, r, *row, what.cdw11);
-    finish(r, status);
-    if (!nvme::is_success(status)) return;
-    if (row->id == fid::async_event_configuration) deliver_events();
-    const bool looks_at_temperature =
-        row->id == fid::async_event_configuration || row->id == fid::temperature_threshold;
-    if (!looks_at_temperature || is_discovery()) return;
-    warned_ &= static_cast<std::uint8_t>(~nvme::critical_warning::temperature);  // told anew
-    look_at_health();
-}
+namespace {
 
-nvme::status feature_steps::check_namespace(const controller& c, std::uint32_t number) noexcept {
+// The namespace that a feature is asked about, as far as that can be wrong.
+nvme::status check_namespace(const controller& c, std::uint32_t number) noexcept {
     if (number == nvme::nsid_none || number > c.description().namespace_limit)
         return sc::invalid_namespace_or_format.no_retry();
     if (c.description().find(nsid(number)) == nullptr) return sc::invalid_field.no_retry();
     return sc::success;
 }
 
-nvme::status feature_steps::check_set(const controller& c, const feature_row& row,
-                                      const nvme::set_features& what,
-                                      std::uint32_t number) noexcept {
+nvme::status check_set(const controller& c, const feature_row& row, const nvme::set_features& what,
+                       std::uint32_t number) noexcept {
     if (what.save) return sc::feature_not_saveable.no_retry();
     if (row.per_namespace) {
         if (number != nvme::nsid_broadcast) {
@@ -88,99 +74,183 @@ nvme::status feature_steps::check_set(const controller& c, const feature_row& ro
                                           : sc::feature_not_changeable.no_retry();
 }
 
-nvme::status feature_steps::set(controller& c, request& r, const feature_row& row,
-                                std::uint32_t value) noexcept {
-    switch (row.id) {
-        case fid::arbitration: c.arbitration_ = value & arbitration_mask; return sc::success;
-        case fid::power_management:
-            // One power state.
-            if ((value & 0x1fu) != 0 || (value >> 5 & 7u) > last_workload_hint)
-                return sc::invalid_field.no_retry();
-            c.power_management_ = value & 0xffu;
-            return sc::success;
-        case fid::temperature_threshold: return set_temperature(c, value);
-        case fid::error_recovery: return set_error_recovery(c, r.sqe.nsid.value(), value);
-        case fid::volatile_write_cache:
-            c.write_through_.store((value & nvme::volatile_write_cache_enable) == 0,
-                                   std::memory_order_relaxed);
-            return sc::success;
-        case fid::number_of_queues: return set_queues(c, r, value);
-        case fid::write_atomicity:
-            c.write_atomicity_ = value & nvme::write_atomicity_disable_normal;
-            return sc::success;
-        case fid::async_event_configuration:
-            if ((value & ~configurable_events(c.is_discovery())) != 0)
-                return sc::invalid_field.no_retry();
-            c.event_config_ = value;
-            return sc::success;
-        case fid::keep_alive_timer: return set_keep_alive(c, value);
-        case fid::host_behavior: return set_host_behavior(c, r);
-        default: return sc::invalid_field.no_retry();
-    }
-}
-
-nvme::status feature_steps::set_temperature(controller& c, std::uint32_t value) noexcept {
+nvme::status set_temperature(controller& c, std::uint32_t value) noexcept {
     const auto threshold = nvme::temperature_threshold::unpack(value);
     if (threshold_type_is_reserved(value)) return sc::invalid_field.no_retry();
     if (threshold.sensor != composite_sensor && threshold.sensor != all_sensors)
         return sc::invalid_field.no_retry();
-    (threshold.under ? c.temperature_under_ : c.temperature_over_) = threshold.kelvin;
+    (threshold.under ? c.features().temperature_under : c.features().temperature_over) =
+        threshold.kelvin;
     return sc::success;
 }
 
-nvme::status feature_steps::set_error_recovery(controller& c, std::uint32_t number,
-                                               std::uint32_t value) noexcept {
+nvme::status set_error_recovery(controller& c, std::uint32_t number, std::uint32_t value) noexcept {
     // No namespace reports reads of deallocated blocks (NSFEAT bit 2).
     if ((value & nvme::error_recovery::deallocated_error) != 0) return sc::invalid_field.no_retry();
     const std::uint32_t limit = value & nvme::error_recovery::tler_mask;
     try {
         if (number != nvme::nsid_broadcast) {
-            c.error_recovery_.insert_or_assign(number, limit);
+            c.features().error_recovery.insert_or_assign(number, limit);
             return sc::success;
         }
         for (const namespace_description& n : c.description().namespaces)
-            c.error_recovery_.insert_or_assign(n.number().value(), limit);
+            c.features().error_recovery.insert_or_assign(n.number().value(), limit);
     } catch (const std::bad_alloc&) {
         return sc::internal_error;
     }
     return sc::success;
 }
 
-nvme::status feature_steps::set_queues(controller& c, request& r, std::uint32_t value) noexcept {
+nvme::status set_queues(controller& c, request& r, std::uint32_t value) noexcept {
     constexpr std::uint32_t unsayable = 0x1'0000;  // FFFFh on the wire
     const auto wanted = nvme::queue_counts::unpack(value);
     if (wanted.submission == unsayable || wanted.completion == unsayable)
         return sc::invalid_field.no_retry();
-    for (const auto& [number, slot] : c.slots_)
-        if (number != 0 && !slot->detached) return sc::command_sequence_error.no_retry();
+    if (c.has_io_queues()) return sc::command_sequence_error.no_retry();
     // Queues come in pairs here.
     const std::uint32_t pairs = std::min(
-        {wanted.submission, wanted.completion, std::uint32_t{c.home_.options().max_io_queues}});
-    c.queues_granted_ = static_cast<std::uint16_t>(pairs);
+        {wanted.submission, wanted.completion, std::uint32_t{c.home().options().max_io_queues}});
+    c.features().queues_granted = static_cast<std::uint16_t>(pairs);
     r.dw0 = nvme::queue_counts{.submission = pairs, .completion = pairs}.pack();
     return sc::success;
 }
 
-// The timer may be set to a later moment than the new time allows.
-nvme::status feature_steps::set_keep_alive(controller& c, std::uint32_t ms) noexcept {
-    c.keep_alive_ms_ = ms;
-    c.home_.reactor().timers().cancel(c.keep_alive_);
-    c.touch_keep_alive();
-    return sc::success;
-}
-
-nvme::status feature_steps::set_host_behavior(controller& c, request& r) noexcept {
+nvme::status set_host_behavior(controller& c, request& r) noexcept {
     nvme::host_behavior_support wanted{};
     if (r.length != sizeof(wanted)) return sc::data_sgl_length_invalid.no_retry();
     r.chain.copy_out(0, nvme::writable_wire_bytes(wanted));
     if (wanted.acre > 1 || wanted.etdas > 1 || wanted.lbafee > 1 || wanted.hdisns > 1)
         return sc::invalid_field.no_retry();
-    c.host_behavior_ = wanted;
-    c.retry_delay_.store(wanted.acre == 1, std::memory_order_relaxed);
+    c.features().host_behavior = wanted;
+    c.features().retry_delay.store(wanted.acre == 1, std::memory_order_relaxed);
     return sc::success;
 }
 
+nvme::status set(controller& c, request& r, const feature_row& row, std::uint32_t value) noexcept {
+    switch (row.id) {
+        case fid::arbitration:
+            c.features().arbitration = value & arbitration_mask;
+            return sc::success;
+        case fid::power_management:
+            // One power state.
+            if ((value & 0x1fu) != 0 || (value >> 5 & 7u) > last_workload_hint)
+                return sc::invalid_field.no_retry();
+            c.features().power_management = value & 0xffu;
+            return sc::success;
+        case fid::temperature_threshold: return set_temperature(c, value);
+        case fid::error_recovery: return set_error_recovery(c, r.sqe.nsid.value(), value);
+        case fid::volatile_write_cache:
+            c.features().write_through.store((value & nvme::volatile_write_cache_enable) == 0,
+                                             std::memory_order_relaxed);
+            return sc::success;
+        case fid::number_of_queues: return set_queues(c, r, value);
+        case fid::write_atomicity:
+            c.features().write_atomicity = value & nvme::write_atomicity_disable_normal;
+            return sc::success;
+        case fid::async_event_configuration:
+            if ((value & ~configurable_events(c.is_discovery())) != 0)
+                return sc::invalid_field.no_retry();
+            c.features().event_config = value;
+            return sc::success;
+        case fid::keep_alive_timer: c.set_keep_alive(value); return sc::success;
+        case fid::host_behavior: return set_host_behavior(c, r);
+        default: return sc::invalid_field.no_retry();
+    }
+}
+
+}  // namespace
+
+void controller::set_features(request& r) noexcept {
+    const nvme::set_features what = nvme::decode_set_features(r.sqe);
+    const feature_row* row = find_feature(what.fid, is_discovery());
+    if (row == nullptr) return finish(r, sc::invalid_field.no_retry());
+    nvme::status status = check_set(*this, *row, what, r.sqe.nsid.value());
+    if (nvme::is_success(status)) status = set(*this, r, *row, what.cdw11);
+    finish(r, status);
+    if (!nvme::is_success(status)) return;
+    if (row->id == fid::async_event_configuration) deliver_events();
+    const bool looks_at_temperature =
+        row->id == fid::async_event_configuration || row->id == fid::temperature_threshold;
+    if (!looks_at_temperature || is_discovery()) return;
+    warned_ &= static_cast<std::uint8_t>(~nvme::critical_warning::temperature);  // told anew
+    look_at_health();
+}
+
 // --- Get ---------------------------------------------------------------------------------------
+
+namespace {
+
+nvme::status get_temperature(const controller& c, std::uint32_t& value, bool current) noexcept {
+    const auto threshold = nvme::temperature_threshold::unpack(value);
+    if (threshold_type_is_reserved(value) || threshold.sensor != composite_sensor)
+        return sc::invalid_field.no_retry();
+    if (threshold.under)
+        value = current ? c.features().temperature_under : 0;
+    else
+        value = current ? c.features().temperature_over : default_temperature_over;
+    return sc::success;
+}
+
+// Leaves the value in dw0.
+nvme::status get(const controller& c, request& r, const feature_row& row, std::uint32_t argument,
+                 bool current) noexcept {
+    const std::uint32_t number = r.sqe.nsid.value();
+    if (row.per_namespace) {
+        const nvme::status wrong = check_namespace(c, number);
+        if (!nvme::is_success(wrong)) return wrong;
+    }
+    switch (row.id) {
+        case fid::arbitration: r.dw0 = current ? c.features().arbitration : 0; return sc::success;
+        case fid::power_management:
+            r.dw0 = current ? c.features().power_management : 0;
+            return sc::success;
+        case fid::temperature_threshold:
+            r.dw0 = argument;
+            return get_temperature(c, r.dw0, current);
+        case fid::error_recovery: {
+            const auto at = c.features().error_recovery.find(number);
+            r.dw0 = current && at != c.features().error_recovery.end() ? at->second : 0;
+            return sc::success;
+        }
+        case fid::volatile_write_cache:
+            r.dw0 = current && c.write_through() ? 0 : nvme::volatile_write_cache_enable;
+            return sc::success;
+        case fid::number_of_queues: {
+            const std::uint32_t most = c.home().options().max_io_queues;
+            const std::uint32_t pairs =
+                current && c.features().queues_granted != 0 ? c.features().queues_granted : most;
+            r.dw0 = nvme::queue_counts{.submission = pairs, .completion = pairs}.pack();
+            return sc::success;
+        }
+        case fid::write_atomicity:
+            r.dw0 = current ? c.features().write_atomicity : 0;
+            return sc::success;
+        case fid::async_event_configuration:
+            r.dw0 = current ? c.features().event_config.load() : 0;
+            return sc::success;
+        case fid::keep_alive_timer:
+            r.dw0 = current ? c.keep_alive_ms() : c.who().keep_alive_ms;
+            return sc::success;
+        case fid::host_behavior: return sc::success;
+        case fid::host_identifier:
+            // The short form cannot hold what Connect brought.
+            return (argument & nvme::host_identifier_extended) != 0 ? sc::success
+                                                                    : sc::invalid_field.no_retry();
+        default: return sc::invalid_field.no_retry();
+    }
+}
+
+// Answers with what does not fit a dword.
+void get_data(controller& c, request& r, const feature_row& row, bool current) noexcept {
+    if (r.length != row.data_bytes) return c.finish(r, sc::data_sgl_length_invalid.no_retry());
+    if (row.id == fid::host_identifier)
+        return c.answer_with(r, std::as_bytes(std::span(c.host_id())));
+    const nvme::host_behavior_support behavior =
+        current ? c.features().host_behavior : nvme::host_behavior_support{};
+    c.answer_with(r, nvme::wire_bytes(behavior));
+}
+
+}  // namespace
 
 void controller::get_features(request& r) noexcept {
     const nvme::get_features what = nvme::decode_get_features(r.sqe);
@@ -193,78 +263,12 @@ void controller::get_features(request& r) noexcept {
     if (*select == nvme::feature_select::capabilities)
         r.dw0 = capabilities_of(*row);
     else
-        status = feature_steps::get(*this, r, *row, what.cdw11, current);
+        status = get(*this, r, *row, what.cdw11, current);
     if (!nvme::is_success(status)) return finish(r, status);
     if (row->data_bytes != 0 && *select != nvme::feature_select::capabilities)
-        return feature_steps::get_data(*this, r, *row, current);
+        return get_data(*this, r, *row, current);
     r.length = 0;  // a buffer that the host offered all the same gets nothing
     finish(r, sc::success);
-}
-
-nvme::status feature_steps::get(const controller& c, request& r, const feature_row& row,
-                                std::uint32_t argument, bool current) noexcept {
-    const std::uint32_t number = r.sqe.nsid.value();
-    if (row.per_namespace) {
-        const nvme::status wrong = check_namespace(c, number);
-        if (!nvme::is_success(wrong)) return wrong;
-    }
-    switch (row.id) {
-        case fid::arbitration: r.dw0 = current ? c.arbitration_ : 0; return sc::success;
-        case fid::power_management: r.dw0 = current ? c.power_management_ : 0; return sc::success;
-        case fid::temperature_threshold:
-            r.dw0 = argument;
-            return get_temperature(c, r.dw0, current);
-        case fid::error_recovery: {
-            const auto at = c.error_recovery_.find(number);
-            r.dw0 = current && at != c.error_recovery_.end() ? at->second : 0;
-            return sc::success;
-        }
-        case fid::volatile_write_cache:
-            r.dw0 = current && c.write_through() ? 0 : nvme::volatile_write_cache_enable;
-            return sc::success;
-        case fid::number_of_queues: {
-            const std::uint32_t most = c.home_.options().max_io_queues;
-            const std::uint32_t pairs =
-                current && c.queues_granted_ != 0 ? c.queues_granted_ : most;
-            r.dw0 = nvme::queue_counts{.submission = pairs, .completion = pairs}.pack();
-            return sc::success;
-        }
-        case fid::write_atomicity: r.dw0 = current ? c.write_atomicity_ : 0; return sc::success;
-        case fid::async_event_configuration:
-            r.dw0 = current ? c.event_config_.load() : 0;
-            return sc::success;
-        case fid::keep_alive_timer:
-            r.dw0 = current ? c.keep_alive_ms_ : c.who_.keep_alive_ms;
-            return sc::success;
-        case fid::host_behavior: return sc::success;
-        case fid::host_identifier:
-            // The short form cannot hold what Connect brought.
-            return (argument & nvme::host_identifier_extended) != 0 ? sc::success
-                                                                    : sc::invalid_field.no_retry();
-        default: return sc::invalid_field.no_retry();
-    }
-}
-
-nvme::status feature_steps::get_temperature(const controller& c, std::uint32_t& value,
-                                            bool current) noexcept {
-    const auto threshold = nvme::temperature_threshold::unpack(value);
-    if (threshold_type_is_reserved(value) || threshold.sensor != composite_sensor)
-        return sc::invalid_field.no_retry();
-    if (threshold.under)
-        value = current ? c.temperature_under_ : 0;
-    else
-        value = current ? c.temperature_over_ : default_temperature_over;
-    return sc::success;
-}
-
-void feature_steps::get_data(controller& c, request& r, const feature_row& row,
-                             bool current) noexcept {
-    if (r.length != row.data_bytes) return c.finish(r, sc::data_sgl_length_invalid.no_retry());
-    if (row.id == fid::host_identifier)
-        return c.answer_with(r, std::as_bytes(std::span(c.who_.host_id)));
-    const nvme::host_behavior_support behavior =
-        current ? c.host_behavior_ : nvme::host_behavior_support{};
-    c.answer_with(r, nvme::wire_bytes(behavior));
 }
 
 }  // namespace fulmar::core

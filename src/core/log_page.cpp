@@ -2,7 +2,6 @@
 // event that pointed to it.
 #include "admin_data.hpp"
 #include "admin_pages.hpp"
-#include "log_steps.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -15,38 +14,37 @@ namespace fulmar::core {
 
 namespace sc = nvme::sc;
 
-void controller::get_log_page(request& r) noexcept {
-    const nvme::get_log_page wanted = nvme::decode_get_log_page(r.sqe);
-    const nvme::status wrong = check_log_request(wanted, r.sqe.nsid.value(), description());
-    if (!nvme::is_success(wrong)) return finish(r, wrong);
-    if (wanted.length_bytes > most_log_bytes(wanted.lid, data_rules()))
-        return finish(r, sc::invalid_field.no_retry());
-    if (wanted.length_bytes != r.length) return finish(r, sc::data_sgl_length_invalid.no_retry());
+namespace {
 
-    const auto page = static_cast<nvme::lid>(wanted.lid);
-    if (page == nvme::lid::discovery) return discovery_log(r);
-    if (page == nvme::lid::ana) {
-        if (!log_steps::answer_ana(*this, r, wanted)) return;
-    } else {
-        log_steps::answer(*this, r, page, wanted.offset_bytes);
-    }
-    if (!wanted.rae) log_read(page);
+smart_facts smart(const controller& c) noexcept {
+    const controller_traffic traffic = c.traffic();
+    const auto age = c.home().reactor().now() - c.created();
+    return {.reads = traffic.reads,
+            .writes = traffic.writes,
+            .bytes_read = traffic.bytes_read,
+            .bytes_written = traffic.bytes_written,
+            .media_errors = c.errors().media_errors(),
+            .error_entries = c.errors().count(),
+            .age_hours = static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::hours>(age).count()),
+            .health = c.health()};
 }
 
-void log_steps::answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noexcept {
+void answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noexcept {
     const auto send = [&](const auto& data) { c.answer_with(r, nvme::wire_bytes(data), offset); };
     switch (page) {
         case nvme::lid::supported_pages: return send(make_supported_log_pages(c.is_discovery()));
         case nvme::lid::smart: return send(make_smart_log(smart(c)));
         case nvme::lid::firmware_slot: return send(make_firmware_slot());
         case nvme::lid::changed_namespaces:
-            return send(make_changed_namespaces(c.changed_namespaces_, c.changed_overflow_));
+            return send(
+                make_changed_namespaces(c.changed_namespaces(), c.more_namespaces_changed()));
         case nvme::lid::command_effects: return send(make_command_effects());
         case nvme::lid::feature_effects: return send(make_feature_effects(c.is_discovery()));
         case nvme::lid::error_information: {
             // What is behind the entries in use is zeroes, and an entry of zeroes is unused.
             static_assert(error_log::slot_count == error_log_slots);
-            const error_log::page newest = c.errors_.newest();
+            const error_log::page newest = c.errors().newest();
             return c.answer_with(r, std::as_bytes(std::span(newest)), offset);
         }
         default: return c.answer_with(r, {}, offset);  // 13h: no NVMe-MI command is supported
@@ -54,7 +52,7 @@ void log_steps::answer(controller& c, request& r, nvme::lid page, std::uint64_t 
 }
 
 // False: the offset lies behind the page's end, and the request has been answered so.
-bool log_steps::answer_ana(controller& c, request& r, const nvme::get_log_page& wanted) noexcept {
+bool answer_ana(controller& c, request& r, const nvme::get_log_page& wanted) noexcept {
     const ana_log log{c.description(), (wanted.lsp & nvme::ana_return_groups_only) != 0};
     if (wanted.offset_bytes > log.size_bytes()) {
         c.finish(r, sc::invalid_field.no_retry());
@@ -72,27 +70,24 @@ bool log_steps::answer_ana(controller& c, request& r, const nvme::get_log_page& 
     return true;
 }
 
-// Over this controller's queues, those that have left included.
-smart_facts log_steps::smart(const controller& c) noexcept {
-    smart_facts facts{.reads = c.past_reads_,
-                      .writes = c.past_writes_,
-                      .bytes_read = c.past_bytes_read_,
-                      .bytes_written = c.past_bytes_written_,
-                      .media_errors = c.errors_.media_errors(),
-                      .error_entries = c.errors_.count()};
-    for (const auto& [number, slot] : c.slots_) {
-        if (slot->detached) continue;  // counted among the past already
-        const queue_counters& counted = slot->counters;
-        facts.reads += counted.reads.load(std::memory_order_relaxed);
-        facts.writes += counted.writes.load(std::memory_order_relaxed);
-        facts.bytes_read += counted.bytes_read.load(std::memory_order_relaxed);
-        facts.bytes_written += counted.bytes_written.load(std::memory_order_relaxed);
+}  // namespace
+
+void controller::get_log_page(request& r) noexcept {
+    const nvme::get_log_page wanted = nvme::decode_get_log_page(r.sqe);
+    const nvme::status wrong = check_log_request(wanted, r.sqe.nsid.value(), description());
+    if (!nvme::is_success(wrong)) return finish(r, wrong);
+    if (wanted.length_bytes > most_log_bytes(wanted.lid, data_rules()))
+        return finish(r, sc::invalid_field.no_retry());
+    if (wanted.length_bytes != r.length) return finish(r, sc::data_sgl_length_invalid.no_retry());
+
+    const auto page = static_cast<nvme::lid>(wanted.lid);
+    if (page == nvme::lid::discovery) return discovery_log(r);
+    if (page == nvme::lid::ana) {
+        if (!answer_ana(*this, r, wanted)) return;
+    } else {
+        answer(*this, r, page, wanted.offset_bytes);
     }
-    const auto age = c.home_.reactor().now() - c.created_;
-    facts.age_hours =
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::hours>(age).count());
-    facts.health = c.health();
-    return facts;
+    if (!wanted.rae) log_read(page);
 }
 
 }  // namespace fulmar::core

@@ -1,5 +1,5 @@
 #include "command/buffer.hpp"
-#include "connect_steps.hpp"
+#include "command/connect.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -231,7 +231,7 @@ void poll_group::retry_parked_connects(std::string_view nqn) noexcept {
         connect_op& op = *at++;  // what parks again goes to the end, beyond those that are left
         if (op.subsystem_nqn() != nqn) continue;
         unpark(op);
-        connect_steps::resolve(op);
+        command::connect::resolve(op);
     }
 }
 

@@ -3,9 +3,9 @@
 // messages, unless this is its home.
 #include "command/admin.hpp"
 #include "command/buffer.hpp"
+#include "command/connect.hpp"
 #include "command/fabrics.hpp"
 #include "command/io.hpp"
-#include "connect_steps.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -209,9 +209,9 @@ void qpair::close(close_reason why) noexcept {
                              std::chrono::milliseconds(group_->options().transition_timeout_ms));
     if (was_live && is_io())
         connect_.depart(home_->reactor(),
-                        &connect_steps::leaving_at_home);  // and until it is back: not drained
+                        &command::connect::leaving_at_home);  // and until it is back: not drained
     stop();
-    if (connect_.parked) connect_steps::end_wait(connect_);
+    if (connect_.parked) command::connect::end_wait(connect_);
     if (is_admin_of_controller()) controller_->disconnect(why);  // its home is here
     for_each_request(
         [](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
@@ -264,7 +264,7 @@ void qpair::detach_from_controller() noexcept {
     // must not look there.
     own_counters_.take_over(*counters_);
     counters_ = &own_counters_;
-    connect_.depart(home_->reactor(), &connect_steps::detach_at_home);
+    connect_.depart(home_->reactor(), &command::connect::detach_at_home);
 }
 
 void qpair::detached() noexcept {

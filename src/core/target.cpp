@@ -1,6 +1,6 @@
 // Composition, start and shutdown of the target; what changes and questions do is in
 // target_change.cpp and target_report.cpp.
-#include "connect_steps.hpp"
+#include "command/connect.hpp"
 #include "nqn_key.hpp"
 #include "operations.hpp"
 
@@ -300,7 +300,7 @@ void target::connect_arrived(connect_op& op) noexcept {
     const auto back = [&op](nvme::status status, connect_refusal why) {
         op.status = status;
         op.why = why;
-        op.hop(op.group->reactor(), &connect_steps::returned);
+        op.hop(op.group->reactor(), &command::connect::returned);
     };
     if (s == nullptr || s->deleted() || stopping_)
         return back(nvme::sc::connect_controller_busy, connect_refusal::busy);
@@ -327,7 +327,7 @@ void target::connect_arrived(connect_op& op) noexcept {
             op.wait = op.made_room;  // until the one that gives way is gone
             return back(nvme::sc::connect_controller_busy, connect_refusal::no_controller_left);
         }
-        return op.hop(op.group->reactor(), &connect_steps::admin_granted);
+        return op.hop(op.group->reactor(), &command::connect::admin_granted);
     }
     const subsystem::controller_place* place = s->find_controller(cntlid(op.data->cntlid.value()));
     if (place == nullptr || place->where == nullptr) {
@@ -336,14 +336,14 @@ void target::connect_arrived(connect_op& op) noexcept {
     }
     op.found = place->where;
     op.home = place->home;
-    op.hop(place->home->reactor(), &connect_steps::at_home);
+    op.hop(place->home->reactor(), &command::connect::at_home);
 }
 
 // The controller could not be built where its Connect had arrived.
 void target::connect_withdrawn(engine::message& m) noexcept {
     auto& op = static_cast<connect_op&>(m);
     op.group->target().controller_released(op.subsystem, op.assigned);
-    op.hop(op.group->reactor(), &connect_steps::returned);
+    op.hop(op.group->reactor(), &command::connect::returned);
 }
 
 void target::controller_released(subsystem_id id, cntlid number) noexcept {

@@ -6,6 +6,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/controller_features.hpp>
 #include <fulmar/core/controller_states.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/discovery_page.hpp>
@@ -32,6 +33,7 @@ namespace fulmar::core {
 class poll_group;
 class target;
 struct admin_data_rules;
+struct discovery_query;
 struct subsystem_group;
 
 /// One queue of a controller, as its home sees it. The qpair itself may live on another reactor.
@@ -68,6 +70,21 @@ struct abort_op : engine::message {
     bool aborted = false;
 
     void send(engine::reactor& to, handler step) noexcept;
+};
+
+/// What a controller has moved.
+struct controller_traffic {
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_written = 0;
+
+    void add(const queue_counters& of) noexcept {
+        reads += of.reads.load(std::memory_order_relaxed);
+        writes += of.writes.load(std::memory_order_relaxed);
+        bytes_read += of.bytes_read.load(std::memory_order_relaxed);
+        bytes_written += of.bytes_written.load(std::memory_order_relaxed);
+    }
 };
 
 /// Called on: home reactor, all methods.
@@ -121,17 +138,19 @@ class controller {
     }
     [[nodiscard]] controller_state state() const noexcept { return state_; }
     [[nodiscard]] const subsystem_description& description() const noexcept;
-    [[nodiscard]] poll_group& home() noexcept { return home_; }
+    [[nodiscard]] poll_group& home() const noexcept { return home_; }
     [[nodiscard]] bool is_discovery() const noexcept;
     /// Host Behavior Support says that this host honours retry delays. Called on: any thread.
     [[nodiscard]] bool retry_delay_enabled() const noexcept {
-        return retry_delay_.load(std::memory_order_relaxed);
+        return features_.retry_delay.load(std::memory_order_relaxed);
     }
     /// Called on: any thread.
     [[nodiscard]] error_log& errors() noexcept { return errors_; }
+    /// Called on: any thread.
+    [[nodiscard]] const error_log& errors() const noexcept { return errors_; }
     /// Every write is to be as durable as one with FUA. Called on: any thread.
     [[nodiscard]] bool write_through() const noexcept {
-        return write_through_.load(std::memory_order_relaxed);
+        return features_.write_through.load(std::memory_order_relaxed);
     }
     /// Called on: any thread.
     [[nodiscard]] bool ana_events_enabled() const noexcept;
@@ -141,18 +160,43 @@ class controller {
 
     list_hook subsystem_hook{};
 
-  private:
-    friend struct connect_steps;
-    friend struct queue_slot;
+    // Core's.
 
-    void advance(controller_event on) noexcept;
     void finish(request& r, nvme::status status) noexcept;
+    /// Copies `data` from `offset` on into the answer, zero-filled to the requested length.
+    void answer_with(request& r, std::span<const std::byte> data,
+                     std::uint64_t offset = 0) noexcept;
+    [[nodiscard]] const identity& who() const noexcept { return who_; }
+    [[nodiscard]] controller_features& features() noexcept { return features_; }
+    [[nodiscard]] const controller_features& features() const noexcept { return features_; }
+    [[nodiscard]] bool has_io_queues() const noexcept;
+    [[nodiscard]] std::uint32_t keep_alive_ms() const noexcept { return keep_alive_ms_; }
+    /// From now on the host may be silent for so long.
+    void set_keep_alive(std::uint32_t ms) noexcept;
+    /// Over its queues, those that have left included.
+    [[nodiscard]] controller_traffic traffic() const noexcept;
+    /// When it was made.
+    [[nodiscard]] instant created() const noexcept { return created_; }
+    [[nodiscard]] backend::device_health health() const noexcept;
+    /// NSIDs, ascending, whose change the host has not read of yet; and whether there are more.
+    [[nodiscard]] std::span<const std::uint32_t> changed_namespaces() const noexcept {
+        return changed_namespaces_;
+    }
+    [[nodiscard]] bool more_namespaces_changed() const noexcept { return changed_overflow_; }
+    /// Ends a waiting Asynchronous Event Request; false when `r` is none.
+    bool abort_async_event(request& r) noexcept;
+    /// The answer to what its hosts may see.
+    void discovery_page_arrived(const discovery_query& answer) noexcept;
+    /// The message of a slot is home.
+    static void on_disconnect_returned(engine::message& m) noexcept;
+
+  private:
+    void advance(controller_event on) noexcept;
     void disconnect_io_queues(close_reason why) noexcept;
     void disconnect_slot(queue_slot& s, close_reason why) noexcept;
     void check_queues_gone() noexcept;
     void erase_finished_slots() noexcept;
     void check_gone() noexcept;
-    static void on_disconnect_returned(engine::message& m) noexcept;
     static void on_keep_alive_due(engine::timer& t) noexcept;
     void touch_keep_alive() noexcept;
     /// How long the host may be silent; 0: for ever.
@@ -165,33 +209,21 @@ class controller {
 
     // command/admin.cpp
     void execute_admin(request& r) noexcept;
-    /// Copies `data` from `offset` on into the answer, zero-filled to the requested length.
-    void answer_with(request& r, std::span<const std::byte> data,
-                     std::uint64_t offset = 0) noexcept;
     void keep_alive(request& r) noexcept;
     // identify.cpp
     void identify(request& r) noexcept;
     // log_page.cpp
-    friend struct log_steps;
     void get_log_page(request& r) noexcept;
     // features.cpp
-    friend struct feature_steps;
     void set_features(request& r) noexcept;
     void get_features(request& r) noexcept;
-    /// Defaults everywhere, as a controller reset wants it.
-    void reset_features() noexcept;
-    [[nodiscard]] bool temperature_out_of_bounds(std::uint16_t kelvin) const noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;
     void raise(nvme::async_event event) noexcept;
-    [[nodiscard]] backend::device_health health() const noexcept;
     void look_at_health() noexcept;
     void log_read(nvme::lid page) noexcept;
     void deliver_events() noexcept;
     void drop_async_events(nvme::status with) noexcept;
-    /// Ends a waiting Asynchronous Event Request; false when `r` is none.
-    bool abort_async_event(request& r) noexcept;
-    friend class qpair;
     // abort.cpp
     void abort_command(request& r) noexcept;
     static void on_abort_at_group(engine::message& m) noexcept;
@@ -202,7 +234,6 @@ class controller {
     void answer_discovery(request& r) noexcept;
     void answer_discovery_askers(std::size_t count) noexcept;
     [[nodiscard]] bool discovery_page_is_current() const noexcept;
-    friend struct discovery_query;
 
     struct keep_alive_timer : engine::timer {
         explicit keep_alive_timer(controller& c) noexcept
@@ -235,21 +266,10 @@ class controller {
     bool fatal_ = false;               // CSTS.CFS
     close_reason reason_ = close_reason::host_disconnected;
     boost::unordered_flat_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
-    std::uint16_t queues_granted_ = 0;  // by Set Features; 0: not asked yet
-    std::uint32_t away_ = 0;            // messages of ours on other reactors, beyond the slots'
+    std::uint32_t away_ = 0;  // messages of ours on other reactors, beyond the slots'
     bool released_ = false;
 
-    // Features.
-    std::atomic<std::uint32_t> event_config_{0};
-    std::uint32_t arbitration_ = 0;
-    std::uint32_t power_management_ = 0;
-    std::uint32_t temperature_over_ = 0x0157;  // 343 K, the specification's example of a default
-    std::uint32_t temperature_under_ = 0;
-    std::uint32_t write_atomicity_ = 0;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery_;  // by nsid
-    nvme::host_behavior_support host_behavior_{};
-    std::atomic<bool> retry_delay_{false};
-    std::atomic<bool> write_through_{false};  // the host has switched the volatile write cache off
+    controller_features features_;
 
     // Keep alive.
     keep_alive_timer keep_alive_;
@@ -280,8 +300,7 @@ class controller {
     announce_message announce_;
     give_way_message give_way_;  // arrives before release_ comes home: both are control's to post
     release_message release_;
-    // What the queues that are gone had counted.
-    std::uint64_t past_reads_ = 0, past_writes_ = 0, past_bytes_read_ = 0, past_bytes_written_ = 0;
+    controller_traffic past_;  // of the queues that are gone
     instant created_;
 };
 

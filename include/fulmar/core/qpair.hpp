@@ -127,10 +127,8 @@ class qpair {
     friend class poll_group;
     friend class controller;
     friend struct subsystem_group;
-    friend struct connect_steps;
 
     void advance(qpair_event on) noexcept;
-    void note(const char* what, const char* detail, std::uint64_t value = 0) const noexcept;
     /// For the Error Information log; only of a queue that has joined its controller.
     void record_error(const request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
@@ -147,8 +145,6 @@ class qpair {
     /// Unless something of it is held still; then it closes with the connection.
     void close_early_credit() noexcept;
     void leave_host() noexcept;
-    /// Ends the command that `op` names, if it waits for something.
-    void abort(abort_op& op) noexcept;
     void detach_from_controller() noexcept;
     void detached() noexcept;
 
@@ -185,6 +181,28 @@ class qpair {
 
   public:
     // Core's.
+
+    /// For the flight recorder.
+    void note(const char* what, const char* detail, std::uint64_t value = 0) const noexcept;
+    /// The name of the listener that it came by.
+    [[nodiscard]] std::string_view listener() const noexcept { return listener_name(); }
+
+    // Steps of a Connect (command/connect.hpp), in this order.
+    [[nodiscard]] connect_op& connecting() noexcept { return connect_; }
+    void begin_connect(request& r) noexcept;
+    /// Finds its host, and takes the size that the host asked for.  False: no memory.
+    [[nodiscard]] bool adopt(const subsystem_group& by) noexcept;
+    /// Its controller knows of it, and is to be told when it goes.
+    void counted_in(controller& by, poll_group& its_home) noexcept;
+    /// It is live. `counters`: where it counts from now on; null: in its own.
+    void accept_connect(subsystem_group& in, queue_counters* counters) noexcept;
+    void refuse_connect(nvme::status status, std::uint32_t dw0) noexcept;
+    /// Nothing of its Connect is on another reactor any more.
+    void connect_is_home() noexcept { check_drained(); }
+    /// Its controller has let it go.
+    void left_controller() noexcept { detached(); }
+    /// Ends the command that `op` names, if it waits for something.
+    void abort(abort_op& op) noexcept;
 
     /// Hands the answer to the transport, or ends the request at once when the connection is
     /// closing.

@@ -83,7 +83,7 @@ class target final : public control_port {
     /// Called on: any thread.
     [[nodiscard]] engine::reactor& control_reactor() noexcept { return control_; }
 
-    // For connect_steps and controllers.
+    // For Connects and controllers.
     void connect_arrived(connect_op& op) noexcept;
     static void connect_withdrawn(engine::message& m) noexcept;
     void controller_released(subsystem_id id, cntlid number) noexcept;

@@ -2,7 +2,7 @@
 // queue itself.
 #include "fabrics.hpp"
 
-#include "connect_steps.hpp"
+#include "connect.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -33,7 +33,7 @@ void start(request& r) noexcept {
     qpair& q = *r.owner;
     const auto type = nvme::parse_fctype(nvme::fctype_of(r.sqe));
     if (!type) return q.finish(r, sc::invalid_field.no_retry());
-    if (*type == nvme::fctype::connect) return connect_steps::start(r);
+    if (*type == nvme::fctype::connect) return connect::start(r);
     if (q.state() != qpair_state::live) return q.finish(r, sc::command_sequence_error.no_retry());
     switch (*type) {
         case nvme::fctype::property_get:
@@ -139,7 +139,7 @@ void controller::set_configuration(std::uint32_t value) noexcept {
         fatal_ = false;
         if (has_edge(controller_edges, state_, controller_event::disable)) {
             advance(controller_event::disable);
-            reset_features();
+            features_.reset();
             drop_async_events(sc::aborted_sq_deletion);
             disconnect_io_queues(close_reason::host_disconnected);
         }

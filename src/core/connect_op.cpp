@@ -1,0 +1,48 @@
+// What a Connect takes along on its way between reactors. Must never: be sent while it is away.
+#include "command/connect.hpp"
+
+#include <fulmar/base/assert.hpp>
+#include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/qpair.hpp>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+// What an operator may bring (back) in a moment is refused without "do not retry": a Linux host
+// that meets that stops reconnecting for good.
+void connect_op::refuse_for_now(connect_refusal reason,
+                                const nvme::invalid_parameter& which) noexcept {
+    why = reason;
+    status = sc::connect_invalid_parameters;
+    dw0 = which.pack();
+}
+
+connect_op::connect_op(qpair& q) noexcept
+    : message(&command::connect::at_control), owner(&q), group(&q.group()), deadline(*this) {}
+
+connect_op::wait_timer::wait_timer(connect_op& op) noexcept
+    : timer([](engine::timer& t) noexcept {
+          command::connect::wait_is_over(*static_cast<wait_timer&>(t).owner);
+      }),
+      owner(&op) {}
+
+std::string_view connect_op::host_nqn() const noexcept {
+    return data ? nvme::read_nqn(data->hostnqn).value_or("") : "";
+}
+std::string_view connect_op::subsystem_nqn() const noexcept {
+    return data ? nvme::read_nqn(data->subnqn).value_or("") : "";
+}
+
+void connect_op::depart(engine::reactor& to, handler step) noexcept {
+    in_flight = true;
+    hop(to, step);
+}
+
+void connect_op::hop(engine::reactor& to, handler step) noexcept {
+    set_handler(step);
+    FULMAR_ASSERT(to.post(*this) == engine::post_result::posted);
+}
+
+}  // namespace fulmar::core

@@ -1,0 +1,70 @@
+// What a Connect does to its queue pair. Called on: the qpair's reactor.
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/qpair.hpp>
+
+#include <utility>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+void qpair::begin_connect(request& r) noexcept {
+    advance(qpair_event::connect);
+    connect_request_ = &r;
+    r.advance(request_event::execute);
+}
+
+void qpair::refuse_connect(nvme::status status, std::uint32_t dw0) noexcept {
+    request& r = *std::exchange(connect_request_, nullptr);
+    if (state_ == qpair_state::connecting) advance(qpair_event::refused);
+    if (ticket_ != nullptr) ticket_->connect_refused();
+    qid_ = 0;
+    leave_host();
+    note("connect", "refused", status.to_field());
+    r.dw0 = dw0;
+    finish(r, status);
+}
+
+bool qpair::adopt(const subsystem_group& by) noexcept {
+    const nvme::connect_command& command = connect_.command;
+    const std::uint32_t entries = command.sqsize.value() + 1u;
+    const bool io = command.qid.value() != 0;
+    if (!by.view->discovery) {
+        host_ = group_->hosts().join(connect_.host_nqn(), io);
+        host_has_io_ = io;
+        if (host_ == nullptr) return false;
+    }
+    if (io && !group_->reserve_tasks(entries)) return false;
+    if (!grow(entries)) {
+        if (io) group_->unreserve_tasks(entries);
+        return false;
+    }
+    sq_entries_ = entries;
+    sq_head_ = static_cast<std::uint16_t>(1u % entries);  // the Connect itself
+    flow_control_ = (command.cattr & nvme::cattr::disable_sq_flow_control) == 0;
+    return true;
+}
+
+void qpair::counted_in(controller& by, poll_group& its_home) noexcept {
+    controller_ = &by;
+    home_ = &its_home;
+}
+
+void qpair::accept_connect(subsystem_group& in, queue_counters* counters) noexcept {
+    subsystem_ = &in;
+    if (counters != nullptr) counters_ = counters;
+    in.qpairs.push_back(*this);
+    request& r = *std::exchange(connect_request_, nullptr);
+    qid_ = connect_.command.qid.value();
+    note("connect", "accepted", qid_);
+    r.dw0 = nvme::connect_result(connect_.assigned.value(), false);
+    if (state_ == qpair_state::connecting) {
+        advance(qpair_event::accepted);
+        open_credit(in.view->discovery);
+        connected();
+        close_early_credit();
+    }
+    finish(r, sc::success);
+}
+
+}  // namespace fulmar::core
