@@ -385,15 +385,18 @@ class Compiled(Check):
 
 
 def compiled_files(build, root):
-    """Paths relative to the root of what a build's compile_commands.json lists, or None."""
+    """Paths relative to the root of what a build's compile_commands.json lists, or None. Of several files put together it lists
+    the sum, which includes them."""
     path = pathlib.Path(build) / "compile_commands.json"
     if not path.exists():
         return None
     files = set()
     for entry in json.loads(path.read_text()):
         file = pathlib.Path(entry["directory"], entry["file"]).resolve()
-        if file.is_relative_to(root):
-            files.add(str(file.relative_to(root)))
+        parts = [file]
+        if file.parent.name == "Unity":
+            parts = [pathlib.Path(one) for one in re.findall(r'^#include "(.*)"$', file.read_text(), re.M)]
+        files |= {str(one.relative_to(root)) for one in parts if one.is_relative_to(root)}
     return files
 
 

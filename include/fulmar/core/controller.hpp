@@ -72,7 +72,7 @@ struct abort_op : engine::message {
     void send(engine::reactor& to, handler step) noexcept;
 };
 
-/// What a controller has moved.
+/// What a controller has moved. Called on: any thread.
 struct controller_traffic {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;

@@ -10,7 +10,7 @@
 
 namespace fulmar::core {
 
-/// Written at the controller's home reactor; what is atomic is read on any other.
+/// Called on: the controller's home reactor; what is atomic is read on any other.
 struct controller_features {
     std::atomic<std::uint32_t> event_config{0};
     std::uint32_t arbitration = 0;
