@@ -34,10 +34,12 @@ struct inbox {
 
 struct call final : core::control_request {
     call(std::variant<core::change, core::query> command, bool wants_durable,
-         std::shared_ptr<inbox> to, control_client::then continuation)
+         std::shared_ptr<inbox> to, control_client::then continuation,
+         std::function<void()> on_settled)
         : control_request(std::move(command), wants_durable, &call::reply),
           home(std::move(to)),
-          next(std::move(continuation)) {}
+          next(std::move(continuation)),
+          settled(std::move(on_settled)) {}
 
     /// On the control reactor.
     static void reply(core::control_request& request) noexcept {
@@ -61,6 +63,7 @@ struct call final : core::control_request {
     std::shared_ptr<inbox> home;
     call* below = nullptr;
     control_client::then next;  // empty: nobody waits any more
+    std::function<void()> settled;
     clock::time_point deadline;
     std::list<call*>::iterator place;
 };
@@ -80,8 +83,10 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         wait_for_deadline();
     }
 
-    void submit(std::variant<core::change, core::query> what, bool durable, then next) {
-        auto fresh = std::make_unique<call>(std::move(what), durable, inbox_, std::move(next));
+    void submit(std::variant<core::change, core::query> what, bool durable, then next,
+                std::function<void()> settled) {
+        auto fresh = std::make_unique<call>(std::move(what), durable, inbox_, std::move(next),
+                                            std::move(settled));
         fresh->deadline = clock::now() + patience_;
         fresh->place = calls_.insert(calls_.end(), fresh.get());
         port_.submit(*fresh.release());  // it comes back through the inbox
@@ -125,9 +130,9 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
             const std::unique_ptr<call> done(std::exchange(in_order, in_order->below));
             calls_.erase(done->place);
             const then next = std::move(done->next);
-            if (!next) continue;
             try {
-                next(std::move(done->outcome), done->revision);
+                if (done->settled) done->settled();
+                if (next) next(std::move(done->outcome), done->revision);
             } catch (const std::exception& failure) {  // the others still get their answers
                 log::error("administration: an answer was dropped: {}", failure.what());
             }
@@ -167,8 +172,9 @@ control_client::control_client(asio::io_context& io, core::control_port& port,
     impl_->start();
 }
 control_client::~control_client() { impl_->close(); }
-void control_client::submit(std::variant<core::change, core::query> what, bool durable, then next) {
-    impl_->submit(std::move(what), durable, std::move(next));
+void control_client::submit(std::variant<core::change, core::query> what, bool durable, then next,
+                            std::function<void()> settled) {
+    impl_->submit(std::move(what), durable, std::move(next), std::move(settled));
 }
 std::size_t control_client::outstanding() const noexcept { return impl_->outstanding(); }
 

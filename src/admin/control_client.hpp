@@ -27,7 +27,10 @@ class control_client {
     control_client(const control_client&) = delete;
     control_client& operator=(const control_client&) = delete;
 
-    void submit(std::variant<core::change, core::query> what, bool durable, then next);
+    /// `settled` runs when the core has answered, before `next`, and also when that is too late for
+    /// `next`: until then the change may still happen. Not when the client has gone.
+    void submit(std::variant<core::change, core::query> what, bool durable, then next,
+                std::function<void()> settled = {});
 
     /// Requests that the core has.
     [[nodiscard]] std::size_t outstanding() const noexcept;

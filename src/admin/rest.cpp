@@ -121,13 +121,16 @@ void rest_call::change(core::change what, answered next, explained refused) {
             return fail(allowed.error());
     context.core.submit(
         what, *durable,
-        [self = shared_from_this(), what, then = std::move(next), explain = std::move(refused)](
+        [self = shared_from_this(), then = std::move(next), explain = std::move(refused)](
             control_client::outcome outcome, std::uint64_t revision) {
             guarded(self, [&] {
-                if (self->context.log != nullptr) self->context.log->release(what);
                 if (!outcome) return explain(outcome.error());
                 then(std::move(*outcome), revision);
             });
+        },
+        // Its names are its own for as long as it may happen, however long that is.
+        [log = context.log, what] {
+            if (log != nullptr) log->release(what);
         });
 }
 

@@ -86,7 +86,8 @@ class config_world {
   public:
     /// Devices whose name is in `absent` cannot be opened.
     explicit config_world(test::forgetful_disk& files, std::set<std::string> absent = {},
-                          std::uint64_t fold_bytes = 64 * 1024)
+                          std::uint64_t fold_bytes = 64 * 1024,
+                          std::chrono::milliseconds patience = std::chrono::hours(1))
         : disk_(files), absent_(std::move(absent)) {
         auto opened =
             journal::open({.config_path = config_path, .files = &files, .fold_bytes = fold_bytes},
@@ -117,7 +118,7 @@ class config_world {
             control_->run_once();
             data_->run_once();
         }
-        client_ = std::make_unique<control_client>(io_, *target_, std::chrono::hours(1));
+        client_ = std::make_unique<control_client>(io_, *target_, patience);
         context_ = std::make_unique<rest_context>(rest_context{.core = *client_,
                                                                .gate = gate_,
                                                                .drives = drives_,
@@ -181,6 +182,13 @@ class config_world {
         return spec.value_or(core::target_spec{});
     }
 
+    /// While this is false, nothing that the control reactor waits for happens.
+    bool data_runs = true;
+    /// Every change that has begun ends.
+    void settle() {
+        EXPECT_TRUE(until([&] { return client_->outstanding() == 0; }));
+    }
+
     std::string refused;  // why it did not start
     std::vector<std::string> start_errors;
     std::vector<std::string> notes;
@@ -209,8 +217,8 @@ class config_world {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         for (std::uint64_t turns = 0;; ++turns) {
             if (condition()) return true;
-            const bool moved = control_->run_once() | data_->run_once() | disk_.complete_one() |
-                               (io_.poll() != 0) | jobs_.run_one();
+            const bool moved = control_->run_once() | (data_runs && data_->run_once()) |
+                               disk_.complete_one() | (io_.poll() != 0) | jobs_.run_one();
             io_.restart();
             if (moved || turns % 64 != 0) continue;
             if (std::chrono::steady_clock::now() > end) return false;

@@ -110,6 +110,27 @@ TEST_F(RuleBook, AnIdIsTheSameInEverySpelling) {
     restart_thrice();
 }
 
+// Whoever asked has heard that it took too long; it may happen all the same.
+TEST_F(RuleBook, AChangeThatIsLateKeepsItsNamesUntilItHasHappened) {
+    world.reset();
+    world = std::make_unique<config_world>(disk, absent, 64 * 1024, std::chrono::milliseconds(1));
+    const json late = {{"device", "d1"}, {"uuid", "aa000000-0000-4000-8000-000000000001"}};
+    const json twin = {{"device", "d2"}, {"uuid", "aa000000-0000-4000-8000-000000000001"}};
+    world->data_runs = false;
+    EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", late), 504) << last.body;
+    EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces", twin), 409) << last.body;
+    EXPECT_NE(last.body.find("under way"), std::string::npos) << last.body;
+    world->data_runs = true;
+    world->settle();
+    world.reset();
+    world = std::make_unique<config_world>(disk, absent);
+    EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces", twin), 409) << last.body;
+    EXPECT_NE(last.body.find(nqn_b + "/1"), std::string::npos) << last.body;
+    EXPECT_EQ(send("DELETE", of(nqn_b) + "/namespaces/1", {}), 204) << last.body;
+    EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces", twin), 201) << last.body;
+    restart_thrice();
+}
+
 TEST_F(RuleBook, WhatIsConfiguredButMissingKeepsItsNames) {
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"uuid", uuid}}), 409);
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"nguid", nguid}}), 409);
