@@ -92,10 +92,18 @@ class Schedules(unittest.TestCase):
     def test_an_interrupt_leaves_nothing_running(self):
         shell = ["sh", "-c", "sleep 60 & echo $!; wait"]
         job = Job("long", Lane.OWN_TIME, lambda commands: commands.run(shell, self.folder.name))
-        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        log = pathlib.Path(self.folder.name) / "long.log"
+
+        def interrupt():  # as soon as there is something to leave running
+            until = time.monotonic() + 60
+            while time.monotonic() < until and not (log.exists() and log.read_text().endswith("\n")):
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
         with self.assertRaises(KeyboardInterrupt):
             self.scheduler.run([job])
-        child = int((pathlib.Path(self.folder.name) / "long.log").read_text())
+        child = int(log.read_text())
         until = time.monotonic() + 20
         while pathlib.Path(f"/proc/{child}").exists() and state_of(child) != "Z":
             self.assertLess(time.monotonic(), until)
