@@ -249,8 +249,10 @@ subsystem_group* poll_group::find(std::string_view nqn) noexcept {
 }
 
 void poll_group::view_replaced(subsystem_group& s, std::string_view old_name) noexcept {
-    by_nqn_.erase(old_name);
-    by_nqn_.emplace(std::string_view(s.view->nqn), &s);
+    auto place = by_nqn_.extract(old_name);  // so that it needs no memory
+    if (place.empty()) return;
+    place.key() = s.view->nqn;
+    by_nqn_.insert(std::move(place));
 }
 
 void poll_group::execute(group_command& command) noexcept {

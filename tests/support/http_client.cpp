@@ -16,7 +16,8 @@ namespace fulmar::test {
 
 namespace {
 void set_timeouts(int fd) {
-    const timeval limit{20, 0};
+    // Long enough for a thousand changes, each synced, on a machine that builds beside them.
+    const timeval limit{120, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }

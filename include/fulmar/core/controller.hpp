@@ -18,14 +18,13 @@
 #include <fulmar/nvme/fabrics.hpp>
 #include <fulmar/nvme/features.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace fulmar::core {
@@ -265,7 +264,7 @@ class controller {
     std::uint32_t configuration_ = 0;  // CC as the host wrote it
     bool fatal_ = false;               // CSTS.CFS
     close_reason reason_ = close_reason::host_disconnected;
-    boost::unordered_flat_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
+    std::unordered_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
     std::uint32_t away_ = 0;  // messages of ours on other reactors, beyond the slots'
     bool released_ = false;
 

@@ -3,10 +3,9 @@
 
 #include <fulmar/nvme/features.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <atomic>
 #include <cstdint>
+#include <unordered_map>
 
 namespace fulmar::core {
 
@@ -18,7 +17,7 @@ struct controller_features {
     std::uint32_t temperature_over = 0x0157;  ///< kelvin; the specification's example of a default
     std::uint32_t temperature_under = 0;      ///< kelvin
     std::uint32_t write_atomicity = 0;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> error_recovery;  ///< by NSID
+    std::unordered_map<std::uint32_t, std::uint32_t> error_recovery;  ///< by NSID
     nvme::host_behavior_support host_behavior{};
     std::uint16_t queues_granted = 0;        ///< pairs; 0: not asked yet
     std::atomic<bool> retry_delay{false};    ///< the host honours retry delays

@@ -8,12 +8,11 @@
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/status_report.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace fulmar::core {
@@ -86,7 +85,7 @@ class device_registry final : private backend::device_listener {
 
     device_factory factory_;
     std::function<void(const std::string& name)> created_;
-    boost::unordered_flat_map<std::string, std::unique_ptr<entry>> devices_;
+    std::unordered_map<std::string, std::unique_ptr<entry>> devices_;
     std::vector<std::string> order_;  // of creation, for reports
 };
 

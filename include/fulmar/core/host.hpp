@@ -7,12 +7,11 @@
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/mem/host_share.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 namespace fulmar::core {
 
@@ -57,7 +56,7 @@ class group_hosts {
 
   private:
     poll_group& group_;
-    boost::unordered_flat_map<std::string_view, std::unique_ptr<group_host>>
+    std::unordered_map<std::string_view, std::unique_ptr<group_host>>
         by_name_;  // keys live in the hosts
     std::uint32_t with_io_ = 0;
 };

@@ -13,12 +13,11 @@
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace fulmar::log {
@@ -198,7 +197,7 @@ class poll_group final : private engine::poller {
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
     std::vector<subsystem_group*> discovery_;  // those that are discovery services: a few
     intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
-    boost::unordered_flat_map<std::string_view, subsystem_group*>
+    std::unordered_map<std::string_view, subsystem_group*>
         by_nqn_;  // keys live in the descriptions
     intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;
     std::uint32_t parked_connect_count_ = 0;

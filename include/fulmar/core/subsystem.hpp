@@ -16,14 +16,13 @@
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace fulmar::core {
@@ -205,7 +204,7 @@ class subsystem {
     subsystem_state state_ = subsystem_state::inactive;
     instant since_;
     std::map<std::uint32_t, namespace_record> namespaces_;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> namespace_generations_;
+    std::unordered_map<std::uint32_t, std::uint32_t> namespace_generations_;
     std::uint64_t ana_changes_ = 0;
 
     std::unique_ptr<operation> current_;
@@ -225,7 +224,7 @@ class subsystem {
     };
     deadline_timer deadline_;
 
-    boost::unordered_flat_map<std::uint16_t, controller_place> controllers_;
+    std::unordered_map<std::uint16_t, controller_place> controllers_;
     std::uint16_t next_cntlid_;
 };
 

@@ -15,9 +15,6 @@
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -25,6 +22,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace fulmar::core {
@@ -158,7 +157,7 @@ class target final : public control_port {
     std::vector<std::unique_ptr<subsystem>> slots_;  // by slot index; null: free
     std::vector<std::uint32_t> generations_;         // of the last incarnation, by slot index
     std::vector<std::uint32_t> free_slots_;
-    boost::unordered_flat_map<std::string, subsystem*> by_nqn_;
+    std::unordered_map<std::string, subsystem*> by_nqn_;
     struct listening {
         listener_spec spec;
         std::unique_ptr<listener> accepts;
@@ -175,7 +174,7 @@ class target final : public control_port {
         discovery_view page;
     };
     std::vector<kept_page> kept_pages_;                   // of the current generation
-    boost::unordered_flat_set<std::string> named_hosts_;  // by any subsystem, then
+    std::unordered_set<std::string> named_hosts_;  // by any subsystem, then
     std::uint64_t kept_generation_ = 0;
     std::uint64_t pages_made_ = 0;
     std::uint64_t transitions_ = 0;
