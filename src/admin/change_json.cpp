@@ -2,6 +2,8 @@
 
 #include "model_json.hpp"
 
+#include <fulmar/core/fields/field.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -67,7 +69,7 @@ void write(ordered_json& out, const core::remove_namespace& c) {
 void write(ordered_json& out, const core::set_ana_state& c) {
     out["nqn"] = c.nqn;
     out["nsid"] = c.nsid;
-    out["ana_state"] = ana_word(c.state);
+    out["ana_state"] = core::word_of(c.state);
 }
 void write(ordered_json& out, const core::add_host& c) {
     out["nqn"] = c.nqn;
@@ -223,7 +225,7 @@ std::string object_of(const core::remove_namespace& c) {
     return fmt::format("{} of {}", c.nsid, c.nqn);
 }
 std::string object_of(const core::set_ana_state& c) {
-    return fmt::format("{} of namespace {} of {}", ana_word(c.state), c.nsid, c.nqn);
+    return fmt::format("{} of namespace {} of {}", core::word_of(c.state), c.nsid, c.nqn);
 }
 std::string object_of(const core::set_allow_any_host& c) {
     return fmt::format("{} of {}", c.allow, c.nqn);

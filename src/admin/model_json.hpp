@@ -41,9 +41,6 @@ nlohmann::ordered_json to_json(const core::namespace_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::subsystem_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::referral_spec& spec);
 
-std::string_view ana_word(core::ana_state state) noexcept;
-std::string_view word_of(core::write_cache_mode mode) noexcept;
-std::optional<core::ana_state> parse_ana_word(std::string_view word) noexcept;
 /// Reads member "ana_state".
 bool read_ana_state(object_reader& reader, core::ana_state& into);
 

@@ -82,7 +82,7 @@ void patch_device(const call_ptr& call) {
         std::uint64_t& bytes = wanted.bytes;
         object_reader reader(std::move(where), problems);
         reader.require("size", "the new size; 0 looks at what is underneath");
-        const bool sized = reader.read_size("size", bytes, 0, core::max_device_bytes);
+        const bool sized = reader.read_size("size", bytes, 0, limits::max_device_bytes);
         // The device's own block size is judged where the device is known.
         if (const auto fits = core::check_size(bytes, {}); sized && !fits)
             reader.complain("size", fits.error().message, fits.error().remedy);

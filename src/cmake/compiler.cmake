@@ -68,6 +68,7 @@ file(GLOB commands ${CMAKE_SOURCE_DIR}/src/cli/*_command.cpp)
 set_source_files_properties(
   ${commands}
   ${CMAKE_SOURCE_DIR}/src/admin/control_client.cpp
+  ${CMAKE_SOURCE_DIR}/src/admin/http_server.cpp
   ${CMAKE_SOURCE_DIR}/src/cli/rest_client.cpp
   ${CMAKE_SOURCE_DIR}/src/backend/file/file_channel.cpp
   ${CMAKE_SOURCE_DIR}/src/core/operation_steps.cpp

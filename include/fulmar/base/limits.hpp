@@ -79,6 +79,15 @@ inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and ab
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
 inline constexpr std::uint32_t max_listeners = 64;
 inline constexpr std::uint32_t max_devices = 8192;
+inline constexpr std::uint32_t max_name_bytes = 128;  ///< of a device
+inline constexpr std::uint32_t max_path_bytes = 4095;
+inline constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
+inline constexpr std::uint32_t serial_bytes = 20;  ///< SN of Identify Controller
+inline constexpr std::uint32_t model_bytes = 40;   ///< MN of Identify Controller
+inline constexpr std::uint32_t max_drive_nsid = 0xffff'fffe;
+inline constexpr std::uint32_t max_park_ms = 600'000;
+inline constexpr std::uint32_t long_park_ms = 25'000;  ///< Linux gives a request up after 30 s
+inline constexpr std::uint32_t max_hold_s = 86'400;
 
 // The configuration file. It is written with what was changed over REST, and read again at the next
 // start: what is added over REST stops short of what can be read, so that options and comments of

@@ -16,8 +16,6 @@
 
 namespace fulmar::core {
 
-inline constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
-
 /// What an object may take of the configuration file, as it is written there: an upper bound that
 /// no change of the object exceeds.
 struct file_room {

@@ -207,9 +207,9 @@ bool cover_each_other(const listener_spec& a, const listener_spec& b) {
 }
 
 result<void> check_size(std::uint64_t bytes, const device_spec& device) {
-    if (bytes > max_device_bytes)
+    if (bytes > limits::max_device_bytes)
         return fail(errc::invalid_argument,
-                    fmt::format("must be at most {} bytes", max_device_bytes), "/size",
+                    fmt::format("must be at most {} bytes", limits::max_device_bytes), "/size",
                     "a device has at most 1 EiB");
     // A device that follows its storage says its block size when it has seen that.
     const std::uint32_t block = device.block_bytes != 0 ? device.block_bytes : 512;

@@ -179,7 +179,7 @@ TEST_F(RuleBook, LimitsAreThoseOfTheFile) {
 }
 
 TEST_F(RuleBook, SizesAreThoseOfTheFile) {
-    constexpr std::uint64_t most = core::max_device_bytes;
+    constexpr std::uint64_t most = limits::max_device_bytes;
     ASSERT_EQ(send("PATCH", "/v1/devices/d2", {{"size", most}}), 200) << last.body;
     EXPECT_EQ(send("PATCH", "/v1/devices/d2", {{"size", most + 4096}}), 422) << last.body;
     EXPECT_EQ(send("PATCH", "/v1/devices/d2", {{"size", most * 2}}), 422);
@@ -367,8 +367,8 @@ class driver {
     std::string host_name() { return fmt::format("nqn.2014-08.org.x:h{}", below(6)); }
     std::uint64_t size() {
         return any(std::array<std::uint64_t, 9>{0, 512, 4096, 8192, 4097, 4608,
-                                                core::max_device_bytes,
-                                                core::max_device_bytes + 4096, 1ull << 62});
+                                                limits::max_device_bytes,
+                                                limits::max_device_bytes + 4096, 1ull << 62});
     }
     std::string path() {
         const unsigned i = below(5);

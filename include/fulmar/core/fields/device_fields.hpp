@@ -1,0 +1,162 @@
+// The fields of a device, and which type of device has which.
+#pragma once
+
+#include <fulmar/core/fields/field.hpp>
+
+namespace fulmar::core {
+
+#ifdef FULMAR_FAULTS
+inline constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "pcie",
+                                                              "fault"};
+#else
+inline constexpr std::array<std::string_view, 4> device_words{"null", "ram", "file", "pcie"};
+#endif
+inline constexpr std::size_t shipped_device_words = 4;
+
+/// Types of devices as the bits of field_facts: in the order of device_words.
+namespace device_type {
+inline constexpr std::uint32_t null = 1;
+inline constexpr std::uint32_t ram = 2;
+inline constexpr std::uint32_t file = 4;
+inline constexpr std::uint32_t pcie = 8;
+inline constexpr std::uint32_t fault = 16;
+inline constexpr std::uint32_t of_given_size = null | ram | fault;
+inline constexpr std::uint32_t not_a_drive = of_given_size | file;
+}  // namespace device_type
+
+inline constexpr std::array<std::uint32_t, 2> block_sizes{512, 4096};
+inline constexpr std::string_view only_a_drive = "only a \"pcie\" device has one";
+inline constexpr std::string_view drives_own = "is the drive's own";
+
+template <>
+struct fields_of<device_spec> {
+    static constexpr std::array all{
+        field<device_spec>{&device_spec::name,
+                           {.name = "name",
+                            .form = field_form::ascii,
+                            .least = 1,
+                            .most = limits::max_name_bytes,
+                            .need = field_need::always,
+                            .always_written = true,
+                            .help = "A name of your choice.",
+                            .sample = "a name of your choice, such as \"disk0\""}},
+        field<device_spec>{&device_spec::type,
+                           {.name = "type",
+                            .form = field_form::word,
+                            .words = device_words,
+                            .test_words = device_words.size() - shipped_device_words,
+                            .need = field_need::always,
+                            .always_written = true,
+                            .help = "What stores the blocks.",
+                            .sample = "one of \"null\", \"ram\", \"file\", \"pcie\""}},
+        field<device_spec>{
+            &device_spec::path,
+            {.name = "path",
+             .least = 1,
+             .most = limits::max_path_bytes,
+             .always_written = true,
+             .types = device_type::file,
+             .needed_by = device_type::file,
+             .foreign = "only a \"file\" device has a path",
+             .help = "A regular file or a block device.",
+             .sample = "the file or block device that stores the blocks"}},
+        field<device_spec>{&device_spec::address,
+                           {.name = "address",
+                            .form = field_form::pci_address,
+                            .always_written = true,
+                            .types = device_type::pcie,
+                            .needed_by = device_type::pcie,
+                            .foreign = only_a_drive,
+                            .help = "Where the NVMe drive is on the PCI bus; fulmar drive list "
+                                    "shows it.",
+                            .sample = "where the drive is, such as \"0000:0b:00.0\""}},
+        field<device_spec>{
+            &device_spec::serial,
+            {.name = "serial",
+             .form = field_form::ascii,
+             .most = limits::serial_bytes,
+             .types = device_type::pcie,
+             .foreign = only_a_drive,
+             .help = "Only the drive with this serial number. Empty: the first one that is seen "
+                     "at the address.",
+             .sample = "the serial number that the drive tells, or nothing"}},
+        field<device_spec>{&device_spec::drive_nsid,
+                           {.name = "drive_nsid",
+                            .form = field_form::number,
+                            .most = limits::max_drive_nsid,
+                            .types = device_type::pcie,
+                            .foreign = only_a_drive,
+                            .help = "The drive's own namespace. 0: its first."}},
+        field<device_spec>{&device_spec::bind,
+                           {.name = "bind",
+                            .form = field_form::flag,
+                            .types = device_type::pcie,
+                            .foreign = only_a_drive,
+                            .help = "Take the drive from the kernel's driver when nobody uses it.",
+                            .option = "--no-bind"}},
+        field<device_spec>{&device_spec::detached,
+                           {.name = "detached",
+                            .form = field_form::flag,
+                            .change = field_change::by_request,
+                            .types = device_type::pcie,
+                            .foreign = only_a_drive,
+                            .help = "The drive stays away, wherever it is plugged in, until it is "
+                                    "attached."}},
+        field<device_spec>{
+            &device_spec::size_bytes,
+            {.name = "size",
+             .form = field_form::size,
+             .most = limits::max_device_bytes,
+             .change = field_change::by_request,
+             .types = device_type::not_a_drive,
+             .needed_by = device_type::of_given_size,
+             .elsewhere = field_elsewhere::shown,
+             .foreign = drives_own,
+             .help = "A multiple of the block size. A file may do without: the size that it has. "
+                     "A drive has its own.",
+             .sample = "such as \"size\": \"256MiB\""}},
+        field<device_spec>{
+            &device_spec::block_bytes,
+            {.name = "block_size",
+             .form = field_form::number,
+             .numbers = block_sizes,
+             .always_written = true,
+             .types = device_type::not_a_drive,
+             .elsewhere = field_elsewhere::shown,
+             .foreign = drives_own,
+             .help = "512 or 4096. A request that leaves it out for a file gets what its storage "
+                     "works in. A drive has its own.",
+             .sample = "512 where in doubt"}},
+        field<device_spec>{&device_spec::direct,
+                           {.name = "direct",
+                            .form = field_form::flag,
+                            .types = device_type::file,
+                            .elsewhere = field_elsewhere::usual,
+                            .foreign = "only a \"file\" device can do without O_DIRECT",
+                            .help = "O_DIRECT where the file system can; otherwise through the "
+                                    "page cache.",
+                            .option = "--buffered"}},
+        field<device_spec>{
+            &device_spec::create,
+            {.name = "create",
+             .form = field_form::flag,
+             .change = field_change::one_time,
+             .types = device_type::file,
+             .foreign = "only a \"file\" device can be created",
+             .help = "Create the file, with the size that is given, when it is absent. A request: "
+                     "it is taken out of the configuration when it has been met, and a file that "
+                     "is absent afterwards is missing."}},
+        field<device_spec>{
+            &device_spec::write_cache,
+            {.name = "write_cache",
+             .form = field_form::word,
+             .words = words_of<write_cache_mode>::names,
+             .types = device_type::file | device_type::pcie,
+             .elsewhere = field_elsewhere::usual,
+             .foreign = "a \"{}\" device has no write cache to go through",
+             .help = "Whether the storage's volatile write cache is used. through: every write is "
+                     "durable before it is acknowledged, which on_loss hold needs."}},
+    };
+};
+
+}  // namespace fulmar::core

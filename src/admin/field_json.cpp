@@ -1,0 +1,162 @@
+// See field_json.hpp. Pure. Must never: stop at the first problem.
+#include "field_json.hpp"
+#include "numeric_address.hpp"
+
+#include <fulmar/core/spec_rules.hpp>
+#include <fulmar/nvme/nqn.hpp>
+#include <fulmar/nvme/uuid.hpp>
+
+#include <algorithm>
+
+namespace fulmar::admin {
+
+namespace {
+
+using core::field_facts;
+using core::field_form;
+
+bool is_printable_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
+// "0000:0b:00.0": as the kernel spells it, so that one drive has one name.
+bool is_pci_address(std::string_view text) {
+    constexpr std::string_view form = "xxxx:xx:xx.7";
+    if (text.size() != form.size()) return false;
+    for (std::size_t i = 0; i < form.size(); ++i) {
+        const char c = text[i];
+        const bool digit = c >= '0' && c <= '9';
+        if (form[i] == 'x'   ? !digit && (c < 'a' || c > 'f')
+            : form[i] == '7' ? c < '0' || c > '7'
+                             : c != form[i])
+            return false;
+    }
+    return text[8] < '2';  // 32 devices on a bus
+}
+
+std::string of_bytes(const field_facts& facts, std::string_view what) {
+    return facts.least == 0 ? fmt::format("must be at most {} {}", facts.most, what)
+                            : fmt::format("must be {} to {} {}", facts.least, facts.most, what);
+}
+
+bool fits_bytes(const field_facts& facts, const std::string& text) {
+    return text.size() >= facts.least && text.size() <= facts.most;
+}
+
+/// An identifier of a namespace in its one spelling; an empty one is chosen by the target.
+template <typename Id>
+std::optional<std::string> canonical_id(std::string& text, const std::optional<Id>& id,
+                                        const char* what) {
+    if (text.empty()) return std::nullopt;
+    if (!id || id->is_nil()) return fmt::format("is not {}", what);
+    text = nvme::to_text(*id).view();
+    return std::nullopt;
+}
+
+/// What is wrong with `text`; nothing when it fits. An address or an identifier then has its one
+/// canonical spelling, so that equal ones are equal as text.
+std::optional<std::string> judge(const field_facts& facts, std::string& text) {
+    switch (facts.form) {
+        case field_form::ascii:
+            if (fits_bytes(facts, text) && is_printable_ascii(text)) return std::nullopt;
+            return of_bytes(facts, "printable ASCII characters");
+        case field_form::text:
+            if (fits_bytes(facts, text)) return std::nullopt;
+            return of_bytes(facts, "bytes");
+        case field_form::nqn: return check_subsystem_nqn(text);
+        case field_form::pci_address:
+            if (is_pci_address(text)) return std::nullopt;
+            return "must be a PCI address";
+        case field_form::address:
+            if (auto canonical = canonical_address(text)) {
+                text = std::move(*canonical);
+                return std::nullopt;
+            }
+            return "is not a numeric IPv4 or IPv6 address";
+        case field_form::uuid: return canonical_id(text, nvme::parse_uuid(text), "a UUID");
+        case field_form::nguid: return canonical_id(text, nvme::parse_nguid(text), "an NGUID");
+        default: return std::nullopt;
+    }
+}
+
+}  // namespace
+
+bool read_word_index(object_reader& reader, const field_facts& facts, std::size_t& into) {
+    return reader.read_word(facts.name, into, facts.words);
+}
+
+bool read_text(object_reader& reader, const field_facts& facts, std::string& into) {
+    if (facts.form == field_form::word) {
+        std::size_t word = 0;
+        if (!read_word_index(reader, facts, word)) return false;
+        into = facts.words[word];
+        return true;
+    }
+    std::string text;
+    if (!reader.read(facts.name, text)) return false;
+    if (auto wrong = judge(facts, text)) {
+        reader.complain(facts.name, std::move(*wrong), std::string(facts.sample));
+        return false;
+    }
+    into = std::move(text);
+    return true;
+}
+
+bool read_number(object_reader& reader, const field_facts& facts, document kind,
+                 std::uint64_t& into) {
+    if (facts.form == field_form::size)
+        return reader.read_size(facts.name, into, facts.least, facts.most);
+    if (facts.numbers.empty()) {
+        const bool open = facts.need == core::field_need::in_file && kind == document::body;
+        return reader.read(facts.name, into, open ? 0 : facts.least, facts.most);
+    }
+    std::uint64_t number = 0;
+    if (!reader.read(facts.name, number)) return false;
+    if (std::find(facts.numbers.begin(), facts.numbers.end(), number) == facts.numbers.end()) {
+        reader.complain(facts.name, fmt::format("must be {}", fmt::join(facts.numbers, " or ")),
+                        std::string(facts.sample));
+        return false;
+    }
+    into = number;
+    return true;
+}
+
+bool read_list(object_reader& reader, const field_facts& facts, std::vector<std::string>& into) {
+    if (facts.form == field_form::texts) return reader.read_words(facts.name, into, facts.most);
+    const std::string sample(facts.sample);
+    for (const json_place& item : reader.items(facts.name, facts.most)) {
+        const auto complain = [&](std::string message, std::string remedy) {
+            reader.problems().add(
+                {item.pointer, item.node->line, std::move(message), std::move(remedy)});
+        };
+        if (item.node->kind != json_kind::text)
+            complain(fmt::format("must be a string, not {}", kind_name(item.node->kind)), sample);
+        else if (auto wrong = check_host_nqn(item.node->text))
+            complain(std::move(*wrong), sample);
+        else if (std::find(into.begin(), into.end(), item.node->text) != into.end())
+            complain("this host is there twice", "remove one of the two");
+        else
+            into.push_back(item.node->text);
+    }
+    return reader.has(facts.name);
+}
+
+bool read_list(object_reader& reader, const field_facts& facts, core::subsystem_spec& into,
+               document kind) {
+    for (const json_place& item : reader.items(facts.name, facts.most)) {
+        into.namespaces.push_back(read_namespace(item, reader.problems(), kind));
+        if (const auto fits = core::check_nsid(into.namespaces.back().nsid, into); !fits)
+            reader.problems().add({item.pointer + "/nsid", item.node->line, fits.error().message,
+                                   fits.error().remedy});
+    }
+    return reader.has(facts.name);
+}
+
+nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all,
+                                       document kind) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    for (const core::namespace_spec& ns : all) out.push_back(to_json(ns, kind));
+    return out;
+}
+
+}  // namespace fulmar::admin
