@@ -33,21 +33,27 @@ std::string shown(const ordered_json* value) { return value == nullptr ? absent 
 /// Chosen by the target when nobody says it, and then never to change: a file that leaves it out
 /// does not ask for another one.
 bool is_identity(const object_key& key, const std::string& field) {
-    if (key.kind == object_kind::subsystem) return field == "serial";
-    return key.kind == object_kind::name_space && (field == "uuid" || field == "nguid");
+    const core::field_facts* const facts = facts_of(key.kind, field);
+    return facts != nullptr && facts->change == core::field_change::chosen;
+}
+
+/// The size of a device is that of its storage where nothing is said.
+bool is_size(const object_key& key, const std::string& field) {
+    const core::field_facts* const facts = facts_of(key.kind, field);
+    return facts != nullptr && facts->form == core::field_form::size;
 }
 
 /// The side says nothing about it.
 bool is_open(const object_key& key, const std::string& field, const ordered_json* value) {
     if (value == nullptr) return true;
     if (is_identity(key, field)) return *value == "";
-    return key.kind == object_kind::device && field == "size" && *value == 0;
+    return is_size(key, field) && *value == 0;
 }
 
 bool is_smaller(const object_key& key, const std::string& field, const ordered_json* wanted,
                 const ordered_json* now) {
-    return key.kind == object_kind::device && field == "size" && wanted != nullptr &&
-           now != nullptr && *wanted != 0 && *wanted < *now;
+    return is_size(key, field) && wanted != nullptr && now != nullptr && *wanted != 0 &&
+           *wanted < *now;
 }
 
 std::string how_to_shrink(const object_key& device, const ordered_json* now,

@@ -2,6 +2,8 @@
 
 #include "model_json.hpp"
 
+#include <fulmar/core/fields/field_compare.hpp>
+
 #include <fmt/format.h>
 
 #include <array>
@@ -78,6 +80,28 @@ std::optional<object_kind> parse_kind_word(std::string_view word) noexcept {
     for (std::size_t i = 0; i < kind_words.size(); ++i)
         if (kind_words[i] == word) return static_cast<object_kind>(i);
     return std::nullopt;
+}
+
+namespace {
+
+template <typename Spec>
+const core::field_facts* facts_in_table(std::string_view name) noexcept {
+    const core::field<Spec>* const found = core::find_field<Spec>(name);
+    return found == nullptr ? nullptr : &found->facts;
+}
+
+}  // namespace
+
+const core::field_facts* facts_of(object_kind kind, std::string_view field) noexcept {
+    switch (kind) {
+        case object_kind::listener: return facts_in_table<core::listener_spec>(field);
+        case object_kind::device: return facts_in_table<core::device_spec>(field);
+        case object_kind::subsystem: return facts_in_table<core::subsystem_spec>(field);
+        case object_kind::name_space: return facts_in_table<core::namespace_spec>(field);
+        case object_kind::referral: return facts_in_table<core::referral_spec>(field);
+        case object_kind::host: return nullptr;
+    }
+    return nullptr;
 }
 
 const object_fields* config_objects::find(const object_key& key) const {

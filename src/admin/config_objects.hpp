@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fulmar/core/control.hpp>
+#include <fulmar/core/fields/field.hpp>
 #include <fulmar/core/model.hpp>
 
 #include <nlohmann/json.hpp>
@@ -41,6 +42,9 @@ struct config_objects {
 
     [[nodiscard]] const object_fields* find(const object_key& key) const;
 };
+
+/// What the table of the object's kind says of `field`; null when it has none of that name.
+const core::field_facts* facts_of(object_kind kind, std::string_view field) noexcept;
 
 config_objects objects_of(const core::target_spec& spec);
 

@@ -1,5 +1,7 @@
 #include "spec_diff.hpp"
 
+#include <fulmar/core/fields/field_compare.hpp>
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -43,39 +45,13 @@ bool fits(const listener_spec& running, const listener_spec& wanted) {
            fits<std::uint16_t>(running.port, wanted.port, 0);
 }
 
-bool same_but_for_size(const device_spec& running, const device_spec& wanted) {
-    device_spec sized = wanted;
-    sized.size_bytes = running.size_bytes;
-    sized.detached = running.detached;
-    sized.create = running.create;  // a request, and no property of what is there
-    return sized == running;
-}
-
-bool identity_fits(const namespace_spec& running, const namespace_spec& wanted) {
-    namespace_spec filled = wanted;
-    if (filled.uuid.empty()) filled.uuid = running.uuid;
-    if (filled.nguid.empty()) filled.nguid = running.nguid;
-    filled.ana = running.ana;
-    return filled == running;
-}
-
-bool fixed_parts_fit(const subsystem_spec& running, const subsystem_spec& wanted) {
-    return fits(running.serial, wanted.serial, std::string()) && running.model == wanted.model &&
-           running.listeners == wanted.listeners && running.min_cntlid == wanted.min_cntlid &&
-           running.max_cntlid == wanted.max_cntlid &&
-           running.max_namespaces == wanted.max_namespaces;
-}
-
 /// `wanted`, where what it leaves open keeps the value that it has: hosts know it by that.
 subsystem_spec filled(const subsystem_spec& running, const subsystem_spec& wanted) {
     subsystem_spec out = wanted;
-    if (out.serial.empty()) out.serial = running.serial;
+    core::keep_chosen_fields(running, out);
     for (namespace_spec& ns : out.namespaces)
-        for (const namespace_spec& before : running.namespaces) {
-            if (before.nsid != ns.nsid) continue;
-            if (ns.uuid.empty()) ns.uuid = before.uuid;
-            if (ns.nguid.empty()) ns.nguid = before.nguid;
-        }
+        for (const namespace_spec& before : running.namespaces)
+            if (before.nsid == ns.nsid) core::keep_chosen_fields(before, ns);
     return out;
 }
 
@@ -91,21 +67,19 @@ void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted
                      const name_set& replaced_devices, phases& out) {
     for (const namespace_spec& ns : running.namespaces) {
         const namespace_spec* next = find(wanted.namespaces, ns.nsid);
-        if (next == nullptr || !identity_fits(ns, *next) || replaced_devices.contains(ns.device))
+        if (next == nullptr || !core::fixed_fields_fit(ns, *next) || replaced_devices.contains(ns.device))
             out.close.push_back(core::remove_namespace{running.nqn, ns.nsid});
         else if (next->ana != ns.ana)
             out.open.push_back(core::set_ana_state{running.nqn, ns.nsid, next->ana});
     }
     for (const namespace_spec& ns : wanted.namespaces) {
         const namespace_spec* before = find(running.namespaces, ns.nsid);
-        if (before != nullptr && identity_fits(*before, ns) &&
+        if (before != nullptr && core::fixed_fields_fit(*before, ns) &&
             !replaced_devices.contains(ns.device))
             continue;
         namespace_spec added = ns;
-        if (before != nullptr) {  // the same namespace on another device keeps its identity
-            if (added.uuid.empty()) added.uuid = before->uuid;
-            if (added.nguid.empty()) added.nguid = before->nguid;
-        }
+        // The same namespace on another device keeps its identity.
+        if (before != nullptr) core::keep_chosen_fields(*before, added);
         out.open.push_back(core::add_namespace{running.nqn, std::move(added)});
     }
 }
@@ -145,7 +119,7 @@ name_set diff_devices(const std::vector<device_spec>& running,
     name_set replaced;
     for (const device_spec& device : wanted) {
         const auto found = before.find(device.name);
-        const bool same = found != before.end() && same_but_for_size(*found->second, device);
+        const bool same = found != before.end() && core::fixed_fields_fit(*found->second, device);
         if (!same) {
             if (found != before.end()) replaced.insert(device.name);
             out.provide.push_back(core::create_device{device, true});
@@ -198,7 +172,7 @@ void diff_subsystems(const std::vector<subsystem_spec>& running,
             out.open.push_back(core::create_subsystem{subsystem});
             continue;
         }
-        if (!fixed_parts_fit(*found->second, subsystem)) {
+        if (!core::fixed_fields_fit(*found->second, subsystem)) {
             out.open.push_back(core::create_subsystem{filled(*found->second, subsystem)});
             continue;
         }
@@ -246,7 +220,7 @@ std::vector<shrunken_device> find_shrunken(const core::target_spec& running,
 
 std::optional<std::vector<change>> diff_subsystem(const subsystem_spec& running,
                                                   const subsystem_spec& wanted) {
-    if (!fixed_parts_fit(running, wanted)) return std::nullopt;
+    if (!core::fixed_fields_fit(running, wanted)) return std::nullopt;
     phases out;
     diff_one(running, wanted, {}, out);
     return std::move(out).in_order();
