@@ -1,8 +1,6 @@
 #include "change_json.hpp"
 
-#include "model_json.hpp"
-
-#include <fulmar/core/fields/field.hpp>
+#include "field_json.hpp"
 
 #include <fmt/format.h>
 
@@ -25,7 +23,7 @@ constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_wor
     "add_namespace",    "remove_namespace",   "set_ana_state",   "add_host",
     "remove_host",      "set_allow_any_host", "add_listener",    "remove_listener",
     "add_referral",     "remove_referral",    "detach_device",   "attach_device",
-    "file_created"};
+    "file_created",     "modify_device",      "modify_subsystem", "modify_namespace"};
 
 template <typename Wanted, typename... All>
 constexpr std::size_t place_in(const std::variant<All...>*) {
@@ -95,6 +93,20 @@ void write(ordered_json& out, const core::detach_device& c) {
 void write(ordered_json& out, const core::attach_device& c) { out["name"] = c.name; }
 void write(ordered_json& out, const core::file_created& c) { out["name"] = c.name; }
 
+void write(ordered_json& out, const core::modify_device& c) {
+    out["name"] = c.name;
+    out["set"] = edits_json(c.set);
+}
+void write(ordered_json& out, const core::modify_subsystem& c) {
+    out["nqn"] = c.nqn;
+    out["set"] = edits_json(c.set);
+}
+void write(ordered_json& out, const core::modify_namespace& c) {
+    out["nqn"] = c.nqn;
+    out["nsid"] = c.nsid;
+    out["set"] = edits_json(c.set);
+}
+
 /// Reads the members of one kind of change; every member is required.
 class change_reader {
   public:
@@ -129,6 +141,14 @@ class change_reader {
         auto out = core::ana_state::optimized;
         reader_.require("ana_state", "");
         read_ana_state(reader_, out);
+        return out;
+    }
+    template <typename Spec>
+    core::field_edits<Spec> edits() {
+        if (!reader_.require("set", "")) return {};
+        object_reader members(reader_.member("set"), reader_.problems());
+        auto out = read_edits<Spec>(members);
+        members.finish();
         return out;
     }
     template <typename Spec>
@@ -175,6 +195,13 @@ core::change read_op(std::size_t op, change_reader in) {
         case index_of<core::detach_device>():
             return core::detach_device{in.text("name"), in.truth("drain")};
         case index_of<core::attach_device>(): return core::attach_device{in.text("name")};
+        case index_of<core::modify_device>():
+            return core::modify_device{in.text("name"), in.edits<core::device_spec>()};
+        case index_of<core::modify_subsystem>():
+            return core::modify_subsystem{in.text("nqn"), in.edits<core::subsystem_spec>()};
+        case index_of<core::modify_namespace>():
+            return core::modify_namespace{in.text("nqn"), in.natural<std::uint32_t>("nsid"),
+                                          in.edits<core::namespace_spec>()};
         case index_of<core::file_created>(): return core::file_created{in.text("name")};
         default: return core::remove_referral{in.object("referral", read_referral)};
     }
@@ -222,6 +249,9 @@ std::string object_of(const core::add_namespace& c) {
     return fmt::format("{} of {} on device {}", nsid, c.nqn, c.spec.device);
 }
 std::string object_of(const core::remove_namespace& c) {
+    return fmt::format("{} of {}", c.nsid, c.nqn);
+}
+std::string object_of(const core::modify_namespace& c) {
     return fmt::format("{} of {}", c.nsid, c.nqn);
 }
 std::string object_of(const core::set_ana_state& c) {

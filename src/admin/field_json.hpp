@@ -140,4 +140,37 @@ nlohmann::ordered_json fields_json(const Spec& spec, document kind) {
     return out;
 }
 
+/// New values for fields that may change in place, of the members that `reader` has.
+template <typename Spec>
+core::field_edits<Spec> read_edits(object_reader& reader) {
+    core::field_edits<Spec> out;
+    for (std::size_t i = 0; i < core::fields_of<Spec>::all.size(); ++i) {
+        const core::field<Spec>& field = core::fields_of<Spec>::all[i];
+        if (field.facts.change == core::field_change::in_place &&
+            read_field(reader, field, out.values, document::body))
+            core::mark(out, i);
+    }
+    return out;
+}
+
+/// For people: `others`, and the fields that may change in place.
+template <typename Spec>
+std::string changeable(std::string others) {
+    for (const core::field<Spec>& field : core::fields_of<Spec>::all)
+        if (field.facts.change == core::field_change::in_place)
+            others += fmt::format(", \"{}\"", field.facts.name);
+    return others;
+}
+
+template <typename Spec>
+nlohmann::ordered_json edits_json(const core::field_edits<Spec>& edits) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::object();
+    for (std::size_t i = 0; i < core::fields_of<Spec>::all.size(); ++i) {
+        const core::field<Spec>& field = core::fields_of<Spec>::all[i];
+        if (core::is_marked(edits, i))
+            out[std::string(field.facts.name)] = field_json(field, edits.values, document::body);
+    }
+    return out;
+}
+
 }  // namespace fulmar::admin

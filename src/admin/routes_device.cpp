@@ -1,5 +1,6 @@
 // /v1/devices and /v1/listeners
 #include "disturbance.hpp"
+#include "field_json.hpp"
 #include "routes.hpp"
 #include "status_json.hpp"
 
@@ -73,27 +74,41 @@ void show_device(const call_ptr& call) {
 }
 
 void patch_device(const call_ptr& call) {
-    struct wanted_size {
+    struct wanted_device {
         std::uint64_t bytes = 0;
         bool allow_shrink = false;
+        bool sized = false;
+        core::field_edits<core::device_spec> edits;
     };
-    const auto size = call->body_as([](json_place where, problem_list& problems) {
-        wanted_size wanted;
-        std::uint64_t& bytes = wanted.bytes;
+    const auto wanted = call->body_as([](json_place where, problem_list& problems) {
+        wanted_device out;
+        std::uint64_t& bytes = out.bytes;
         object_reader reader(std::move(where), problems);
-        reader.require("size", "the new size; 0 looks at what is underneath");
+        out.edits = read_edits<core::device_spec>(reader);
+        out.sized = reader.has("size");
+        if (out.edits.which == 0)
+            reader.require("size", "the new size; 0 looks at what is underneath");
         const bool sized = reader.read_size("size", bytes, 0, limits::max_device_bytes);
         // The device's own block size is judged where the device is known.
         if (const auto fits = core::check_size(bytes, {}); sized && !fits)
             reader.complain("size", fits.error().message, fits.error().remedy);
-        reader.read("allow_shrink", wanted.allow_shrink);
+        reader.read("allow_shrink", out.allow_shrink);
         reader.finish();
-        return wanted;
+        return out;
     });
-    if (!size) return;
+    if (!wanted) return;
     const std::string& name = call->parameters[0];
-    call->change(core::resize_device{name, size->bytes, size->allow_shrink},
-                 show_device_after(call), [call](const error& why) { explain_resize(call, why); });
+    auto modify = [call, change = core::modify_device{name, wanted->edits}] {
+        call->change(change, show_device_after(call));
+    };
+    if (!wanted->sized) return modify();
+    rest_call::answered after = show_device_after(call);
+    if (wanted->edits.which != 0)
+        after = [modify = std::move(modify)](const core::control_answer&, std::uint64_t) {
+            modify();
+        };
+    call->change(core::resize_device{name, wanted->bytes, wanted->allow_shrink}, std::move(after),
+                 [call](const error& why) { explain_resize(call, why); });
 }
 
 void delete_device(const call_ptr& call) {

@@ -1,4 +1,5 @@
 // /v1/subsystems/{nqn}/namespaces
+#include "field_json.hpp"
 #include "routes.hpp"
 #include "status_json.hpp"
 
@@ -59,17 +60,23 @@ void show_namespace(const call_ptr& call) {
 void patch_namespace(const call_ptr& call) {
     const auto nsid = call->nsid(1);
     if (!nsid) return;
-    const auto state = call->body_as([](json_place where, problem_list& problems) {
-        auto ana = core::ana_state::optimized;
+    const std::string& nqn = call->parameters[0];
+    auto changes = call->body_as([&](json_place where, problem_list& problems) {
+        std::vector<core::change> out;
         object_reader reader(std::move(where), problems);
-        reader.require("ana_state", "it is what can be changed; for the rest remove and add it");
-        read_ana_state(reader, ana);
+        if (auto ana = core::ana_state::optimized; read_ana_state(reader, ana))
+            out.push_back(core::set_ana_state{nqn, *nsid, ana});
+        if (auto edits = read_edits<core::namespace_spec>(reader); edits.which != 0)
+            out.push_back(core::modify_namespace{nqn, *nsid, std::move(edits)});
         reader.finish();
-        return ana;
+        if (out.empty() && problems.empty())
+            problems.add({"", 0, "changes nothing",
+                          fmt::format("{} can be changed; for the rest remove and add it",
+                                      changeable<core::namespace_spec>("\"ana_state\""))});
+        return out;
     });
-    if (!state) return;
-    call->change(core::set_ana_state{call->parameters[0], *nsid, *state},
-                 [call, nsid](const core::control_answer&, std::uint64_t) { show(call, *nsid); });
+    if (!changes) return;
+    call->change_all(std::move(*changes), [call, nsid](std::uint64_t) { show(call, *nsid); });
 }
 
 void remove_namespace(const call_ptr& call) {

@@ -1,5 +1,6 @@
 // /v1/subsystems and the hosts of a subsystem.
 #include "disturbance.hpp"
+#include "field_json.hpp"
 #include "problem_document.hpp"
 #include "routes.hpp"
 #include "spec_diff.hpp"
@@ -178,10 +179,13 @@ void patch_subsystem(const call_ptr& call) {
             else
                 out.push_back(core::resume_subsystem{nqn});
         }
+        if (auto edits = read_edits<core::subsystem_spec>(reader); edits.which != 0)
+            out.push_back(core::modify_subsystem{nqn, std::move(edits)});
         reader.finish();
         if (out.empty() && problems.empty())
-            problems.add(
-                {"", 0, "changes nothing", "\"allow_any_host\" or \"paused\" can be changed"});
+            problems.add({"", 0, "changes nothing",
+                          fmt::format("{} can be changed", changeable<core::subsystem_spec>(
+                                                               "\"allow_any_host\", \"paused\""))});
         return out;
     });
     if (!changes) return;

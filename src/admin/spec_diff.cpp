@@ -63,14 +63,22 @@ const namespace_spec* find(const std::vector<namespace_spec>& all, std::uint32_t
 
 using name_set = std::unordered_set<std::string>;
 
+void diff_kept_namespace(const std::string& nqn, const namespace_spec& running,
+                         const namespace_spec& wanted, phases& out) {
+    if (wanted.ana != running.ana)
+        out.open.push_back(core::set_ana_state{nqn, running.nsid, wanted.ana});
+    if (auto edits = core::edits_between(running, wanted); edits.which != 0)
+        out.open.push_back(core::modify_namespace{nqn, running.nsid, std::move(edits)});
+}
+
 void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted,
                      const name_set& replaced_devices, phases& out) {
     for (const namespace_spec& ns : running.namespaces) {
         const namespace_spec* next = find(wanted.namespaces, ns.nsid);
         if (next == nullptr || !core::fixed_fields_fit(ns, *next) || replaced_devices.contains(ns.device))
             out.close.push_back(core::remove_namespace{running.nqn, ns.nsid});
-        else if (next->ana != ns.ana)
-            out.open.push_back(core::set_ana_state{running.nqn, ns.nsid, next->ana});
+        else
+            diff_kept_namespace(running.nqn, ns, *next, out);
     }
     for (const namespace_spec& ns : wanted.namespaces) {
         const namespace_spec* before = find(running.namespaces, ns.nsid);
@@ -103,6 +111,8 @@ void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,
               const name_set& replaced_devices, phases& out) {
     diff_namespaces(running, wanted, replaced_devices, out);
     diff_hosts(running, wanted, out);
+    if (auto edits = core::edits_between(running, wanted); edits.which != 0)
+        out.open.push_back(core::modify_subsystem{running.nqn, std::move(edits)});
     if (running.paused == wanted.paused) return;
     if (wanted.paused)
         out.open.push_back(core::pause_subsystem{running.nqn});
@@ -128,6 +138,8 @@ name_set diff_devices(const std::vector<device_spec>& running,
         kept.insert(device.name);
         if (!fits<std::uint64_t>(found->second->size_bytes, device.size_bytes, 0))
             out.provide.push_back(core::resize_device{device.name, device.size_bytes});
+        if (auto edits = core::edits_between(*found->second, device); edits.which != 0)
+            out.provide.push_back(core::modify_device{device.name, std::move(edits)});
         if (device.detached && !found->second->detached)
             out.release.push_back(core::detach_device{device.name});
         if (!device.detached && found->second->detached)

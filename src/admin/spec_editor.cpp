@@ -1,5 +1,7 @@
 #include "spec_editor.hpp"
 
+#include <fulmar/core/fields/field_compare.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -447,6 +449,26 @@ result<void> spec_editor::run(const core::file_created& c) {
     if (device == nullptr)
         return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
     device->create = false;
+    return {};
+}
+
+result<void> spec_editor::run(const core::modify_device& c) {
+    core::device_spec* device = devices_.find(c.name);
+    if (device == nullptr)
+        return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
+    core::apply(c.set, *device);
+    return {};
+}
+
+result<void> spec_editor::run(const core::modify_subsystem& c) {
+    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
+    core::apply(c.set, *subsystem);
+    return {};
+}
+
+result<void> spec_editor::run(const core::modify_namespace& c) {
+    FULMAR_TRY(core::namespace_spec * ns, want_namespace(c.nqn, c.nsid));
+    core::apply(c.set, *ns);
     return {};
 }
 

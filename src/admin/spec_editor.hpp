@@ -79,6 +79,9 @@ class spec_editor {
     result<void> run(const core::detach_device& c);
     result<void> run(const core::attach_device& c);
     result<void> run(const core::file_created& c);
+    result<void> run(const core::modify_device& c);
+    result<void> run(const core::modify_subsystem& c);
+    result<void> run(const core::modify_namespace& c);
     result<void> keep_away(const std::string& device, bool away);
     result<void> run(const core::create_subsystem& c);
     result<void> run(const core::delete_subsystem& c);

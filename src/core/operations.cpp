@@ -1,6 +1,7 @@
 #include "operations.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -366,10 +367,30 @@ result<void> update_operation::apply() {
     return {};
 }
 
+std::optional<result<control_answer>> update_operation::modify() {
+    if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
+        core::apply(edit->set, subject.edit());
+        return control_answer(subject.status());
+    }
+    const auto* edit = std::get_if<modify_namespace>(&what);
+    if (edit == nullptr) return std::nullopt;
+    namespace_record* const n = subject.find(edit->nsid);
+    if (n == nullptr) return tl::unexpected(not_there(subject, edit->nsid));
+    core::apply(edit->set, n->spec);
+    return control_answer(subject.status(*n));
+}
+
 bool update_operation::resume() {
     if (!sent_) {
         if (subject.deleted()) {
             fail_with(gone(subject));
+            return true;
+        }
+        if (auto modified = modify()) {
+            if (*modified)
+                answer(std::move(**modified));
+            else
+                fail_with(modified->error());
             return true;
         }
         if (auto applied = apply(); !applied) {

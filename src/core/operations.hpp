@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace fulmar::core {
@@ -69,7 +70,8 @@ class remove_namespace_operation final : public operation {
     bool resume() override;
 };
 
-/// Changes that a new description tells all of: hosts, ANA states.
+/// Changes that a new description tells all of: hosts, ANA states. What no host notices is done at
+/// once.
 class update_operation final : public operation {
   public:
     using operation::operation;
@@ -77,6 +79,8 @@ class update_operation final : public operation {
 
   private:
     result<void> apply();
+    /// Nothing, when `what` is no modification of fields in place.
+    std::optional<result<control_answer>> modify();
     bool sent_ = false;
     bool ana_ = false;
     bool expels_ = false;

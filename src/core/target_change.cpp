@@ -3,6 +3,7 @@
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
+#include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -20,6 +21,12 @@ struct overloaded : Fs... {
 };
 template <typename... Fs>
 overloaded(Fs...) -> overloaded<Fs...>;
+
+// A change of a subsystem that is there, or of what is in it.
+template <typename Change>
+concept of_subsystem = requires(Change c) {
+    c.nqn;
+};
 
 // Waits for the journal, then answers.
 struct durable_answer final : change_log::waiter {
@@ -131,21 +138,14 @@ void target::on_change(control_request& request) {
                           [&](reopen_device& c) { change_device(c.name, what, request); },
                           [&](detach_device& c) { change_device(c.name, what, request); },
                           [&](attach_device& c) { change_device(c.name, what, request); },
+                          [&](modify_device& c) { change_device(c.name, what, request); },
                           [&](file_created&) { done(not_asked_for()); },
                           [&](create_subsystem& c) {
                               auto made = make_subsystem(c.spec, false);
                               if (!made) return done(tl::unexpected(made.error()));
                               (*made)->enqueue(make_operation(**made, what, &request));
                           },
-                          [&](delete_subsystem& c) { on_subsystem(c.nqn); },
-                          [&](pause_subsystem& c) { on_subsystem(c.nqn); },
-                          [&](resume_subsystem& c) { on_subsystem(c.nqn); },
-                          [&](add_namespace& c) { on_subsystem(c.nqn); },
-                          [&](remove_namespace& c) { on_subsystem(c.nqn); },
-                          [&](set_ana_state& c) { on_subsystem(c.nqn); },
-                          [&](add_host& c) { on_subsystem(c.nqn); },
-                          [&](remove_host& c) { on_subsystem(c.nqn); },
-                          [&](set_allow_any_host& c) { on_subsystem(c.nqn); },
+                          [&](of_subsystem auto& c) { on_subsystem(c.nqn); },
                           [&](add_listener& c) {
                               auto opened = open_listener(c.spec, listen_mode::now);
                               if (!opened) return done(opened);
@@ -207,6 +207,10 @@ void target::change_device(const std::string& name, change& what, control_reques
     if (away != nullptr || std::holds_alternative<attach_device>(what)) {
         if (auto outcome = keep_away(*e, away); !outcome)
             return request.finish(tl::unexpected(outcome.error()));
+        return commit(what, &request, devices_.status(*e));
+    }
+    if (const auto* edit = std::get_if<modify_device>(&what)) {
+        apply(edit->set, e->spec);
         return commit(what, &request, devices_.status(*e));
     }
     auto* resize = std::get_if<resize_device>(&what);

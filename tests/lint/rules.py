@@ -35,6 +35,7 @@ LAYERS = {
         "mem",
         "core/control.hpp",
         "core/spec_rules.hpp",
+        "core/fields/edits.hpp",
         "core/fields/field.hpp",
         "core/fields/field_compare.hpp",
         "core/fields/device_fields.hpp",

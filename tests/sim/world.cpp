@@ -275,6 +275,11 @@ std::string describe(const core::change& what) {
                 return fmt::format("remove-namespace {}/{}", c.nqn, c.nsid);
             },
             [](const core::set_ana_state& c) { return fmt::format("ana {}/{}", c.nqn, c.nsid); },
+            [](const core::modify_device& c) { return "modify-device " + c.name; },
+            [](const core::modify_subsystem& c) { return "modify-subsystem " + c.nqn; },
+            [](const core::modify_namespace& c) {
+                return fmt::format("modify-namespace {}/{}", c.nqn, c.nsid);
+            },
             [](const core::add_host& c) { return "add-host " + c.nqn + " " + c.host; },
             [](const core::remove_host& c) { return "remove-host " + c.nqn + " " + c.host; },
             [](const core::set_allow_any_host& c) { return "allow-any " + c.nqn; },

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fulmar/base/result.hpp>
+#include <fulmar/core/fields/edits.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/status_report.hpp>
 #include <fulmar/engine/message.hpp>
@@ -98,12 +99,27 @@ struct attach_device {
 struct file_created {
     std::string name;
 };
+/// Fields that may change in place take new values. No host notices.
+struct modify_device {
+    std::string name;
+    field_edits<device_spec> set;
+};
+struct modify_subsystem {
+    std::string nqn;
+    field_edits<subsystem_spec> set;
+};
+struct modify_namespace {
+    std::string nqn;
+    std::uint32_t nsid = 0;
+    field_edits<namespace_spec> set;
+};
 
 using change = std::variant<create_device, delete_device, resize_device, reopen_device,
                             create_subsystem, delete_subsystem, pause_subsystem, resume_subsystem,
                             add_namespace, remove_namespace, set_ana_state, add_host, remove_host,
                             set_allow_any_host, add_listener, remove_listener, add_referral,
-                            remove_referral, detach_device, attach_device, file_created>;
+                            remove_referral, detach_device, attach_device, file_created,
+                            modify_device, modify_subsystem, modify_namespace>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors

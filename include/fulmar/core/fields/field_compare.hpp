@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/core/fields/device_fields.hpp>
+#include <fulmar/core/fields/edits.hpp>
 #include <fulmar/core/fields/endpoint_fields.hpp>
 #include <fulmar/core/fields/namespace_fields.hpp>
 #include <fulmar/core/fields/subsystem_fields.hpp>
@@ -63,6 +64,36 @@ void keep_chosen_fields(const Spec& running, Spec& wanted) {
     for (const field<Spec>& one : fields_of<Spec>::all)
         if (one.facts.change == field_change::chosen && is_usual(one, wanted))
             copy(one, running, wanted);
+}
+
+template <typename Spec>
+void mark(field_edits<Spec>& edits, std::size_t place) noexcept {
+    static_assert(fields_of<Spec>::all.size() <= 64);
+    edits.which |= std::uint64_t{1} << place;
+}
+
+template <typename Spec>
+bool is_marked(const field_edits<Spec>& edits, std::size_t place) noexcept {
+    return ((edits.which >> place) & 1) != 0;
+}
+
+/// What may change in place, and differs.
+template <typename Spec>
+field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
+    field_edits<Spec> out;
+    for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i) {
+        const field<Spec>& one = fields_of<Spec>::all[i];
+        if (one.facts.change != field_change::in_place || same(one, running, wanted)) continue;
+        copy(one, wanted, out.values);
+        mark(out, i);
+    }
+    return out;
+}
+
+template <typename Spec>
+void apply(const field_edits<Spec>& edits, Spec& to) {
+    for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i)
+        if (is_marked(edits, i)) copy(fields_of<Spec>::all[i], edits.values, to);
 }
 
 }  // namespace fulmar::core
