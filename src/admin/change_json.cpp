@@ -18,11 +18,11 @@ using nlohmann::ordered_json;
 
 /// In the order of core::change.
 constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_words{
-    "create_device",    "delete_device",      "resize_device",   "reopen_device",
-    "create_subsystem", "delete_subsystem",   "pause_subsystem", "resume_subsystem",
-    "add_namespace",    "remove_namespace",   "set_ana_state",   "add_host",
-    "remove_host",      "set_allow_any_host", "add_listener",    "remove_listener",
-    "add_referral",     "remove_referral",    "detach_device",   "attach_device",
+    "create_device",    "delete_device",      "resize_device",    "reopen_device",
+    "create_subsystem", "delete_subsystem",   "pause_subsystem",  "resume_subsystem",
+    "add_namespace",    "remove_namespace",   "set_ana_state",    "add_host",
+    "remove_host",      "set_allow_any_host", "add_listener",     "remove_listener",
+    "add_referral",     "remove_referral",    "detach_device",    "attach_device",
     "file_created",     "modify_device",      "modify_subsystem", "modify_namespace"};
 
 template <typename Wanted, typename... All>

@@ -118,10 +118,10 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
     read_fields(reader, spec, kind);
     const nvme::nqn_form form = nvme::form_of_nqn(spec.nqn);
     if (!spec.nqn.empty() && form != nvme::nqn_form::qualified)
-        problems.warn({reader.pointer() + "/nqn", 0,
-                       fmt::format("the name {}: some hosts refuse to connect to it",
-                                   nvme::describe(form)),
-                       "such as \"nqn.2026-11.io.fulmar:disk1\""});
+        problems.warn(
+            {reader.pointer() + "/nqn", 0,
+             fmt::format("the name {}: some hosts refuse to connect to it", nvme::describe(form)),
+             "such as \"nqn.2026-11.io.fulmar:disk1\""});
     if (spec.min_cntlid > spec.max_cntlid)
         reader.complain("min_cntlid", "is larger than max_cntlid",
                         "swap the two, or leave both out");

@@ -75,7 +75,8 @@ void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted
                      const name_set& replaced_devices, phases& out) {
     for (const namespace_spec& ns : running.namespaces) {
         const namespace_spec* next = find(wanted.namespaces, ns.nsid);
-        if (next == nullptr || !core::fixed_fields_fit(ns, *next) || replaced_devices.contains(ns.device))
+        if (next == nullptr || !core::fixed_fields_fit(ns, *next) ||
+            replaced_devices.contains(ns.device))
             out.close.push_back(core::remove_namespace{running.nqn, ns.nsid});
         else
             diff_kept_namespace(running.nqn, ns, *next, out);

@@ -1,6 +1,6 @@
 #include "spec_editor.hpp"
 
-#include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/spec_changes.hpp>
 
 #include <fmt/format.h>
 
@@ -431,46 +431,36 @@ result<void> spec_editor::run(const core::reopen_device& c) {
     return {};
 }
 
-result<void> spec_editor::keep_away(const std::string& name, bool away) {
-    core::device_spec* device = devices_.find(name);
-    if (device == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device \"{}\"", name));
-    if (device->type != "pcie")
-        return fail(errc::not_supported, "only a drive can be detached and attached");
-    device->detached = away;
-    return {};
-}
-
-result<void> spec_editor::run(const core::detach_device& c) { return keep_away(c.name, true); }
-result<void> spec_editor::run(const core::attach_device& c) { return keep_away(c.name, false); }
-
-result<void> spec_editor::run(const core::file_created& c) {
+template <typename Change>
+result<void> spec_editor::change_device(const Change& c) {
     core::device_spec* device = devices_.find(c.name);
     if (device == nullptr)
         return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
-    device->create = false;
-    return {};
+    return core::apply_change(c, *device);
 }
 
-result<void> spec_editor::run(const core::modify_device& c) {
-    core::device_spec* device = devices_.find(c.name);
-    if (device == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
-    core::apply(c.set, *device);
-    return {};
-}
-
-result<void> spec_editor::run(const core::modify_subsystem& c) {
+template <typename Change>
+result<void> spec_editor::change_subsystem(const Change& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    core::apply(c.set, *subsystem);
-    return {};
+    return core::apply_change(c, *subsystem);
 }
 
-result<void> spec_editor::run(const core::modify_namespace& c) {
+template <typename Change>
+result<void> spec_editor::change_namespace(const Change& c) {
     FULMAR_TRY(core::namespace_spec * ns, want_namespace(c.nqn, c.nsid));
-    core::apply(c.set, *ns);
-    return {};
+    return core::apply_change(c, *ns);
 }
+
+result<void> spec_editor::run(const core::detach_device& c) { return change_device(c); }
+result<void> spec_editor::run(const core::attach_device& c) { return change_device(c); }
+
+result<void> spec_editor::run(const core::file_created& c) { return change_device(c); }
+
+result<void> spec_editor::run(const core::modify_device& c) { return change_device(c); }
+
+result<void> spec_editor::run(const core::modify_subsystem& c) { return change_subsystem(c); }
+
+result<void> spec_editor::run(const core::modify_namespace& c) { return change_namespace(c); }
 
 result<void> spec_editor::run(const core::create_subsystem& c) {
     if (subsystems_.find(c.spec.nqn) != nullptr)
@@ -496,17 +486,9 @@ result<void> spec_editor::run(const core::delete_subsystem& c) {
     return {};
 }
 
-result<void> spec_editor::run(const core::pause_subsystem& c) {
-    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    subsystem->paused = true;
-    return {};
-}
+result<void> spec_editor::run(const core::pause_subsystem& c) { return change_subsystem(c); }
 
-result<void> spec_editor::run(const core::resume_subsystem& c) {
-    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    subsystem->paused = false;
-    return {};
-}
+result<void> spec_editor::run(const core::resume_subsystem& c) { return change_subsystem(c); }
 
 result<void> spec_editor::run(const core::add_namespace& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
@@ -529,37 +511,21 @@ result<void> spec_editor::run(const core::remove_namespace& c) {
     return {};
 }
 
-result<void> spec_editor::run(const core::set_ana_state& c) {
-    FULMAR_TRY(core::namespace_spec * ns, want_namespace(c.nqn, c.nsid));
-    ns->ana = c.state;
-    return {};
-}
+result<void> spec_editor::run(const core::set_ana_state& c) { return change_namespace(c); }
 
 result<void> spec_editor::run(const core::add_host& c) {
-    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    if (std::find(subsystem->hosts.begin(), subsystem->hosts.end(), c.host) !=
-        subsystem->hosts.end())
-        return fail(errc::already_exists, fmt::format("host \"{}\" is allowed already", c.host),
-                    "/host");
-    subsystem->hosts.push_back(c.host);
+    FULMAR_CHECK(change_subsystem(c));
     take(core::claims_of_host(c.host, c.nqn), list_of(c.nqn));
     return {};
 }
 
 result<void> spec_editor::run(const core::remove_host& c) {
-    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    if (std::erase(subsystem->hosts, c.host) == 0)
-        return fail(errc::not_found,
-                    fmt::format("host \"{}\" is not in the list of {}", c.host, c.nqn));
+    FULMAR_CHECK(change_subsystem(c));
     give_back(core::claims_of_host(c.host, c.nqn), list_of(c.nqn));
     return {};
 }
 
-result<void> spec_editor::run(const core::set_allow_any_host& c) {
-    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    subsystem->allow_any_host = c.allow;
-    return {};
-}
+result<void> spec_editor::run(const core::set_allow_any_host& c) { return change_subsystem(c); }
 
 result<void> spec_editor::run(const core::add_listener& c) {
     const auto same = [&](const core::listener_spec& l) { return l.port != 0 && l == c.spec; };
@@ -588,16 +554,13 @@ result<void> spec_editor::run(const core::remove_listener& c) {
 }
 
 result<void> spec_editor::run(const core::add_referral& c) {
-    if (std::find(referrals_.begin(), referrals_.end(), c.spec) != referrals_.end())
-        return fail(errc::already_exists, "the referral exists");
-    referrals_.push_back(c.spec);
+    FULMAR_CHECK(core::apply_change(c, referrals_));
     take(core::claims_of(c.spec), a_referral);
     return {};
 }
 
 result<void> spec_editor::run(const core::remove_referral& c) {
-    if (std::erase(referrals_, c.spec) == 0)
-        return fail(errc::not_found, "there is no such referral");
+    FULMAR_CHECK(core::apply_change(c, referrals_));
     give_back(core::claims_of(c.spec), a_referral);
     return {};
 }

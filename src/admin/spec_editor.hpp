@@ -82,7 +82,6 @@ class spec_editor {
     result<void> run(const core::modify_device& c);
     result<void> run(const core::modify_subsystem& c);
     result<void> run(const core::modify_namespace& c);
-    result<void> keep_away(const std::string& device, bool away);
     result<void> run(const core::create_subsystem& c);
     result<void> run(const core::delete_subsystem& c);
     result<void> run(const core::pause_subsystem& c);
@@ -97,6 +96,14 @@ class spec_editor {
     result<void> run(const core::remove_listener& c);
     result<void> run(const core::add_referral& c);
     result<void> run(const core::remove_referral& c);
+
+    /// Finds the object, and asks core/spec_changes.hpp.
+    template <typename Change>
+    result<void> change_device(const Change& c);
+    template <typename Change>
+    result<void> change_subsystem(const Change& c);
+    template <typename Change>
+    result<void> change_namespace(const Change& c);
 
     [[nodiscard]] result<void> check(const core::change& change,
                                      const std::vector<std::string>& own) const;

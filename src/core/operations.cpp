@@ -1,7 +1,7 @@
 #include "operations.hpp"
 
 #include <fulmar/base/log.hpp>
-#include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -149,7 +149,7 @@ bool pause_operation::resume() {
             subject.fan_out(step.ask, nullptr, opens ? subject.make_view() : nullptr);
             return false;
         case operation_end::done:
-            subject.edit().paused = true;
+            static_cast<void>(apply_change(std::get<pause_subsystem>(what), subject.edit()));
             answer_fenced(subject.status(), "it is paused", subject.last_unreaped());
             return true;
         case operation_end::refused:
@@ -170,7 +170,7 @@ bool resume_operation::resume() {
             subject.fan_out(step.ask, nullptr, opens ? subject.make_view() : nullptr);
             return false;
         case operation_end::done:
-            subject.edit().paused = false;
+            static_cast<void>(apply_change(std::get<resume_subsystem>(what), subject.edit()));
             answer(subject.status());
             return true;
         case operation_end::refused: fail_with(why_); return true;
@@ -345,38 +345,31 @@ result<void> update_operation::apply() {
         namespace_record* n = subject.find(c->nsid);
         if (n == nullptr) return tl::unexpected(not_there(subject, c->nsid));
         ana_ = n->spec.ana != c->state;
-        n->spec.ana = c->state;
+        FULMAR_CHECK(core::apply_change(*c, n->spec));
         if (ana_) subject.count_ana_change(*n);
     } else if (const auto* add = std::get_if<add_host>(&what)) {
-        if (std::find(spec.hosts.begin(), spec.hosts.end(), add->host) != spec.hosts.end())
-            return fail(errc::already_exists, fmt::format("{} may connect already", add->host));
-        if (spec.hosts.size() >= limits::max_hosts)
-            return fail(errc::limit_reached,
-                        fmt::format("a subsystem names at most {} hosts", limits::max_hosts));
-        spec.hosts.push_back(add->host);
+        FULMAR_CHECK(core::apply_change(*add, spec));
     } else if (const auto* remove = std::get_if<remove_host>(&what)) {
-        if (std::erase(spec.hosts, remove->host) == 0)
-            return fail(errc::not_found,
-                        fmt::format("{} is not in the list of {}", remove->host, spec.nqn));
+        FULMAR_CHECK(core::apply_change(*remove, spec));
         expels_ = !spec.allow_any_host;
         expelled_ = remove->host;
     } else if (const auto* any = std::get_if<set_allow_any_host>(&what)) {
         expels_ = !any->allow;  // asked again, it tells again what has not ended
-        spec.allow_any_host = any->allow;
+        FULMAR_CHECK(core::apply_change(*any, spec));
     }
     return {};
 }
 
 std::optional<result<control_answer>> update_operation::modify() {
     if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
-        core::apply(edit->set, subject.edit());
+        FULMAR_CHECK(core::apply_change(*edit, subject.edit()));
         return control_answer(subject.status());
     }
     const auto* edit = std::get_if<modify_namespace>(&what);
     if (edit == nullptr) return std::nullopt;
     namespace_record* const n = subject.find(edit->nsid);
     if (n == nullptr) return tl::unexpected(not_there(subject, edit->nsid));
-    core::apply(edit->set, n->spec);
+    FULMAR_CHECK(core::apply_change(*edit, n->spec));
     return control_answer(subject.status(*n));
 }
 

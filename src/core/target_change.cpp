@@ -3,7 +3,7 @@
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
-#include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <fmt/format.h>
@@ -154,18 +154,14 @@ void target::on_change(control_request& request) {
                           },
                           [&](remove_listener& c) { done(close_listener(c.name)); },
                           [&](add_referral& c) {
-                              if (std::find(referrals_.begin(), referrals_.end(), c.spec) !=
-                                  referrals_.end())
-                                  return done(fail(errc::already_exists, "the referral exists"));
-                              referrals_.push_back(c.spec);
-                              discovery_changed();
-                              done({});
+                              const result<void> added = apply_change(c, referrals_);
+                              if (added) discovery_changed();
+                              done(added);
                           },
                           [&](remove_referral& c) {
-                              if (std::erase(referrals_, c.spec) == 0)
-                                  return done(fail(errc::not_found, "there is no such referral"));
-                              discovery_changed();
-                              done({});
+                              const result<void> removed = apply_change(c, referrals_);
+                              if (removed) discovery_changed();
+                              done(removed);
                           }},
                what);
 }
@@ -210,7 +206,8 @@ void target::change_device(const std::string& name, change& what, control_reques
         return commit(what, &request, devices_.status(*e));
     }
     if (const auto* edit = std::get_if<modify_device>(&what)) {
-        apply(edit->set, e->spec);
+        if (auto modified = apply_change(*edit, e->spec); !modified)
+            return request.finish(tl::unexpected(modified.error()));
         return commit(what, &request, devices_.status(*e));
     }
     auto* resize = std::get_if<resize_device>(&what);

@@ -114,12 +114,12 @@ struct modify_namespace {
     field_edits<namespace_spec> set;
 };
 
-using change = std::variant<create_device, delete_device, resize_device, reopen_device,
-                            create_subsystem, delete_subsystem, pause_subsystem, resume_subsystem,
-                            add_namespace, remove_namespace, set_ana_state, add_host, remove_host,
-                            set_allow_any_host, add_listener, remove_listener, add_referral,
-                            remove_referral, detach_device, attach_device, file_created,
-                            modify_device, modify_subsystem, modify_namespace>;
+using change =
+    std::variant<create_device, delete_device, resize_device, reopen_device, create_subsystem,
+                 delete_subsystem, pause_subsystem, resume_subsystem, add_namespace,
+                 remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
+                 add_listener, remove_listener, add_referral, remove_referral, detach_device,
+                 attach_device, file_created, modify_device, modify_subsystem, modify_namespace>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors

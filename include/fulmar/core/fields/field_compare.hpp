@@ -18,6 +18,14 @@ bool same(const field<Spec>& one, const Spec& a, const Spec& b) {
     return std::visit([&](auto member) { return a.*member == b.*member; }, one.member);
 }
 
+/// In all fields of `table`.
+template <typename Table, typename Spec>
+bool same(const Table& table, const Spec& a, const Spec& b) {
+    for (const field<Spec>& one : table)
+        if (!same(one, a, b)) return false;
+    return true;
+}
+
 template <typename Spec>
 void copy(const field<Spec>& one, const Spec& from, Spec& to) {
     std::visit([&](auto member) { to.*member = from.*member; }, one.member);
@@ -91,7 +99,7 @@ field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
 }
 
 template <typename Spec>
-void apply(const field_edits<Spec>& edits, Spec& to) {
+void apply_edits(const field_edits<Spec>& edits, Spec& to) {
     for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i)
         if (is_marked(edits, i)) copy(fields_of<Spec>::all[i], edits.values, to);
 }
