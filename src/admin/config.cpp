@@ -1,9 +1,10 @@
 // The sections of the configuration file. See fulmar/admin/config.hpp.
-#include "model_json.hpp"
+#include "field_json.hpp"
 #include "read_target.hpp"
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/fields/option_fields.hpp>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -20,8 +21,6 @@ constexpr std::array<std::string_view, 5> level_words{"trace", "debug", "info", 
 constexpr std::size_t max_socket_path = 107;  // sun_path
 constexpr std::uint32_t max_cpu = 4095;
 constexpr std::uint32_t max_pool_mib = 1024 * 1024;
-constexpr std::uint32_t max_timeout_ms = 600'000;
-constexpr std::uint32_t max_timeout_s = 3600;
 
 bool is_loopback(const std::string& address) {
     in_addr four{};
@@ -162,36 +161,19 @@ void read_discovery(json_place where, problem_list& problems, core::target_optio
 }
 
 void read_limits(json_place where, problem_list& problems, core::target_options& options) {
-    constexpr std::uint32_t least_depth = 2;
     object_reader reader(std::move(where), problems);
-    if (reader.read_size("max_transfer", options.max_transfer_bytes,
-                         limits::least_max_transfer_bytes, limits::max_transfer_bytes) &&
-        (options.max_transfer_bytes & (options.max_transfer_bytes - 1)) != 0)
+    read_fields(reader, core::limit_fields, options, document::file);
+    if ((options.max_transfer_bytes & (options.max_transfer_bytes - 1)) != 0)
         reader.complain("max_transfer", "must be a power of two",
                         "hosts learn it as MDTS, which counts in powers of two");
-    if (reader.read_size("in_capsule", options.in_capsule_bytes, 0, limits::max_in_capsule_bytes) &&
-        options.in_capsule_bytes % 512 != 0)
+    if (options.in_capsule_bytes % 512 != 0)
         reader.complain("in_capsule", "must be a multiple of 512", "such as \"8KiB\", or 0");
-    reader.read("queue_depth", options.max_queue_depth, least_depth, limits::max_queue_depth);
-    reader.read("io_queues", options.max_io_queues, 1, limits::max_io_queues);
-    reader.read("connections_per_listener", options.max_connections_per_listener, 1,
-                limits::max_connections);
     reader.finish();
 }
 
 void read_timeouts(json_place where, problem_list& problems, core::target_options& options) {
-    constexpr std::uint32_t shortest_ms = 10;
     object_reader reader(std::move(where), problems);
-    reader.read("transition_ms", options.transition_timeout_ms, shortest_ms, max_timeout_ms);
-    reader.read("shutdown_ms", options.shutdown_timeout_ms, shortest_ms, max_timeout_ms);
-    reader.read("connect_wait_ms", options.connect_wait_ms, 0, max_timeout_ms);
-    reader.read("first_pdu_ms", options.first_pdu_timeout_ms, shortest_ms, max_timeout_ms);
-    reader.read("send_stall_s", options.send_stall_s, 1, max_timeout_s);
-    reader.read("data_stall_s", options.data_stall_s, 1, max_timeout_s);
-    // CRDT counts in units of 100 ms, in 16 bits; none at all makes Linux retry five times at once.
-    constexpr std::uint32_t crdt_unit_ms = 100;
-    reader.read("retry_delay_ms", options.retry_delay_ms, crdt_unit_ms, max_timeout_ms);
-    reader.read("ana_transition_s", options.ana_transition_s, 1, 255);
+    read_fields(reader, core::timeout_fields, options, document::file);
     reader.finish();
 }
 

@@ -4,6 +4,8 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/unique_fd.hpp>
+#include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/fields/option_fields.hpp>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -209,20 +211,11 @@ std::vector<std::string> changed_options(const daemon_options& from, const daemo
     compare(out, "/drives", from.drives, to.drives);
     compare(out, "/log", from.log_level, to.log_level);
     compare(out, "/state_dir", from.state_dir, to.state_dir);
-    core::target_options a = from.target;
+    const core::target_options& a = from.target;
     const core::target_options& b = to.target;
     compare(out, "/discovery", a.discovery_nqn, b.discovery_nqn);
-    const auto limits_of = [](const core::target_options& o) {
-        return std::tuple(o.max_transfer_bytes, o.in_capsule_bytes, o.max_queue_depth,
-                          o.max_io_queues, o.max_connections_per_listener);
-    };
-    compare(out, "/limits", limits_of(a), limits_of(b));
-    const auto timeouts_of = [](const core::target_options& o) {
-        return std::tuple(o.transition_timeout_ms, o.shutdown_timeout_ms, o.connect_wait_ms,
-                          o.first_pdu_timeout_ms, o.send_stall_s, o.data_stall_s, o.retry_delay_ms,
-                          o.ana_transition_s);
-    };
-    compare(out, "/timeouts", timeouts_of(a), timeouts_of(b));
+    if (!core::same(core::limit_fields, a, b)) out.emplace_back("/limits");
+    if (!core::same(core::timeout_fields, a, b)) out.emplace_back("/timeouts");
     return out;
 }
 

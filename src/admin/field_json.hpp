@@ -83,26 +83,28 @@ void judge_type(object_reader& reader, const core::field<Spec>& field, bool give
         (facts.elsewhere == core::field_elsewhere::usual && core::is_usual(field, spec)) ||
         (facts.elsewhere == core::field_elsewhere::shown && kind == document::body);
     if (given && !allowed)
-        reader.complain(facts.name,
-                        fmt::format(fmt::runtime(facts.foreign), core::type_word(spec)),
+        reader.complain(facts.name, fmt::format(fmt::runtime(facts.foreign), core::type_word(spec)),
                         "remove it");
     core::reset(field, spec);
 }
 
 /// All fields of the table, in its order; a "type" comes before what depends on it.
-template <typename Spec>
-void read_fields(object_reader& reader, Spec& spec, document kind) {
-    for (const core::field<Spec>& field : core::fields_of<Spec>::all) {
+template <typename Table, typename Spec>
+void read_fields(object_reader& reader, const Table& table, Spec& spec, document kind) {
+    for (const core::field<Spec>& field : table) {
         const bool given = read_field(reader, field, spec, kind);
         judge_type(reader, field, given, spec, kind);
     }
+}
+template <typename Spec>
+void read_fields(object_reader& reader, Spec& spec, document kind) {
+    read_fields(reader, core::fields_of<Spec>::all, spec, kind);
 }
 
 nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all, document kind);
 
 template <typename Spec>
-nlohmann::ordered_json field_json(const core::field<Spec>& field, const Spec& spec,
-                                  document kind) {
+nlohmann::ordered_json field_json(const core::field<Spec>& field, const Spec& spec, document kind) {
     return std::visit(
         [&](auto member) -> nlohmann::ordered_json {
             const auto& value = spec.*member;
@@ -131,13 +133,17 @@ bool is_written(const core::field<Spec>& field, const Spec& spec, document kind)
 }
 
 /// In a file, values that are their default are left out, unless the table says otherwise.
-template <typename Spec>
-nlohmann::ordered_json fields_json(const Spec& spec, document kind) {
+template <typename Table, typename Spec>
+nlohmann::ordered_json fields_json(const Table& table, const Spec& spec, document kind) {
     nlohmann::ordered_json out = nlohmann::ordered_json::object();
-    for (const core::field<Spec>& field : core::fields_of<Spec>::all)
+    for (const core::field<Spec>& field : table)
         if (is_written(field, spec, kind))
             out[std::string(field.facts.name)] = field_json(field, spec, kind);
     return out;
+}
+template <typename Spec>
+nlohmann::ordered_json fields_json(const Spec& spec, document kind) {
+    return fields_json(core::fields_of<Spec>::all, spec, kind);
 }
 
 /// New values for fields that may change in place, of the members that `reader` has.

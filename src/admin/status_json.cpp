@@ -1,7 +1,8 @@
 #include "status_json.hpp"
 
-#include "model_json.hpp"
-#include "quantity.hpp"
+#include "field_json.hpp"
+
+#include <fulmar/core/fields/option_fields.hpp>
 
 #include <fmt/format.h>
 
@@ -43,25 +44,6 @@ ordered_json admin_json(const admin_options& options) {
                       {"token_file", options.tcp->token_file}};
     out["audit"] = options.audit;
     return out;
-}
-
-ordered_json limits_json(const core::target_options& options) {
-    return {{"max_transfer", print_size(options.max_transfer_bytes)},
-            {"in_capsule", print_size(options.in_capsule_bytes)},
-            {"queue_depth", options.max_queue_depth},
-            {"io_queues", options.max_io_queues},
-            {"connections_per_listener", options.max_connections_per_listener}};
-}
-
-ordered_json timeouts_json(const core::target_options& options) {
-    return {{"transition_ms", options.transition_timeout_ms},
-            {"shutdown_ms", options.shutdown_timeout_ms},
-            {"connect_wait_ms", options.connect_wait_ms},
-            {"first_pdu_ms", options.first_pdu_timeout_ms},
-            {"send_stall_s", options.send_stall_s},
-            {"data_stall_s", options.data_stall_s},
-            {"retry_delay_ms", options.retry_delay_ms},
-            {"ana_transition_s", options.ana_transition_s}};
 }
 
 }  // namespace
@@ -201,8 +183,8 @@ ordered_json to_json(const daemon_options& options, const core::target_spec& spe
     out["log"] = {{"level", options.log_level}};
     out["state_dir"] = options.state_dir;
     out["discovery"] = {{"nqn", options.target.discovery_nqn}};
-    out["limits"] = limits_json(options.target);
-    out["timeouts"] = timeouts_json(options.target);
+    out["limits"] = fields_json(core::limit_fields, options.target, document::file);
+    out["timeouts"] = fields_json(core::timeout_fields, options.target, document::file);
     out["listeners"] = array_of(spec.listeners, [](const auto& one) { return to_json(one); });
     out["devices"] =
         array_of(spec.devices, [](const auto& one) { return to_json(one, document::file); });

@@ -82,6 +82,14 @@ inline constexpr std::uint32_t max_devices = 8192;
 inline constexpr std::uint32_t max_name_bytes = 128;  ///< of a device
 inline constexpr std::uint32_t max_path_bytes = 4095;
 inline constexpr std::uint64_t max_device_bytes = std::uint64_t{1} << 60;
+inline constexpr std::uint32_t max_description_bytes = 256;
+inline constexpr std::uint32_t least_queue_depth = 2;
+inline constexpr std::uint32_t least_timeout_ms = 10;
+inline constexpr std::uint32_t max_timeout_ms = 600'000;
+inline constexpr std::uint32_t max_timeout_s = 3600;
+/// CRDT counts in this, in 16 bits; none at all makes Linux retry five times at once.
+inline constexpr std::uint32_t crdt_unit_ms = 100;
+inline constexpr std::uint32_t max_ana_transition_s = 255;
 inline constexpr std::uint32_t serial_bytes = 20;  ///< SN of Identify Controller
 inline constexpr std::uint32_t model_bytes = 40;   ///< MN of Identify Controller
 inline constexpr std::uint32_t max_drive_nsid = 0xffff'fffe;
