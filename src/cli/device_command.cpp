@@ -1,5 +1,6 @@
 // fulmar device, listener: what stores the blocks, and where hosts connect to.
 #include "exit.hpp"
+#include "field_options.hpp"
 #include "rest_session.hpp"
 #include "table.hpp"
 #include "units.hpp"
@@ -21,15 +22,10 @@ struct settings {
     std::string name;
     std::string type;
     std::string size;
-    std::string path;
-    std::uint32_t block_size = 0;
-    bool buffered = false;
+    field_options fields;
     bool shrink = false;
-    std::string write_cache;
-    bool create = false;
     bool accept = false;
     std::string address;
-    std::string serial;
     std::uint16_t port = 4420;
 };
 using settings_ptr = std::shared_ptr<settings>;
@@ -64,18 +60,7 @@ void add_create(CLI::App& group) {
     c->add_option("type", s->type, "what stores the blocks")
         ->required()
         ->check(CLI::IsMember({"ram", "file", "pcie", "null"}));
-    c->add_option("--size", s->size, "such as 1GiB; a file may keep the size that it has");
-    c->add_option("--path", s->path, "the file or block device")->type_name("FILE");
-    c->add_option("--address", s->address, "pcie: where the drive is, such as 0000:0b:00.0");
-    c->add_option("--serial", s->serial, "pcie: only the drive with this serial number");
-    c->add_option("--block-size", s->block_size,
-                  "bytes of a block; otherwise 512, and of a file what its storage works in")
-        ->check(CLI::IsMember({512, 4096}));
-    c->add_flag("--create", s->create, "create the file, with that size, when it is absent");
-    c->add_flag("--buffered", s->buffered, "through the page cache, not O_DIRECT");
-    c->add_option("--write-cache", s->write_cache,
-                  "file, pcie: through makes every write durable before it is acknowledged")
-        ->check(CLI::IsMember({"device", "through"}));
+    s->fields.add_for_making<core::device_spec>(*c);
     c->footer(
         "Examples:\n"
         "  fulmar device create ram1 ram --size 256MiB\n"
@@ -84,15 +69,10 @@ void add_create(CLI::App& group) {
         "  fulmar device create drive1 pcie --address 0000:0b:00.0");
     c->callback([s] {
         json body{{"name", s->name}, {"type", s->type}};
-        if (s->block_size != 0) body["block_size"] = s->block_size;
-        if (!s->address.empty()) body["address"] = s->address;
-        if (!s->serial.empty()) body["serial"] = s->serial;
-        if (!s->size.empty()) body["size"] = wanted_bytes(s->size);
+        s->fields.fill(body);
         // Relative to here, not to the folder of fulmard's configuration.
-        if (!s->path.empty()) body["path"] = std::filesystem::absolute(s->path).string();
-        if (s->buffered) body["direct"] = false;
-        if (!s->write_cache.empty()) body["write_cache"] = s->write_cache;
-        if (s->create) body["create"] = true;
+        if (body.contains("path"))
+            body["path"] = std::filesystem::absolute(body["path"].get<std::string>()).string();
         s->session.done(s->session.change("POST", "/v1/devices", &body),
                         fmt::format("created {}", s->name));
     });
@@ -138,6 +118,18 @@ void add_device(CLI::App& app) {
             const json now = s->session.change("PATCH", place(*s), &body);
             s->session.done(now, fmt::format("{} has {}", s->name,
                                              size_text(now.value("size", std::uint64_t{0}))));
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "set", "change what no host notices", true);
+        c->add_option("name", s->name, "the device")->required();
+        s->fields.add_for_changing<core::device_spec>(*c);
+        c->callback([s] {
+            json body = json::object();
+            s->fields.fill(body);
+            s->session.done(s->session.change("PATCH", place(*s), &body),
+                            fmt::format("changed {}", s->name));
         });
     }
     auto s = std::make_shared<settings>();

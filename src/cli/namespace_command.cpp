@@ -1,5 +1,6 @@
 // fulmar namespace: what a subsystem offers its hosts.
 #include "exit.hpp"
+#include "field_options.hpp"
 #include "rest_session.hpp"
 #include "table.hpp"
 #include "units.hpp"
@@ -19,8 +20,7 @@ struct settings {
     std::string nqn;
     std::uint32_t nsid = 0;
     std::string device;
-    std::string uuid;
-    std::string on_loss;
+    field_options fields;
     std::string state;
 };
 using settings_ptr = std::shared_ptr<settings>;
@@ -58,17 +58,11 @@ void add_add(CLI::App& group) {
     auto s = std::make_shared<settings>();
     CLI::App* const c = add_verb(group, "add", "offer a device as a namespace", s, true);
     c->add_option("device", s->device, "name of a device (fulmar device list)")->required();
-    c->add_option("--nsid", s->nsid, "its NSID (default: the lowest that is free)");
-    c->add_option("--uuid", s->uuid, "its UUID (default: derived from NQN and NSID)");
-    c->add_option("--on-loss", s->on_loss,
-                  "when the drive is gone: errors at once, or a bounded wait for its return")
-        ->check(CLI::IsMember({"fail", "hold"}));
+    s->fields.add_for_making<core::namespace_spec>(*c);
     c->footer("Example:\n  fulmar namespace add nqn.2026-11.io.fulmar:disk1 ram1 --nsid 3");
     c->callback([s] {
         json body{{"device", s->device}};
-        if (s->nsid != 0) body["nsid"] = s->nsid;
-        if (!s->uuid.empty()) body["uuid"] = s->uuid;
-        if (!s->on_loss.empty()) body["on_loss"] = s->on_loss;
+        s->fields.fill(body);
         const json made = s->session.change("POST", place(*s), &body);
         s->session.done(made, fmt::format("namespace {} of {} is on {}", text_of(made, "nsid"),
                                           s->nqn, s->device));
@@ -98,13 +92,27 @@ void add_namespace(CLI::App& app) {
                             fmt::format("removed namespace {} of {}", s->nsid, s->nqn));
         });
     }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = add_verb(*group, "set", "change what no host notices", s, true);
+        wants_nsid(c, s);
+        s->fields.add_for_changing<core::namespace_spec>(*c);
+        c->callback([s] {
+            json body = json::object();
+            s->fields.fill(body);
+            s->session.done(
+                s->session.change("PATCH", fmt::format("{}/{}", place(*s), s->nsid), &body),
+                fmt::format("changed namespace {} of {}", s->nsid, s->nqn));
+        });
+    }
     auto s = std::make_shared<settings>();
     CLI::App* const c = add_verb(*group, "set-ana", "tell hosts how good this path is", s, true);
     wants_nsid(c, s);
     c->add_option("state", s->state, "the ANA state")
         ->required()
-        ->check(CLI::IsMember(
-            {"optimized", "non-optimized", "inaccessible", "persistent-loss", "change"}));
+        ->check(
+            CLI::IsMember(std::vector<std::string>(core::words_of<core::ana_state>::names.begin(),
+                                                   core::words_of<core::ana_state>::names.end())));
     c->callback([s] {
         const json body{{"ana_state", s->state}};
         s->session.done(s->session.change("PATCH", fmt::format("{}/{}", place(*s), s->nsid), &body),

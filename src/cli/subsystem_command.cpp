@@ -1,15 +1,13 @@
 // fulmar subsystem, host: what hosts connect to, and who may.
 #include "exit.hpp"
+#include "field_options.hpp"
 #include "rest_session.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
-#include <fulmar/base/limits.hpp>
-
 #include <fmt/core.h>
 
 #include <string>
-#include <vector>
 
 namespace fulmar::cli {
 
@@ -21,13 +19,8 @@ struct settings {
     rest_session session;
     std::string nqn;
     std::string host;
-    std::string serial;
-    std::string model;
-    std::uint32_t max_namespaces = 0;
-    bool any_host = false;
+    field_options fields;
     bool force = false;
-    std::vector<std::string> hosts;
-    std::vector<std::string> listeners;
 };
 using settings_ptr = std::shared_ptr<settings>;
 
@@ -86,28 +79,13 @@ void add_create(CLI::App& group) {
     auto s = std::make_shared<settings>();
     CLI::App* const c = s->session.add_verb(group, "create", "create a subsystem", true);
     wants_nqn(c, s);
-    c->add_option("--serial", s->serial, "serial number, at most 20 characters");
-    c->add_option("--model", s->model, "model, at most 40 characters");
-    c->add_option("--max-namespaces", s->max_namespaces,
-                  fmt::format("how many namespaces it may ever have, and the largest NSID "
-                              "(default: {})",
-                              limits::default_namespaces))
-        ->check(CLI::Range(1u, limits::max_namespaces));
-    c->add_flag("--any-host", s->any_host, "every host may connect");
-    c->add_option("--host", s->hosts, "NQN of a host that may connect; may be repeated");
-    c->add_option("--listener", s->listeners,
-                  "name of a listener that offers it, such as tcp:127.0.0.1:4420 (default: all)");
+    s->fields.add_for_making<core::subsystem_spec>(*c);
     c->footer(
         "Example:\n"
         "  fulmar subsystem create nqn.2026-11.io.fulmar:disk1 --any-host");
     c->callback([s] {
-        json body{{"nqn", s->nqn},
-                  {"allow_any_host", s->any_host},
-                  {"hosts", s->hosts},
-                  {"listeners", s->listeners}};
-        if (!s->serial.empty()) body["serial"] = s->serial;
-        if (!s->model.empty()) body["model"] = s->model;
-        if (s->max_namespaces != 0) body["max_namespaces"] = s->max_namespaces;
+        json body{{"nqn", s->nqn}};
+        s->fields.fill(body);
         s->session.done(s->session.change("POST", "/v1/subsystems", &body),
                         fmt::format("created {}", s->nqn));
     });
@@ -157,6 +135,18 @@ void add_subsystem(CLI::App& app) {
             s->session.done(
                 s->session.change("DELETE", place(*s) + (s->force ? "?force=true" : "")),
                 fmt::format("deleted {}", s->nqn));
+        });
+    }
+    {
+        auto s = std::make_shared<settings>();
+        CLI::App* const c = s->session.add_verb(*group, "set", "change what no host notices", true);
+        wants_nqn(c, s);
+        s->fields.add_for_changing<core::subsystem_spec>(*c);
+        c->callback([s] {
+            json body = json::object();
+            s->fields.fill(body);
+            s->session.done(s->session.change("PATCH", place(*s), &body),
+                            fmt::format("changed {}", s->nqn));
         });
     }
     add_act(*group, "pause", "hold the I/O of a subsystem", "paused");

@@ -1,0 +1,53 @@
+// The options of the tool that are made from the tables of fields.
+#include "field_options.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace fulmar::cli {
+namespace {
+
+using json = field_options::json;
+
+template <typename Spec>
+json said(std::vector<std::string> words) {
+    CLI::App command{"test"};
+    field_options options;
+    options.add_for_making<Spec>(command);
+    std::reverse(words.begin(), words.end());
+    command.parse(words);
+    json body = json::object();
+    options.fill(body);
+    return body;
+}
+
+TEST(FieldOptions, SayWhatRestTakes) {
+    EXPECT_EQ(said<core::device_spec>({}), json::object());
+    EXPECT_EQ(said<core::device_spec>(
+                  {"--size", "1MiB", "--block-size", "4096", "--write-cache", "through"}),
+              (json{{"size", 1048576}, {"block_size", 4096}, {"write_cache", "through"}}));
+    EXPECT_EQ(said<core::namespace_spec>({"--nsid", "3", "--on-loss", "hold", "--hold-s", "0"}),
+              (json{{"nsid", 3}, {"on_loss", "hold"}, {"hold_s", 0}}));
+    EXPECT_EQ(said<core::subsystem_spec>({"--host", "a", "--host", "b", "--listener", "l"}),
+              (json{{"hosts", {"a", "b"}}, {"listeners", {"l"}}}));
+}
+
+TEST(FieldOptions, AFlagSaysTheOppositeOfTheDefault) {
+    EXPECT_EQ(said<core::device_spec>({"--buffered", "--no-bind", "--create"}),
+              (json{{"bind", false}, {"direct", false}, {"create", true}}));
+    EXPECT_EQ(said<core::subsystem_spec>({"--any-host"}), (json{{"allow_any_host", true}}));
+}
+
+TEST(FieldOptions, RefuseWhatDoesNotFit) {
+    EXPECT_THROW(said<core::device_spec>({"--block-size", "1000"}), CLI::ValidationError);
+    EXPECT_THROW(said<core::device_spec>({"--write-cache", "never"}), CLI::ValidationError);
+    EXPECT_THROW(said<core::namespace_spec>({"--nsid", "0"}), CLI::ValidationError);
+    EXPECT_THROW(said<core::namespace_spec>({"--park-ms", "-1"}), CLI::ValidationError);
+    EXPECT_THROW(said<core::namespace_spec>({"--nqn", "x"}), CLI::ExtrasError);
+}
+
+}  // namespace
+}  // namespace fulmar::cli
