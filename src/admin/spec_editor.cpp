@@ -456,11 +456,30 @@ result<void> spec_editor::run(const core::attach_device& c) { return change_devi
 
 result<void> spec_editor::run(const core::file_created& c) { return change_device(c); }
 
-result<void> spec_editor::run(const core::modify_device& c) { return change_device(c); }
+// What it takes of the file changes with its texts.
+result<void> spec_editor::run(const core::modify_device& c) {
+    const core::device_spec* device = devices_.find(c.name);
+    if (device != nullptr) give_back(core::claims_of(*device, folder_), holder_of(*device));
+    result<void> outcome = change_device(c);
+    if (device != nullptr) take(core::claims_of(*device, folder_), holder_of(*device));
+    return outcome;
+}
 
-result<void> spec_editor::run(const core::modify_subsystem& c) { return change_subsystem(c); }
+result<void> spec_editor::run(const core::modify_subsystem& c) {
+    FULMAR_TRY(const core::subsystem_spec* subsystem, want_subsystem(c.nqn));
+    give_back(core::claims_of(*subsystem), holder_of(*subsystem));
+    result<void> outcome = change_subsystem(c);
+    take(core::claims_of(*subsystem), holder_of(*subsystem));
+    return outcome;
+}
 
-result<void> spec_editor::run(const core::modify_namespace& c) { return change_namespace(c); }
+result<void> spec_editor::run(const core::modify_namespace& c) {
+    FULMAR_TRY(const core::namespace_spec* ns, want_namespace(c.nqn, c.nsid));
+    give_back(core::claims_of(*ns, c.nqn), holder_of(*ns, c.nqn));
+    result<void> outcome = change_namespace(c);
+    take(core::claims_of(*ns, c.nqn), holder_of(*ns, c.nqn));
+    return outcome;
+}
 
 result<void> spec_editor::run(const core::create_subsystem& c) {
     if (subsystems_.find(c.spec.nqn) != nullptr)

@@ -1,5 +1,7 @@
 // The rules between the objects of a configuration. See the header. Pure. Must never: ask anything
 // but its arguments.
+#include "file_room.hpp"
+
 #include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
@@ -33,33 +35,6 @@ void append(std::vector<spec_claim>& to, std::vector<spec_claim> more) {
     std::move(more.begin(), more.end(), std::back_inserter(to));
 }
 
-// Of an object with all its members: names, indentation, numbers and words; texts come on top.
-// tests/unit/admin/config_room_test.cpp compares them with what is written.
-constexpr file_room listener_room{.bytes = 112, .values = 4};
-constexpr file_room referral_room{.bytes = 112, .values = 4};
-constexpr file_room device_room{.bytes = 440, .values = 14};
-constexpr file_room namespace_room{.bytes = 320, .values = 10};
-constexpr file_room subsystem_room{.bytes = 480, .values = 13};
-constexpr file_room entry_room{.bytes = 16, .values = 1};  // of a list of texts
-
-std::size_t written_bytes(std::string_view text) noexcept {
-    std::size_t out = 0;
-    for (const char c : text)
-        out += c == '"' || c == '\\' ? 2 : static_cast<unsigned char>(c) < 0x20 ? 6 : 1;
-    return out;
-}
-
-template <typename... Text>
-file_room with_texts(file_room room, const Text&... texts) {
-    room.bytes += (std::size_t{0} + ... + written_bytes(texts));
-    return room;
-}
-
-void add(file_room& to, const file_room& more) {
-    to.bytes += more.bytes;
-    to.values += more.values;
-}
-
 // One identity has many spellings: either case, and dashes in an NGUID.
 template <typename Parsed>
 std::string one_spelling(const std::string& text, const Parsed& parsed) {
@@ -77,7 +52,7 @@ std::vector<spec_claim> claims_of(const listener_spec& spec) {
     spec_claim claim = named("the address of listener", spec.name(), "listener", {}, no_twins,
                              "listeners", limits::max_listeners);
     if (spec.port == 0) claim.key.clear();
-    claim.room = with_texts(listener_room, spec.transport, spec.address);
+    claim.room = room_of(spec);
     return {claim};
 }
 
@@ -100,9 +75,7 @@ std::vector<spec_claim> claims_of(const device_spec& spec, const std::string& fo
         out.push_back(shared_by_none("the address", where, "drive", "address",
                                      "one namespace of a drive backs one device: set drive_nsid"));
     }
-    if (!out.empty())
-        out.front().room =
-            with_texts(device_room, spec.name, spec.type, spec.path, spec.address, spec.serial);
+    if (!out.empty()) out.front().room = room_of(spec);
     return out;
 }
 
@@ -132,7 +105,12 @@ std::vector<spec_claim> claims_of(const namespace_spec& spec, const std::string&
     if (!spec.device.empty())
         out.push_back(shared_by_none("the device", spec.device, "use of", "device",
                                      "a device backs one namespace; give each its own"));
-    if (!out.empty()) out.front().room = with_texts(namespace_room, uuid, nguid, spec.device);
+    if (!out.empty()) {
+        namespace_spec whole = spec;  // as the target completes it
+        whole.uuid = uuid;
+        whole.nguid = nguid;
+        out.front().room = room_of(whole);
+    }
     return out;
 }
 
@@ -140,9 +118,7 @@ std::vector<spec_claim> claims_of(const subsystem_spec& spec) {
     if (spec.nqn.empty()) return {};
     spec_claim claim = named("the NQN", spec.nqn, "subsystem", "nqn", "choose another NQN",
                              "subsystems", limits::max_subsystems);
-    claim.room = with_texts(subsystem_room, spec.nqn, spec.serial, spec.model);
-    for (const std::string& listener : spec.listeners)
-        add(claim.room, with_texts(entry_room, listener));
+    claim.room = room_of(spec);
     return {claim};
 }
 
@@ -150,7 +126,7 @@ std::vector<spec_claim> claims_of_host(const std::string& host, const std::strin
     spec_claim claim =
         named("the host", host, "host", "host", no_twins, "hosts of " + nqn, limits::max_hosts);
     claim.key = fmt::format("host {} {}", nqn, host);
-    claim.room = with_texts(entry_room, host);
+    claim.room = room_of_entry(host);
     return {claim};
 }
 
@@ -158,7 +134,7 @@ std::vector<spec_claim> claims_of(const referral_spec& spec) {
     const std::string name = listener_spec{spec.transport, spec.address, spec.port}.name();
     spec_claim claim =
         named("the referral", name, "referral", {}, no_twins, "referrals", limits::max_listeners);
-    claim.room = with_texts(referral_room, spec.transport, spec.address);
+    claim.room = room_of(spec);
     return {claim};
 }
 
@@ -179,6 +155,10 @@ std::vector<spec_claim> claims_of(const change& what, const std::string& folder)
                 return claims_of(c.spec, c.nqn);
             } else if constexpr (std::is_same_v<kind, add_host>) {
                 return claims_of_host(c.host, c.nqn);
+            } else if constexpr (requires { c.set; }) {  // a modification of fields in place
+                spec_claim claim;
+                claim.room = room_of(c.set);
+                return {claim};
             } else if constexpr (std::is_same_v<kind, add_listener> ||
                                  std::is_same_v<kind, add_referral>) {
                 return claims_of(c.spec);
