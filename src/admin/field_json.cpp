@@ -1,10 +1,13 @@
 // See field_json.hpp. Pure. Must never: stop at the first problem.
 #include "field_json.hpp"
+
 #include "numeric_address.hpp"
 
 #include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -43,6 +46,17 @@ bool fits_bytes(const field_facts& facts, const std::string& text) {
     return text.size() >= facts.least && text.size() <= facts.most;
 }
 
+/// C0, DEL and C1, the latter as UTF-8. That it is UTF-8 at all is JSON's business.
+bool has_control_characters(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const bool c1 =
+            byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        if (byte < 0x20 || byte == 0x7f || c1) return true;
+    }
+    return false;
+}
+
 /// An identifier of a namespace in its one spelling; an empty one is chosen by the target.
 template <typename Id>
 std::optional<std::string> canonical_id(std::string& text, const std::optional<Id>& id,
@@ -63,6 +77,10 @@ std::optional<std::string> judge(const field_facts& facts, std::string& text) {
         case field_form::text:
             if (fits_bytes(facts, text)) return std::nullopt;
             return of_bytes(facts, "bytes");
+        case field_form::label:
+            if (!fits_bytes(facts, text)) return of_bytes(facts, "bytes");
+            if (has_control_characters(text)) return "contains a control character";
+            return std::nullopt;
         case field_form::nqn: return check_subsystem_nqn(text);
         case field_form::pci_address:
             if (is_pci_address(text)) return std::nullopt;
@@ -110,7 +128,7 @@ bool read_number(object_reader& reader, const field_facts& facts, document kind,
         const bool open = facts.need == core::field_need::in_file && kind == document::body;
         return reader.read(facts.name, into, open ? 0 : facts.least, facts.most);
     }
-    std::uint64_t number = 0;
+    std::uint32_t number = 0;
     if (!reader.read(facts.name, number)) return false;
     if (std::find(facts.numbers.begin(), facts.numbers.end(), number) == facts.numbers.end()) {
         reader.complain(facts.name, fmt::format("must be {}", fmt::join(facts.numbers, " or ")),

@@ -39,7 +39,8 @@ std::uint64_t wanted_bytes(const std::string& text) {
 }
 
 std::string list_text(const json& all) {
-    table rows({"NAME", "TYPE", "STATE", ">SIZE", ">BLOCK", "USED BY", "PATH", "NOTE"});
+    table rows(
+        {"NAME", "TYPE", "STATE", ">SIZE", ">BLOCK", "USED BY", "PATH", "NOTE", "DESCRIPTION"});
     for (const json& one : all.value("devices", json::array())) {
         const json now = one.value("status", json::object());
         const auto block = one.value("block_size", std::uint64_t{0});
@@ -48,7 +49,8 @@ std::string list_text(const json& all) {
         rows.add({text_of(one, "name"), text_of(one, "type"), text_of(now, "state"),
                   size_text(now.value("block_count", std::uint64_t{0}) * block),
                   fmt::format("{}", block), text_of(now, "used_by"),
-                  text_of(one, one.contains("address") ? "address" : "path"), note});
+                  text_of(one, one.contains("address") ? "address" : "path"), note,
+                  text_of(one, "description")});
     }
     return rows.text("no devices");
 }

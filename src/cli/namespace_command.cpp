@@ -42,14 +42,15 @@ void wants_nsid(CLI::App* c, const settings_ptr& s) {
 
 std::string list_text(const json& all) {
     table rows({">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", "ON LOSS", ">OUTSTANDING",
-                ">PARKED", "UUID"});
+                ">PARKED", "UUID", "DESCRIPTION"});
     for (const json& ns : all.value("namespaces", json::array())) {
         const json now = ns.value("status", json::object());
         const auto block = now.value("block_size", std::uint64_t{0});
         rows.add({text_of(ns, "nsid"), text_of(now, "state"), text_of(ns, "device"),
                   size_text(now.value("block_count", std::uint64_t{0}) * block),
                   fmt::format("{}", block), text_of(ns, "ana_state"), text_of(ns, "on_loss"),
-                  text_of(now, "outstanding"), text_of(now, "parked"), text_of(ns, "uuid")});
+                  text_of(now, "outstanding"), text_of(now, "parked"), text_of(ns, "uuid"),
+                  text_of(ns, "description")});
     }
     return rows.text("no namespaces");
 }

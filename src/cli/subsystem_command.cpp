@@ -31,7 +31,7 @@ void wants_nqn(CLI::App* c, const settings_ptr& s) {
 }
 
 std::string list_text(const json& all) {
-    table rows({"NQN", "STATE", ">NAMESPACES", ">CONTROLLERS", "HOSTS", "SERIAL"});
+    table rows({"NQN", "STATE", ">NAMESPACES", ">CONTROLLERS", "HOSTS", "SERIAL", "DESCRIPTION"});
     for (const json& one : all.value("subsystems", json::array())) {
         const json status = one.value("status", json::object());
         rows.add({text_of(one, "nqn"), text_of(status, "state"),
@@ -40,7 +40,7 @@ std::string list_text(const json& all) {
                   one.value("allow_any_host", false)
                       ? "any"
                       : fmt::format("{}", one.value("hosts", json::array()).size()),
-                  text_of(one, "serial")});
+                  text_of(one, "serial"), text_of(one, "description")});
     }
     return rows.text("no subsystems");
 }
@@ -54,6 +54,7 @@ std::string show_text(const json& one) {
     };
     line("waits for", text_of(status, "waiting_for"));
     line("last error", text_of(status, "last_error"));
+    line("description", text_of(one, "description"));
     line("serial", text_of(one, "serial"));
     line("model", text_of(one, "model"));
     line("controllers", text_of(status, "controllers"));
@@ -62,15 +63,15 @@ std::string show_text(const json& one) {
         line("host", host.get<std::string>());
     for (const json& listener : one.value("listeners", json::array()))
         line("listener", listener.get<std::string>());
-    table rows(
-        {">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", ">OUTSTANDING", ">PARKED", "UUID"});
+    table rows({">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", ">OUTSTANDING", ">PARKED",
+                "UUID", "DESCRIPTION"});
     for (const json& ns : one.value("namespaces", json::array())) {
         const json now = ns.value("status", json::object());
         const auto block = now.value("block_size", std::uint64_t{0});
         rows.add({text_of(ns, "nsid"), text_of(now, "state"), text_of(ns, "device"),
                   size_text(now.value("block_count", std::uint64_t{0}) * block),
                   fmt::format("{}", block), text_of(ns, "ana_state"), text_of(now, "outstanding"),
-                  text_of(now, "parked"), text_of(ns, "uuid")});
+                  text_of(now, "parked"), text_of(ns, "uuid"), text_of(ns, "description")});
     }
     return out + "\n" + rows.text("no namespaces");
 }

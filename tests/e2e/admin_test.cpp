@@ -101,6 +101,29 @@ TEST_P(administration, by_the_tool_from_a_device_to_a_verified_namespace) {
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 
+TEST_P(administration, descriptions_are_set_by_the_tool_and_survive_a_kill) {
+    start();
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"device", "create", "r", "ram", "--size", "1MiB", "--description", "old disk"},
+             {"device", "set", "r", "--description", "left disk"},
+             {"subsystem", "create", "nqn.2026-11.io.fulmar:new", "--description", "for the south"},
+             {"namespace", "add", "nqn.2026-11.io.fulmar:new", "r", "--description", "database"},
+             {"namespace", "set", nqn, "1", "--description", "from the file"}}) {
+        const finished done = tool(words);
+        EXPECT_EQ(done.exit_code, 0) << words[0] << " " << words[1] << ": " << done.output;
+    }
+    EXPECT_NE(tool({"device", "set", "r", "--description", std::string(257, 'x')}).exit_code, 0);
+    EXPECT_EQ(d.stop(SIGKILL), 128 + SIGKILL);
+    start();
+    EXPECT_THAT(tool({"device", "list"}).output, testing::HasSubstr("left disk"));
+    EXPECT_THAT(tool({"subsystem", "show", "nqn.2026-11.io.fulmar:new"}).output,
+                testing::HasSubstr("for the south"));
+    EXPECT_THAT(tool({"namespace", "list", "nqn.2026-11.io.fulmar:new"}).output,
+                testing::HasSubstr("database"));
+    EXPECT_THAT(tool({"namespace", "list", nqn}).output, testing::HasSubstr("from the file"));
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
 TEST_P(administration, without_a_daemon_the_tool_says_so) {
     const finished status = tool({"status"});
     EXPECT_EQ(status.exit_code, 3) << status.output;

@@ -176,6 +176,10 @@ result<core::control_answer> fake_control::change(core::change& what) {
         return core::control_answer(status_of(*model_->device(c->name)));
     if (const auto* c = std::get_if<core::attach_device>(&what))
         return core::control_answer(status_of(*model_->device(c->name)));
+    if (const auto* c = std::get_if<core::modify_device>(&what))
+        return core::control_answer(status_of(*model_->device(c->name)));
+    if (const auto* c = std::get_if<core::modify_subsystem>(&what))
+        return core::control_answer(status_of(*model_->subsystem(c->nqn)));
     if (const auto* c = std::get_if<core::add_namespace>(&what))
         return core::control_answer(status_of(c->spec));
     if (const auto* c = std::get_if<core::add_listener>(&what))

@@ -42,6 +42,7 @@ struct device_spec {
     std::uint32_t drive_nsid = 0;  ///< "pcie": the drive's own namespace; 0: its first
     bool bind = true;              ///< "pcie": take it from the kernel's driver when it is unused
     bool detached = false;         ///< "pcie": an operator took the drive away; it stays away
+    std::string description = {};  ///< for people
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
 
@@ -65,6 +66,7 @@ struct namespace_spec {
     loss_policy on_loss = loss_policy::fail;
     std::uint32_t park_ms = 10'000;
     std::uint32_t hold_s = 60;
+    std::string description = {};  ///< for people
     friend bool operator==(const namespace_spec&, const namespace_spec&) = default;
 };
 
@@ -80,7 +82,8 @@ struct subsystem_spec {
     std::uint16_t max_cntlid = limits::max_cntlid;
     std::uint32_t max_namespaces = limits::default_namespaces;  ///< hosts reckon with it; largest
                                                                 ///< NSID as well
-    bool paused = false;  ///< an operator's pause is part of the configuration
+    bool paused = false;           ///< an operator's pause is part of the configuration
+    std::string description = {};  ///< for people
     friend bool operator==(const subsystem_spec&, const subsystem_spec&) = default;
 };
 

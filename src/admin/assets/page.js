@@ -193,6 +193,7 @@ function show_subsystems(subsystems) {
     title.append(state(s.status.state));
     const hosts = s.allow_any_host ? "any host" : some(s.hosts.length, "allowed host");
     one.append(title, element("p", `Serial ${s.serial}; ${hosts}; ${some(s.status.controllers, "controller")}`, "faint"));
+    if (s.description) one.append(element("p", s.description));
     one.append(s.namespaces.length === 0 ? element("p", "It has no namespace.", "faint") : table(
       "Namespaces", [
         ["NSID", (n) => n.nsid, "number"],
@@ -204,6 +205,7 @@ function show_subsystems(subsystems) {
         ["Outstanding", (n) => n.status.outstanding, "number wide"],
         ["Parked", (n) => n.status.parked, "number wide"],
         ["UUID", (n) => n.uuid, "wide whole"],
+        ["Description", (n) => n.description, "wide"],
       ], s.namespaces));
     return one;
   });
@@ -248,6 +250,7 @@ function show_devices(devices) {
       ["Size", (d) => bytes(d.size || d.status.block_count * d.block_size), "number"],
       ["Used by", (d) => d.status.used_by || "nobody", "wide"],
       ["What is wrong", (d) => d.status.reason || d.status.note],
+      ["Description", (d) => d.description, "wide"],
     ], devices));
 }
 

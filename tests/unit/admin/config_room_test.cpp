@@ -5,6 +5,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/fields/field_compare.hpp>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -60,6 +61,7 @@ core::target_spec everything(std::size_t times) {
         file.create = true;
         file.direct = false;
         file.write_cache = core::write_cache_mode::through;
+        file.description = "the \"left\" one";
         core::device_spec drive;
         drive.name = fmt::format("drive{}", i);
         drive.type = "pcie";
@@ -80,6 +82,7 @@ core::target_spec everything(std::size_t times) {
         s.max_cntlid = largest16;
         s.max_namespaces = limits::max_namespaces;
         s.paused = true;
+        s.description = std::string(limits::max_description_bytes, '"');
         for (const std::string& device : {file.name, drive.name}) {
             core::namespace_spec ns;
             ns.nsid = largest32 - static_cast<std::uint32_t>(s.namespaces.size());
@@ -89,6 +92,7 @@ core::target_spec everything(std::size_t times) {
             ns.ana = core::ana_state::non_optimized;
             ns.on_loss = core::loss_policy::hold;
             ns.park_ms = ns.hold_s = largest32;
+            ns.description = "the \"database\"";
             s.namespaces.push_back(ns);
         }
         out.devices.push_back(file);
@@ -160,6 +164,36 @@ TEST(ConfigRoom, WhatIsAddedIsRefusedBeforeTheFileCannotBeRead) {
     editor.release(again);
     EXPECT_TRUE(editor.hold(again).has_value()) << "and so does what came to nothing";
     editor.release(again);
+}
+
+core::change describe(std::size_t subsystem, char with) {
+    core::subsystem_spec wanted;
+    wanted.description = std::string(limits::max_description_bytes, with);
+    return core::modify_subsystem{fmt::format("nqn.2026-11.io.fulmar:{}", subsystem),
+                                  core::edits_between(core::subsystem_spec{}, wanted)};
+}
+
+TEST(ConfigRoom, ATextThatGrowsTakesRoomAndGivesItBack) {
+    core::target_spec spec = everything(2);
+    spec_editor editor(spec);
+    const auto check = [&] {
+        const core::file_room room = written(editor.spec());
+        EXPECT_LE(room.bytes, claimed(editor.spec()).bytes + 200) << "with the lists of objects";
+    };
+    core::change longer = describe(1, '"');
+    ASSERT_TRUE(editor.hold(longer).has_value());
+    ASSERT_TRUE(editor.follow(longer).has_value());
+    editor.release(longer);
+    check();
+    core::subsystem_spec plain;
+    plain.description = "x";
+    ASSERT_TRUE(
+        editor
+            .apply(core::modify_subsystem{"nqn.2026-11.io.fulmar:1",
+                                          core::edits_between(core::subsystem_spec{}, plain)})
+            .has_value());
+    check();
+    EXPECT_EQ(editor.spec().subsystems[1].description, "x");
 }
 
 }  // namespace

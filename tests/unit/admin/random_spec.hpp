@@ -39,6 +39,7 @@ class spec_generator {
   private:
     core::device_spec device(unsigned i) {
         core::device_spec spec{.name = fmt::format("d{}", i), .type = coin() ? "ram" : "file"};
+        spec.description = description();
         if (below(4) == 0) {
             spec.type = "pcie";
             spec.address = fmt::format("0000:{:02x}:00.0", i);
@@ -57,6 +58,7 @@ class spec_generator {
         spec.nqn = fmt::format("nqn.2026-11.io.fulmar:s{}", i);
         spec.serial = fmt::format("S{}", below(8) == 0 ? 1 : 0);
         spec.allow_any_host = coin();
+        spec.description = description();
         for (unsigned h = 0; h < 3; ++h)
             if (coin()) spec.hosts.push_back(fmt::format("nqn.2014-08.org.x:h{}", h));
         if (below(4) == 0 && !target.listeners.empty())
@@ -71,10 +73,15 @@ class spec_generator {
             ns.on_loss = below(4) == 0 ? core::loss_policy::hold : core::loss_policy::fail;
             ns.uuid = fmt::format("00000000-0000-4000-8000-0000000000{}{}", i, nsid);
             ns.nguid = fmt::format("0000000000000000000000000000{:02}{:02}", i + 1, nsid);
+            ns.description = description();
             spec.namespaces.push_back(std::move(ns));
         }
         spec.paused = below(4) == 0;
         return spec;
+    }
+
+    std::string description() {
+        return coin() ? std::string() : fmt::format("number {}", below(3));
     }
 
     std::mt19937_64 random_;

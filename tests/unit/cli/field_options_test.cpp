@@ -26,11 +26,15 @@ json said(std::vector<std::string> words) {
 
 TEST(FieldOptions, SayWhatRestTakes) {
     EXPECT_EQ(said<core::device_spec>({}), json::object());
-    EXPECT_EQ(said<core::device_spec>(
-                  {"--size", "1MiB", "--block-size", "4096", "--write-cache", "through"}),
-              (json{{"size", 1048576}, {"block_size", 4096}, {"write_cache", "through"}}));
-    EXPECT_EQ(said<core::namespace_spec>({"--nsid", "3", "--on-loss", "hold", "--hold-s", "0"}),
-              (json{{"nsid", 3}, {"on_loss", "hold"}, {"hold_s", 0}}));
+    EXPECT_EQ(said<core::device_spec>({"--size", "1MiB", "--block-size", "4096", "--write-cache",
+                                       "through", "--description", "left disk"}),
+              (json{{"size", 1048576},
+                    {"block_size", 4096},
+                    {"write_cache", "through"},
+                    {"description", "left disk"}}));
+    EXPECT_EQ(said<core::namespace_spec>(
+                  {"--nsid", "3", "--on-loss", "hold", "--hold-s", "0", "--description", ""}),
+              (json{{"nsid", 3}, {"on_loss", "hold"}, {"hold_s", 0}, {"description", ""}}));
     EXPECT_EQ(said<core::subsystem_spec>({"--host", "a", "--host", "b", "--listener", "l"}),
               (json{{"hosts", {"a", "b"}}, {"listeners", {"l"}}}));
 }
@@ -47,6 +51,14 @@ TEST(FieldOptions, RefuseWhatDoesNotFit) {
     EXPECT_THROW(said<core::namespace_spec>({"--nsid", "0"}), CLI::ValidationError);
     EXPECT_THROW(said<core::namespace_spec>({"--park-ms", "-1"}), CLI::ValidationError);
     EXPECT_THROW(said<core::namespace_spec>({"--nqn", "x"}), CLI::ExtrasError);
+}
+
+TEST(FieldOptions, ChangeOnlyWhatMayChangeInPlace) {
+    CLI::App command{"test"};
+    field_options options;
+    options.add_for_changing<core::namespace_spec>(command);
+    EXPECT_NE(command.get_option_no_throw("--description"), nullptr);
+    EXPECT_EQ(command.get_option_no_throw("--uuid"), nullptr);
 }
 
 }  // namespace

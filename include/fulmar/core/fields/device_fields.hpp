@@ -49,17 +49,16 @@ struct fields_of<device_spec> {
                             .always_written = true,
                             .help = "What stores the blocks.",
                             .sample = "one of \"null\", \"ram\", \"file\", \"pcie\""}},
-        field<device_spec>{
-            &device_spec::path,
-            {.name = "path",
-             .least = 1,
-             .most = limits::max_path_bytes,
-             .always_written = true,
-             .types = device_type::file,
-             .needed_by = device_type::file,
-             .foreign = "only a \"file\" device has a path",
-             .help = "A regular file or a block device.",
-             .sample = "the file or block device that stores the blocks"}},
+        field<device_spec>{&device_spec::path,
+                           {.name = "path",
+                            .least = 1,
+                            .most = limits::max_path_bytes,
+                            .always_written = true,
+                            .types = device_type::file,
+                            .needed_by = device_type::file,
+                            .foreign = "only a \"file\" device has a path",
+                            .help = "A regular file or a block device.",
+                            .sample = "the file or block device that stores the blocks"}},
         field<device_spec>{&device_spec::address,
                            {.name = "address",
                             .form = field_form::pci_address,
@@ -156,6 +155,7 @@ struct fields_of<device_spec> {
              .foreign = "a \"{}\" device has no write cache to go through",
              .help = "Whether the storage's volatile write cache is used. through: every write is "
                      "durable before it is acknowledged, which on_loss hold needs."}},
+        field<device_spec>{&device_spec::description, description_facts},
     };
 };
 

@@ -1,7 +1,7 @@
 // A field of what can be configured, described once: its name in JSON, what it may hold, when it
 // may change, and what it is for. Readers, writers, the comparison of two configurations, the
-// journal, the JSON Schema, OpenAPI, docs/configuration.md and the options of the tool are made from
-// the tables of these (docs/adr/011). The default is what the struct's member starts with.
+// journal, the JSON Schema, OpenAPI, docs/configuration.md and the options of the tool are made
+// from the tables of these (docs/adr/011). The default is what the struct's member starts with.
 // Plain constant data. Called on: any thread.
 #pragma once
 
@@ -113,11 +113,21 @@ struct field_facts {
     std::string_view option = {};   ///< of the tool; empty: "--" and the name
 };
 
+/// Free text for people, of whatever object.
+inline constexpr field_facts description_facts{
+    .name = "description",
+    .form = field_form::label,
+    .most = limits::max_description_bytes,
+    .change = field_change::in_place,
+    .help = "What it is for, in your words: at most 256 bytes of UTF-8 without control characters.",
+    .sample = "shorten it, and put it on one line; or leave it out"};
+
 template <typename Spec>
 using field_member =
     std::variant<bool Spec::*, std::uint16_t Spec::*, std::uint32_t Spec::*, std::uint64_t Spec::*,
                  std::string Spec::*, std::vector<std::string> Spec::*, ana_state Spec::*,
-                 loss_policy Spec::*, write_cache_mode Spec::*, std::vector<namespace_spec> Spec::*>;
+                 loss_policy Spec::*, write_cache_mode Spec::*,
+                 std::vector<namespace_spec> Spec::*>;
 
 template <typename Spec>
 struct field {

@@ -67,6 +67,7 @@ struct fields_of<namespace_spec> {
                                .most = limits::max_hold_s,
                                .help = "hold: how long the namespace waits; then it is as under "
                                        "fail."}},
+        field<namespace_spec>{&namespace_spec::description, description_facts},
     };
 };
 

@@ -76,6 +76,7 @@ struct fields_of<subsystem_spec> {
                                .form = field_form::flag,
                                .change = field_change::by_request,
                                .help = "I/O waits until an operator resumes it."}},
+        field<subsystem_spec>{&subsystem_spec::description, description_facts},
         field<subsystem_spec>{&subsystem_spec::namespaces,
                               {.name = "namespaces",
                                .form = field_form::namespaces,
