@@ -29,6 +29,7 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(held_devices_are_claimed);
         FULMAR_NAME(fua_is_dropped);
         FULMAR_NAME(flush_is_free);
+        FULMAR_NAME(lost_caches_are_forgotten);
         FULMAR_NAME(identities_change);
         FULMAR_NAME(restarts_forget_subsystems);
     }

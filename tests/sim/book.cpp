@@ -77,12 +77,14 @@ const incarnation* book::last_of(const std::string& disk) const {
 }
 
 std::uint64_t book::attach_asked(const std::string& disk, const std::string& nqn,
-                                 std::uint32_t nsid, moment at) {
+                                 std::uint32_t nsid, moment at, bool holds) {
     const std::lock_guard hold(lock_);
     if (const incarnation* old = last_of(disk); old != nullptr && old->gone == never) return 0;
     const std::uint64_t number = next_life_++;
     disks_[disk].push_back(number);
-    lives_.emplace(number, incarnation{.number = number, .nqn = nqn, .nsid = nsid, .asked = at});
+    lives_.emplace(
+        number,
+        incarnation{.number = number, .nqn = nqn, .nsid = nsid, .asked = at, .holds = holds});
     return number;
 }
 
@@ -164,10 +166,32 @@ void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t l
     by_block_[{number, lba}].push_back(tag);
 }
 
+bool book::power_lost(std::uint64_t number, std::uint64_t lba, std::uint64_t left) {
+    const std::lock_guard hold(lock_);
+    const auto life = lives_.find(number);
+    if (life == lives_.end()) return false;
+    const std::vector<std::uint64_t>& tags = by_block_[{number, lba}];
+    const auto there = std::find(tags.rbegin(), tags.rend(), left);
+    for (auto at = tags.rbegin(); at != there; ++at) {
+        write& w = writes_.at(*at);
+        if (w.durable) say(fmt::format("write {} was durable, and is gone", *at));
+        w.gone = true;
+        w.may_go = w.may_go || !life->second.holds;
+    }
+    return there != tags.rend();
+}
+
+void book::loss_accepted(const std::string& disk) {
+    const std::lock_guard hold(lock_);
+    const incarnation* it = last_of(disk);
+    if (it == nullptr) return;
+    for (const std::uint64_t tag : unflushed_[it->number]) writes_.at(tag).may_go = true;
+}
+
 // --- data ----------------------------------------------------------------------------------------
 
 std::uint64_t book::new_write(const std::string& nqn, std::uint32_t nsid, std::uint64_t lba,
-                              std::uint32_t blocks, const std::string& host, moment at) {
+                              std::uint32_t blocks, const std::string& host, moment at, bool fua) {
     const std::lock_guard hold(lock_);
     const std::uint64_t first = next_tag_;
     for (std::uint32_t i = 0; i < blocks; ++i)
@@ -176,7 +200,8 @@ std::uint64_t book::new_write(const std::string& nqn, std::uint32_t nsid, std::u
                                            .lba = lba + i,
                                            .blocks = i == 0 ? blocks : 0,
                                            .host = host,
-                                           .sent = at});
+                                           .sent = at,
+                                           .fua = fua});
     return first;
 }
 
@@ -188,10 +213,32 @@ void book::write_answered(std::uint64_t first_tag, bool succeeded, moment at) {
         write& w = each->second;
         if (succeeded && w.incarnation == 0)
             say(fmt::format("write {} was answered with success and is on no disk", each->first));
-        if (succeeded)
-            w.acked = at;
-        else
-            w.failed = true;
+        w.failed = !succeeded;
+        if (!succeeded) continue;
+        w.acked = at;
+        if (w.gone && w.fua) say(fmt::format("write {} was durable, and is gone", each->first));
+        w.durable = w.fua;
+        if (!w.fua && w.incarnation != 0) unflushed_[w.incarnation].push_back(each->first);
+    }
+}
+
+void book::flush_answered(const std::string& nqn, std::uint32_t nsid, bool succeeded, moment sent) {
+    const std::lock_guard hold(lock_);
+    if (!succeeded) return;
+    for (auto& [number, tags] : unflushed_) {
+        const incarnation& it = lives_.at(number);
+        if (it.nqn != nqn || it.nsid != nsid || it.gone != never) continue;
+        std::erase_if(tags, [&](std::uint64_t tag) {
+            write& w = writes_.at(tag);
+            if (w.acked >= sent) return false;
+            if (w.gone && !w.may_go)
+                say(
+                    fmt::format("a Flush of {}/{} succeeded, and write {} that was acknowledged "
+                                "before it is gone",
+                                nqn, nsid, tag));
+            w.durable = !w.gone;
+            return true;
+        });
     }
 }
 
@@ -210,7 +257,7 @@ void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std:
     if (found.lba != lba) return say(fmt::format("{}: read LBA {}", who, found.lba));
     if (found.tag == 0) {
         for (const std::uint64_t tag : by_block_[{it.number, lba}])
-            if (writes_.at(tag).acked < sent)
+            if (const write& w = writes_.at(tag); w.acked < sent && !(w.gone && w.may_go))
                 return say(fmt::format("{}: write {} was acknowledged and is lost", who, tag));
         return;
     }
@@ -221,6 +268,7 @@ void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std:
     if (w.failed || w.acked == never) return;  // it may land whenever it likes
     for (const std::uint64_t tag : by_block_[{it.number, lba}]) {
         const write& later = writes_.at(tag);
+        if (later.gone && later.may_go) continue;
         if (later.sent > w.acked && later.acked < sent)
             return say(fmt::format("{}: read write {}, older than write {}", who, found.tag, tag));
     }

@@ -27,6 +27,7 @@ struct incarnation {
     moment gone = never;  ///< its removal was answered with a promise: nothing may be submitted …
     bool fenced = false;  ///< … and nothing may land either
     bool refused = false;  ///< it never came to be
+    bool holds = false;    ///< its hosts hear of no loss: then nothing acknowledged may be gone
     bool confirmed = false;
 };
 
@@ -52,7 +53,7 @@ class book {
     // Namespaces and their disks.
     /// Returns the incarnation's number; 0 when the disk is in use, so that the target must refuse.
     std::uint64_t attach_asked(const std::string& disk, const std::string& nqn, std::uint32_t nsid,
-                               moment at);
+                               moment at, bool holds = false);
     void attach_answered(std::uint64_t number, bool succeeded);
     void removed(const std::string& nqn, std::uint32_t nsid, moment at, bool fence_kept);
     /// Concerns those that were asked for before the deletion was.
@@ -66,11 +67,20 @@ class book {
     void landed(const std::string& disk, std::uint64_t number, std::uint64_t lba, std::uint64_t tag,
                 moment at);
 
+    /// A disk has lost its power, and of that block the write `left` is what it has, or none.
+    /// False: that is of a former namespace.
+    bool power_lost(std::uint64_t number, std::uint64_t lba, std::uint64_t left);
+    /// An operator accepts that what no Flush has covered may be gone from it.
+    void loss_accepted(const std::string& disk);
+
     // Data, written by one host per block.
     /// Returns the tag of the first block; the others follow.
     std::uint64_t new_write(const std::string& nqn, std::uint32_t nsid, std::uint64_t lba,
-                            std::uint32_t blocks, const std::string& host, moment at);
+                            std::uint32_t blocks, const std::string& host, moment at,
+                            bool fua = false);
     void write_answered(std::uint64_t first_tag, bool succeeded, moment at);
+    /// Success means that all writes are there which had been acknowledged when it was sent.
+    void flush_answered(const std::string& nqn, std::uint32_t nsid, bool succeeded, moment sent);
     void read_answered(std::uint64_t connection, std::uint16_t cid, const std::string& nqn,
                        std::uint32_t nsid, std::uint64_t lba, const stamp& found, moment sent,
                        moment at);
@@ -100,6 +110,10 @@ class book {
         moment arrived = 0;
         moment acked = never;
         bool failed = false;
+        bool fua = false;
+        bool durable = false;           ///< a Flush has covered it, or it had FUA
+        bool gone = false;              ///< with the power of its disk
+        bool may_go = false;            ///< hosts, or an operator, know
         std::uint64_t incarnation = 0;  ///< where it landed
     };
     void say(std::string what);
@@ -113,6 +127,8 @@ class book {
     std::map<std::uint64_t, incarnation> lives_;
     std::map<std::uint64_t, write> writes_;
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<std::uint64_t>> by_block_;
+    /// Tags that were acknowledged and that no Flush has covered, by life.
+    std::map<std::uint64_t, std::vector<std::uint64_t>> unflushed_;
     std::set<std::pair<std::string, std::string>> expelled_;
     std::vector<std::string> complaints_;
     std::uint64_t next_life_ = 1;

@@ -95,8 +95,11 @@ void card::heal() {
 
 bool card::replace(fake_drive::options with) {
     if (drive_.is_open()) return false;
+    const bool watched = at_power_loss_ && with.loses_cache && with.serial == what_.serial;
     what_ = std::move(with);
+    if (watched) at_power_loss_(false);
     drive_.plug(what_);
+    if (watched) at_power_loss_(true);
     silent_ = false;
     return true;
 }

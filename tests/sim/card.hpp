@@ -43,6 +43,9 @@ class card {
     /// Another card in the slot. True: the former one has been let go of.
     bool replace(test::fake_drive::options with);
 
+    /// Before and after a card of that serial has been without power. Set once, at first.
+    void watch_power(std::function<void(bool after)> what) { at_power_loss_ = std::move(what); }
+
     [[nodiscard]] test::fake_drive& drive() { return drive_; }
     [[nodiscard]] const test::fake_drive& drive() const { return drive_; }
     [[nodiscard]] const test::fake_drive::options& what() const { return what_; }
@@ -61,6 +64,7 @@ class card {
     job_runner& jobs_;
     std::mt19937_64& random_;
     test::fake_drive drive_;
+    std::function<void(bool)> at_power_loss_;
     bool requested_ = false;
     bool silent_ = false;
     std::uint32_t fatal_opening_ = 0;  // the one of which it reported a fatal error

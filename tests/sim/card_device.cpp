@@ -22,6 +22,7 @@ card_ledger::card_ledger(std::string name, card& in, book& judge, const moment& 
         [this](const std::byte* at, std::uint64_t bytes) { return reach(at, bytes); });
     card_.drive().watch_medium([this](const nvme::sqe& command, std::span<std::byte> blocks,
                                       bool after) { look(command, blocks, after); });
+    card_.watch_power([this](bool after) { look_at_power_loss(after); });
 }
 
 void card_ledger::begin(loan& l) {
@@ -108,6 +109,25 @@ void card_ledger::look(const nvme::sqe& command, std::span<std::byte> blocks, bo
     }
 }
 
+// What was in its cache alone is gone.
+void card_ledger::look_at_power_loss(bool after) {
+    if (!after) {
+        before_ = card_.drive().media();
+        return;
+    }
+    const std::vector<std::byte> now = card_.drive().media();
+    for (std::size_t at = 0; at + block_bytes <= std::min(now.size(), before_.size());
+         at += block_bytes) {
+        const std::uint64_t left = read_stamp(now.data() + at).tag;
+        if (left == read_stamp(before_.data() + at).tag) continue;
+        const std::uint64_t lba = at / block_bytes;
+        const auto whose = written_for_.find({card_.what().serial, lba});
+        if (whose != written_for_.end() && !book_.power_lost(whose->second, lba, left))
+            written_for_.erase(whose);
+    }
+    before_.clear();
+}
+
 // --- device --------------------------------------------------------------------------------------
 
 namespace {
@@ -190,7 +210,12 @@ class watched_device final : public backend::device, backend::device_listener {
     result<void> resize(std::uint64_t blocks, backend::shrinking smaller) override {
         return real_->resize(blocks, smaller);
     }
+    std::string_view condition() const override { return real_->condition(); }
+    std::string trouble() const override { return real_->trouble(); }
+    bool has_unflushed_writes() const noexcept override { return real_->has_unflushed_writes(); }
+    bool lost_data() const noexcept override { return real_->lost_data(); }
     result<void> reopen() override { return real_->reopen(); }
+    result<void> accept() override { return real_->accept(); }
     result<void> detach(bool drain) override { return real_->detach(drain); }
     result<void> attach() override { return real_->attach(); }
     std::string note() const override { return real_->note(); }
@@ -204,6 +229,9 @@ class watched_device final : public backend::device, backend::device_listener {
     void on_device_returned(backend::device&) noexcept override {
         if (serial_.empty()) serial_ = real_->identity().serial;
         if (listener_ != nullptr) listener_->on_device_returned(*this);
+    }
+    bool on_device_back_without_data(backend::device&, const std::string& why) noexcept override {
+        return listener_ == nullptr || listener_->on_device_back_without_data(*this, why);
     }
     void on_device_resized(backend::device&) noexcept override {
         if (listener_ != nullptr) listener_->on_device_resized(*this);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace fulmar::sim {
 
@@ -43,6 +44,7 @@ class card_ledger {
     bool reach(const std::byte* at, std::uint64_t bytes);
     void look(const nvme::sqe& command, std::span<std::byte> blocks, bool after);
     void show(std::uint64_t lba, std::byte* block, const loan& to);
+    void look_at_power_loss(bool after);
 
     std::string name_;
     card& card_;
@@ -58,6 +60,7 @@ class card_ledger {
     std::uint64_t moved_ = 0;
     const loan* reader_ = nullptr;
     std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> written_for_;  // by serial, LBA
+    std::vector<std::byte> before_;  // the medium, while the card is without power
 };
 
 /// The device that core gets: `real`, watched by `ledger`.

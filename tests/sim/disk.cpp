@@ -54,6 +54,20 @@ bool disk::lost() const {
     const std::lock_guard hold(lock_);
     return lost_;
 }
+void disk::lose_power() {
+    const std::lock_guard hold(lock_);
+    if (!manners_.loses_cache) return;
+    for (const auto& [lba, tag] : tags_) {
+        const auto left = durable_.find(lba);
+        const std::uint64_t there = left == durable_.end() ? 0 : left->second;
+        if (there != tag) book_.power_lost(formatted_for_, lba, there);
+    }
+    tags_ = durable_;
+}
+bool disk::has_unflushed() const {
+    const std::lock_guard hold(lock_);
+    return manners_.loses_cache && tags_ != durable_;
+}
 std::uint32_t disk::held() const {
     const std::lock_guard hold(lock_);
     return held_;
@@ -95,11 +109,14 @@ nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
     if (whose > formatted_for_) {  // a new namespace finds an empty disk
         formatted_for_ = whose;
         tags_.clear();
+        durable_.clear();
     }
     switch (op.kind) {
         case backend::io_kind::read: read(op, whose); break;
         case backend::io_kind::write: write(op, whose); break;
         case backend::io_kind::flush:
+            if (manners_.loses_cache) durable_ = tags_;
+            [[fallthrough]];
         case backend::io_kind::verify:
         case backend::io_kind::compare:
         case backend::io_kind::deallocate:
@@ -132,9 +149,11 @@ void disk::read(const backend::io_op& op, std::uint64_t whose) {
 
 void disk::write(const backend::io_op& op, std::uint64_t whose) {
     each_block(op, [&](std::uint64_t lba, const std::byte* from) {
-        const stamp s = read_stamp(from);
+        const stamp s = judged_ ? read_stamp(from) : stamp{};
         book_.landed(name_, whose, lba, s.tag, now_);
+        if (s.tag == 0) return;
         tags_[lba] = s.tag;
+        if (op.fua) durable_[lba] = s.tag;
     });
 }
 
@@ -236,12 +255,14 @@ class sim_channel final : public backend::io_channel, private engine::poller {
 sim_device::sim_device(std::shared_ptr<disk> state) : disk_(std::move(state)) {
     identity_.serial = disk_->name();
     identity_.claim = "sim:" + disk_->name();
+    has_cache_ = disk_->manners().loses_cache;
 }
 
 backend::geometry sim_device::geometry() const noexcept {
     backend::geometry g;
     g.block_bytes = block_bytes;
     g.block_count = disk_->blocks();
+    g.volatile_write_cache = has_cache_;
     g.deallocate = true;
     return g;
 }
@@ -272,6 +293,7 @@ result<void> sim_device::reopen() {
 
 void sim_device::lose(const std::string& reason) {
     disk_->set_lost(true);
+    disk_->lose_power();
     if (listener_ != nullptr) listener_->on_device_lost(*this, reason);
 }
 

@@ -22,6 +22,7 @@ struct disk_manners {
     double error_chance = 0;
     double ignore_abort_chance = 0;   ///< otherwise an abort ends the operation soon
     bool answers_inline = false;      ///< like a RAM disk
+    bool loses_cache = false;         ///< what was not flushed is gone with its power
     std::uint16_t no_channel_on = 0;  ///< the reactor that gets no channel; 0: all get one
 };
 
@@ -37,6 +38,8 @@ class disk {
     void set_blocks(std::uint64_t count);
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
+    /// Of its blocks nobody keeps a book.
+    void take_anything() { judged_ = false; }
     void set_manners(const disk_manners& m);
     [[nodiscard]] disk_manners manners() const;
     /// While stalled nothing is answered; afterwards everything is.
@@ -45,6 +48,10 @@ class disk {
     /// Lost: what is there and what comes fails at once (unless stalled).
     void set_lost(bool lost);
     [[nodiscard]] bool lost() const;
+    /// Of what it has done only that is left which was to be durable, where it loses its cache.
+    void lose_power();
+    /// It has done what would be gone then.
+    [[nodiscard]] bool has_unflushed() const;
 
     /// Operations at the disk, and how often each kind came.
     [[nodiscard]] std::uint32_t held() const;
@@ -71,10 +78,12 @@ class disk {
     const moment& now_;
     std::uint64_t seed_;
     disk_manners manners_;
+    bool judged_ = true;
     bool stalled_ = false;
     bool lost_ = false;
     std::uint32_t held_ = 0;
-    std::map<std::uint64_t, std::uint64_t> tags_;  // by LBA
+    std::map<std::uint64_t, std::uint64_t> tags_;     // by LBA
+    std::map<std::uint64_t, std::uint64_t> durable_;  // likewise
     std::uint64_t formatted_for_ = 0;
     std::vector<std::uint64_t> order_;
     std::uint64_t durable_writes_ = 0;
@@ -94,6 +103,8 @@ class sim_device final : public backend::device {
     result<std::unique_ptr<backend::io_channel>> open_channel(engine::reactor& r) override;
     result<void> resize(std::uint64_t new_block_count, backend::shrinking smaller) override;
     result<void> reopen() override;
+    bool has_unflushed_writes() const noexcept override { return disk_->has_unflushed(); }
+    bool lost_data() const noexcept override { return disk_->lost() && disk_->has_unflushed(); }
     void set_listener(backend::device_listener* listener) noexcept override {
         listener_ = listener;
     }
@@ -104,6 +115,7 @@ class sim_device final : public backend::device {
   private:
     std::shared_ptr<disk> disk_;
     backend::device_identity identity_;
+    bool has_cache_ = false;
     backend::device_listener* listener_ = nullptr;
 };
 

@@ -15,8 +15,8 @@
 namespace fulmar::sim {
 
 queue::queue(world& w, identity who) : world_(w), who_(std::move(who)) {
-    transport::loopback_host& events = *this;
-    connection_ = w.fabric().connect(events, {.address = "sim", .port = 4420, .group = who_.group});
+    link_user& events = *this;
+    connection_ = open_link(w, events, who_);
 }
 
 queue::~queue() { cut(); }
@@ -38,6 +38,8 @@ command_ref queue::submit(nvme::sqe sqe, std::span<const std::byte> data, bool i
         return c;
     }
     world_.judge().sent(connection_->number(), cid, c->sent, tag);
+    // Over TCP nobody sees when the target takes it in.
+    if (who_.tcp) world_.judge().arrived(connection_->number(), cid, never);
     open_.emplace(cid, c);
     connection_->submit(sqe, data, in_capsule, answer_bytes);
     return c;
@@ -49,15 +51,22 @@ void queue::cut() {
     end_all();
 }
 
+std::size_t queue::owed() const {
+    constexpr auto event = static_cast<std::uint8_t>(nvme::admin_opcode::async_event_request);
+    return static_cast<std::size_t>(std::count_if(open_.begin(), open_.end(), [&](const auto& o) {
+        return qid_ != 0 || o.second->sqe.opcode != event;
+    }));
+}
+
 std::vector<std::uint16_t> queue::outstanding_cids() const {
     std::vector<std::uint16_t> all;
     for (const auto& [cid, c] : open_) all.push_back(cid);
     return all;
 }
 
-void queue::on_answer(transport::loopback_connection&, const nvme::cqe& answer,
-                      std::span<const std::byte> data) noexcept {
+void queue::on_answer(const nvme::cqe& answer, std::span<const std::byte> data) noexcept {
     const std::uint16_t cid = answer.cid.value();
+    world_.carried(sizeof answer + data.size());
     world_.judge().answered(connection_->number(), cid, world_.now_step());
     const auto at = open_.find(cid);
     if (at == open_.end()) return;
@@ -72,6 +81,8 @@ void queue::on_answer(transport::loopback_connection&, const nvme::cqe& answer,
                 nvme::describe(c->status));
     const bool succeeded = nvme::is_success(c->status);
     if (c->tag != 0) world_.judge().write_answered(c->tag, succeeded, world_.now_step());
+    if (qid_ != 0 && c->sqe.opcode == static_cast<std::uint8_t>(nvme::io_opcode::flush))
+        world_.judge().flush_answered(who_.subsystem, c->sqe.nsid.value(), succeeded, c->sent);
     if (c->blocks != 0 && succeeded) check_read(*c, cid);
     if (c->then) c->then(*c);
 }
@@ -88,7 +99,7 @@ void queue::check_read(const command& c, std::uint16_t cid) {
                                      world_.now_step());
 }
 
-void queue::on_closed(transport::loopback_connection&) noexcept {
+void queue::on_closed() noexcept {
     world_.note("c{} q{} closed", connection_->number(), qid_);
     end_all();
 }
@@ -199,8 +210,8 @@ command_ref queue::write(std::uint32_t nsid, std::uint64_t lba, std::uint32_t bl
     sqe.opcode = static_cast<std::uint8_t>(nvme::io_opcode::write);
     sqe.nsid = nsid;
     nvme::encode_block_range(sqe, {.slba = lba, .blocks = blocks, .fua = fua});
-    const std::uint64_t tag =
-        world_.judge().new_write(who_.subsystem, nsid, lba, blocks, who_.host, world_.now_step());
+    const std::uint64_t tag = world_.judge().new_write(who_.subsystem, nsid, lba, blocks, who_.host,
+                                                       world_.now_step(), fua);
     std::vector<std::byte> data(std::size_t{blocks} * block_bytes);
     for (std::uint32_t i = 0; i < blocks; ++i)
         write_stamp(data.data() + std::size_t{i} * block_bytes, {.lba = lba + i, .tag = tag + i});

@@ -1,16 +1,18 @@
-// A host's queue over the loopback fabric: commands with their answers, told to the book.
+// A host's queue: commands with their answers, told to the book.
 #pragma once
 
 #include "book.hpp"
+#include "host_link.hpp"
 
 #include <fulmar/nvme/command.hpp>
 #include <fulmar/nvme/fabrics.hpp>
-#include <fulmar/transport/loopback.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,10 +42,15 @@ struct identity {
     std::uint8_t host_id = 1;
     std::string subsystem;
     std::optional<std::size_t> group = std::nullopt;  ///< poll group of its connections
+    // Over NVMe/TCP, where the world has it:
+    bool tcp = false;
+    bool header_digest = false;
+    bool data_digest = false;
+    std::size_t segment = 1'460;  ///< bytes that go to the target at once, at most
 };
 
 /// Called on: the hosts' reactor.
-class queue final : private transport::loopback_host {
+class queue final : private link_user {
   public:
     queue(world& w, identity who);
     ~queue();
@@ -77,7 +84,7 @@ class queue final : private transport::loopback_host {
                        std::uint32_t blocks = 0);
 
     void cut();
-    [[nodiscard]] transport::loopback_connection& connection() { return *connection_; }
+    [[nodiscard]] host_link& connection() { return *connection_; }
     [[nodiscard]] bool closed() const { return closed_; }
     [[nodiscard]] const identity& who() const { return who_; }
     [[nodiscard]] std::uint16_t qid() const { return qid_; }
@@ -86,18 +93,19 @@ class queue final : private transport::loopback_host {
     [[nodiscard]] std::size_t room() const {
         return depth_ - 1 - std::min(depth_ - 1, open_.size());
     }
+    /// Commands that must be answered by and by: all but requests for events.
+    [[nodiscard]] std::size_t owed() const;
     [[nodiscard]] std::vector<std::uint16_t> outstanding_cids() const;
 
   private:
-    void on_answer(transport::loopback_connection& from, const nvme::cqe& answer,
-                   std::span<const std::byte> data) noexcept override;
-    void on_closed(transport::loopback_connection& from) noexcept override;
+    void on_answer(const nvme::cqe& answer, std::span<const std::byte> data) noexcept override;
+    void on_closed() noexcept override;
     void check_read(const command& c, std::uint16_t cid);
     void end_all();
 
     world& world_;
     identity who_;
-    std::unique_ptr<transport::loopback_connection> connection_;
+    std::unique_ptr<host_link> connection_;
     std::map<std::uint16_t, command_ref> open_;
     std::size_t depth_ = 2;
     std::uint16_t qid_ = 0;

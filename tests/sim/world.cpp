@@ -10,7 +10,9 @@ namespace fulmar::sim {
 
 namespace {
 world* current_world = nullptr;
-}
+
+bool holds(const core::namespace_spec& n) { return n.on_loss == core::loss_policy::hold; }
+}  // namespace
 
 const world* running() { return current_world; }
 
@@ -31,7 +33,7 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
             engine::reactor::create({.id = reactor_id(static_cast<std::uint16_t>(i)),
                                      .busy_window = {},
                                      .clock = &clock_,
-                                     .descriptors = !options_.drives.empty()})
+                                     .descriptors = !options_.drives.empty() || options_.tcp})
                 .value());
     frozen_.resize(reactors_.size());
     watcher_ = std::make_unique<watcher>(*this);
@@ -49,14 +51,20 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
             mem::buffer_pool::create(memory_, {.bytes = options_.pool_bytes}).value());
     make_drives();
     EXPECT_TRUE(target_->add_transport(fabric_->make_transport(*target_)));
+    if (options_.tcp) {
+        tcp_ = std::make_unique<tcp_fabric>(*reactors_.back(), random_());
+        EXPECT_TRUE(target_->add_transport(tcp_->make_transport(*target_)));
+    }
 
     core::target_spec spec;
     spec.listeners.push_back({.transport = "loopback", .address = "sim", .port = 4420});
+    if (options_.tcp) spec.listeners.push_back(tcp_fabric::where());
     spec.subsystems = options_.subsystems;
     for (const core::subsystem_spec& s : spec.subsystems)
         for (const core::namespace_spec& n : s.namespaces) {
             spec.devices.push_back(device_for(n.device));
-            book_.attach_answered(book_.attach_asked(n.device, s.nqn, n.nsid, steps_), true);
+            book_.attach_answered(book_.attach_asked(n.device, s.nqn, n.nsid, steps_, holds(n)),
+                                  true);
         }
     for (const core::subsystem_spec& s : spec.subsystems) {
         known_.insert(s.nqn);
@@ -74,6 +82,7 @@ world::~world() {
     if (!all_quiet()) {  // the failure has been reported; what is busy cannot be destroyed
         (void)target_.release();
         (void)fabric_.release();
+        (void)tcp_.release();
         (void)rack_.release();
         for (auto& r : reactors_) (void)r.release();
         for (auto& t : asked_) (void)new ticket_ref(t);
@@ -86,6 +95,7 @@ world::~world() {
         settle();
     }
     fabric_.reset();
+    tcp_.reset();
     rack_.reset();
 }
 
@@ -119,6 +129,9 @@ disk& world::add_disk(const std::string& name, std::uint64_t blocks) {
     if (at == nullptr) {
         at = std::make_shared<disk>(name, blocks, book_, steps_, random_());
         at->set_manners(options_.manners);
+        if (std::find(options_.unjudged.begin(), options_.unjudged.end(), name) !=
+            options_.unjudged.end())
+            at->take_anything();
     }
     return *at;
 }
@@ -194,7 +207,7 @@ void world::advance(bool worked) {
 
 void world::run_for(duration time) {
     const instant end = clock_.now() + time;
-    while (clock_.now() < end) round();
+    while (clock_.now() < end && !restless()) round();
 }
 
 void world::settle() {
@@ -305,14 +318,18 @@ ticket_ref world::ask(core::change what) {
     note("operator: {}", t->text);
     const core::change& change = std::get<core::change>(t->what);
     if (const auto* add = std::get_if<core::add_namespace>(&change))
-        t->lives.push_back(book_.attach_asked(add->spec.device, add->nqn, add->spec.nsid, steps_));
+        t->lives.push_back(book_.attach_asked(add->spec.device, add->nqn, add->spec.nsid, steps_,
+                                              holds(add->spec)));
     if (const auto* create = std::get_if<core::create_subsystem>(&change)) {
         known_.insert(create->spec.nqn);
         for (const std::string& listed : create->spec.hosts)
             book_.host_added(create->spec.nqn, listed);
         for (const core::namespace_spec& n : create->spec.namespaces)
-            t->lives.push_back(book_.attach_asked(n.device, create->spec.nqn, n.nsid, steps_));
+            t->lives.push_back(
+                book_.attach_asked(n.device, create->spec.nqn, n.nsid, steps_, holds(n)));
     }
+    if (const auto* reopen = std::get_if<core::reopen_device>(&change))
+        book_.loss_accepted(reopen->name);
     if (const auto* host = std::get_if<core::add_host>(&change))
         book_.host_added(host->nqn, host->host);
     if (const auto* any = std::get_if<core::set_allow_any_host>(&change))
@@ -425,6 +442,7 @@ bool world::all_quiet() {
 }
 
 void world::expect_rest() {
+    EXPECT_FALSE(restless()) << steps_ << " turns, for " << carried_bytes_ << " bytes";
     for (const ticket_ref& t : asked_) EXPECT_TRUE(t->done()) << t->text << " got no answer";
     for (std::size_t i = 0; i < options_.data_reactors; ++i) {
         core::poll_group& g = group(i);

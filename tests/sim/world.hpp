@@ -6,6 +6,7 @@
 #include "disk.hpp"
 #include "host.hpp"
 #include "rack.hpp"
+#include "tcp_fabric.hpp"
 #include "trace.hpp"
 
 #include <fulmar/base/clock.hpp>
@@ -37,6 +38,11 @@ struct world_options {
     std::vector<core::subsystem_spec> subsystems{};  ///< with the disks that they name
     std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
     rack_options cards{};
+    bool tcp = false;                     ///< hosts may come by NVMe/TCP, too
+    std::vector<std::string> unjudged{};  ///< disks to which anybody may write anything
+    /// With more turns than that, and some for each byte that hosts receive, it does not come to
+    /// rest: that is a failure, and nothing waits any longer. 0: any number.
+    std::uint64_t most_turns = 0;
 };
 
 /// A change that was asked for, and its answer.
@@ -78,7 +84,7 @@ class world {
     bool run_until(Condition&& condition, duration limit = std::chrono::seconds(60)) {
         const instant end = clock_.now() + limit;
         while (!condition()) {
-            if (clock_.now() >= end) return false;
+            if (clock_.now() >= end || restless()) return false;
             round();
         }
         return true;
@@ -90,8 +96,17 @@ class world {
     void crowd(std::function<void()> act) { crowd_ = std::move(act); }
     void freeze(std::size_t data_reactor, bool frozen) { frozen_.at(data_reactor + 1) = frozen; }
 
+    /// It has had more turns than it may.
+    [[nodiscard]] bool restless() const {
+        constexpr std::uint64_t turns_per_byte = 8;
+        return options_.most_turns != 0 &&
+               steps_ > options_.most_turns + carried_bytes_ * turns_per_byte;
+    }
+
     // What hosts do.
+    void carried(std::size_t bytes) { carried_bytes_ += bytes; }
     [[nodiscard]] transport::loopback_fabric& fabric() { return *fabric_; }
+    [[nodiscard]] tcp_fabric& tcp() { return *tcp_; }  ///< where the options say so
     std::unique_ptr<queue> open(identity who) {
         hosts_.insert(who.host);
         return std::make_unique<queue>(*this, std::move(who));
@@ -176,6 +191,7 @@ class world {
     std::mt19937_64 random_;
     manual_clock clock_;
     moment steps_ = 1;
+    std::uint64_t carried_bytes_ = 0;
     mem::heap_memory memory_;
     std::map<std::string, std::shared_ptr<disk>> disks_;
     std::map<std::string, sim_device*> devices_;
@@ -183,6 +199,7 @@ class world {
     std::vector<bool> frozen_;
     std::unique_ptr<watcher> watcher_;
     std::unique_ptr<transport::loopback_fabric> fabric_;
+    std::unique_ptr<tcp_fabric> tcp_;
     std::unique_ptr<rack> rack_;
     std::unique_ptr<core::target> target_;
     std::vector<ticket_ref> asked_;

@@ -39,8 +39,9 @@ enum class mutation : std::uint8_t {
     devices_are_shared,        ///< a device backs a second namespace
     held_devices_are_claimed,  ///< a device with operations of a former namespace is given away
     // Durability is honest.
-    fua_is_dropped,  ///< Force Unit Access does not reach the device
-    flush_is_free,   ///< Flush is answered without asking the device
+    fua_is_dropped,             ///< Force Unit Access does not reach the device
+    flush_is_free,              ///< Flush is answered without asking the device
+    lost_caches_are_forgotten,  ///< a drive without writes that it acknowledged serves again
     // A restart is not an outage.
     identities_change,           ///< a namespace has another UUID each time that it is made
     restarts_forget_subsystems,  ///< what a shutdown takes down is missing in the configuration

@@ -371,6 +371,7 @@ void drive::stop_listening() noexcept {
 
 // What it owes to a Flush it owes for good, unless it was told to shut down and did.
 void drive::note_power_loss() noexcept {
+    if (mutated(mutation::lost_caches_are_forgotten)) return;
     for (const auto& ns : namespaces_) ns->cache_gone = true;
 }
 
