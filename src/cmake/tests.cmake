@@ -11,7 +11,8 @@
 #                                                        `// bench-links:` line names the layers
 #                                                        it links, all when it has none
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
-#                                                        line names the layers it links
+#                                                        line names the layers it links, or
+#                                                        sim_world: the simulator without its tests
 
 get_property(FULMAR_LIBRARIES GLOBAL PROPERTY FULMAR_LIBRARIES)
 set(FULMAR_TEST_DIR "${CMAKE_SOURCE_DIR}/tests")
@@ -166,7 +167,7 @@ function(fulmar_named_layers source tag result)
   string(STRIP "${line}" line)
   separate_arguments(line)
   list(TRANSFORM line PREPEND fulmar_)
-  list(TRANSFORM line REPLACE "^fulmar_test_support$" "test_support")
+  list(TRANSFORM line REPLACE "^fulmar_(test_support|sim_world)$" "\\1")
   set(${result} ${line} PARENT_SCOPE)
 endfunction()
 
@@ -194,6 +195,16 @@ if(FULMAR_TESTS AND NOT FULMAR_SANITIZE)
 endif()
 
 if(FULMAR_FUZZ)
+  file(GLOB_RECURSE parts CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/sim/*.cpp")
+  list(FILTER parts EXCLUDE REGEX "(_test|/main)\\.cpp$")
+  file(GLOB drive CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/fake_drive*.cpp")
+  add_library(sim_world STATIC EXCLUDE_FROM_ALL ${parts} ${drive})
+  target_include_directories(sim_world
+    PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+  target_link_libraries(sim_world PUBLIC
+    fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_backend fulmar_core
+    GTest::gtest)
+
   file(GLOB fuzzers CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/fuzz/*_fuzz.cpp")
   add_custom_target(fuzz_targets)
   foreach(fuzzer IN LISTS fuzzers)
