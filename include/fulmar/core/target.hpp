@@ -173,7 +173,7 @@ class target final : public control_port {
         std::string local_address;
         discovery_view page;
     };
-    std::vector<kept_page> kept_pages_;                   // of the current generation
+    std::vector<kept_page> kept_pages_;            // of the current generation
     std::unordered_set<std::string> named_hosts_;  // by any subsystem, then
     std::uint64_t kept_generation_ = 0;
     std::uint64_t pages_made_ = 0;
