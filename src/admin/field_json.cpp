@@ -99,14 +99,10 @@ std::optional<std::string> judge(const field_facts& facts, std::string& text) {
 
 }  // namespace
 
-bool read_word_index(object_reader& reader, const field_facts& facts, std::size_t& into) {
-    return reader.read_word(facts.name, into, facts.words);
-}
-
 bool read_text(object_reader& reader, const field_facts& facts, std::string& into) {
     if (facts.form == field_form::word) {
         std::size_t word = 0;
-        if (!read_word_index(reader, facts, word)) return false;
+        if (!reader.read_word(facts.name, word, facts.words)) return false;
         into = facts.words[word];
         return true;
     }

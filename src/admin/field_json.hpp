@@ -23,8 +23,6 @@ bool read_number(object_reader& reader, const core::field_facts& facts, document
                  std::uint64_t& into);
 bool read_list(object_reader& reader, const core::field_facts& facts, core::subsystem_spec& into,
                document kind);
-/// Words that a document may say: those of tests only where the build knows them.
-bool read_word_index(object_reader& reader, const core::field_facts& facts, std::size_t& into);
 
 template <typename Spec>
 bool read_field(object_reader& reader, const core::field<Spec>& field, Spec& spec, document kind) {
@@ -49,7 +47,7 @@ bool read_field(object_reader& reader, const core::field<Spec>& field, Spec& spe
                     return false;
             } else if constexpr (std::is_enum_v<value>) {
                 std::size_t word = 0;
-                if (!read_word_index(reader, facts, word)) return false;
+                if (!reader.read_word(facts.name, word, facts.words)) return false;
                 into = core::words_of<value>::values[word];
                 return true;
             } else {

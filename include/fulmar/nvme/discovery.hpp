@@ -17,7 +17,7 @@ namespace fulmar::nvme {
 
 enum class trtype : std::uint8_t { rdma = 1, fibre_channel = 2, tcp = 3, loop = 0xfe };
 
-/// As configuration, REST and tools write it: "tcp", "rdma"; those that this code can use.
+/// As configuration, REST and tools write it.
 [[nodiscard]] constexpr std::string_view to_word(trtype type) noexcept {
     switch (type) {
         case trtype::rdma: return "rdma";
