@@ -93,10 +93,13 @@ def first_serial(slot: int) -> str:
 
 
 def _accelerator() -> list[str]:
-    """Emulation everywhere, so that times and CPU features are the same on every machine; KVM only when asked for."""
+    """Emulation everywhere, so that times and CPU features are the same on every machine; KVM only when asked for.
+
+    Without fast string instructions, which the kernel would copy with and the emulator does byte by byte.
+    """
     if os.environ.get("FULMAR_VM_ACCEL", "tcg") == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
 
 
 def _kernel_line(shape: Shape) -> str:
@@ -108,6 +111,7 @@ def _kernel_line(shape: Shape) -> str:
         "oops=panic",
         "sysrq_always_enabled",
         "mitigations=off",
+        "norandmaps",  # what has been translated of a library serves the next process, too
         "tsc=unstable",
         "no_timer_check",
         "trace_clock=local",
