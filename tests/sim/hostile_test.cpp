@@ -56,11 +56,11 @@ class misbehaving {
                           0x70u | (bytes / 4 - 1) << 16);
             return;
         }
-        static const std::vector<std::byte> megabyte(1u << 20);
+        constexpr std::uint32_t bytes = 1u << 20;  // which it does not have
         nvme::sqe promise{};
         promise.opcode = static_cast<std::uint8_t>(nvme::admin_opcode::set_features);
         promise.cdw10 = 0x0bu;
-        admin_->submit(promise, megabyte, false);
+        admin_->submit(promise, {}, false, bytes);
     }
     void another_queue() {
         command_ref connecting;
