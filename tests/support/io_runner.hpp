@@ -3,7 +3,10 @@
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/clock.hpp>
+#include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/reactor.hpp>
+
+#include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstddef>
@@ -43,13 +46,17 @@ struct test_op : backend::io_op {
     std::vector<backend::block_range> block_ranges;
 };
 
-/// A reactor that the test turns by hand.
+/// A reactor that the test turns by hand. At its end it brings jobs home: whatever starts them is
+/// to be gone by then.
 class hand_reactor {
   public:
     explicit hand_reactor(bool descriptors = true)
         : reactor_(engine::reactor::create(
                        {.id = {}, .busy_window = {}, .clock = &clock_, .descriptors = descriptors})
                        .value()) {}
+    ~hand_reactor() { bring_home(); }
+    hand_reactor(const hand_reactor&) = delete;
+    hand_reactor& operator=(const hand_reactor&) = delete;
     engine::reactor& operator*() { return *reactor_; }
     engine::reactor* operator->() { return reactor_.get(); }
 
@@ -62,6 +69,13 @@ class hand_reactor {
             reactor_->run_once();
         }
         return true;
+    }
+
+    /// Jobs that were left alone end, also those that another one's end starts, and what they were
+    /// made of goes.
+    void bring_home() {
+        do EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(30)));
+        while (reactor_->run_once());
     }
 
   private:

@@ -117,8 +117,7 @@ struct drive_adoption_test : testing::Test {
         target.answer_all();
         target.device.reset();
         EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
-        do EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(10)));
-        while (reactor->run_once());
+        reactor.bring_home();
     }
     template <typename Condition>
     bool until(Condition&& condition) {

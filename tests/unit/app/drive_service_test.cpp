@@ -37,8 +37,7 @@ struct drive_service_test : testing::Test {
     void TearDown() override {
         device.reset();
         EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
-        do EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(10)));
-        while (reactor->run_once());
+        reactor.bring_home();
     }
     void add_function(const std::string& at, const std::string& driver) {
         const fs::path folder = dir.path() / "bus/pci/devices" / at;

@@ -55,18 +55,12 @@ struct listener final : device_listener {
     std::string reason;
 };
 
-/// Threads that a watch has left alone end, and what they were made of goes.
-void bring_home(hand_reactor& reactor) {
-    EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(30)));
-    while (reactor->run_once()) {}
-}
-
 class absent_storage : public ::testing::Test {
   protected:
     ~absent_storage() override {
         close();
         watch.reset();
-        bring_home(reactor);
+        reactor.bring_home();
     }
     result<void> try_open(file_options options, opening why = opening::configured) {
         options.name = "disk";
@@ -438,7 +432,6 @@ TEST(storage_watch, storage_that_hangs_keeps_nobody_else_from_being_looked_at) {
     EXPECT_TRUE(reactor.run_until([&] { return counted->looks >= 3; }));
     for (const auto& one : hung) one->let_go = true;
     watch.reset();
-    bring_home(reactor);
 }
 
 // Somebody waits for what he has just added: also while a round is under way that does not have it,
@@ -467,7 +460,6 @@ TEST(storage_watch, looks_at_once_at_what_was_added_in_the_middle_of_a_round) {
     }));
     for (const auto& one : hung) one->let_go = true;
     watch.reset();
-    bring_home(reactor);
 }
 
 TEST(storage_watch, nobody_waits_for_storage_while_some_of_it_hangs) {
@@ -487,7 +479,6 @@ TEST(storage_watch, goes_while_a_look_hangs) {
         reactor.run_until([] { return false; }, std::chrono::milliseconds(20));
     }
     hung->let_go = true;
-    bring_home(reactor);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/backend/storage_watch.hpp>
 #include <fulmar/base/limits.hpp>
-#include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
 
 #include <gtest/gtest.h>
@@ -16,6 +15,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,7 +56,8 @@ class hung_storage_device : public ::testing::Test {
     void TearDown() override {
         mount().let_through();
         devices.clear();
-        EXPECT_TRUE(engine::helper_job::wait_for_all(10s));
+        watch.reset();
+        reactor.bring_home();
     }
     std::string image(int i) { return dir.path().string() + "/image" + std::to_string(i); }
     device& make(int i) {
@@ -68,7 +69,7 @@ class hung_storage_device : public ::testing::Test {
                  .path = image(i),
                  .size_bytes = 1 << 20,
                  .permit = asks_the_server},
-                {.control = &*reactor, .files = files.get(), .watch = &watch, .memory = nullptr})
+                {.control = &*reactor, .files = files.get(), .watch = &*watch, .memory = nullptr})
                 .value());
         return *devices.back();
     }
@@ -76,7 +77,7 @@ class hung_storage_device : public ::testing::Test {
     test::temp_dir dir;
     test::hand_reactor reactor;
     std::unique_ptr<engine::file_io_provider> files = engine::make_uring_files();
-    storage_watch watch{*reactor, 20ms};
+    std::optional<storage_watch> watch{std::in_place, *reactor, 20ms};
     std::vector<std::unique_ptr<device>> devices;
 };
 

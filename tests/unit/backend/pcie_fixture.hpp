@@ -6,7 +6,6 @@
 #include "support/io_runner.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
-#include <fulmar/engine/helper_job.hpp>
 #include <fulmar/mem/memory_source.hpp>
 
 #include <gtest/gtest.h>
@@ -104,8 +103,7 @@ struct pcie_fixture : ::testing::Test {
         EXPECT_EQ(card.bad_dma(), 0u) << "the drive was pointed at memory that is not ours to lend";
         // A helper may still be in its last post, and a drive that nobody has any more ends when it
         // hears of that.
-        do EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(10)));
-        while (reactor->run_once());
+        reactor.bring_home();
     }
     std::span<std::byte> piece(std::size_t offset, std::size_t bytes) {
         return {buffers.data() + offset, bytes};
