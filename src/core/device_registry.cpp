@@ -97,8 +97,10 @@ result<void> device_registry::adopt(const device_spec& spec,
     if (!made->lost_reason.empty())
         log::error("device {} is {}: {}", spec.name, made->device->condition(), made->lost_reason);
     tell_note(spec.name, *made->device);
-    devices_.emplace(spec.name, std::move(made));
-    order_.push_back(spec.name);
+    std::string name = spec.name;
+    order_.reserve(order_.size() + 1);
+    devices_.emplace(name, std::move(made));  // the last step that needs memory
+    order_.push_back(std::move(name));
     return {};
 }
 
@@ -111,8 +113,9 @@ result<void> device_registry::remove(std::string_view name) {
             return tl::unexpected(in_use(*e, {}, "remove the namespace first"));
         case claim_verdict::held: return tl::unexpected(held_back(name, {}));
     }
+    const std::string key(name);
     e->device->set_listener(nullptr);
-    devices_.erase(std::string(name));
+    devices_.erase(key);
     std::erase(order_, name);
     return {};
 }
@@ -168,7 +171,7 @@ resize_device device_registry::resized(const entry& e) {
 }
 
 device_registry::entry* device_registry::find(std::string_view name) noexcept {
-    const auto at = devices_.find(std::string(name));
+    const auto at = devices_.find(name);
     return at == devices_.end() ? nullptr : at->second.get();
 }
 

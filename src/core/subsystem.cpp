@@ -171,7 +171,7 @@ void subsystem::enqueue_first(std::unique_ptr<operation> op) {
     if (current_ == nullptr) run_next();
 }
 
-void subsystem::run_next() {
+void subsystem::run_next() noexcept {
     while (current_ == nullptr && !waiting_.empty()) {
         current_ = std::move(waiting_.front());
         waiting_.pop_front();

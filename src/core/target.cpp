@@ -54,7 +54,7 @@ poll_group& target::least_loaded() noexcept {
 }
 
 subsystem* target::find(std::string_view nqn) noexcept {
-    const auto at = by_nqn_.find(std::string(nqn));
+    const auto at = by_nqn_.find(nqn);
     return at == by_nqn_.end() ? nullptr : at->second;
 }
 
@@ -95,24 +95,30 @@ result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
         log::warn("subsystem {}: Linux hosts do without ANA, whose log may exceed max_transfer",
                   spec.nqn);
     if (spec.serial.empty()) spec.serial = derive_serial(spec.nqn);
-    std::uint32_t index = 0;
-    if (!free_slots_.empty()) {
-        index = free_slots_.back();
-        free_slots_.pop_back();
-    } else {
+    // Everything that needs memory comes first: when it throws, nothing has happened.
+    const bool again = !free_slots_.empty();
+    const auto index = again ? free_slots_.back() : static_cast<std::uint32_t>(slots_.size());
+    if (!again) {
         constexpr std::uint32_t discovery_services = 2;  // under two names
         if (slots_.size() >= limits::max_subsystems + discovery_services)
             return fail(errc::limit_reached,
                         fmt::format("there are {} subsystems already", slots_.size()));
-        index = static_cast<std::uint32_t>(slots_.size());
         free_slots_.reserve(slots_.size() + 1);  // giving one back needs no memory
-        slots_.emplace_back();
-        generations_.push_back(0);
+        slots_.reserve(slots_.size() + 1);
+        generations_.reserve(slots_.size() + 1);
     }
-    const subsystem_id id{.index = index, .generation = ++generations_[index]};
-    slots_[index] = std::make_unique<subsystem>(*this, id, std::move(spec), discovery);
-    subsystem* made = slots_[index].get();
+    const subsystem_id id{.index = index, .generation = again ? generations_[index] + 1 : 1};
+    auto fresh = std::make_unique<subsystem>(*this, id, std::move(spec), discovery);
+    subsystem* const made = fresh.get();
     by_nqn_.emplace(made->spec().nqn, made);
+    if (again) {
+        free_slots_.pop_back();
+    } else {
+        slots_.emplace_back();
+        generations_.emplace_back();
+    }
+    generations_[index] = id.generation;
+    slots_[index] = std::move(fresh);
     return made;
 }
 

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace fulmar::core {
 
@@ -68,6 +70,7 @@ void control_request::arrive_at(engine::reactor& control, target& where) noexcep
 }
 
 void target::on_request(control_request& request) noexcept {
+    bool made = false;
     try {
         if (std::holds_alternative<query>(request.what)) return on_query(request);
         if (stopping_)
@@ -75,9 +78,12 @@ void target::on_request(control_request& request) noexcept {
         if (adds(std::get<change>(request.what)) && !memory_reserve::whole())
             return request.finish(fail(errc::no_memory, "there is no memory for anything new", {},
                                        "remove something, or give the daemon more"));
-        on_change(request);
-    } catch (const std::exception& e) {  // memory, mostly; nothing has been applied
-        request.finish(fail(errc::no_memory, e.what()));
+        on_change(request, made);
+    } catch (const std::exception& e) {  // memory, mostly
+        if (!made) return request.finish(fail(errc::no_memory, e.what()));
+        commit(std::get<change>(request.what), &request,
+               fail(errc::no_memory, "the change was made, but there is no memory to describe it",
+                    {}, "ask for the object: it shows what is so now"));
     }
 }
 
@@ -107,7 +113,9 @@ void target::commit(const change& what, control_request* request,
     setup_.log->append(what, revision_, waiter);
 }
 
-void target::on_change(control_request& request) {
+// `made` once there is no way back: from then on the change is recorded, whatever becomes of its
+// answer.
+void target::on_change(control_request& request, bool& made) {
     change& what = std::get<change>(request.what);
     const auto on_subsystem = [&](const std::string& nqn) {
         subsystem* s = find(nqn);
@@ -125,41 +133,52 @@ void target::on_change(control_request& request) {
         commit(what, &request, std::move(with));
     };
     std::visit(overloaded{[&](create_device& c) {
-                              auto made = devices_.create(
+                              auto created = devices_.create(
                                   c.spec, c.configured ? backend::opening::configured
                                                        : backend::opening::asked_for);
-                              if (!made) return done(made);
+                              if (!created) return done(created);
+                              made = true;
                               device_registry::entry* e = devices_.find(c.spec.name);
                               c.spec = e->spec;
                               done({}, devices_.status(*e));
                           },
                           [&](delete_device& c) { done(devices_.remove(c.name)); },
-                          [&](resize_device& c) { change_device(c.name, what, request); },
-                          [&](reopen_device& c) { change_device(c.name, what, request); },
-                          [&](detach_device& c) { change_device(c.name, what, request); },
-                          [&](attach_device& c) { change_device(c.name, what, request); },
-                          [&](modify_device& c) { change_device(c.name, what, request); },
+                          [&](resize_device& c) { change_device(c.name, what, request, made); },
+                          [&](reopen_device& c) { change_device(c.name, what, request, made); },
+                          [&](detach_device& c) { change_device(c.name, what, request, made); },
+                          [&](attach_device& c) { change_device(c.name, what, request, made); },
+                          [&](modify_device& c) { change_device(c.name, what, request, made); },
                           [&](file_created&) { done(not_asked_for()); },
                           [&](create_subsystem& c) {
-                              auto made = make_subsystem(c.spec, false);
-                              if (!made) return done(tl::unexpected(made.error()));
-                              (*made)->enqueue(make_operation(**made, what, &request));
+                              auto created = make_subsystem(c.spec, false);
+                              if (!created) return done(tl::unexpected(created.error()));
+                              std::unique_ptr<operation> creation;
+                              try {
+                                  creation = make_operation(**created, what, &request);
+                              } catch (const std::exception&) {
+                                  subsystem_gone(**created);
+                                  throw;
+                              }
+                              (*created)->enqueue(std::move(creation));
                           },
                           [&](of_subsystem auto& c) { on_subsystem(c.nqn); },
                           [&](add_listener& c) {
                               auto opened = open_listener(c.spec, listen_mode::now);
                               if (!opened) return done(opened);
+                              made = true;
                               c.spec = listeners_.back().spec;
                               done({}, listeners_.back().accepts->status());
                           },
                           [&](remove_listener& c) { done(close_listener(c.name)); },
                           [&](add_referral& c) {
                               const result<void> added = apply_change(c, referrals_);
+                              made = added.has_value();
                               if (added) discovery_changed();
                               done(added);
                           },
                           [&](remove_referral& c) {
                               const result<void> removed = apply_change(c, referrals_);
+                              made = removed.has_value();
                               if (removed) discovery_changed();
                               done(removed);
                           }},
@@ -191,7 +210,8 @@ result<void> keep_away(device_registry::entry& e, const detach_device* away) {
 
 // A device that backs a namespace is changed inside an operation on the namespace's subsystem,
 // between fence and open.
-void target::change_device(const std::string& name, change& what, control_request& request) {
+void target::change_device(const std::string& name, change& what, control_request& request,
+                           bool& made) {
     device_registry::entry* e = devices_.find(name);
     if (e == nullptr && only_configured(delete_device{name}))
         return request.finish(fail(errc::not_found,
@@ -203,11 +223,13 @@ void target::change_device(const std::string& name, change& what, control_reques
     if (away != nullptr || std::holds_alternative<attach_device>(what)) {
         if (auto outcome = keep_away(*e, away); !outcome)
             return request.finish(tl::unexpected(outcome.error()));
+        made = true;
         return commit(what, &request, devices_.status(*e));
     }
     if (const auto* edit = std::get_if<modify_device>(&what)) {
         if (auto modified = apply_change(*edit, e->spec); !modified)
             return request.finish(tl::unexpected(modified.error()));
+        made = true;
         return commit(what, &request, devices_.status(*e));
     }
     auto* resize = std::get_if<resize_device>(&what);
@@ -230,6 +252,7 @@ void target::change_device(const std::string& name, change& what, control_reques
                                 smaller(*resize))
             : reopen();
     if (!outcome) return request.finish(tl::unexpected(outcome.error()));
+    made = true;
     devices_.refresh(*e);
     if (resize != nullptr) *resize = device_registry::resized(*e);
     commit(what, &request, devices_.status(*e));
@@ -255,8 +278,14 @@ result<void> target::close_listener(const std::string& name) {
                                  [&](const listening& l) { return l.spec.name() == name; });
     if (at == listeners_.end())
         return fail(errc::not_found, fmt::format("there is no listener {}", name));
-    listeners_.erase(at);
-    for (const auto& group : groups_) group->reactor().post(*new expel_message(*group, name));
+    std::vector<std::unique_ptr<expel_message>> messages;
+    for (const auto& group : groups_)
+        messages.push_back(std::make_unique<expel_message>(*group, name));
+    listeners_.erase(at);  // nothing needs memory from here on
+    for (auto& one : messages) {
+        engine::reactor& reactor = one->group->reactor();
+        reactor.post(*one.release());
+    }
     discovery_changed();
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/result.hpp>
+#include <fulmar/base/string_map.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/device_claim.hpp>
 #include <fulmar/core/model.hpp>
@@ -12,7 +13,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace fulmar::core {
@@ -85,7 +85,7 @@ class device_registry final : private backend::device_listener {
 
     device_factory factory_;
     std::function<void(const std::string& name)> created_;
-    std::unordered_map<std::string, std::unique_ptr<entry>> devices_;
+    string_map<std::unique_ptr<entry>> devices_;
     std::vector<std::string> order_;  // of creation, for reports
 };
 

@@ -189,7 +189,7 @@ class subsystem {
     void hold_passed(namespace_id which);
     void note(const char* what, std::string_view detail, namespace_id ns = {},
               std::uint64_t object = 0, std::uint64_t value = 0) const noexcept;
-    void run_next();
+    void run_next() noexcept;  // a step that finds no memory has nobody to tell (ADR 006)
     void on_ack(group_command& command) noexcept;
     void on_escalation_home() noexcept;
     void escalate() noexcept;

@@ -4,6 +4,7 @@
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/result.hpp>
+#include <fulmar/base/string_map.hpp>
 #include <fulmar/core/connect_op.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/device_registry.hpp>
@@ -22,7 +23,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -131,11 +131,11 @@ class target final : public control_port {
     friend class control_request;
 
     void on_request(control_request& request) noexcept;
-    void change_device(const std::string& name, change& what, control_request& request);
+    void change_device(const std::string& name, change& what, control_request& request, bool& made);
     /// Stops accepting there, and ends the connections that were made through it.
     result<void> close_listener(const std::string& name);
     [[nodiscard]] result<control_answer> ask(const query& q);
-    void on_change(control_request& request);
+    void on_change(control_request& request, bool& made);
     void on_query(control_request& request);
     [[nodiscard]] subsystem* find(std::string_view nqn) noexcept;
     [[nodiscard]] subsystem* find(subsystem_id id) noexcept;
@@ -157,7 +157,7 @@ class target final : public control_port {
     std::vector<std::unique_ptr<subsystem>> slots_;  // by slot index; null: free
     std::vector<std::uint32_t> generations_;         // of the last incarnation, by slot index
     std::vector<std::uint32_t> free_slots_;
-    std::unordered_map<std::string, subsystem*> by_nqn_;
+    string_map<subsystem*> by_nqn_;
     struct listening {
         listener_spec spec;
         std::unique_ptr<listener> accepts;

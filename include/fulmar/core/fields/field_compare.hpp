@@ -8,7 +8,10 @@
 #include <fulmar/core/fields/namespace_fields.hpp>
 #include <fulmar/core/fields/subsystem_fields.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 
 namespace fulmar::core {
@@ -98,10 +101,13 @@ field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
     return out;
 }
 
+/// All of them, or none: when it throws, `to` is as it was.
 template <typename Spec>
 void apply_edits(const field_edits<Spec>& edits, Spec& to) {
+    Spec edited = to;
     for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i)
-        if (is_marked(edits, i)) copy(fields_of<Spec>::all[i], edits.values, to);
+        if (is_marked(edits, i)) copy(fields_of<Spec>::all[i], edits.values, edited);
+    to = std::move(edited);
 }
 
 }  // namespace fulmar::core
