@@ -1,11 +1,9 @@
 // The config file as a file: reading it, the paths in it, and writing changes back into it.
 #include "json_tree.hpp"
-#include "model_json.hpp"
+#include "section_fields.hpp"
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/unique_fd.hpp>
-#include <fulmar/core/fields/field_compare.hpp>
-#include <fulmar/core/fields/option_fields.hpp>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -40,11 +38,6 @@ result<std::string> read_whole(const std::string& path) {
     }
     return fail(errc::invalid_argument,
                 fmt::format("is larger than {} MiB", config_bounds.bytes >> 20), path);
-}
-
-template <typename Value>
-void compare(std::vector<std::string>& out, const char* pointer, const Value& a, const Value& b) {
-    if (!(a == b)) out.emplace_back(pointer);
 }
 
 }  // namespace
@@ -205,17 +198,15 @@ std::string render_config(std::string_view text, const core::target_spec& spec) 
 
 std::vector<std::string> changed_options(const daemon_options& from, const daemon_options& to) {
     std::vector<std::string> out;
-    compare(out, "/admin", from.admin, to.admin);
-    compare(out, "/cores", from.cores, to.cores);
-    compare(out, "/memory", from.memory, to.memory);
-    compare(out, "/drives", from.drives, to.drives);
-    compare(out, "/log", from.log_level, to.log_level);
-    compare(out, "/state_dir", from.state_dir, to.state_dir);
-    const core::target_options& a = from.target;
-    const core::target_options& b = to.target;
-    compare(out, "/discovery", a.discovery_nqn, b.discovery_nqn);
-    if (!core::same(core::limit_fields, a, b)) out.emplace_back("/limits");
-    if (!core::same(core::timeout_fields, a, b)) out.emplace_back("/timeouts");
+    for_each_section([&](const auto& section) {
+        const auto& a = section.part(from);
+        const auto& b = section.part(to);
+        if (!section.name.empty() && !core::same(section.table, a, b))
+            out.push_back(fmt::format("/{}", section.name));
+        for (const auto& one : section.table)
+            if (section.name.empty() && !core::same(one, a, b))
+                out.push_back(fmt::format("/{}", one.facts.name));
+    });
     return out;
 }
 

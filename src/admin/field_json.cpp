@@ -7,6 +7,7 @@
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
+#include <arpa/inet.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -35,6 +36,35 @@ bool is_pci_address(std::string_view text) {
             return false;
     }
     return text[8] < '2';  // 32 devices on a bus
+}
+
+bool is_loopback(const std::string& address) {
+    in_addr four{};
+    if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+    in6_addr six{};
+    return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/// Three octal digits, or four of which the first is 0. A socket is read and written by its owner,
+/// and executed by nobody.
+bool read_file_mode(object_reader& reader, const field_facts& facts, std::uint64_t& into) {
+    std::string text;
+    if (!reader.read(facts.name, text)) return false;
+    std::uint64_t bits = 0;
+    bool good = text.size() == 3 || (text.size() == 4 && text[0] == '0');
+    for (const char c : text) {
+        good = good && c >= '0' && c <= '7';
+        bits = bits * 8 + static_cast<std::uint64_t>(c - '0');
+    }
+    const bool fits = (bits & 0111) == 0 && (bits & 0600) == 0600;
+    if (good && fits)
+        into = bits;
+    else
+        reader.complain(
+            facts.name,
+            good ? "must let the owner read and write, and nobody execute" : "is not a file mode",
+            std::string(facts.sample));
+    return good && fits;
 }
 
 std::string of_bytes(const field_facts& facts, std::string_view what) {
@@ -81,7 +111,15 @@ std::optional<std::string> judge(const field_facts& facts, std::string& text) {
             if (!fits_bytes(facts, text)) return of_bytes(facts, "bytes");
             if (has_control_characters(text)) return "contains a control character";
             return std::nullopt;
-        case field_form::nqn: return check_subsystem_nqn(text);
+        case field_form::pattern:
+            if (fits_bytes(facts, text)) return std::nullopt;
+            return of_bytes(facts, "characters");
+        case field_form::nqn:
+            if (text.empty() && facts.least == 0) return std::nullopt;
+            return check_subsystem_nqn(text);
+        case field_form::loopback:
+            if (is_loopback(text)) return std::nullopt;
+            return "is not a loopback address";
         case field_form::pci_address:
             if (is_pci_address(text)) return std::nullopt;
             return "must be a PCI address";
@@ -118,6 +156,7 @@ bool read_text(object_reader& reader, const field_facts& facts, std::string& int
 
 bool read_number(object_reader& reader, const field_facts& facts, document kind,
                  std::uint64_t& into) {
+    if (facts.form == field_form::file_mode) return read_file_mode(reader, facts, into);
     if (facts.form == field_form::size)
         return reader.read_size(facts.name, into, facts.least, facts.most);
     if (facts.numbers.empty()) {
@@ -155,6 +194,22 @@ bool read_list(object_reader& reader, const field_facts& facts, std::vector<std:
     return reader.has(facts.name);
 }
 
+bool read_list(object_reader& reader, const field_facts& facts, std::vector<int>& into) {
+    std::vector<int> all;
+    bool good = reader.has(facts.name);
+    for (const json_place& item : reader.items(facts.name, facts.most)) {
+        if (item.node->kind == json_kind::natural && item.node->natural <= max_cpu) {
+            all.push_back(static_cast<int>(item.node->natural));
+            continue;
+        }
+        reader.problems().add({item.pointer, item.node->line, "is not the number of a CPU",
+                               std::string(facts.sample)});
+        good = false;
+    }
+    if (good) into = std::move(all);
+    return good;
+}
+
 bool read_list(object_reader& reader, const field_facts& facts, core::subsystem_spec& into,
                document kind) {
     for (const json_place& item : reader.items(facts.name, facts.most)) {
@@ -164,6 +219,12 @@ bool read_list(object_reader& reader, const field_facts& facts, core::subsystem_
                                    fits.error().remedy});
     }
     return reader.has(facts.name);
+}
+
+nlohmann::ordered_json number_json(std::uint64_t value, const field_facts& facts, document kind) {
+    if (facts.form == field_form::file_mode) return fmt::format("{:04o}", value);
+    if (facts.form == field_form::size && kind == document::file) return print_size(value);
+    return value;
 }
 
 nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all,

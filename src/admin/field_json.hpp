@@ -9,20 +9,78 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace fulmar::admin {
 
-/// Reads a text, a word or a number by what its field says; false, and a problem, when it does not
-/// fit, false when it is not there.
+/// Linux on the largest machines numbers no more.
+inline constexpr std::uint32_t max_cpu = 4095;
+
+/// An object that is a field of another one specializes this: `parts(object, visit)` calls `visit`
+/// with each table and the part of the object that it describes; `check(reader, object)` is for the
+/// rules between its fields.
+template <typename Object>
+struct nested_object;
+
+template <typename Object>
+concept has_tables = requires {
+    &nested_object<Object>::check;
+};
+
+/// Each reads a value by what its field says; false, and a problem, when it does not fit, false
+/// when it is not there.
 bool read_text(object_reader& reader, const core::field_facts& facts, std::string& into);
 bool read_list(object_reader& reader, const core::field_facts& facts,
                std::vector<std::string>& into);
+bool read_list(object_reader& reader, const core::field_facts& facts, std::vector<int>& into);
 bool read_number(object_reader& reader, const core::field_facts& facts, document kind,
                  std::uint64_t& into);
 bool read_list(object_reader& reader, const core::field_facts& facts, core::subsystem_spec& into,
                document kind);
+template <has_tables Object>
+Object read_nested(json_place where, problem_list& problems, document kind);
+
+template <typename Value>
+inline constexpr bool is_optional = false;
+template <typename Value>
+inline constexpr bool is_optional<std::optional<Value>> = true;
+
+template <typename Value>
+bool read_value(object_reader& reader, const core::field_facts& facts, document kind, Value& into) {
+    if constexpr (std::is_same_v<Value, bool>) {
+        return reader.read(facts.name, into);
+    } else if constexpr (std::is_same_v<Value, std::string>) {
+        return read_text(reader, facts, into);
+    } else if constexpr (std::is_enum_v<Value>) {
+        std::size_t word = 0;
+        if (!reader.read_word(facts.name, word, facts.words)) return false;
+        into = core::words_of<Value>::values[word];
+        return true;
+    } else if constexpr (std::is_integral_v<Value>) {
+        std::uint64_t wide = 0;
+        if (!read_number(reader, facts, kind, wide)) return false;
+        into = static_cast<Value>(wide);
+        return true;
+    } else if constexpr (is_optional<Value>) {
+        typename Value::value_type said;
+        if (!read_value(reader, facts, kind, said)) return false;
+        into = std::move(said);
+        return true;
+    } else if constexpr (has_tables<Value>) {
+        json_place where = reader.member(facts.name);
+        if (where.node == nullptr) return false;
+        into = read_nested<Value>(std::move(where), reader.problems(), kind);
+        return true;
+    } else if constexpr (requires(Value all) { read_list(reader, facts, all); }) {
+        return read_list(reader, facts, into);
+    } else {  // a list of objects
+        for (const json_place& item : reader.items(facts.name, facts.most))
+            into.push_back(read_nested<typename Value::value_type>(item, reader.problems(), kind));
+        return reader.has(facts.name);
+    }
+}
 
 template <typename Spec>
 bool read_field(object_reader& reader, const core::field<Spec>& field, Spec& spec, document kind) {
@@ -34,28 +92,12 @@ bool read_field(object_reader& reader, const core::field<Spec>& field, Spec& spe
         [&](auto member) {
             auto& into = spec.*member;
             using value = std::remove_reference_t<decltype(into)>;
-            if constexpr (std::is_same_v<value, bool>) {
-                return reader.read(facts.name, into);
-            } else if constexpr (std::is_same_v<value, std::string>) {
-                return read_text(reader, facts, into);
-            } else if constexpr (std::is_same_v<value, std::vector<std::string>>) {
-                return read_list(reader, facts, into);
-            } else if constexpr (std::is_same_v<value, std::vector<core::namespace_spec>>) {
-                if constexpr (std::is_same_v<Spec, core::subsystem_spec>)
-                    return read_list(reader, facts, spec, kind);
-                else
-                    return false;
-            } else if constexpr (std::is_enum_v<value>) {
-                std::size_t word = 0;
-                if (!reader.read_word(facts.name, word, facts.words)) return false;
-                into = core::words_of<value>::values[word];
-                return true;
-            } else {
-                std::uint64_t wide = 0;
-                if (!read_number(reader, facts, kind, wide)) return false;
-                into = static_cast<value>(wide);
-                return true;
-            }
+            if constexpr (!std::is_same_v<value, std::vector<core::namespace_spec>>)
+                return read_value(reader, facts, kind, into);
+            else if constexpr (std::is_same_v<Spec, core::subsystem_spec>)
+                return read_list(reader, facts, spec, kind);
+            else
+                return false;
         },
         field.member);
 }
@@ -99,27 +141,50 @@ void read_fields(object_reader& reader, Spec& spec, document kind) {
     read_fields(reader, core::fields_of<Spec>::all, spec, kind);
 }
 
+template <has_tables Object>
+Object read_nested(json_place where, problem_list& problems, document kind) {
+    Object out;
+    object_reader reader(std::move(where), problems);
+    nested_object<Object>::parts(
+        out, [&](const auto& table, auto& part) { read_fields(reader, table, part, kind); });
+    nested_object<Object>::check(reader, out);
+    reader.finish();
+    return out;
+}
+
 nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all, document kind);
+nlohmann::ordered_json number_json(std::uint64_t value, const core::field_facts& facts,
+                                   document kind);
+template <has_tables Object>
+nlohmann::ordered_json nested_json(const Object& object, document kind);
+
+template <typename Value>
+nlohmann::ordered_json value_json(const Value& value, const core::field_facts& facts,
+                                  document kind) {
+    if constexpr (std::is_enum_v<Value>) {
+        return core::word_of(value);
+    } else if constexpr (std::is_same_v<Value, std::vector<core::namespace_spec>>) {
+        return namespaces_json(value, kind);
+    } else if constexpr (std::is_unsigned_v<Value> && !std::is_same_v<Value, bool>) {
+        return number_json(value, facts, kind);
+    } else if constexpr (is_optional<Value>) {
+        if (!value) return nullptr;
+        return value_json(*value, facts, kind);
+    } else if constexpr (has_tables<Value>) {
+        return nested_json(value, kind);
+    } else if constexpr (requires { requires has_tables<typename Value::value_type>; }) {
+        nlohmann::ordered_json out = nlohmann::ordered_json::array();
+        for (const auto& one : value) out.push_back(nested_json(one, kind));
+        return out;
+    } else {
+        return value;
+    }
+}
 
 template <typename Spec>
 nlohmann::ordered_json field_json(const core::field<Spec>& field, const Spec& spec, document kind) {
-    return std::visit(
-        [&](auto member) -> nlohmann::ordered_json {
-            const auto& value = spec.*member;
-            using type = std::remove_cvref_t<decltype(value)>;
-            if constexpr (std::is_enum_v<type>) {
-                return core::word_of(value);
-            } else if constexpr (std::is_same_v<type, std::vector<core::namespace_spec>>) {
-                return namespaces_json(value, kind);
-            } else if constexpr (std::is_same_v<type, std::uint64_t>) {
-                if (kind == document::file && field.facts.form == core::field_form::size)
-                    return print_size(value);
-                return value;
-            } else {
-                return value;
-            }
-        },
-        field.member);
+    return std::visit([&](auto member) { return value_json(spec.*member, field.facts, kind); },
+                      field.member);
 }
 
 template <typename Spec>
@@ -142,6 +207,15 @@ nlohmann::ordered_json fields_json(const Table& table, const Spec& spec, documen
 template <typename Spec>
 nlohmann::ordered_json fields_json(const Spec& spec, document kind) {
     return fields_json(core::fields_of<Spec>::all, spec, kind);
+}
+
+template <has_tables Object>
+nlohmann::ordered_json nested_json(const Object& object, document kind) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::object();
+    nested_object<Object>::parts(object, [&](const auto& table, const auto& part) {
+        out.update(fields_json(table, part, kind));
+    });
+    return out;
 }
 
 /// New values for fields that may change in place, of the members that `reader` has.

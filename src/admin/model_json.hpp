@@ -22,9 +22,8 @@ enum class document : std::uint8_t { file, body };
 
 core::listener_spec read_listener(json_place where, problem_list& problems, document kind);
 core::device_spec read_device(json_place where, problem_list& problems, document kind);
-/// What a namespace does when its device is lost: on_loss, park_ms, hold_s.
-void read_loss(object_reader& reader, core::namespace_spec& spec);
-bool read_write_cache(object_reader& reader, core::write_cache_mode& mode);
+/// Warns where requests wait about as long as a host does.
+void warn_of_long_park(object_reader& reader, const core::namespace_spec& spec);
 core::namespace_spec read_namespace(json_place where, problem_list& problems, document kind);
 core::subsystem_spec read_subsystem(json_place where, problem_list& problems, document kind);
 core::referral_spec read_referral(json_place where, problem_list& problems, document kind);

@@ -11,6 +11,13 @@ namespace fulmar::admin {
 
 namespace {
 
+/// In a REST body: the "status" that a GET has shown, which may come back unread.
+void skip_status(object_reader& reader, document kind) {
+    if (kind == document::body) reader.member("status");
+}
+
+}  // namespace
+
 void warn_of_long_park(object_reader& reader, const core::namespace_spec& spec) {
     if (spec.park_ms > limits::long_park_ms)
         reader.problems().warn(
@@ -19,13 +26,6 @@ void warn_of_long_park(object_reader& reader, const core::namespace_spec& spec) 
                          spec.park_ms),
              "25000 or less"});
 }
-
-/// In a REST body: the "status" that a GET has shown, which may come back unread.
-void skip_status(object_reader& reader, document kind) {
-    if (kind == document::body) reader.member("status");
-}
-
-}  // namespace
 
 std::optional<std::string> check_subsystem_nqn(std::string_view nqn) {
     const nvme::nqn_check check = nvme::validate_nqn(nqn);
@@ -46,14 +46,6 @@ bool read_ana_state(object_reader& reader, core::ana_state& into) {
     const bool said = read_field(reader, *core::find_field<core::namespace_spec>("ana_state"), spec,
                                  document::body);
     if (said) into = spec.ana;
-    return said;
-}
-
-bool read_write_cache(object_reader& reader, core::write_cache_mode& mode) {
-    core::device_spec spec;
-    const bool said = read_field(reader, *core::find_field<core::device_spec>("write_cache"), spec,
-                                 document::body);
-    if (said) mode = spec.write_cache;
     return said;
 }
 
@@ -94,12 +86,6 @@ core::device_spec read_device(json_place where, problem_list& problems, document
     skip_status(reader, kind);
     reader.finish();
     return spec;
-}
-
-void read_loss(object_reader& reader, core::namespace_spec& spec) {
-    for (const std::string_view name : {"on_loss", "park_ms", "hold_s"})
-        read_field(reader, *core::find_field<core::namespace_spec>(name), spec, document::file);
-    warn_of_long_park(reader, spec);
 }
 
 core::namespace_spec read_namespace(json_place where, problem_list& problems, document kind) {

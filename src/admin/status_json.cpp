@@ -1,8 +1,6 @@
 #include "status_json.hpp"
 
-#include "field_json.hpp"
-
-#include <fulmar/core/fields/option_fields.hpp>
+#include "section_fields.hpp"
 
 #include <fmt/format.h>
 
@@ -23,26 +21,6 @@ template <typename Specs, typename Write>
 ordered_json array_of(const Specs& specs, Write&& write) {
     ordered_json out = ordered_json::array();
     for (const auto& one : specs) out.push_back(write(one));
-    return out;
-}
-
-std::string_view word(hugepage_use use) noexcept {
-    switch (use) {
-        case hugepage_use::automatic: return "auto";
-        case hugepage_use::on: return "on";
-        case hugepage_use::off: return "off";
-    }
-    return "auto";
-}
-
-ordered_json admin_json(const admin_options& options) {
-    ordered_json out{{"unix_socket", options.unix_socket},
-                     {"socket_mode", fmt::format("{:04o}", options.socket_mode)}};
-    if (options.tcp)
-        out["tcp"] = {{"address", options.tcp->address},
-                      {"port", options.tcp->port},
-                      {"token_file", options.tcp->token_file}};
-    out["audit"] = options.audit;
     return out;
 }
 
@@ -174,17 +152,13 @@ ordered_json to_json(const core::target_status& status) {
 
 ordered_json to_json(const daemon_options& options, const core::target_spec& spec) {
     ordered_json out = ordered_json::object();
-    out["admin"] = admin_json(options.admin);
-    out["cores"] = {{"data", options.cores.data},
-                    {"cpus", options.cores.cpus},
-                    {"busy_poll_us", options.cores.busy_poll_us}};
-    out["memory"] = {{"pool_mib", options.memory.pool_mib},
-                     {"hugepages", word(options.memory.hugepages)}};
-    out["log"] = {{"level", options.log_level}};
-    out["state_dir"] = options.state_dir;
-    out["discovery"] = {{"nqn", options.target.discovery_nqn}};
-    out["limits"] = fields_json(core::limit_fields, options.target, document::file);
-    out["timeouts"] = fields_json(core::timeout_fields, options.target, document::file);
+    for_each_section([&](const auto& section) {
+        ordered_json all = fields_json(section.table, section.part(options), document::file);
+        if (section.name.empty())
+            out.update(all);
+        else
+            out[std::string(section.name)] = std::move(all);
+    });
     out["listeners"] = array_of(spec.listeners, [](const auto& one) { return to_json(one); });
     out["devices"] =
         array_of(spec.devices, [](const auto& one) { return to_json(one, document::file); });

@@ -22,20 +22,6 @@ std::string name_of(const field_facts& facts) {
     return name;
 }
 
-std::vector<std::string> shipped_words(const field_facts& facts) {
-    return {facts.words.begin(), facts.words.end() - static_cast<std::ptrdiff_t>(facts.test_words)};
-}
-
-void check_value(CLI::Option& option, const field_facts& facts) {
-    if (facts.form == field_form::word) option.check(CLI::IsMember(shipped_words(facts)));
-    if (facts.form != field_form::number) return;
-    if (facts.numbers.empty())
-        option.check(between<std::uint64_t>(facts.least, facts.most));
-    else
-        option.check(
-            CLI::IsMember(std::vector<std::uint32_t>(facts.numbers.begin(), facts.numbers.end())));
-}
-
 std::uint64_t bytes_of(const std::string& text) {
     const auto bytes = parse_size(text);
     if (!bytes) leave(error{errc::invalid_argument, text + " is not a size", {}, "such as 256MiB"});
@@ -45,6 +31,19 @@ std::uint64_t bytes_of(const std::string& text) {
 bool is_list(field_form form) { return form == field_form::hosts || form == field_form::texts; }
 
 }  // namespace
+
+void check_value(CLI::Option& option, const field_facts& facts) {
+    if (facts.form == field_form::word) {
+        const auto words = core::shipped_words(facts);
+        option.check(CLI::IsMember(std::vector<std::string>(words.begin(), words.end())));
+    }
+    if (facts.form != field_form::number) return;
+    if (facts.numbers.empty())
+        option.check(between<std::uint64_t>(facts.least, facts.most));
+    else
+        option.check(
+            CLI::IsMember(std::vector<std::uint32_t>(facts.numbers.begin(), facts.numbers.end())));
+}
 
 void field_options::add(CLI::App& command, option made) {
     option& kept = options_.emplace_back(std::move(made));

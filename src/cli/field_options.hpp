@@ -13,6 +13,9 @@
 
 namespace fulmar::cli {
 
+/// Lets `option` take what the field may hold, as far as its form says it.
+void check_value(CLI::Option& option, const core::field_facts& facts);
+
 /// The options of one command. They must live as long as the command.
 class field_options {
   public:

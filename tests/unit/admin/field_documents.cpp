@@ -1,8 +1,6 @@
 #include "field_documents.hpp"
 
-#include "admin/field_json.hpp"
-
-#include <fulmar/core/fields/option_fields.hpp>
+#include "admin/section_fields.hpp"
 
 #include <fmt/ranges.h>
 
@@ -16,26 +14,23 @@ namespace {
 using core::field_change;
 using core::field_elsewhere;
 using core::field_facts;
-using core::field_form;
-using core::field_need;
+using core::shipped_words;
 
 constexpr std::size_t line_length = 140;
+constexpr const char* socket_mode_pattern = "^0?6[0246][0246]$";
+constexpr const char* loopback_v4_pattern = "^127\\.[0-9]+\\.[0-9]+\\.[0-9]+$";
 constexpr const char* no_control_characters = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
 constexpr const char* pci_address_pattern = "^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]$";
 constexpr const char* uuid_pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
 constexpr const char* nguid_pattern =
     "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
 
-ordered_json reference_to(const std::string& folder, const char* name) {
-    return {{"$ref", folder + name}};
+ordered_json reference_to(const std::string& folder, std::string_view name) {
+    return {{"$ref", folder + std::string(name)}};
 }
 
 ordered_json list_of(const field_facts& facts, ordered_json items) {
     return {{"type", "array"}, {"maxItems", facts.most}, {"items", std::move(items)}};
-}
-
-std::vector<std::string_view> shipped_words(const field_facts& facts) {
-    return {facts.words.begin(), facts.words.end() - static_cast<std::ptrdiff_t>(facts.test_words)};
 }
 
 ordered_json text_schema(const field_facts& facts, const char* pattern) {
@@ -64,7 +59,14 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
         case field_form::text: return text_schema(facts, nullptr);
         case field_form::label: return text_schema(facts, no_control_characters);
         case field_form::ascii: return text_schema(facts, "^[ -~]*$");
-        case field_form::nqn: return reference_to(folder, "nqn");
+        case field_form::pattern: return text_schema(facts, nullptr);
+        case field_form::file_mode: return text_schema(facts, socket_mode_pattern);
+        case field_form::nqn:
+            if (facts.least != 0) return reference_to(folder, "nqn");
+            return {{"anyOf", {{{"const", ""}}, reference_to(folder, "nqn")}}};
+        case field_form::loopback:
+            return {{"anyOf",
+                     {{{"type", "string"}, {"pattern", loopback_v4_pattern}}, {{"const", "::1"}}}}};
         case field_form::address: return reference_to(folder, "address");
         case field_form::pci_address: return text_schema(facts, pci_address_pattern);
         case field_form::uuid: {
@@ -83,6 +85,14 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
             return out;
         }
         case field_form::texts: return list_of(facts, {{"type", "string"}});
+        case field_form::cpus: {
+            ordered_json out =
+                list_of(facts, {{"type", "integer"}, {"minimum", 0}, {"maximum", max_cpu}});
+            out["uniqueItems"] = true;
+            return out;
+        }
+        case field_form::object: return reference_to(folder, facts.schema);
+        case field_form::objects: return list_of(facts, reference_to(folder, facts.schema));
         case field_form::namespaces:
             return list_of(facts, reference_to(folder, use == schema_use::shown ? "namespace_shown"
                                                                                 : "namespace"));
@@ -90,13 +100,23 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
     return {};
 }
 
-bool is_list(field_form form) {
-    return form == field_form::hosts || form == field_form::texts || form == field_form::namespaces;
+/// Of which a default is nothing to tell.
+bool is_list_or_object(field_form form) {
+    switch (form) {
+        case field_form::hosts:
+        case field_form::texts:
+        case field_form::cpus:
+        case field_form::namespaces:
+        case field_form::object:
+        case field_form::objects: return true;
+        default: return false;
+    }
 }
 
 bool has_default(const described_field& field) {
+    const bool cannot_be_said = field.usual == "" && field.facts.least != 0;
     return field.facts.need == field_need::none && field.facts.needed_by == 0 &&
-           !is_list(field.facts.form);
+           !is_list_or_object(field.facts.form) && !cannot_be_said;
 }
 
 bool is_needed(const field_facts& facts, schema_use use) {
@@ -173,13 +193,20 @@ std::string shown_values(const field_facts& facts) {
         case field_form::text:
         case field_form::label: return "text, " + shown_length(facts, "bytes");
         case field_form::ascii: return "text, " + shown_length(facts, "printable ASCII characters");
-        case field_form::nqn: return "an NQN";
+        case field_form::pattern: return "text, " + shown_length(facts, "characters");
+        case field_form::file_mode: return "text, three or four octal digits";
+        case field_form::nqn: return facts.least != 0 ? "an NQN" : "an NQN, or empty";
+        case field_form::loopback: return "an IP address of loopback";
         case field_form::address: return "an IP address";
         case field_form::pci_address: return "a PCI address";
         case field_form::uuid: return "a UUID";
         case field_form::nguid: return "an NGUID";
         case field_form::hosts: return fmt::format("up to {} NQNs", facts.most);
         case field_form::texts: return fmt::format("up to {} texts", facts.most);
+        case field_form::cpus: return fmt::format("up to {} numbers of CPUs", facts.most);
+        case field_form::object: return fmt::format("`{}`, below", facts.schema);
+        case field_form::objects:
+            return fmt::format("up to {} `{}`s, below", facts.most, facts.schema);
         case field_form::namespaces: return fmt::format("up to {} namespaces", facts.most);
     }
     return {};
@@ -352,8 +379,53 @@ std::string pretty(const ordered_json& document) {
     return out + "\n";
 }
 
-std::map<std::string, std::vector<described_field>> option_fields() {
-    return {{"limits", describe(core::limit_fields)}, {"timeouts", describe(core::timeout_fields)}};
+namespace {
+
+/// The objects that fields of `table` are, each once.
+template <typename Object>
+described_section describe_nested(const core::field_facts& facts) {
+    described_section out{std::string(facts.schema), std::string(facts.help), {}, true};
+    const Object usual{};
+    nested_object<Object>::parts(usual, [&](const auto& table, const auto&) {
+        const auto more = describe(table);
+        out.fields.insert(out.fields.end(), more.begin(), more.end());
+    });
+    return out;
+}
+
+template <typename Value>
+void describe_value(std::vector<described_section>& out, const core::field_facts& facts,
+                    const Value&) {
+    if constexpr (is_optional<Value>)
+        describe_value(out, facts, typename Value::value_type{});
+    else if constexpr (has_tables<Value>)
+        out.push_back(describe_nested<Value>(facts));
+    else if constexpr (requires { requires has_tables<typename Value::value_type>; })
+        out.push_back(describe_nested<typename Value::value_type>(facts));
+}
+
+}  // namespace
+
+std::vector<described_section> all_sections() {
+    std::vector<described_section> out;
+    for_each_section([&](const auto& section) {
+        out.push_back(
+            {std::string(section.name), std::string(section.help), describe(section.table), false});
+        const daemon_options usual{};
+        for (const auto& one : section.table)
+            std::visit(
+                [&](auto member) { describe_value(out, one.facts, section.part(usual).*member); },
+                one.member);
+    });
+    return out;
+}
+
+ordered_json section_schema(const described_section& section, const std::string& folder) {
+    ordered_json out = object_schema(section.fields, schema_use::file, folder);
+    if (out["required"].empty()) out.erase("required");
+    out["description"] =
+        section.nested ? section.help : section.help + " A change needs a restart.";
+    return out;
 }
 
 }  // namespace fulmar::admin::testing_support

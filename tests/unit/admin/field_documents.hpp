@@ -38,8 +38,18 @@ std::string reference(const std::vector<described_field>& fields);
 /// The fields of all objects, by the names of their schemas.
 std::map<std::string, std::vector<described_field>> all_fields();
 
-/// Those of sections that are fixed while the daemon runs.
-std::map<std::string, std::vector<described_field>> option_fields();
+/// A part of the configuration file that is fixed while the daemon runs.
+struct described_section {
+    std::string name;  ///< of its schema; empty: its fields are members of the document itself
+    std::string help;
+    std::vector<described_field> fields;
+    bool nested = false;  ///< an object in a section: a member, or one of a list
+};
+
+/// In the order of the document; what is nested follows its section.
+std::vector<described_section> all_sections();
+/// Without the rules between fields that nobody can tell from the fields.
+ordered_json section_schema(const described_section& section, const std::string& folder);
 
 /// JSON for reading: what fits on a line is on one.
 std::string pretty(const ordered_json& document);

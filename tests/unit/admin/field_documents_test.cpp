@@ -5,9 +5,11 @@
 #include "support/render_states.hpp"
 #include "support/schema_check.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace fulmar::admin {
@@ -26,20 +28,33 @@ constexpr const char* schema_path = "config/fulmard.schema.json";
 constexpr const char* api_path = "src/admin/assets/openapi.json";
 constexpr const char* reference_path = "docs/configuration.md";
 
-/// An options section: nothing but its fields.
-ordered_json section(const std::vector<described_field>& fields, const std::string& folder) {
-    ordered_json out = object_schema(fields, schema_use::file, folder);
-    out.erase("required");
-    out["description"] = "A change needs a restart.";
-    return out;
+/// The rules between the fields of a pattern, and so of a rule: it names something.
+void name_drives(ordered_json& schemas) {
+    for (const char* name : {"drive_pattern", "attach_rule"})
+        for (const char* field : {"address", "serial", "model"})
+            schemas[name]["anyOf"].push_back({{"required", {field}}});
+}
+
+/// The sections as members of a document, and their schemas.
+void put_sections(ordered_json& document, ordered_json& schemas, const std::string& folder) {
+    for (const described_section& one : all_sections()) {
+        if (one.name.empty()) {
+            for (const described_field& field : one.fields)
+                document["properties"][std::string(field.facts.name)] =
+                    field_schema(field, schema_use::file, folder);
+            continue;
+        }
+        schemas[one.name] = section_schema(one, folder);
+        if (!one.nested) document["properties"][one.name] = {{"$ref", folder + one.name}};
+    }
+    name_drives(schemas);
 }
 
 TEST(FieldDocuments, TheSchemaOfTheFileSaysWhatTheTablesSay) {
     ordered_json schema = ordered_json::parse(text_of(schema_path));
     for (const auto& [name, fields] : all_fields())
         schema["$defs"][name] = object_schema(fields, schema_use::file, "#/$defs/");
-    for (const auto& [name, fields] : option_fields())
-        schema["$defs"][name] = section(fields, "#/$defs/");
+    put_sections(schema, schema["$defs"], "#/$defs/");
     test::expect_document(schema_path, pretty(schema));
 }
 
@@ -59,8 +74,7 @@ TEST(FieldDocuments, OpenApiSaysWhatTheTablesSay) {
         if (schemas.contains(name + "_patch"))
             schemas[name + "_patch"] = patch_schema(fields, schemas[name + "_patch"]);
     }
-    for (const auto& [name, fields] : option_fields())
-        schemas[name] = section(fields, "#/components/schemas/");
+    put_sections(schemas["config"], schemas, "#/components/schemas/");
     // A PUT has the NQN in its address, and says all of what shall be there.
     ordered_json put = schemas["subsystem"];
     put["required"] = ordered_json::array();
@@ -70,6 +84,11 @@ TEST(FieldDocuments, OpenApiSaysWhatTheTablesSay) {
                                                    {"properties", {{"nsid", {{"minimum", 1}}}}}}}}};
     schemas["subsystem_put"] = put;
     test::expect_document(api_path, pretty(api));
+}
+
+std::string heading_of(const described_section& one) {
+    if (one.name.empty()) return "Beside the sections";
+    return fmt::format("{} {}", one.nested ? "In a section:" : "The section", one.name);
 }
 
 TEST(FieldDocuments, TheReferenceSaysWhatTheTablesSay) {
@@ -85,10 +104,12 @@ TEST(FieldDocuments, TheReferenceSaysWhatTheTablesSay) {
     const auto fields = all_fields();
     for (const char* name : {"listener", "device", "subsystem", "namespace", "referral"})
         text += fmt::format("\n### A {}\n\n{}", name, reference(fields.at(name)));
-    const auto options = option_fields();
-    for (const char* name : {"limits", "timeouts"})
-        text += fmt::format("\n### The section {}\n\nA change needs a restart.\n\n{}", name,
-                            reference(options.at(name)));
+    for (const described_section& one : all_sections()) {
+        const std::string restart = one.nested ? "" : "A change needs a restart.";
+        text +=
+            fmt::format("\n### {}\n\n{}{}{}\n\n{}", heading_of(one), one.help,
+                        one.help.empty() || one.nested ? "" : " ", restart, reference(one.fields));
+    }
     test::expect_document(reference_path, text);
 }
 
@@ -96,6 +117,48 @@ TEST(FieldDocuments, EveryFieldIsDescribed) {
     for (const auto& [name, fields] : all_fields())
         for (const described_field& one : fields)
             EXPECT_FALSE(one.facts.help.empty()) << name << "/" << one.facts.name;
+    for (const described_section& section : all_sections())
+        for (const described_field& one : section.fields)
+            EXPECT_FALSE(one.facts.help.empty()) << section.name << "/" << one.facts.name;
+}
+
+/// The part of the reference under `heading`.
+std::string chapter(const std::string& text, const std::string& heading) {
+    const std::string line = "\n### " + heading + "\n";
+    const std::size_t at = text.find(line);
+    if (at == std::string::npos) return {};
+    return text.substr(at, text.find("\n### ", at + line.size()) - at);
+}
+
+TEST(FieldDocuments, EveryFieldOfASectionIsInSchemaOpenApiAndReference) {
+    const auto schema = ordered_json::parse(text_of(schema_path));
+    const auto api = ordered_json::parse(text_of(api_path));
+    const ordered_json& schemas = api["components"]["schemas"];
+    const std::string text = text_of(reference_path);
+    std::set<std::string> seen;
+    for (const described_section& section : all_sections()) {
+        SCOPED_TRACE(section.name);
+        seen.insert(section.name);
+        const bool root = section.name.empty();
+        const ordered_json& in_file = root ? schema : schema["$defs"][section.name];
+        const ordered_json& in_api = schemas[root ? "config" : section.name];
+        EXPECT_FALSE(section.fields.empty());
+        for (const described_field& one : section.fields) {
+            const std::string name(one.facts.name);
+            EXPECT_TRUE(in_file["properties"].contains(name)) << name;
+            EXPECT_TRUE(in_api["properties"].contains(name)) << name;
+            EXPECT_THAT(chapter(text, heading_of(section)),
+                        testing::HasSubstr(fmt::format("| `{}` |", name)));
+        }
+        if (root || section.nested) continue;
+        EXPECT_TRUE(schema["properties"].contains(section.name));
+        EXPECT_TRUE(schemas["config"]["properties"].contains(section.name));
+    }
+    // Whatever the document has beside its objects is a section, with a table.
+    const std::set<std::string> others{"$schema",    "listeners", "devices",
+                                       "subsystems", "referrals", "state_dir"};
+    for (const auto& [name, value] : schema["properties"].items())
+        EXPECT_TRUE(seen.contains(name) || others.contains(name)) << name;
 }
 
 }  // namespace

@@ -53,6 +53,19 @@ TEST(FieldOptions, RefuseWhatDoesNotFit) {
     EXPECT_THROW(said<core::namespace_spec>({"--nqn", "x"}), CLI::ExtrasError);
 }
 
+TEST(FieldOptions, ATypeIsOneOfThoseThatAreShipped) {
+    const core::field_facts& type = core::find_field<core::device_spec>("type")->facts;
+    const auto parse = [&type](const std::string& word) {
+        CLI::App command{"test"};
+        std::string said;
+        check_value(*command.add_option("type", said), type);
+        command.parse(std::vector{word});
+        return said;
+    };
+    for (const char* word : {"null", "ram", "file", "pcie"}) EXPECT_EQ(parse(word), word);
+    for (const char* word : {"fault", "tape"}) EXPECT_THROW(parse(word), CLI::ValidationError);
+}
+
 TEST(FieldOptions, ChangeOnlyWhatMayChangeInPlace) {
     CLI::App command{"test"};
     field_options options;

@@ -3,6 +3,8 @@
 
 #include <fulmar/core/fields/field.hpp>
 
+#include <bit>
+
 namespace fulmar::core {
 
 #ifdef FULMAR_FAULTS
@@ -23,6 +25,13 @@ inline constexpr std::uint32_t fault = 16;
 inline constexpr std::uint32_t of_given_size = null | ram | fault;
 inline constexpr std::uint32_t not_a_drive = of_given_size | file;
 }  // namespace device_type
+
+/// The word of one type.
+constexpr std::string_view device_word(std::uint32_t type) noexcept {
+    return device_words[static_cast<std::size_t>(std::countr_zero(type))];
+}
+static_assert(device_word(device_type::null) == "null" && device_word(device_type::ram) == "ram" &&
+              device_word(device_type::file) == "file" && device_word(device_type::pcie) == "pcie");
 
 inline constexpr std::array<std::uint32_t, 2> block_sizes{512, 4096};
 inline constexpr std::string_view only_a_drive = "only a \"pcie\" device has one";
@@ -109,6 +118,7 @@ struct fields_of<device_spec> {
              .change = field_change::by_request,
              .types = device_type::not_a_drive,
              .needed_by = device_type::of_given_size,
+             .found_by = device_type::file,
              .elsewhere = field_elsewhere::shown,
              .foreign = drives_own,
              .help = "A multiple of the block size. A file may do without: the size that it has. "
@@ -121,6 +131,7 @@ struct fields_of<device_spec> {
              .numbers = block_sizes,
              .always_written = true,
              .types = device_type::not_a_drive,
+             .found_by = device_type::file,
              .elsewhere = field_elsewhere::shown,
              .foreign = drives_own,
              .help = "512 or 4096. A request that leaves it out for a file gets what its storage "

@@ -24,18 +24,24 @@ enum class field_form : std::uint8_t {
     flag,
     number,
     size,         ///< bytes; in a document also "256MiB"
+    file_mode,    ///< a number; in a document octal text, such as "0660"
     word,         ///< one of a few
     text,         ///< no NUL
     label,        ///< text for people: UTF-8 without control characters
     ascii,        ///< printable ASCII
-    nqn,          ///< of a subsystem
+    pattern,      ///< as of a shell
+    nqn,          ///< of a subsystem; may be empty unless `least` says otherwise
     address,      ///< numeric IPv4 or IPv6
+    loopback,     ///< likewise, of this machine alone
     pci_address,  ///< "0000:0b:00.0"
     uuid,         ///< may be empty
     nguid,        ///< may be empty
     hosts,        ///< a list of the NQNs of hosts
     texts,        ///< a list of texts
-    namespaces    ///< a list of namespaces
+    cpus,         ///< a list of the numbers of CPUs
+    namespaces,   ///< a list of namespaces
+    object,       ///< an object with a table of its own
+    objects       ///< a list of such
 };
 
 /// When a field may change, hence what becomes of an object when it differs in a reload or a PUT.
@@ -106,12 +112,20 @@ struct field_facts {
     /// Objects that say their "type": which have it, by the bits of the type's words; 0: all.
     std::uint32_t types = 0;
     std::uint32_t needed_by = 0;  ///< which must have it
+    /// Which take it from what they stand for, where a request says nothing.
+    std::uint32_t found_by = 0;
     field_elsewhere elsewhere = field_elsewhere::refused;
     std::string_view foreign = {};  ///< why objects of another type, {}, cannot have it
     std::string_view help = {};     ///< one sentence or more
     std::string_view sample = {};   ///< a remedy, where it lacks or does not fit
     std::string_view option = {};   ///< of the tool; empty: "--" and the name
+    std::string_view schema = {};   ///< forms object, objects: the name of what they are
 };
+
+/// The words of `facts` that users may say.
+constexpr std::span<const std::string_view> shipped_words(const field_facts& facts) noexcept {
+    return facts.words.first(facts.words.size() - facts.test_words);
+}
 
 /// Free text for people, of whatever object.
 inline constexpr field_facts description_facts{
@@ -122,12 +136,22 @@ inline constexpr field_facts description_facts{
     .help = "What it is for, in your words: at most 256 bytes of UTF-8 without control characters.",
     .sample = "shorten it, and put it on one line; or leave it out"};
 
+/// What the members of `Spec` are, and `More`.
+template <typename Spec, typename... More>
+struct members_and {
+    using type =
+        std::variant<bool Spec::*, std::uint16_t Spec::*, std::uint32_t Spec::*,
+                     std::uint64_t Spec::*, std::string Spec::*, std::vector<std::string> Spec::*,
+                     ana_state Spec::*, loss_policy Spec::*, write_cache_mode Spec::*,
+                     std::vector<namespace_spec> Spec::*, More Spec::*...>;
+};
+
+/// A struct with members of other types specializes this.
 template <typename Spec>
-using field_member =
-    std::variant<bool Spec::*, std::uint16_t Spec::*, std::uint32_t Spec::*, std::uint64_t Spec::*,
-                 std::string Spec::*, std::vector<std::string> Spec::*, ana_state Spec::*,
-                 loss_policy Spec::*, write_cache_mode Spec::*,
-                 std::vector<namespace_spec> Spec::*>;
+struct members_of : members_and<Spec> {};
+
+template <typename Spec>
+using field_member = typename members_of<Spec>::type;
 
 template <typename Spec>
 struct field {
@@ -162,6 +186,18 @@ std::uint32_t type_of(const Spec& spec) noexcept {
 
 constexpr bool has_field(std::uint32_t type, const field_facts& facts) noexcept {
     return facts.types == 0 || (facts.types & type) != 0;
+}
+
+/// Whether objects of the type of `spec` have the field of that name.
+template <typename Spec>
+bool has_field(const Spec& spec, std::string_view name) noexcept {
+    return has_field(type_of(spec), find_field<Spec>(name)->facts);
+}
+
+/// Whether `spec` may leave the field of that name to what it stands for.
+template <typename Spec>
+bool finds_field(const Spec& spec, std::string_view name) noexcept {
+    return (find_field<Spec>(name)->facts.found_by & type_of(spec)) != 0;
 }
 
 }  // namespace fulmar::core

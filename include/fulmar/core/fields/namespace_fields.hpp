@@ -71,4 +71,9 @@ struct fields_of<namespace_spec> {
     };
 };
 
+/// What becomes of a namespace when its device is lost.
+inline constexpr std::array loss_fields{*find_field<namespace_spec>("on_loss"),
+                                        *find_field<namespace_spec>("park_ms"),
+                                        *find_field<namespace_spec>("hold_s")};
+
 }  // namespace fulmar::core

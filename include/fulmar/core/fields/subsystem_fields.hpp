@@ -11,6 +11,7 @@ struct fields_of<subsystem_spec> {
         field<subsystem_spec>{&subsystem_spec::nqn,
                               {.name = "nqn",
                                .form = field_form::nqn,
+                               .least = 1,
                                .need = field_need::always,
                                .always_written = true,
                                .help = "Its name.",
