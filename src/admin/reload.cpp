@@ -3,6 +3,8 @@
 #include "config_history.hpp"
 #include "spec_diff.hpp"
 
+#include <fulmar/core/fields/device_fields.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -121,12 +123,12 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
         return false;
     }
 
-    /// What REST has no size of (it follows its file) has one all the same.
+    /// What REST has no size of (it follows its storage) has one all the same.
     [[nodiscard]] std::vector<merge_conflict> shrunken() const {
         core::target_spec real = running_;
         for (core::device_spec& device : real.devices)
             if (const auto known = real_bytes_.find(device.name);
-                device.type == "file" && known != real_bytes_.end())
+                core::finds_field(device, "size") && known != real_bytes_.end())
                 device.size_bytes = known->second;
         std::vector<merge_conflict> out;
         for (const shrunken_device& one : find_shrunken(real, wanted_))

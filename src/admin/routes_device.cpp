@@ -55,7 +55,7 @@ void create_device(const call_ptr& call) {
     auto spec = call->body_as([](json_place where, problem_list& problems) {
         const bool chosen = object_reader(where, problems).has("block_size");
         core::device_spec asked = read_device(std::move(where), problems, document::body);
-        if (!chosen && asked.type == "file") asked.block_bytes = 0;  // what its storage works in
+        if (!chosen && core::finds_field(asked, "block_size")) asked.block_bytes = 0;
         return asked;
     });
     if (!spec) return;

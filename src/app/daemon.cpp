@@ -6,6 +6,7 @@
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/base/version.hpp>
+#include <fulmar/core/fields/device_fields.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
 #include <fulmar/transport/rdma.hpp>
@@ -166,7 +167,7 @@ result<void> daemon::open_state() {
     config_.config.spec = std::move(journal.spec);
     if (create_missing_)
         for (core::device_spec& d : config_.config.spec.devices)
-            d.create = d.create || (d.type == "file" && d.size_bytes != 0);
+            d.create = d.create || (core::has_field(d, "create") && d.size_bytes != 0);
     return {};
 }
 

@@ -1,6 +1,7 @@
 #include "drive_adoption.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/fields/device_fields.hpp>
 
 #include <fmt/format.h>
 
@@ -79,7 +80,7 @@ void drive_adoption::consider(const admin::drive_report& drive) {
                          fmt::join(drive.users, ", "));
     core::device_spec spec;
     spec.name = fmt::format("drive-{}", drive.address);
-    spec.type = "pcie";
+    spec.type = core::device_word(core::device_type::pcie);
     spec.address = drive.address;
     spec.write_cache = rule->write_cache;
     if (!adopted_.try_emplace(spec.name, adopted{.rule = rule}).second) return;

@@ -59,9 +59,8 @@ void add_create(CLI::App& group) {
     auto s = std::make_shared<settings>();
     CLI::App* const c = s->session.add_verb(group, "create", "create a device", true);
     c->add_option("name", s->name, "a name of your choice")->required();
-    c->add_option("type", s->type, "what stores the blocks")
-        ->required()
-        ->check(CLI::IsMember({"ram", "file", "pcie", "null"}));
+    check_value(*c->add_option("type", s->type, "what stores the blocks")->required(),
+                core::find_field<core::device_spec>("type")->facts);
     s->fields.add_for_making<core::device_spec>(*c);
     c->footer(
         "Examples:\n"

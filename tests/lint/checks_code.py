@@ -97,6 +97,45 @@ class ThirdParty(Check):
                         yield path, line, f"{target} does not belong in {layer_of(path)}: {reason}"
 
 
+class TypeWords(Check):
+    name = "type-words"
+    why = "no backend or transport is known by its name outside its folder and the factory"
+    bad = {
+        "src/core/a.cpp": 'bool f() { return spec.type == "pcie" || spec.transport != "rdma"; }\n',
+        "src/backend/file/b.cpp": 'const char* type() { return "ram"; }\n',
+        "src/cli/c.cpp": 'check(IsMember({"file"}));\n',
+    }
+    bad_count = 4
+    good = {
+        "src/core/a.cpp": '// "pcie"\nauto a = json["file"]; auto b = "a file";\n#include "tcp"\n',
+        "src/backend/file/b.cpp": 'const char* type() { return "file"; }\n',
+        "include/fulmar/backend/pcie_device.hpp": 'const char* type() { return "pcie"; }\n',
+        "src/app/device_factory.cpp": 'bool f() { return spec.type == "ram"; }\n',
+    }
+
+    def run(self, tree):
+        for path in product_files(tree):
+            text = tree.files[path]
+            own = re.match(r"(?:src|include/fulmar)/(?:backend|transport)/([a-z]+)", path)
+            for match in cpp.TOKEN.finditer(text):
+                word = match.group(0).strip('"')
+                if match.group(0) != f'"{word}"' or word not in rules.TYPE_WORDS:
+                    continue
+                is_key = text[: match.start()].endswith("[") and text[match.end()] == "]"
+                is_own = own is not None and own.group(1) == word
+                if is_key or is_own or path in rules.TYPE_WORD_PLACES:
+                    continue
+                if cpp.is_include(text, match.start()):
+                    continue
+                yield path, cpp.line_of(text, match.start()), (
+                    f'"{word}" is one type\'s name: ask the table of fields (core/fields), or the '
+                    "device or transport, what it can do"
+                )
+        for path in rules.TYPE_WORD_PLACES if tree.root is not None else ():
+            if not re.search(rf'"(?:{"|".join(rules.TYPE_WORDS)})"', tree.files.get(path, "")):
+                yield "tests/lint/rules.py", 1, f"TYPE_WORD_PLACES: {path} has no such word any more"
+
+
 OWNED_AT_ONCE = re.compile(r"unique_ptr<[^;{}()]*\(\s*\Z")
 
 
@@ -401,6 +440,7 @@ def compiled_files(build, root):
 
 
 CHECKS = [
+    TypeWords,
     Layers,
     ThirdParty,
     Bans,

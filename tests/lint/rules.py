@@ -36,6 +36,7 @@ LAYERS = {
         "core/control.hpp",
         "core/spec_rules.hpp",
         "core/spec_changes.hpp",
+        "core/new_object_rules.hpp",
         "core/fields/edits.hpp",
         "core/fields/field.hpp",
         "core/fields/field_compare.hpp",
@@ -182,6 +183,20 @@ BANS = [
         "masks and shifts: bit-field order is the compiler's choice",
     ),
 ]
+
+# What types of devices and transports are called. Each word belongs to its folder and to the places
+# below; everybody else asks the tables of fields, or the device or transport what it is.
+TYPE_WORDS = ["null", "ram", "file", "pcie", "fault", "tcp", "rdma", "loopback"]
+TYPE_WORD_PLACES = {
+    "include/fulmar/core/fields/device_fields.hpp": "the table of the fields of devices",
+    "include/fulmar/core/fields/endpoint_fields.hpp": "the table of the fields of listeners",
+    "include/fulmar/core/model.hpp": "the default of a listener's transport",
+    "include/fulmar/nvme/discovery.hpp": "the specification's transport types",
+    "src/admin/json_tree.cpp": "JSON's null",
+    "src/admin/section_fields.hpp": "the member tcp of the section admin",
+    "src/app/device_factory.cpp": "the factory of devices",
+    "src/cli/target_options.cpp": "the tool's factory of hosts",
+}
 
 # Where a declaration must say on whose thread it is called.
 AFFINITY_LAYERS = ["engine", "mem", "vfio", "backend", "core", "admin"]

@@ -16,7 +16,7 @@ bool has(const std::vector<Value>& all, const Value& one) {
 }
 
 result<void> set_detached(device_spec& to, bool detached) {
-    if (!has_field(type_of(to), find_field<device_spec>("detached")->facts))
+    if (!has_field(to, "detached"))
         return fail(errc::not_supported, "only a drive can be detached and attached");
     to.detached = detached;
     return {};
