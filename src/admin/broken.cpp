@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
-#include <string_view>
 #include <tuple>
 
 namespace fulmar::admin {
@@ -27,28 +25,10 @@ struct place {
     }
 };
 
-std::vector<std::string_view> parts_of(std::string_view pointer) {
-    std::vector<std::string_view> out;
-    while (!pointer.empty()) {
-        pointer.remove_prefix(1);
-        const std::size_t end = std::min(pointer.find('/'), pointer.size());
-        out.push_back(pointer.substr(0, end));
-        pointer.remove_prefix(end);
-    }
-    return out;
-}
-
-std::optional<std::size_t> number(std::string_view text) {
-    std::size_t out = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return out;
-}
-
 std::optional<place> place_of(const std::string& pointer) {
-    const std::vector<std::string_view> parts = parts_of(pointer);
+    const std::vector<std::string> parts = pointer_steps(pointer);
     if (parts.size() < 2) return std::nullopt;
-    const auto index = number(parts[1]);
+    const auto index = index_of_step(parts[1]);
     if (!index) return std::nullopt;
     if (parts[0] == "listeners") return place{kind::listener, *index};
     if (parts[0] == "devices") return place{kind::device, *index};
@@ -57,7 +37,7 @@ std::optional<place> place_of(const std::string& pointer) {
     if (parts.size() >= 3 && (parts[2] == "hosts" || parts[2] == "allow_any_host"))
         return place{kind::allow_list, *index};
     if (parts.size() >= 4 && parts[2] == "namespaces")
-        if (const auto nested = number(parts[3])) return place{kind::ns, *index, *nested};
+        if (const auto nested = index_of_step(parts[3])) return place{kind::ns, *index, *nested};
     return place{kind::subsystem, *index};
 }
 

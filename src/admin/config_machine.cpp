@@ -9,32 +9,11 @@
 #include <sched.h>
 
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 
 namespace fulmar::admin {
 
 namespace {
-
-/// The line of what a JSON pointer leads to, or of the last part of the way that is there.
-std::uint32_t line_of(const json_node& root, std::string_view pointer) {
-    const json_node* at = &root;
-    while (!pointer.empty()) {
-        pointer.remove_prefix(1);
-        const std::string_view part = pointer.substr(0, pointer.find('/'));
-        pointer.remove_prefix(part.size());
-        const json_node* next = nullptr;
-        std::size_t index = 0;
-        if (at->kind == json_kind::object)
-            next = at->find(part);
-        else if (std::from_chars(part.data(), part.data() + part.size(), index).ec == std::errc{} &&
-                 index < at->items.size())
-            next = &at->items[index];
-        if (next == nullptr) break;
-        at = next;
-    }
-    return at->line;
-}
 
 /// As a data reactor does at a start; this thread may run where it could before.
 int pin_to(int cpu) {
@@ -66,7 +45,7 @@ problem_list check_machine(const loaded_config& loaded) {
     const std::optional<json_node> root = parse_json(loaded.text, config_bounds, ignored);
     const daemon_options& options = loaded.config.options;
     const auto found = [&](std::string pointer, std::string message, std::string remedy) {
-        const std::uint32_t line = root ? line_of(*root, pointer) : 0;
+        const std::uint32_t line = root ? follow_pointer(*root, pointer).line : 0;
         return problem{std::move(pointer), line, std::move(message), std::move(remedy)};
     };
     if (options.admin.tcp)

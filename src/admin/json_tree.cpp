@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 namespace fulmar::admin {
@@ -39,6 +40,52 @@ std::string pointer_step(std::string_view key) {
             out += c;
     }
     return out;
+}
+
+namespace {
+
+/// What pointer_step() has escaped.
+std::string key_of_step(std::string_view step) {
+    std::string out;
+    for (std::size_t i = 0; i < step.size(); ++i) {
+        const bool escaped = step[i] == '~' && i + 1 < step.size();
+        out += !escaped ? step[i] : step[++i] == '1' ? '/' : '~';
+    }
+    return out;
+}
+
+}  // namespace
+
+std::vector<std::string> pointer_steps(std::string_view pointer) {
+    std::vector<std::string> out;
+    while (!pointer.empty()) {
+        pointer.remove_prefix(1);
+        const std::size_t end = std::min(pointer.find('/'), pointer.size());
+        out.push_back(key_of_step(pointer.substr(0, end)));
+        pointer.remove_prefix(end);
+    }
+    return out;
+}
+
+std::optional<std::size_t> index_of_step(std::string_view step) {
+    std::size_t out = 0;
+    const auto [end, failure] = std::from_chars(step.data(), step.data() + step.size(), out);
+    if (failure != std::errc{} || end != step.data() + step.size()) return std::nullopt;
+    return out;
+}
+
+const json_node& follow_pointer(const json_node& root, std::string_view pointer) {
+    const json_node* at = &root;
+    for (const std::string& step : pointer_steps(pointer)) {
+        const json_node* next = nullptr;
+        if (at->kind == json_kind::object)
+            next = at->find(step);
+        else if (const auto index = index_of_step(step); index && *index < at->items.size())
+            next = &at->items[*index];
+        if (next == nullptr) break;
+        at = next;
+    }
+    return *at;
 }
 
 namespace {

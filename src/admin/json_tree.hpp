@@ -63,5 +63,11 @@ std::optional<json_node> parse_json(std::string_view text, const json_bounds& bo
 
 /// `key` as a step of a JSON pointer (RFC 6901): "~" and "/" escaped.
 std::string pointer_step(std::string_view key);
+/// The steps of a JSON pointer, as the keys that they are.
+std::vector<std::string> pointer_steps(std::string_view pointer);
+/// The place in an array that a step says; nothing when it says none.
+std::optional<std::size_t> index_of_step(std::string_view step);
+/// What `pointer` leads to, or the last value on the way that is there.
+const json_node& follow_pointer(const json_node& root, std::string_view pointer);
 
 }  // namespace fulmar::admin
