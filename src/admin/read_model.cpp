@@ -2,7 +2,7 @@
 // the fields of one object.
 #include "field_json.hpp"
 
-#include <fulmar/core/spec_rules.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
 
 #include <fmt/format.h>
@@ -108,9 +108,8 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
             {reader.pointer() + "/nqn", 0,
              fmt::format("the name {}: some hosts refuse to connect to it", nvme::describe(form)),
              "such as \"nqn.2026-11.io.fulmar:disk1\""});
-    if (spec.min_cntlid > spec.max_cntlid)
-        reader.complain("min_cntlid", "is larger than max_cntlid",
-                        "swap the two, or leave both out");
+    if (const auto fits = core::check_controller_ids(spec); !fits)
+        reader.complain("min_cntlid", fits.error().message, fits.error().remedy);
     skip_status(reader, kind);
     reader.finish();
     return spec;

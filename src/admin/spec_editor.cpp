@@ -95,7 +95,7 @@ spec_editor::spec_editor(core::target_spec spec, std::string folder)
         subsystems_.add(subsystem.nqn, subsystem);
         take_all(subsystem);
         for (const core::namespace_spec& ns : subsystem.namespaces)
-            users_[ns.device] = user_name(subsystem.nqn, ns.nsid);
+            users_[ns.device] = {subsystem.nqn, ns.nsid};
     }
 }
 
@@ -124,7 +124,7 @@ std::string key_of_removal(const core::change& change) {
     if (const auto* c = std::get_if<core::delete_subsystem>(&change)) return "subsystem " + c->nqn;
     if (const auto* c = std::get_if<core::remove_listener>(&change)) return "listener " + c->name;
     if (const auto* c = std::get_if<core::remove_namespace>(&change))
-        return fmt::format("nsid {}/{}", c->nqn, c->nsid);
+        return core::key_of_nsid(c->nqn, c->nsid);
     return {};
 }
 
@@ -169,13 +169,18 @@ void spec_editor::give_back_all(const core::subsystem_spec& spec) {
         give_back(core::claims_of_host(host, spec.nqn), list_of(spec.nqn));
 }
 
-result<void> spec_editor::check(const core::change& change) const { return check(change, {}); }
+result<void> spec_editor::check(const core::change& change) const {
+    return check(change, core::claims_of(change, folder_), {});
+}
 
 result<void> spec_editor::check(const core::change& change,
+                                const std::vector<core::spec_claim>& claims,
                                 const std::vector<std::string>& own) const {
     FULMAR_CHECK(check_broken(change));
     FULMAR_CHECK(check_room(change));
-    FULMAR_CHECK(claims_.check(core::claims_of(change, folder_), own));
+    FULMAR_CHECK(claims_.check(claims, own));
+    if (const auto* c = std::get_if<core::create_subsystem>(&change))
+        return core::check_new_subsystem(c->spec, false);  // its name is one of the claims
     if (const auto* c = std::get_if<core::resize_device>(&change))
         if (const core::device_spec* device = devices_.find(c->name))
             return core::check_size(c->size_bytes, *device);
@@ -219,11 +224,7 @@ std::vector<std::string> spec_editor::holders_in_place_of(const core::change& ch
 namespace {
 
 result<void> has_room(const core::namespace_spec& ns, const core::subsystem_spec& in) {
-    if (ns.nsid == 0)
-        return fail(errc::limit_reached,
-                    fmt::format("{} has {} namespaces already, which is its max_namespaces", in.nqn,
-                                in.max_namespaces),
-                    {}, "remove one first, or create it anew with a larger max_namespaces");
+    if (ns.nsid == 0) return tl::unexpected(core::no_nsid_left(in));
     return core::check_nsid(ns.nsid, in);
 }
 
@@ -244,8 +245,8 @@ result<void> spec_editor::check_room(const core::change& change) const {
 result<void> spec_editor::hold(core::change& change) {
     choose_nsids(change);
     const std::vector<std::string> replaced = holders_in_place_of(change);
-    FULMAR_CHECK(check(change, replaced));
     const std::vector<core::spec_claim> claims = core::claims_of(change, folder_);
+    FULMAR_CHECK(check(change, claims, replaced));
     if (replaced.empty()) FULMAR_CHECK(core::check_file_room(claims_.room(), claims));
     take(claims, under_way);
     if (const auto* c = std::get_if<core::add_listener>(&change))
@@ -261,28 +262,24 @@ void spec_editor::release(const core::change& change) {
     if (at != held_listeners_.end()) held_listeners_.erase(at);
 }
 
-std::uint32_t spec_editor::free_nsid(const std::string& nqn,
-                                     const std::vector<core::namespace_spec>& beside,
-                                     std::uint32_t most) const {
-    core::namespace_spec ns;
-    for (ns.nsid = 1; ns.nsid <= most; ++ns.nsid) {
-        const bool wanted = std::any_of(beside.begin(), beside.end(),
-                                        [&](const auto& other) { return other.nsid == ns.nsid; });
-        if (!wanted && claims_.holder(core::claims_of(ns, nqn).front().key) == nullptr)
-            return ns.nsid;
-    }
-    return 0;
+std::uint32_t spec_editor::free_nsid(const core::subsystem_spec& in,
+                                     const std::vector<core::namespace_spec>& beside) const {
+    const auto is_taken = [&](std::uint32_t nsid) {
+        return claims_.holder(core::key_of_nsid(in.nqn, nsid)) != nullptr ||
+               std::any_of(beside.begin(), beside.end(),
+                           [&](const auto& other) { return other.nsid == nsid; });
+    };
+    return core::choose_nsid(0, in, is_taken).value_or(0);
 }
 
 void spec_editor::choose_nsids(core::change& change) const {
     if (auto* c = std::get_if<core::add_namespace>(&change); c != nullptr && c->spec.nsid == 0)
         if (const core::subsystem_spec* in = subsystems_.find(c->nqn))
-            c->spec.nsid = free_nsid(c->nqn, {}, in->max_namespaces);
+            c->spec.nsid = free_nsid(*in, {});
     auto* c = std::get_if<core::create_subsystem>(&change);
     if (c == nullptr) return;
     for (core::namespace_spec& ns : c->spec.namespaces)
-        if (ns.nsid == 0)
-            ns.nsid = free_nsid(c->spec.nqn, c->spec.namespaces, c->spec.max_namespaces);
+        if (ns.nsid == 0) ns.nsid = free_nsid(c->spec, c->spec.namespaces);
 }
 
 result<void> spec_editor::check_references(const core::change& change) const {
@@ -331,9 +328,9 @@ result<void> spec_editor::follow(const core::change& change) {
 void spec_editor::free_device(const std::string& device) {
     const auto user = users_.find(device);
     if (user == users_.end()) return;
-    const std::string name = user->second;
+    const std::string nqn = std::move(user->second.nqn);
     users_.erase(user);
-    if (core::subsystem_spec* s = subsystems_.find(name.substr(0, name.rfind('/'))))
+    if (core::subsystem_spec* s = subsystems_.find(nqn))
         std::erase_if(s->namespaces, [&](const core::namespace_spec& ns) {
             const bool goes = ns.device == device;
             if (goes) give_back(core::claims_of(ns, s->nqn), holder_of(ns, s->nqn));
@@ -365,7 +362,7 @@ bool spec_editor::has(const core::change& removal) const {
 
 std::string spec_editor::user_of(const std::string& device) const {
     const auto found = users_.find(device);
-    return found == users_.end() ? std::string() : found->second;
+    return found == users_.end() ? std::string() : user_name(found->second.nqn, found->second.nsid);
 }
 
 core::target_spec spec_editor::spec() const {
@@ -387,18 +384,18 @@ result<core::namespace_spec*> spec_editor::want_namespace(const std::string& nqn
 }
 
 result<void> spec_editor::check_device(const std::string& name) const {
-    if (devices_.find(name) == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device \"{}\"", name));
-    if (const auto user = users_.find(name); user != users_.end())
-        return fail(errc::conflict,
-                    fmt::format("device \"{}\" backs namespace {}", name, user->second), {},
-                    "a device backs one namespace");
-    return {};
+    const core::device_use use = use_of(name);
+    return core::check_device_for_namespace(name, devices_.find(name) == nullptr ? nullptr : &use);
+}
+
+core::device_use spec_editor::use_of(const std::string& device) const {
+    const auto found = users_.find(device);
+    if (found == users_.end()) return {};
+    return {core::claim_verdict::used, found->second.nqn, found->second.nsid};
 }
 
 result<void> spec_editor::run(const core::create_device& c) {
-    if (devices_.find(c.spec.name) != nullptr)
-        return fail(errc::already_exists, fmt::format("device \"{}\" exists", c.spec.name));
+    FULMAR_CHECK(core::check_new_device(c.spec.name, 0, devices_.find(c.spec.name) != nullptr));
     devices_.add(c.spec.name, c.spec);
     take(core::claims_of(c.spec, folder_), holder_of(c.spec));
     return {};
@@ -406,12 +403,8 @@ result<void> spec_editor::run(const core::create_device& c) {
 
 result<void> spec_editor::run(const core::delete_device& c) {
     const core::device_spec* device = devices_.find(c.name);
-    if (device == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device \"{}\"", c.name));
-    if (const auto user = users_.find(c.name); user != users_.end())
-        return fail(errc::conflict,
-                    fmt::format("device \"{}\" backs namespace {}", c.name, user->second), {},
-                    "remove the namespace first");
+    const core::device_use use = use_of(c.name);
+    FULMAR_CHECK(core::check_device_removal(c.name, device == nullptr ? nullptr : &use));
     give_back(core::claims_of(*device, folder_), holder_of(*device));
     devices_.remove(c.name);
     return {};
@@ -482,12 +475,11 @@ result<void> spec_editor::run(const core::modify_namespace& c) {
 }
 
 result<void> spec_editor::run(const core::create_subsystem& c) {
-    if (subsystems_.find(c.spec.nqn) != nullptr)
-        return fail(errc::already_exists, fmt::format("subsystem \"{}\" exists", c.spec.nqn));
+    FULMAR_CHECK(core::check_new_subsystem(c.spec, subsystems_.find(c.spec.nqn) != nullptr));
     subsystems_.add(c.spec.nqn, c.spec);
     take_all(c.spec);
     for (const core::namespace_spec& ns : c.spec.namespaces)
-        users_[ns.device] = user_name(c.spec.nqn, ns.nsid);
+        users_[ns.device] = {c.spec.nqn, ns.nsid};
     return {};
 }
 
@@ -511,13 +503,11 @@ result<void> spec_editor::run(const core::resume_subsystem& c) { return change_s
 
 result<void> spec_editor::run(const core::add_namespace& c) {
     FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
-    if (find_namespace(*subsystem, c.spec.nsid) != subsystem->namespaces.end())
-        return fail(errc::already_exists,
-                    fmt::format("namespace {} exists in {}", c.spec.nsid, c.nqn), "/nsid",
-                    "choose another one, or leave it out");
+    const bool has_nsid = find_namespace(*subsystem, c.spec.nsid) != subsystem->namespaces.end();
+    FULMAR_CHECK(core::check_twin(c.spec, c.nqn, {.has_nsid = has_nsid}));
     subsystem->namespaces.push_back(c.spec);
     take(core::claims_of(c.spec, c.nqn), holder_of(c.spec, c.nqn));
-    users_[c.spec.device] = user_name(c.nqn, c.spec.nsid);
+    users_[c.spec.device] = {c.nqn, c.spec.nsid};
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/control.hpp>
 #include <fulmar/core/model.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_rules.hpp>
 
 #include <cstddef>
@@ -105,13 +106,15 @@ class spec_editor {
     template <typename Change>
     result<void> change_namespace(const Change& c);
 
+    /// `claims` are those of `change`; what one of `own` holds counts as free.
     [[nodiscard]] result<void> check(const core::change& change,
+                                     const std::vector<core::spec_claim>& claims,
                                      const std::vector<std::string>& own) const;
     [[nodiscard]] std::vector<std::string> holders_in_place_of(const core::change& change) const;
     void choose_nsids(core::change& change) const;
-    [[nodiscard]] std::uint32_t free_nsid(const std::string& nqn,
-                                          const std::vector<core::namespace_spec>& beside,
-                                          std::uint32_t most) const;
+    /// 0 when there is none.
+    [[nodiscard]] std::uint32_t free_nsid(const core::subsystem_spec& in,
+                                          const std::vector<core::namespace_spec>& beside) const;
     [[nodiscard]] result<void> check_room(const core::change& change) const;
     void take(const std::vector<core::spec_claim>& claims, const std::string& holder);
     void give_back(const std::vector<core::spec_claim>& claims, const std::string& holder);
@@ -122,6 +125,7 @@ class spec_editor {
     result<core::subsystem_spec*> want_subsystem(const std::string& nqn);
     result<core::namespace_spec*> want_namespace(const std::string& nqn, std::uint32_t nsid);
     [[nodiscard]] result<void> check_device(const std::string& name) const;
+    [[nodiscard]] core::device_use use_of(const std::string& device) const;
     /// The namespace that `device` backs goes.
     void free_device(const std::string& device);
 
@@ -137,9 +141,13 @@ class spec_editor {
     std::unordered_set<std::string> closed_;
     book<core::device_spec> devices_;
     book<core::subsystem_spec> subsystems_;
-    std::vector<core::listener_spec> listeners_;          // few
-    std::vector<core::referral_spec> referrals_;          // few
-    std::unordered_map<std::string, std::string> users_;  // device → "NQN/nsid"
+    std::vector<core::listener_spec> listeners_;  // few
+    std::vector<core::referral_spec> referrals_;  // few
+    struct namespace_place {
+        std::string nqn;
+        std::uint32_t nsid = 0;
+    };
+    std::unordered_map<std::string, namespace_place> users_;  // of devices, by their names
 };
 
 }  // namespace fulmar::admin

@@ -1,5 +1,6 @@
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/device_registry.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/subsystem.hpp>
 
 #include <fmt/format.h>
@@ -10,10 +11,17 @@
 namespace fulmar::core {
 
 namespace {
+device_use use_of(const device_registry::entry& e) {
+    device_use use{.verdict = e.claim.verdict()};
+    if (e.user != nullptr) {
+        use.nqn = e.user->spec().nqn;
+        use.nsid = e.user_nsid;
+    }
+    return use;
+}
+
 error held_back(std::string_view name, std::string_view where) {
-    return {errc::conflict,
-            fmt::format("device {} still has operations of a namespace that is gone", name),
-            std::string(where), "wait until they end, or reset the device"};
+    return check_device_use(name, {.verdict = claim_verdict::held}, where, {}).error();
 }
 
 constexpr std::string_view full_text =
@@ -27,10 +35,9 @@ void tell_note(std::string_view name, const backend::device& device) {
 }
 
 error in_use(const device_registry::entry& e, std::string_view where, std::string_view remedy) {
-    return {errc::conflict,
-            fmt::format("device {} backs namespace {} of {}", e.spec.name, e.user_nsid,
-                        e.user->spec().nqn),
-            std::string(where), std::string(remedy)};
+    device_use use = use_of(e);
+    use.verdict = claim_verdict::used;
+    return check_device_use(e.spec.name, use, where, remedy).error();
 }
 // Who is concerned, for a line of the log.
 std::string concerned(const device_registry::entry& e) {
@@ -40,13 +47,7 @@ std::string concerned(const device_registry::entry& e) {
 }  // namespace
 
 result<void> device_registry::has_room_for(const device_spec& spec) const {
-    if (devices_.size() >= limits::max_devices)
-        return fail(errc::limit_reached,
-                    fmt::format("there are {} devices already", limits::max_devices));
-    if (devices_.contains(spec.name))
-        return fail(errc::already_exists, fmt::format("a device named {} exists", spec.name),
-                    "/name", "choose another name, or delete the other device first");
-    return {};
+    return check_new_device(spec.name, devices_.size(), devices_.contains(spec.name));
 }
 
 result<void> device_registry::create(const device_spec& spec, backend::opening why) {
@@ -122,16 +123,10 @@ result<void> device_registry::remove(std::string_view name) {
 
 result<device_registry::entry*> device_registry::claim(std::string_view name, subsystem& user,
                                                        std::uint32_t nsid) {
-    entry* e = find(name);
-    if (e == nullptr)
-        return fail(errc::not_found, fmt::format("there is no device {}", name), "/device",
-                    "create the device first");
-    switch (e->claim.verdict()) {
-        case claim_verdict::free: break;
-        case claim_verdict::used:
-            return tl::unexpected(in_use(*e, "/device", "a device backs one namespace"));
-        case claim_verdict::held: return tl::unexpected(held_back(name, "/device"));
-    }
+    entry* const e = find(name);
+    device_use use;
+    if (e != nullptr) use = use_of(*e);
+    FULMAR_CHECK(check_device_for_namespace(name, e == nullptr ? nullptr : &use));
     e->claim.take();
     e->user = &user;
     e->user_nsid = nsid;

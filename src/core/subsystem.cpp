@@ -5,7 +5,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/mutation.hpp>
-#include <fulmar/core/spec_rules.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/uuid.hpp>
@@ -354,47 +354,29 @@ namespace_record* subsystem::find(std::uint32_t nsid) {
 }
 
 namespace {
-struct identity {
-    nvme::uuid uuid;
-    nvme::nguid nguid;
-};
-
 // Fills in what the caller left to us, and refuses what cannot be.
-result<identity> complete_spec(namespace_spec& spec, const subsystem_spec& of,
-                               const std::map<std::uint32_t, namespace_record>& present) {
-    const std::string& nqn = of.nqn;
-    if (spec.nsid == 0) {
-        spec.nsid = 1;
-        for (const auto& [taken, record] : present)
-            if (taken == spec.nsid) ++spec.nsid;
-    }
-    FULMAR_CHECK(check_nsid(spec.nsid, of));
-    if (present.contains(spec.nsid))
-        return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn),
-                    "/nsid", "choose another one, or leave it out");
-    if (spec.uuid.empty()) {
+result<namespace_identity> complete_spec(namespace_spec& spec, const subsystem_spec& of,
+                                         const std::map<std::uint32_t, namespace_record>& present) {
+    FULMAR_TRY(spec.nsid, choose_nsid(spec.nsid, of, [&present](std::uint32_t nsid) {
+                   return present.contains(nsid);
+               }));
+    if (spec.uuid.empty() && mutated(mutation::identities_change)) {
         const std::uint32_t from =
             spec.nsid + limits::max_namespaces * another_if(mutation::identities_change);
-        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, from)).view());
+        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(of.nqn, from)).view());
     }
-    if (spec.nguid.empty())
-        spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
-    const auto uuid = nvme::parse_uuid(spec.uuid);
-    if (!uuid)
-        return fail(errc::invalid_argument, fmt::format("{} is not a UUID", spec.uuid), "/uuid");
-    const auto nguid = nvme::parse_nguid(spec.nguid);
-    if (!nguid)
-        return fail(errc::invalid_argument, fmt::format("{} is not an NGUID", spec.nguid), "/nguid",
-                    "32 hexadecimal digits");
+    derive_identity(spec, of.nqn);
+    FULMAR_TRY(const namespace_identity known, read_identity(spec));
+    namespace_twin twin{.has_nsid = present.contains(spec.nsid)};
     for (const auto& [nsid, record] : present)
-        if (record.uuid == *uuid)
-            return fail(errc::conflict, fmt::format("namespace {} has that UUID", nsid), "/uuid");
-    return identity{.uuid = *uuid, .nguid = *nguid};
+        if (record.uuid == known.uuid) twin.with_uuid = nsid;
+    FULMAR_CHECK(check_twin(spec, of.nqn, twin));
+    return known;
 }
 }  // namespace
 
 result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_unknown) {
-    FULMAR_TRY(const identity known, complete_spec(spec, spec_, namespaces_));
+    FULMAR_TRY(const namespace_identity known, complete_spec(spec, spec_, namespaces_));
     FULMAR_TRY(device_registry::entry * claimed,
                target_.devices().claim(spec.device, *this, spec.nsid));
     const bool lost = claimed->device->state() != backend::device_state::ready;

@@ -7,6 +7,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/nqn.hpp>
 
@@ -74,23 +75,10 @@ std::string derive_serial(std::string_view nqn) {
 }  // namespace
 
 result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {
-    if (!discovery && nvme::validate_nqn(spec.nqn) != nvme::nqn_check::ok)
-        return fail(errc::invalid_argument,
-                    fmt::format("{} is no name of a subsystem: it {}", spec.nqn,
-                                nvme::describe(nvme::validate_nqn(spec.nqn))),
-                    "/nqn", "nqn.YYYY-MM.reverse.domain:name, at most 223 bytes");
+    FULMAR_CHECK(check_new_subsystem(spec, by_nqn_.contains(spec.nqn)));
     if (const auto form = nvme::form_of_nqn(spec.nqn); form != nvme::nqn_form::qualified)
         log::warn("subsystem {}: the name {}: some hosts refuse to connect to it", spec.nqn,
                   nvme::describe(form));
-    if (by_nqn_.contains(spec.nqn))
-        return fail(errc::already_exists, fmt::format("subsystem {} exists", spec.nqn), "/nqn");
-    if (spec.min_cntlid == 0 || spec.min_cntlid > spec.max_cntlid ||
-        spec.max_cntlid > limits::max_cntlid)
-        return fail(errc::invalid_argument, "the controller id range is empty or reserved",
-                    "/min_cntlid", fmt::format("choose 1 ≤ min ≤ max ≤ {}", limits::max_cntlid));
-    if (spec.max_namespaces == 0 || spec.max_namespaces > limits::max_namespaces)
-        return fail(errc::invalid_argument,
-                    fmt::format("must be from 1 to {}", limits::max_namespaces), "/max_namespaces");
     if (limits::ana_log_bytes(spec.max_namespaces) > setup_.limits.max_transfer_bytes)
         log::warn("subsystem {}: Linux hosts do without ANA, whose log may exceed max_transfer",
                   spec.nqn);

@@ -2,6 +2,7 @@
 // but its arguments.
 #include "file_room.hpp"
 
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
@@ -79,38 +80,34 @@ std::vector<spec_claim> claims_of(const device_spec& spec, const std::string& fo
     return out;
 }
 
+std::string key_of_nsid(const std::string& nqn, std::uint32_t nsid) {
+    return fmt::format("nsid {}/{}", nqn, nsid);
+}
+
 std::vector<spec_claim> claims_of(const namespace_spec& spec, const std::string& nqn) {
     std::vector<spec_claim> out;
     if (spec.nsid != 0) {
         out.push_back(named("NSID", fmt::format("{}", spec.nsid), "nsid", "nsid",
                             "every namespace of a subsystem needs an NSID of its own",
                             "namespaces of " + nqn, limits::max_namespaces));
-        out.back().key = fmt::format("nsid {}/{}", nqn, spec.nsid);
+        out.back().key = key_of_nsid(nqn, spec.nsid);
     }
     constexpr std::string_view derive = "remove it to have one derived";
     const bool derivable = spec.nsid != 0 && !nqn.empty();
-    std::string uuid = spec.uuid;
-    if (uuid.empty() && derivable) uuid = nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view();
-    if (!uuid.empty()) {
-        out.push_back(shared_by_none("UUID", uuid, "uuid", "uuid", derive));
-        out.back().key = "uuid " + one_spelling(uuid, nvme::parse_uuid(uuid));
+    namespace_spec whole = spec;
+    if (derivable) derive_identity(whole, nqn);
+    if (!whole.uuid.empty()) {
+        out.push_back(shared_by_none("UUID", whole.uuid, "uuid", "uuid", derive));
+        out.back().key = "uuid " + one_spelling(whole.uuid, nvme::parse_uuid(whole.uuid));
     }
-    std::string nguid = spec.nguid;
-    if (nguid.empty() && derivable)
-        nguid = nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view();
-    if (!nguid.empty()) {
-        out.push_back(shared_by_none("NGUID", nguid, "nguid", "nguid", derive));
-        out.back().key = "nguid " + one_spelling(nguid, nvme::parse_nguid(nguid));
+    if (!whole.nguid.empty()) {
+        out.push_back(shared_by_none("NGUID", whole.nguid, "nguid", "nguid", derive));
+        out.back().key = "nguid " + one_spelling(whole.nguid, nvme::parse_nguid(whole.nguid));
     }
     if (!spec.device.empty())
         out.push_back(shared_by_none("the device", spec.device, "use of", "device",
                                      "a device backs one namespace; give each its own"));
-    if (!out.empty()) {
-        namespace_spec whole = spec;  // as the target completes it
-        whole.uuid = uuid;
-        whole.nguid = nguid;
-        out.front().room = room_of(whole);
-    }
+    if (!out.empty()) out.front().room = room_of(whole);
     return out;
 }
 

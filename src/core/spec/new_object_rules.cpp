@@ -1,0 +1,119 @@
+// See the header. Pure. Must never: ask anything but its arguments.
+#include <fulmar/base/limits.hpp>
+#include <fulmar/core/new_object_rules.hpp>
+#include <fulmar/nvme/nqn.hpp>
+
+#include <fmt/format.h>
+
+namespace fulmar::core {
+
+result<void> check_new_device(std::string_view name, std::size_t present, bool name_is_taken) {
+    if (present >= limits::max_devices)
+        return fail(errc::limit_reached,
+                    fmt::format("there are {} devices already", limits::max_devices), {},
+                    "remove one first");
+    if (name_is_taken)
+        return fail(errc::already_exists, fmt::format("device \"{}\" exists", name), "/name",
+                    "choose another name, or delete the other device first");
+    return {};
+}
+
+result<void> check_controller_ids(const subsystem_spec& spec) {
+    if (spec.min_cntlid < limits::min_cntlid || spec.max_cntlid > limits::max_cntlid)
+        return fail(
+            errc::invalid_argument, "the range of controller IDs has reserved ones", "/min_cntlid",
+            fmt::format("choose {} ≤ min ≤ max ≤ {}", limits::min_cntlid, limits::max_cntlid));
+    if (spec.min_cntlid > spec.max_cntlid)
+        return fail(errc::invalid_argument, "is larger than max_cntlid", "/min_cntlid",
+                    "swap the two, or leave both out");
+    return {};
+}
+
+result<void> check_new_subsystem(const subsystem_spec& spec, bool nqn_is_taken) {
+    if (const nvme::nqn_check name = nvme::validate_nqn(spec.nqn); name != nvme::nqn_check::ok)
+        return fail(
+            errc::invalid_argument,
+            fmt::format("{} is no name of a subsystem: it {}", spec.nqn, nvme::describe(name)),
+            "/nqn", "nqn.YYYY-MM.reverse.domain:name, at most 223 bytes");
+    if (nqn_is_taken)
+        return fail(errc::already_exists, fmt::format("subsystem \"{}\" exists", spec.nqn), "/nqn",
+                    "choose another NQN");
+    FULMAR_CHECK(check_controller_ids(spec));
+    if (spec.max_namespaces == 0 || spec.max_namespaces > limits::max_namespaces)
+        return fail(errc::invalid_argument,
+                    fmt::format("must be from 1 to {}", limits::max_namespaces), "/max_namespaces",
+                    "leave it out where in doubt");
+    return {};
+}
+
+void derive_identity(namespace_spec& spec, const std::string& nqn) {
+    if (spec.uuid.empty())
+        spec.uuid = std::string(nvme::to_text(nvme::derive_uuid(nqn, spec.nsid)).view());
+    if (spec.nguid.empty())
+        spec.nguid = std::string(nvme::to_text(nvme::derive_nguid(nqn, spec.nsid)).view());
+}
+
+result<namespace_identity> read_identity(const namespace_spec& spec) {
+    const auto uuid = nvme::parse_uuid(spec.uuid);
+    if (!uuid)
+        return fail(errc::invalid_argument, fmt::format("{} is not a UUID", spec.uuid), "/uuid");
+    const auto nguid = nvme::parse_nguid(spec.nguid);
+    if (!nguid)
+        return fail(errc::invalid_argument, fmt::format("{} is not an NGUID", spec.nguid), "/nguid",
+                    "32 hexadecimal digits");
+    return namespace_identity{.uuid = *uuid, .nguid = *nguid};
+}
+
+result<void> check_twin(const namespace_spec& spec, const std::string& nqn,
+                        const namespace_twin& twin) {
+    if (twin.has_nsid)
+        return fail(errc::already_exists, fmt::format("namespace {} exists in {}", spec.nsid, nqn),
+                    "/nsid", "choose another one, or leave it out");
+    if (twin.with_uuid)
+        return fail(errc::conflict,
+                    fmt::format("namespace {} of {} has that UUID", *twin.with_uuid, nqn), "/uuid",
+                    "leave it out to have one derived");
+    return {};
+}
+
+error no_nsid_left(const subsystem_spec& in) {
+    return {errc::limit_reached,
+            fmt::format("{} has {} namespaces already, which is its max_namespaces", in.nqn,
+                        in.max_namespaces),
+            {},
+            "remove one first, or create it anew with a larger max_namespaces"};
+}
+
+result<void> check_device_use(std::string_view name, const device_use& use, std::string_view where,
+                              std::string_view remedy) {
+    switch (use.verdict) {
+        case claim_verdict::free: return {};
+        case claim_verdict::used:
+            return fail(
+                errc::conflict,
+                fmt::format("device \"{}\" backs namespace {} of {}", name, use.nsid, use.nqn),
+                std::string(where), std::string(remedy));
+        case claim_verdict::held:
+            return fail(errc::conflict,
+                        fmt::format("device \"{}\" still has operations of a namespace that is "
+                                    "gone",
+                                    name),
+                        std::string(where), "wait until they end, or reset the device");
+    }
+    return {};
+}
+
+result<void> check_device_for_namespace(std::string_view name, const device_use* use) {
+    if (use == nullptr)
+        return fail(errc::not_found, fmt::format("there is no device \"{}\"", name), "/device",
+                    "create the device first");
+    return check_device_use(name, *use, "/device", "a device backs one namespace");
+}
+
+result<void> check_device_removal(std::string_view name, const device_use* use) {
+    if (use == nullptr)
+        return fail(errc::not_found, fmt::format("there is no device \"{}\"", name));
+    return check_device_use(name, *use, {}, "remove the namespace first");
+}
+
+}  // namespace fulmar::core
