@@ -135,13 +135,13 @@ void uring_file_io::silence() noexcept {
 
 // The counterpart is the kernel, which flags the work and then looks at our switch; we flip the
 // switch, and then has_work() looks at the flags.
-bool uring_file_io::reaper::try_sleep() noexcept {
-    io_uring_cq_eventfd_toggle(&owner.ring_, true);
+bool uring_file_io::arm_bell() noexcept {
+    io_uring_cq_eventfd_toggle(&ring_, true);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return true;
 }
 
-void uring_file_io::reaper::wake() noexcept { io_uring_cq_eventfd_toggle(&owner.ring_, false); }
+void uring_file_io::disarm_bell() noexcept { io_uring_cq_eventfd_toggle(&ring_, false); }
 
 void uring_file_io::submit(file_op& op) noexcept {
     FULMAR_ASSERT(op.where == file_op::place::idle);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
@@ -39,34 +40,13 @@ class uring_file_io final : public file_io {
   private:
     using op_list = intrusive_list<file_op, &file_op::hook>;
 
-    struct reaper final : poller {
-        explicit reaper(uring_file_io& o) noexcept : owner(o) {}
-        bool poll() noexcept override { return owner.at_kernel_ != 0 && owner.reap(); }
-        bool has_work() noexcept override {
-            return owner.at_kernel_ != 0 && owner.completions_wait();
-        }
-        bool try_sleep() noexcept override;
-        void wake() noexcept override;
-        uring_file_io& owner;
-    };
-    struct submitter final : poller {
-        explicit submitter(uring_file_io& o) noexcept : owner(o) {}
-        bool poll() noexcept override { return owner.flush(); }
-        bool has_work() noexcept override { return owner.can_flush(); }
-        uring_file_io& owner;
-    };
-    struct bell_watch final : descriptor_watch {
-        explicit bell_watch(uring_file_io& o) noexcept
-            : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
-                  static_cast<bell_watch&>(w).owner.silence();
-              }),
-              owner(o) {}
-        uring_file_io& owner;
-    };
-
     uring_file_io(reactor& r, std::uint32_t most) noexcept : reactor_(r), most_(most) {}
     result<void> hang_bell() noexcept;
     void silence() noexcept;
+    bool poll_completions() noexcept { return at_kernel_ != 0 && reap(); }
+    [[nodiscard]] bool may_reap() const noexcept { return at_kernel_ != 0 && completions_wait(); }
+    bool arm_bell() noexcept;
+    void disarm_bell() noexcept;
     bool reap() noexcept;
     bool flush() noexcept;
     bool fail_queued() noexcept;
@@ -83,10 +63,12 @@ class uring_file_io final : public file_io {
     std::uint32_t queued_count_ = 0;
     std::uint32_t at_kernel_ = 0;  // in the ring: submitted, or about to be
     int broken_ = 0;               // errno of a submission that failed for good
-    reaper reaper_{*this};
-    submitter submitter_{*this};
+    member_poller<&uring_file_io::poll_completions, &uring_file_io::may_reap,
+                  &uring_file_io::arm_bell, &uring_file_io::disarm_bell>
+        reaper_{*this};
+    member_poller<&uring_file_io::flush, &uring_file_io::can_flush> submitter_{*this};
     unique_fd bell_;  // the kernel rings it for a completion, while the reactor sleeps
-    bell_watch watch_{*this};
+    member_watch<&uring_file_io::silence> watch_{*this};
 };
 
 }  // namespace fulmar::engine
