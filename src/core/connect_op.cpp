@@ -20,13 +20,9 @@ void connect_op::refuse_for_now(connect_refusal reason,
 }
 
 connect_op::connect_op(qpair& q) noexcept
-    : message(&command::connect::at_control), owner(&q), group(&q.group()), deadline(*this) {}
+    : message(&command::connect::at_control), owner(&q), group(&q.group()) {}
 
-connect_op::wait_timer::wait_timer(connect_op& op) noexcept
-    : timer([](engine::timer& t) noexcept {
-          command::connect::wait_is_over(*static_cast<wait_timer&>(t).owner);
-      }),
-      owner(&op) {}
+void connect_op::on_wait_over() noexcept { command::connect::wait_is_over(*this); }
 
 std::string_view connect_op::host_nqn() const noexcept {
     return data ? nvme::read_nqn(data->hostnqn).value_or("") : "";

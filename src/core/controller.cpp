@@ -119,11 +119,8 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       subsystem_(&subsystem),
       subsystem_id_(subsystem.id),
       who_(std::move(who)),
-      keep_alive_(*this),
       last_seen_(home.reactor().now()),
       keep_alive_ms_(who_.keep_alive_ms),
-      announce_(*this),
-      give_way_(*this),
       release_(*this),
       created_(home.reactor().now()) {
     changed_namespaces_.reserve(std::tuple_size_v<decltype(nvme::changed_namespace_log::nsid)>);
@@ -193,15 +190,12 @@ void controller::check_gone() noexcept {
     home_.target().control_reactor().post(release_);
 }
 
-controller::give_way_message::give_way_message(controller& c) noexcept
-    : message([](engine::message& m) noexcept {
-          controller& gone = *static_cast<give_way_message&>(m).owner;
-          gone.home_.count(&group_counters::gave_way);
-          gone.disconnect(close_reason::gave_way);
-      }),
-      owner(&c) {}
-
 void controller::give_way() noexcept { home_.reactor().post(give_way_); }
+
+void controller::on_give_way() noexcept {
+    home_.count(&group_counters::gave_way);
+    disconnect(close_reason::gave_way);
+}
 
 controller::release_message::release_message(controller& c) noexcept
     : message([](engine::message& m) noexcept {
@@ -221,14 +215,11 @@ controller::release_message::release_message(controller& c) noexcept
 
 // Reaches the control reactor before the host's next Connect can: the answer to this one has not
 // left yet.
-controller::announce_message::announce_message(controller& c) noexcept
-    : message([](engine::message& m) noexcept {
-          controller& made = *static_cast<announce_message&>(m).owner;
-          made.home_.target().place_controller(made.subsystem_id_, made.who_.id, made);
-      }),
-      owner(&c) {}
-
 void controller::announce() noexcept { home_.target().control_reactor().post(announce_); }
+
+void controller::on_announced() noexcept {
+    home_.target().place_controller(subsystem_id_, who_.id, *this);
+}
 
 void controller::finish(request& r, nvme::status status) noexcept {
     if (!nvme::is_success(status))
@@ -262,21 +253,20 @@ void controller::touch_keep_alive() noexcept {
 
 // The timer is not moved with every sign of life: it looks, when it fires, how long ago the last
 // one was.
-void controller::on_keep_alive_due(engine::timer& t) noexcept {
-    controller& c = *static_cast<keep_alive_timer&>(t).owner;
-    engine::reactor& reactor = c.home_.reactor();
-    const auto allowed = c.allowed_silence();
+void controller::on_keep_alive_due() noexcept {
+    engine::reactor& reactor = home_.reactor();
+    const auto allowed = allowed_silence();
     if (allowed.count() == 0) return;
     // A home that did not run itself cannot tell whether the host was silent: it grants one more
     // period.
-    instant since = c.last_seen();
+    instant since = last_seen();
     const engine::reactor::stall& stall = reactor.last_stall();
     if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
-    if (since + allowed > reactor.now()) return reactor.timers().arm(t, since + allowed);
-    if (c.home_.may_complain())
-        log::info("host {} on {} sent nothing for {} ms: its controller {} ends", c.host_nqn(),
-                  c.description().nqn, allowed.count(), c.id().value());
-    c.disconnect(close_reason::keep_alive);
+    if (since + allowed > reactor.now()) return reactor.timers().arm(keep_alive_, since + allowed);
+    if (home_.may_complain())
+        log::info("host {} on {} sent nothing for {} ms: its controller {} ends", host_nqn(),
+                  description().nqn, allowed.count(), id().value());
+    disconnect(close_reason::keep_alive);
 }
 
 }  // namespace fulmar::core

@@ -147,15 +147,8 @@ discovery_view target::find_discovery_page(const discovery_query& q) {
 
 void target::discovery_changed() noexcept {
     discovery_generation_.fetch_add(1, std::memory_order_release);
-    for (const auto& notice : notices_)
-        notice->group->reactor().post(*notice);  // one that is still on its way will do
+    for (const auto& group : groups_) group->post_discovery_changed();
 }
-
-target::discovery_notice::discovery_notice(poll_group& g) noexcept
-    : message([](engine::message& m) noexcept {
-          static_cast<discovery_notice&>(m).group->discovery_changed();
-      }),
-      group(&g) {}
 
 discovery_query::discovery_query(controller& c)
     : message([](engine::message& m) noexcept {

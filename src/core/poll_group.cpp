@@ -123,12 +123,6 @@ void poll_group::starves(host_buffers& host) noexcept {
         reactor_.timers().arm(slow_timer_, reactor_.now() + limits::slow_device);
 }
 
-poll_group::slow_timer::slow_timer(poll_group& g) noexcept
-    : timer([](engine::timer& t) noexcept {
-          static_cast<slow_timer&>(t).owner->look_for_slow_devices();
-      }),
-      owner(&g) {}
-
 // While hosts wait for what they hold themselves: what a device has had since the last look is not
 // theirs to give back.
 void poll_group::look_for_slow_devices() noexcept {

@@ -41,19 +41,9 @@ void bump(std::atomic<std::uint64_t>& counter) noexcept {
 }  // namespace
 
 qpair::qpair(poll_group& group, std::shared_ptr<connection_ticket> place)
-    : group_(&group),
-      ticket_(std::move(place)),
-      counters_(&own_counters_),
-      connect_(*this),
-      drain_deadline_(*this) {
+    : group_(&group), ticket_(std::move(place)), counters_(&own_counters_), connect_(*this) {
     group.newcomer_pool().open(early_credit_, 0, true);
 }
-
-qpair::drain_timer::drain_timer(qpair& q) noexcept
-    : timer([](engine::timer& t) noexcept {
-          static_cast<drain_timer&>(t).owner->give_up_backends();
-      }),
-      owner(&q) {}
 
 qpair::~qpair() {
     FULMAR_ASSERT(state_ == qpair_state::closed || state_ == qpair_state::fresh);

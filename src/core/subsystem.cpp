@@ -99,7 +99,6 @@ subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool d
       spec_(std::move(spec)),
       discovery_(discovery),
       since_(owner.control_reactor().now()),
-      deadline_(*this),
       next_cntlid_(spec_.min_cntlid) {
     for (const auto& group : owner.groups()) {
         auto command = std::make_unique<group_command>();
@@ -234,16 +233,14 @@ void subsystem::on_ack(group_command& command) noexcept {
 }
 
 // Poll groups that have not answered give up what they wait for; their acks follow.
-void subsystem::on_deadline(engine::timer& t) noexcept {
-    subsystem& s = *static_cast<deadline_timer&>(t).owner;
-    s.last_error_ = fmt::format("{} did not finish within {} ms: outstanding I/O was failed",
-                                to_string(s.commands_.front()->action),
-                                s.target_.options().transition_timeout_ms);
-    log::warn("{}: {}", s.spec_.nqn, s.last_error_);
-    s.acks_.on_deadline();
-    s.note("deadline", to_string(s.commands_.front()->action), s.commands_.front()->ns,
-           s.acks_.transition);
-    s.escalate();
+void subsystem::on_deadline() noexcept {
+    last_error_ =
+        fmt::format("{} did not finish within {} ms: outstanding I/O was failed",
+                    to_string(commands_.front()->action), target_.options().transition_timeout_ms);
+    log::warn("{}: {}", spec_.nqn, last_error_);
+    acks_.on_deadline();
+    note("deadline", to_string(commands_.front()->action), commands_.front()->ns, acks_.transition);
+    escalate();
 }
 
 void subsystem::escalate() noexcept {

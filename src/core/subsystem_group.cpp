@@ -55,33 +55,27 @@ void escalate_command::send() noexcept {
     group->reactor().post(*this);
 }
 
-namespace_entry::park_timer::park_timer(namespace_entry& e) noexcept
-    : timer([](engine::timer& t) noexcept {
-          namespace_entry& late = *static_cast<park_timer&>(t).entry;
-          late.subsystem->parked_too_long(late);
-      }),
-      entry(&e) {}
-
 namespace_entry::~namespace_entry() {
     if (park_limit.armed()) group->reactor().timers().cancel(park_limit);
     if (starving_hook.is_linked()) group->forget(*this);
 }
 
-namespace_entry::namespace_entry() noexcept
-    : park_limit(*this),
-      buried(*this,
-             [](engine::message& m) noexcept {
-                 namespace_entry& e = *static_cast<notice&>(m).entry;
-                 e.group->target().control_reactor().note(
-                     {.what = "device", .detail = "held", .subsystem = e.owner, .ns = e.id});
-                 e.group->target().devices().hold(*e.device);
-             }),
-      reaped(*this, [](engine::message& m) noexcept {
-          const std::unique_ptr<namespace_entry> e(static_cast<notice&>(m).entry);
-          e->group->target().control_reactor().note(
-              {.what = "device", .detail = "released", .subsystem = e->owner, .ns = e->id});
-          e->group->target().devices().let_go(*e->device);
-      }) {}
+void namespace_entry::on_parked_too_long() noexcept { subsystem->parked_too_long(*this); }
+
+void namespace_entry::on_buried() noexcept {
+    core::target& target = group->target();
+    target.control_reactor().note(
+        {.what = "device", .detail = "held", .subsystem = owner, .ns = id});
+    target.devices().hold(*device);
+}
+
+void namespace_entry::on_reaped() noexcept {
+    const std::unique_ptr<namespace_entry> self(this);
+    core::target& target = group->target();
+    target.control_reactor().note(
+        {.what = "device", .detail = "released", .subsystem = owner, .ns = id});
+    target.devices().let_go(*device);
+}
 
 void namespace_entry::refresh(const namespace_description& from) noexcept {
     id = from.id;

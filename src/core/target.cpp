@@ -21,8 +21,7 @@ target::target(engine::reactor& control, setup parts)
     : control_(control),
       setup_(std::move(parts)),
       started_(control.now()),
-      devices_(setup_.make_device),
-      shutdown_timer_(*this) {
+      devices_(setup_.make_device) {
     devices_.on_created([this](const std::string& name) { record(file_created{name}); });
 }
 
@@ -31,8 +30,6 @@ target::~target() { control_.timers().cancel(shutdown_timer_); }
 poll_group& target::add_poll_group(engine::reactor& reactor,
                                    std::unique_ptr<mem::buffer_pool> pool) {
     groups_.push_back(std::make_unique<poll_group>(reactor, *this, std::move(pool)));
-    notices_.push_back(std::make_unique<discovery_notice>(*groups_.back()));
-    shutdown_notices_.push_back(std::make_unique<shutdown_notice>(*groups_.back()));
     return *groups_.back();
 }
 
@@ -272,19 +269,11 @@ void target::check_shut_down() noexcept {
     std::exchange(stop_done_, nullptr)();
 }
 
-target::shutdown_notice::shutdown_notice(poll_group& g) noexcept
-    : message([](engine::message& m) noexcept {
-          static_cast<shutdown_notice&>(m).group->close_all(close_reason::shutdown);
-      }),
-      group(&g) {}
-
-void target::on_shutdown_timer(engine::timer& t) noexcept {
-    target& self = *static_cast<shutdown_timer&>(t).owner;
-    if (!self.stop_done_) return;
-    for (const auto& notice : self.shutdown_notices_)
-        notice->group->reactor().post(*notice);  // one that is still on its way will do
-    self.control_.timers().arm(t, self.control_.fresh_now() + std::chrono::milliseconds(20));
-    self.check_shut_down();
+void target::on_shutdown_timer() noexcept {
+    if (!stop_done_) return;
+    for (const auto& group : groups_) group->post_shutdown();
+    control_.timers().arm(shutdown_timer_, control_.fresh_now() + std::chrono::milliseconds(20));
+    check_shut_down();
 }
 
 // --- Connects and controllers --------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/ids.hpp>
 #include <fulmar/core/connect_refusal.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
@@ -51,11 +52,9 @@ class connect_op : public engine::message {
     queue_slot* behind =
         nullptr;  ///< at the home reactor: waits for the former queue of that number to leave
     instant at_home_since{};
-    struct wait_timer : engine::timer {
-        explicit wait_timer(connect_op& op) noexcept;
-        connect_op* owner;
-    };
-    wait_timer deadline;
+    /// Its waiting is over.
+    void on_wait_over() noexcept;
+    engine::member_timer<&connect_op::on_wait_over> deadline{*this};
     list_hook parked_hook{};
 
     /// `status`, `dw0` and `why` of a refusal after which the host may try again.

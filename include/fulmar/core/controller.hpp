@@ -12,6 +12,7 @@
 #include <fulmar/core/discovery_page.hpp>
 #include <fulmar/core/error_log.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/async_event.hpp>
@@ -196,7 +197,11 @@ class controller {
     void check_queues_gone() noexcept;
     void erase_finished_slots() noexcept;
     void check_gone() noexcept;
-    static void on_keep_alive_due(engine::timer& t) noexcept;
+    void on_keep_alive_due() noexcept;
+    /// "This controller id lives here": on the control reactor, once.
+    void on_announced() noexcept;
+    /// Others need its place.
+    void on_give_way() noexcept;
     void touch_keep_alive() noexcept;
     /// How long the host may be silent; 0: for ever.
     [[nodiscard]] std::chrono::milliseconds allowed_silence() const noexcept;
@@ -234,22 +239,8 @@ class controller {
     void answer_discovery_askers(std::size_t count) noexcept;
     [[nodiscard]] bool discovery_page_is_current() const noexcept;
 
-    struct keep_alive_timer : engine::timer {
-        explicit keep_alive_timer(controller& c) noexcept
-            : timer(&controller::on_keep_alive_due), owner(&c) {}
-        controller* owner;
-    };
-    /// "This controller id lives here": to the control reactor, once.
-    struct announce_message : engine::message {
-        explicit announce_message(controller& c) noexcept;
-        controller* owner;
-    };
     /// Gives the controller id back; travels to the control reactor and back, then the controller
     /// is destroyed.
-    struct give_way_message : engine::message {
-        explicit give_way_message(controller& c) noexcept;
-        controller* owner;
-    };
     struct release_message : engine::message {
         explicit release_message(controller& c) noexcept;
         controller* owner;
@@ -271,7 +262,7 @@ class controller {
     controller_features features_;
 
     // Keep alive.
-    keep_alive_timer keep_alive_;
+    engine::member_timer<&controller::on_keep_alive_due> keep_alive_{*this};
     std::atomic<instant> last_seen_{};  // written at home
     std::uint32_t keep_alive_ms_ = 0;
 
@@ -296,8 +287,9 @@ class controller {
     std::vector<request*> discovery_askers_;
 
     std::array<abort_op, limits::abort_limit> aborts_;
-    announce_message announce_;
-    give_way_message give_way_;  // arrives before release_ comes home: both are control's to post
+    engine::member_message<&controller::on_announced> announce_{*this};
+    // Arrives before release_ comes home: both are control's to post.
+    engine::member_message<&controller::on_give_way> give_way_{*this};
     release_message release_;
     controller_traffic past_;  // of the queues that are gone
     instant created_;

@@ -9,6 +9,7 @@
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/subsystem_group.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
@@ -69,10 +70,6 @@ class poll_group final : private engine::poller {
     [[nodiscard]] connect_refusals& refusals() noexcept { return refusals_; }
     /// Called on: any thread.
     [[nodiscard]] const group_counters& counters() const noexcept { return counters_; }
-
-    /// Connections that the control reactor has sent here or is about to: what "least loaded"
-    /// compares. Called on: any thread.
-    alignas(limits::cache_line) std::atomic<std::uint32_t> load{0};
 
     // For transports.
     void add(qpair& q) noexcept;
@@ -152,24 +149,22 @@ class poll_group final : private engine::poller {
     /// a peer can have as many connections as it likes, one after the other.
     [[nodiscard]] bool may_complain() noexcept;
 
+    // Sends the group there; one that is still on its way will do for both. Called on: control
+    // reactor.
+    void post_discovery_changed() noexcept { reactor_.post(discovery_notice_); }
+    void post_shutdown() noexcept { reactor_.post(shutdown_notice_); }
+
+    /// Connections that the control reactor has sent here or is about to: what "least loaded"
+    /// compares. Called on: any thread.
+    alignas(limits::cache_line) std::atomic<std::uint32_t> load{0};
+
   private:
-    /// Transitions learn what has drained, once nothing of the turn is lent out any more.
-    struct settler final : engine::poller {
-        explicit settler(poll_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.settle_all(); }
-        [[nodiscard]] bool has_work() noexcept override {
-            return !owner.unsettled_.empty() || !owner.reaped_.empty();
-        }
-        poll_group& owner;
-    };
-
-    struct slow_timer : engine::timer {
-        explicit slow_timer(poll_group& g) noexcept;
-        poll_group* owner;
-    };
-
     bool poll() noexcept override;
     bool settle_all() noexcept;
+    [[nodiscard]] bool has_unsettled() const noexcept {
+        return !unsettled_.empty() || !reaped_.empty();
+    }
+    void on_shutdown() noexcept { close_all(close_reason::shutdown); }
     [[nodiscard]] bool can_feed() noexcept;
     bool feed() noexcept;
     void look_for_slow_devices() noexcept;
@@ -179,6 +174,11 @@ class poll_group final : private engine::poller {
                can_feed();
     }
 
+    // The control reactor's to post, like `load` in whose line they are: teardown allocates
+    // nothing.
+    engine::member_message<&poll_group::discovery_changed> discovery_notice_{*this};
+    engine::member_message<&poll_group::on_shutdown> shutdown_notice_{*this};
+
     alignas(limits::cache_line) engine::reactor& reactor_;
     core::target& target_;
     const target_options& options_;
@@ -187,12 +187,13 @@ class poll_group final : private engine::poller {
     std::unique_ptr<mem::buffer_pool> newcomer_pool_;  // likewise
     mem::buffer_credit quarantine_;
     mem::buffer_credit slow_devices_;
-    slow_timer slow_timer_{*this};
+    engine::member_timer<&poll_group::look_for_slow_devices> slow_timer_{*this};
     group_hosts hosts_{*this};
     group_counters counters_;
     connect_refusals refusals_;
     std::unique_ptr<log::limiter> complaints_;
-    settler settler_{*this};
+    /// Transitions learn what has drained, once nothing of the turn is lent out any more.
+    engine::member_poller<&poll_group::settle_all, &poll_group::has_unsettled> settler_{*this};
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
     std::vector<subsystem_group*> discovery_;  // those that are discovery services: a few

@@ -10,6 +10,7 @@
 #include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/request.hpp>
 #include <fulmar/core/status_report.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/mem/buffer_credit.hpp>
@@ -171,11 +172,7 @@ class qpair {
     group_host* host_ = nullptr;  // that connected
     bool host_has_io_ = false;    // it counts this as an I/O queue
     /// A closing queue waits for what is at backends, but not for ever.
-    struct drain_timer : engine::timer {
-        explicit drain_timer(qpair& q) noexcept;
-        qpair* owner;
-    };
-    drain_timer drain_deadline_;
+    engine::member_timer<&qpair::give_up_backends> drain_deadline_{*this};
     list_hook group_hook_;
     list_hook subsystem_hook_;
 

@@ -13,6 +13,7 @@
 #include <fulmar/core/namespace_states.hpp>
 #include <fulmar/core/operation_steps.hpp>
 #include <fulmar/core/subsystem_states.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
@@ -194,7 +195,7 @@ class subsystem {
     void on_escalation_home() noexcept;
     void escalate() noexcept;
     [[nodiscard]] bool escalating() const noexcept;
-    static void on_deadline(engine::timer& t) noexcept;
+    void on_deadline() noexcept;
 
     target& target_;
     subsystem_id id_;
@@ -217,12 +218,7 @@ class subsystem {
     std::string failure_;
     std::string subject_;
     std::string last_error_;
-    struct deadline_timer : engine::timer {
-        explicit deadline_timer(subsystem& s) noexcept
-            : timer(&subsystem::on_deadline), owner(&s) {}
-        subsystem* owner;
-    };
-    deadline_timer deadline_;
+    engine::member_timer<&subsystem::on_deadline> deadline_{*this};
 
     std::unordered_map<std::uint16_t, controller_place> controllers_;
     std::uint16_t next_cntlid_;

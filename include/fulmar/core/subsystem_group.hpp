@@ -13,6 +13,7 @@
 #include <fulmar/core/io_task.hpp>
 #include <fulmar/core/namespace_gauge.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/mem/buffer_share.hpp>
 
@@ -29,7 +30,7 @@ struct subsystem_group;
 /// the entry stays behind, buried: it keeps the channel, and through it the device, until the last
 /// of them is reaped. Called on: owning reactor.
 struct namespace_entry {
-    namespace_entry() noexcept;
+    namespace_entry() noexcept = default;
     ~namespace_entry();
     namespace_entry(const namespace_entry&) = delete;
     namespace_entry& operator=(const namespace_entry&) = delete;
@@ -75,19 +76,14 @@ struct namespace_entry {
         gauge->abandoned.store(abandoned, std::memory_order_relaxed);
         gauge->quarantined.store(quarantined, std::memory_order_relaxed);
     }
-    /// Tells the control reactor that the device stays in use, and later that it is free.
-    struct notice : engine::message {
-        notice(namespace_entry& e, handler on_arrival) noexcept : message(on_arrival), entry(&e) {}
-        namespace_entry* entry;
-    };
     /// The oldest request that waits for a lost device has waited long enough.
-    struct park_timer : engine::timer {
-        explicit park_timer(namespace_entry& e) noexcept;
-        namespace_entry* entry;
-    };
-    park_timer park_limit;
-    notice buried;
-    notice reaped;
+    void on_parked_too_long() noexcept;
+    // On the control reactor: the device stays in use, and later: it is free, and this goes.
+    void on_buried() noexcept;
+    void on_reaped() noexcept;
+    engine::member_timer<&namespace_entry::on_parked_too_long> park_limit{*this};
+    engine::member_message<&namespace_entry::on_buried> buried{*this};
+    engine::member_message<&namespace_entry::on_reaped> reaped{*this};
     list_hook grave_hook{};
 
     void refresh(const namespace_description& from) noexcept;

@@ -13,6 +13,7 @@
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/transport.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -145,7 +146,7 @@ class target final : public control_port {
     void forget_old_pages();
     result<void> open_listener(const listener_spec& spec, listen_mode mode);
     void check_shut_down() noexcept;
-    static void on_shutdown_timer(engine::timer& t) noexcept;
+    void on_shutdown_timer() noexcept;
 
     engine::reactor& control_;
     setup setup_;
@@ -189,24 +190,8 @@ class target final : public control_port {
     std::function<void()> stop_done_;
     std::vector<listener_spec> stopped_listeners_;
     std::vector<std::pair<std::uint32_t, subsystem_spec>> stopped_subsystems_;  // with their slots
-    struct shutdown_timer : engine::timer {
-        explicit shutdown_timer(target& t) noexcept
-            : timer(&target::on_shutdown_timer), owner(&t) {}
-        target* owner;
-    };
-    shutdown_timer shutdown_timer_;
+    engine::member_timer<&target::on_shutdown_timer> shutdown_timer_{*this};
     instant shutdown_deadline_{};
-
-    struct discovery_notice : engine::message {
-        explicit discovery_notice(poll_group& g) noexcept;
-        poll_group* group;
-    };
-    std::vector<std::unique_ptr<discovery_notice>> notices_;
-    struct shutdown_notice : engine::message {
-        explicit shutdown_notice(poll_group& g) noexcept;
-        poll_group* group;
-    };
-    std::vector<std::unique_ptr<shutdown_notice>> shutdown_notices_;  // teardown allocates nothing
 };
 
 }  // namespace fulmar::core
