@@ -4,8 +4,7 @@
 
 namespace fulmar::transport::loopback {
 
-loopback_group::loopback_group(core::poll_group& group)
-    : group_(group), receiver_(*this), flusher_(*this), deadlines_(*this) {
+loopback_group::loopback_group(core::poll_group& group) : group_(group) {
     reactor().add(receiver_, engine::stage::receive);
     reactor().add(flusher_, engine::stage::flush);
 }
@@ -75,14 +74,13 @@ bool loopback_group::flush_all() noexcept {
     return worked;
 }
 
-void loopback_group::on_deadlines(engine::timer& t) noexcept {
-    loopback_group& g = *static_cast<deadline_timer&>(t).owner;
+void loopback_group::on_deadlines() noexcept {
     bool again = false;
-    for (auto at = g.all_.begin(); at != g.all_.end();) {
+    for (auto at = all_.begin(); at != all_.end();) {
         loopback_qpair& q = *at++;
-        again = q.check_deadlines(g.reactor().now()) || again;
+        again = q.check_deadlines(reactor().now()) || again;
     }
-    if (again) g.needs_deadlines();
+    if (again) needs_deadlines();
 }
 
 }  // namespace fulmar::transport::loopback

@@ -5,8 +5,7 @@
 
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/transport.hpp>
-#include <fulmar/engine/poller.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 namespace fulmar::transport::loopback {
 
@@ -26,37 +25,21 @@ class loopback_group final : public core::transport_group {
     [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
 
   private:
-    struct receive_poller final : engine::poller {
-        explicit receive_poller(loopback_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.receive_all(); }
-        bool has_work() noexcept override { return !owner.input_.empty(); }
-        loopback_group& owner;
-    };
-    struct flush_poller final : engine::poller {
-        explicit flush_poller(loopback_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.flush_all(); }
-        bool has_work() noexcept override {
-            return !owner.flush_.empty() || !owner.retired_.empty();
-        }
-        loopback_group& owner;
-    };
     bool receive_all() noexcept;
+    [[nodiscard]] bool may_receive() const noexcept { return !input_.empty(); }
     bool flush_all() noexcept;
-    static void on_deadlines(engine::timer& t) noexcept;
+    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
+    void on_deadlines() noexcept;
 
     core::poll_group& group_;
-    receive_poller receiver_;
-    flush_poller flusher_;
+    engine::member_poller<&loopback_group::receive_all, &loopback_group::may_receive> receiver_{
+        *this};
+    engine::member_poller<&loopback_group::flush_all, &loopback_group::has_flush> flusher_{*this};
     intrusive_list<loopback_qpair, &loopback_qpair::group_hook> all_;
     intrusive_list<loopback_qpair, &loopback_qpair::input_hook> input_;
     intrusive_list<loopback_qpair, &loopback_qpair::flush_hook> flush_;
     intrusive_list<loopback_qpair, &loopback_qpair::group_hook> retired_;
-    struct deadline_timer : engine::timer {
-        explicit deadline_timer(loopback_group& g) noexcept
-            : timer(&loopback_group::on_deadlines), owner(&g) {}
-        loopback_group* owner;
-    };
-    deadline_timer deadlines_;
+    engine::member_timer<&loopback_group::on_deadlines> deadlines_{*this};
 };
 
 }  // namespace fulmar::transport::loopback

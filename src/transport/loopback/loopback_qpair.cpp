@@ -22,7 +22,6 @@ loopback_qpair::loopback_qpair(loopback_group& group, arrival from)
       loop_(group),
       from_(std::move(from)),
       window_(from_.window),
-      chunk_wait_(*this),
       opened_(group.reactor().now()),
       last_data_(opened_),
       last_sent_(opened_) {
@@ -117,13 +116,12 @@ bool loopback_qpair::on_command_frame(frame& f) noexcept {
     return true;
 }
 
-void loopback_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
-    loopback_qpair& q = *static_cast<chunk_wait&>(w).owner;
-    q.spare_ = std::move(chain);
-    q.blocked_ = false;
-    q.last_data_ = q.loop_.reactor().now();
-    q.excused_ += q.last_data_ - q.blocked_since_;
-    if (!q.inbox_.empty()) q.loop_.has_input(q);
+void loopback_qpair::on_chunk_granted(mem::buffer_chain&& chain) noexcept {
+    spare_ = std::move(chain);
+    blocked_ = false;
+    last_data_ = loop_.reactor().now();
+    excused_ += last_data_ - blocked_since_;
+    if (!inbox_.empty()) loop_.has_input(*this);
 }
 
 void loopback_qpair::on_data_frame(const frame& f) noexcept {

@@ -6,6 +6,7 @@
 
 #include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/mem/member_waiter.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -89,7 +90,7 @@ class loopback_qpair final : public core::qpair {
     void give_back(loopback_request& r) noexcept;
     [[nodiscard]] bool reads_too_slowly(instant now) const noexcept;
     [[nodiscard]] bool owes_overdue_data(instant now) const noexcept;
-    static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
+    void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
 
     loopback_group& loop_;
     arrival from_;
@@ -98,12 +99,7 @@ class loopback_qpair final : public core::qpair {
     intrusive_list<loopback_request, &loopback_request::output_hook> output_;
     std::deque<std::unique_ptr<frame>> inbox_;
     std::uint32_t window_;
-    struct chunk_wait final : mem::buffer_waiter {
-        explicit chunk_wait(loopback_qpair& q) noexcept
-            : buffer_waiter(&loopback_qpair::on_chunk_granted), owner(&q) {}
-        loopback_qpair* owner;
-    };
-    chunk_wait chunk_wait_;
+    mem::member_waiter<&loopback_qpair::on_chunk_granted> chunk_wait_{*this};
     mem::buffer_chain spare_;
     bool blocked_ = false;
     bool stopped_ = false;

@@ -6,7 +6,7 @@
 #include "part_states.hpp"
 
 #include <fulmar/base/clock.hpp>
-#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -33,13 +33,12 @@ struct device_part {
     std::uint64_t failures = 0;  ///< queues that broke
     instant not_before{};        ///< when it may be made again
 
-    struct note final : engine::message {
-        note(device_part& p, handler h) noexcept : message(h), owner(&p) {}
-        using message::set_handler;
-        device_part* owner;
-    };
-    note leaving;  ///< to the data reactor and back
-    note broken;   ///< from the data reactor: a queue of it is
+    void on_leaving() noexcept;
+    void on_left() noexcept;
+    void on_broken() noexcept;
+    engine::member_message<&device_part::on_leaving> leaving{*this};  ///< to the data reactor
+    engine::member_message<&device_part::on_left> left{*this};        ///< and back
+    engine::member_message<&device_part::on_broken> broken{*this};    ///< from it: a queue of it is
 };
 
 }  // namespace fulmar::transport::rdma

@@ -14,13 +14,9 @@
 namespace fulmar::transport::rdma {
 
 group_device::group_device(device& where, core::poll_group& group, const links& to)
-    : watch(*this), device_(&where), group_(&group), links_(to) {}
+    : device_(&where), group_(&group), links_(to) {}
 
-group_device::event_watch::event_watch(group_device& g) noexcept
-    : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
-          static_cast<event_watch&>(w).owner->completions_->take_events();
-      }),
-      owner(&g) {}
+void group_device::on_events() noexcept { completions_->take_events(); }
 
 group_device::~group_device() { FULMAR_ASSERT(!watch.watched()); }
 

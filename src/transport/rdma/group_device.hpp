@@ -9,7 +9,7 @@
 
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/poll_group.hpp>
-#include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -108,11 +108,8 @@ class group_device {
         c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
     }
 
-    struct event_watch final : engine::descriptor_watch {
-        explicit event_watch(group_device& g) noexcept;
-        group_device* owner;
-    };
-    event_watch watch;  ///< of the completion queue
+    void on_events() noexcept;
+    engine::member_watch<&group_device::on_events> watch{*this};  ///< of the completion queue
     list_hook group_hook{};
 
   private:

@@ -12,8 +12,8 @@
 
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -64,32 +64,33 @@ class rdma_connection final : public identifier_owner {
     bool last_receive_told = false;  ///< … that nothing more is received
     bool stopped = false;            ///< the poll group has stopped: it posts nothing more
     list_hook control_hook{};
-    struct flush_timer final : engine::timer {
-        explicit flush_timer(rdma_connection& c) noexcept;
-        rdma_connection* owner;
-    };
-    flush_timer flush_deadline;
+    void on_flush_deadline() noexcept;
+    engine::member_timer<&rdma_connection::on_flush_deadline> flush_deadline{*this};
 
     // The data reactor's.
     rdma_qpair* queue = nullptr;
     bool refused = false;  ///< the answer to `arrive`
 
-    /// One thing to tell, posted at most once.
-    struct note final : engine::message {
-        note(rdma_connection& c, handler h) noexcept : message(h), owner(&c) {}
-        rdma_connection* owner;
-    };
-    // To the data reactor.
-    note arrive;
-    note peer_gone;
-    note last_receive;
-    note give_up;
-    note released;
-    // To the control reactor.
-    note answered;
-    note wants_end;
-    note reaped;
-    note let_go;
+    // What one side tells the other, each posted at most once. To the data reactor:
+    void on_arrive() noexcept;
+    void on_peer_gone() noexcept;
+    void on_last_receive() noexcept;
+    void on_give_up() noexcept;
+    void on_released() noexcept;
+    engine::member_message<&rdma_connection::on_arrive> arrive{*this};
+    engine::member_message<&rdma_connection::on_peer_gone> peer_gone{*this};
+    engine::member_message<&rdma_connection::on_last_receive> last_receive{*this};
+    engine::member_message<&rdma_connection::on_give_up> give_up{*this};
+    engine::member_message<&rdma_connection::on_released> released{*this};
+    // To the control reactor:
+    void on_answered() noexcept;
+    void on_wants_end() noexcept;
+    void on_reaped() noexcept;
+    void on_let_go() noexcept;
+    engine::member_message<&rdma_connection::on_answered> answered{*this};
+    engine::member_message<&rdma_connection::on_wants_end> wants_end{*this};
+    engine::member_message<&rdma_connection::on_reaped> reaped{*this};
+    engine::member_message<&rdma_connection::on_let_go> let_go{*this};
 };
 
 }  // namespace fulmar::transport::rdma

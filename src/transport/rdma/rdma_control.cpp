@@ -17,20 +17,8 @@ namespace fulmar::transport::rdma {
 
 using nvme::rdma::reject_reason;
 
-rdma_control::manager_watch::manager_watch(rdma_control& c) noexcept
-    : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
-          static_cast<manager_watch&>(w).owner->on_manager_events();
-      }),
-      owner(&c) {}
-
-rdma_control::presence_timer::presence_timer(rdma_control& c) noexcept
-    : timer([](engine::timer& t) noexcept {
-          static_cast<presence_timer&>(t).owner->look_for_absent_devices();
-      }),
-      owner(&c) {}
-
 rdma_control::rdma_control(core::target& target, std::unique_ptr<manager_source> source)
-    : target_(target), source_(std::move(source)), manager_watch_(*this), presence_(*this) {
+    : target_(target), source_(std::move(source)) {
     reactor().add(*this, engine::stage::receive);
 }
 

@@ -13,6 +13,7 @@
 #include <fulmar/core/target.hpp>
 #include <fulmar/core/transport.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -33,11 +34,8 @@ struct open_device {
     bool going = false;
     std::uint32_t users = 0;  ///< connections whose queue pair exists
     std::vector<std::unique_ptr<device_part>> parts;
-    struct event_watch final : engine::descriptor_watch {
-        explicit event_watch(open_device& d) noexcept;
-        open_device* owner;
-    };
-    event_watch watch;
+    void on_events() noexcept;
+    engine::member_watch<&open_device::on_events> watch{*this};
 };
 
 /// Called on: control reactor, all methods.
@@ -121,16 +119,8 @@ class rdma_control final : public core::transport,
     std::vector<rdma_listener*> listeners_;
     std::vector<std::unique_ptr<open_device>> devices_;
     intrusive_list<rdma_connection, &rdma_connection::control_hook> connections_;
-    struct manager_watch final : engine::descriptor_watch {
-        explicit manager_watch(rdma_control& c) noexcept;
-        rdma_control* owner;
-    };
-    manager_watch manager_watch_;
-    struct presence_timer final : engine::timer {
-        explicit presence_timer(rdma_control& c) noexcept;
-        rdma_control* owner;
-    };
-    presence_timer presence_;
+    engine::member_watch<&rdma_control::on_manager_events> manager_watch_{*this};
+    engine::member_timer<&rdma_control::look_for_absent_devices> presence_{*this};
     log::limiter complaints_;
 };
 

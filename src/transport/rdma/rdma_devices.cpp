@@ -12,15 +12,9 @@
 
 namespace fulmar::transport::rdma {
 
-open_device::event_watch::event_watch(open_device& d) noexcept
-    : descriptor_watch([](engine::descriptor_watch& w, std::uint32_t) noexcept {
-          open_device& self = *static_cast<event_watch&>(w).owner;
-          self.control.on_device_events(self);
-      }),
-      owner(&d) {}
+open_device::open_device(rdma_control& c, device& d) noexcept : control(c), what(&d) {}
 
-open_device::open_device(rdma_control& c, device& d) noexcept
-    : control(c), what(&d), watch(*this) {}
+void open_device::on_events() noexcept { control.on_device_events(*this); }
 
 open_device& rdma_control::open(device& d) {
     for (const auto& known : devices_)

@@ -10,8 +10,7 @@
 
 namespace fulmar::transport::rdma {
 
-rdma_group::rdma_group(core::poll_group& group)
-    : group_(group), reaper_(*this), flusher_(*this), deadlines_(*this), stalls_(*this) {
+rdma_group::rdma_group(core::poll_group& group) : group_(group) {
     reactor().add(reaper_, engine::stage::reap);
     reactor().add(flusher_, engine::stage::flush);
 }
@@ -162,14 +161,13 @@ void rdma_group::look_for_stalls() noexcept {
         reactor().timers().arm(stalls_, reactor().now() + bounds::stall_interval);
 }
 
-void rdma_group::on_deadlines(engine::timer& t) noexcept {
-    rdma_group& g = *static_cast<deadline_timer&>(t).owner;
+void rdma_group::on_deadlines() noexcept {
     bool again = false;
-    for (auto at = g.all_.begin(); at != g.all_.end();) {
+    for (auto at = all_.begin(); at != all_.end();) {
         rdma_qpair& q = *at++;
-        again = q.check_deadlines(g.reactor().now()) || again;
+        again = q.check_deadlines(reactor().now()) || again;
     }
-    if (again) g.needs_deadlines();
+    if (again) needs_deadlines();
 }
 
 }  // namespace fulmar::transport::rdma

@@ -5,8 +5,7 @@
 
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/transport.hpp>
-#include <fulmar/engine/poller.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 #include <sys/uio.h>
 
@@ -53,56 +52,30 @@ class rdma_group final : public core::transport_group {
     [[nodiscard]] work_scratch& scratch() noexcept { return scratch_; }
 
   private:
-    struct reap_poller final : engine::poller {
-        explicit reap_poller(rdma_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.reap_all(); }
-        bool has_work() noexcept override { return owner.has_completions(); }
-        bool try_sleep() noexcept override { return owner.arm_all(); }
-        rdma_group& owner;
-    };
-    struct flush_poller final : engine::poller {
-        explicit flush_poller(rdma_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.flush_all(); }
-        bool has_work() noexcept override {
-            return !owner.flush_.empty() || !owner.retired_.empty();
-        }
-        rdma_group& owner;
-    };
     bool reap_all() noexcept;
     bool has_completions() noexcept;
     bool arm_all() noexcept;
     bool flush_all() noexcept;
+    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
     void attach(group_device& d) noexcept;
-    static void on_deadlines(engine::timer& t) noexcept;
+    void on_deadlines() noexcept;
     void look_for_stalls() noexcept;
     bool retry_shares() noexcept;
 
     core::poll_group& group_;
-    reap_poller reaper_;
-    flush_poller flusher_;
+    engine::member_poller<&rdma_group::reap_all, &rdma_group::has_completions, &rdma_group::arm_all>
+        reaper_{*this};
+    engine::member_poller<&rdma_group::flush_all, &rdma_group::has_flush> flusher_{*this};
     work_scratch scratch_;
     intrusive_list<group_device, &group_device::group_hook> devices_;
     intrusive_list<rdma_qpair, &rdma_qpair::group_hook> all_;
     intrusive_list<rdma_qpair, &rdma_qpair::input_hook> input_;
     intrusive_list<rdma_qpair, &rdma_qpair::flush_hook> flush_;
     intrusive_list<rdma_qpair, &rdma_qpair::group_hook> retired_;
-    struct deadline_timer : engine::timer {
-        explicit deadline_timer(rdma_group& g) noexcept
-            : timer(&rdma_group::on_deadlines), owner(&g) {}
-        rdma_group* owner;
-    };
-    deadline_timer deadlines_;
+    engine::member_timer<&rdma_group::on_deadlines> deadlines_{*this};
     intrusive_list<rdma_qpair, &rdma_qpair::blocked_hook> blocked_;
     intrusive_list<rdma_qpair, &rdma_qpair::share_hook> short_;
-    struct stall_timer : engine::timer {
-        explicit stall_timer(rdma_group& g) noexcept
-            : timer([](engine::timer& t) noexcept {
-                  static_cast<stall_timer&>(t).owner->look_for_stalls();
-              }),
-              owner(&g) {}
-        rdma_group* owner;
-    };
-    stall_timer stalls_;
+    engine::member_timer<&rdma_group::look_for_stalls> stalls_{*this};
 };
 
 }  // namespace fulmar::transport::rdma

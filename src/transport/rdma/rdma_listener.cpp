@@ -8,8 +8,7 @@ rdma_listener::rdma_listener(const core::listener_spec& spec, rdma_control& cont
     : identifier_owner(kind::listener),
       account(std::make_shared<listener_account>()),
       spec_(spec),
-      control_(control),
-      retry_(*this) {
+      control_(control) {
     control_.add(*this);
 }
 

@@ -6,7 +6,7 @@
 
 #include <fulmar/core/listener_places.hpp>
 #include <fulmar/core/transport.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 #include <memory>
 #include <string>
@@ -40,15 +40,7 @@ class rdma_listener final : public core::listener, public identifier_owner {
     rdma_control& control_;
     std::unique_ptr<identifier> id_;
     std::string waits_for_;  // while there is no id_
-    struct retry_timer final : engine::timer {
-        explicit retry_timer(rdma_listener& l) noexcept
-            : timer([](engine::timer& t) noexcept {
-                  static_cast<retry_timer&>(t).owner->try_again();
-              }),
-              owner(&l) {}
-        rdma_listener* owner;
-    };
-    retry_timer retry_;
+    engine::member_timer<&rdma_listener::try_again> retry_{*this};
 };
 
 }  // namespace fulmar::transport::rdma

@@ -13,14 +13,11 @@
 
 namespace fulmar::transport::rdma {
 
-device_part::device_part(open_device& of, rdma_group& at) noexcept
-    : owner(&of),
-      group(&at),
-      leaving(*this, nullptr),
-      broken(*this, [](engine::message& m) noexcept {
-          device_part& p = *static_cast<note&>(m).owner;
-          p.owner->control.on_part_failed(p, "a queue takes nothing, or gives nothing back");
-      }) {}
+device_part::device_part(open_device& of, rdma_group& at) noexcept : owner(&of), group(&at) {}
+
+void device_part::on_broken() noexcept {
+    owner->control.on_part_failed(*this, "a queue takes nothing, or gives nothing back");
+}
 
 void device_part::advance(part_event on) noexcept {
     const auto to = next_state(part_edges, state, on);
@@ -30,17 +27,15 @@ void device_part::advance(part_event on) noexcept {
 
 void device_part::leave() noexcept {
     advance(part_event::unused);
-    leaving.set_handler([](engine::message& m) noexcept {
-        auto& self = static_cast<note&>(m);
-        self.owner->group->detach(*self.owner->resources);
-        self.set_handler([](engine::message& home) noexcept {
-            device_part& p = *static_cast<note&>(home).owner;
-            p.owner->control.on_part_left(p);
-        });
-        self.owner->owner->control.reactor().post(self);
-    });
     group->reactor().post(leaving);
 }
+
+void device_part::on_leaving() noexcept {
+    group->detach(*resources);
+    owner->control.reactor().post(left);
+}
+
+void device_part::on_left() noexcept { owner->control.on_part_left(*this); }
 
 // --- finding and making one ----------------------------------------------------------------------
 

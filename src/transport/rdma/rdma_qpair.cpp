@@ -19,8 +19,7 @@ rdma_qpair::rdma_qpair(rdma_group& group, rdma_connection& link)
       link_(link),
       device_(*link.resources),
       wire_(*link.wire),
-      number_(wire_.number()),
-      chunk_wait_(*this) {
+      number_(wire_.number()) {
     for (rdma_request& r : first_requests_) {
         r.owner = this;
         free_.push_back(r);

@@ -12,6 +12,7 @@
 
 #include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/mem/member_waiter.hpp>
 
 #include <array>
 #include <cstdint>
@@ -110,7 +111,7 @@ class rdma_qpair final : public core::qpair {
     [[nodiscard]] receive_class& receives() noexcept {
         return device_.receives_of(link_.shape.qid);
     }
-    static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
+    void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
 
     // rdma_send.cpp
     struct batch;
@@ -155,12 +156,7 @@ class rdma_qpair final : public core::qpair {
     std::uint32_t inbox_first_ = 0;
     std::uint32_t inbox_count_ = 0;
     std::uint32_t own_receives_ = 0;  // at the device, when they are not shared
-    struct chunk_wait final : mem::buffer_waiter {
-        explicit chunk_wait(rdma_qpair& q) noexcept
-            : buffer_waiter(&rdma_qpair::on_chunk_granted), owner(&q) {}
-        rdma_qpair* owner;
-    };
-    chunk_wait chunk_wait_;
+    mem::member_waiter<&rdma_qpair::on_chunk_granted> chunk_wait_{*this};
     mem::buffer_chain spare_;             // for the in-capsule data that comes next
     bool blocked_ = false;                // waits for `spare_`, or its namespace's share
     std::uint32_t waits_to_keep_ = 0;     // which one that is

@@ -158,11 +158,10 @@ void rdma_qpair::deliver_connect(rdma_request& r) noexcept {
     deliver(r, {data.data(), sizeof(nvme::connect_data)});
 }
 
-void rdma_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
-    rdma_qpair& q = *static_cast<chunk_wait&>(w).owner;
-    q.spare_ = std::move(chain);
-    q.unblock();
-    if (q.inbox_count_ != 0) q.rdma_.has_input(q);
+void rdma_qpair::on_chunk_granted(mem::buffer_chain&& chain) noexcept {
+    spare_ = std::move(chain);
+    unblock();
+    if (inbox_count_ != 0) rdma_.has_input(*this);
 }
 
 // --- back-pressure -------------------------------------------------------------------------------

@@ -47,10 +47,9 @@ void farewells::look() noexcept {
     count_ = kept;
 }
 
-void farewells::on_look(engine::timer& t) noexcept {
-    farewells& self = *static_cast<look_timer&>(t).owner;
-    self.look();
-    if (self.count_ != 0) self.reactor_.timers().arm(t, self.reactor_.now() + look_interval);
+void farewells::on_look() noexcept {
+    look();
+    if (count_ != 0) reactor_.timers().arm(timer_, reactor_.now() + look_interval);
 }
 
 }  // namespace fulmar::transport::tcp

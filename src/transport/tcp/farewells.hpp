@@ -7,8 +7,8 @@
 
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
 
 #include <array>
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace fulmar::transport::tcp {
 /// Called on: owning reactor, all methods.
 class farewells {
   public:
-    explicit farewells(engine::reactor& r) noexcept : reactor_(r), timer_(*this) {}
+    explicit farewells(engine::reactor& r) noexcept : reactor_(r) {}
     ~farewells();
     farewells(const farewells&) = delete;
     farewells& operator=(const farewells&) = delete;
@@ -33,11 +33,7 @@ class farewells {
         std::unique_ptr<byte_stream> stream;
         instant until{};
     };
-    struct look_timer final : engine::timer {
-        explicit look_timer(farewells& f) noexcept : timer(&farewells::on_look), owner(&f) {}
-        farewells* owner;
-    };
-    static void on_look(engine::timer& t) noexcept;
+    void on_look() noexcept;
     [[nodiscard]] bool ended(byte_stream& stream) noexcept;
     void look() noexcept;
 
@@ -45,7 +41,7 @@ class farewells {
     std::array<std::byte, 16384> scratch_;             // what nobody reads any more
     std::array<farewell, limits::max_farewells> all_;  // the first count_, oldest first
     std::size_t count_ = 0;
-    look_timer timer_;
+    engine::member_timer<&farewells::on_look> timer_{*this};
 };
 
 }  // namespace fulmar::transport::tcp

@@ -16,11 +16,8 @@ arrival::arrival(tcp_group& to, connection_origin from) noexcept
 
 tcp_group::tcp_group(core::poll_group& group)
     : group_(group),
-      receiver_(*this),
-      flusher_(*this),
       scratch_(new std::byte[scratch_bytes + kept_room]),
-      farewells_(group.reactor()),
-      deadlines_(*this) {
+      farewells_(group.reactor()) {
     reactor().add(receiver_, engine::stage::receive);
     reactor().add(flusher_, engine::stage::flush);
 }
@@ -127,14 +124,13 @@ void tcp_group::needs_deadlines() noexcept {
         reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
 }
 
-void tcp_group::on_deadlines(engine::timer& t) noexcept {
-    tcp_group& g = *static_cast<deadline_timer&>(t).owner;
+void tcp_group::on_deadlines() noexcept {
     bool again = false;
-    for (auto at = g.all_.begin(); at != g.all_.end();) {
+    for (auto at = all_.begin(); at != all_.end();) {
         tcp_qpair& q = *at++;
-        again = q.check_deadlines(g.reactor().now()) || again;
+        again = q.check_deadlines(reactor().now()) || again;
     }
-    if (again) g.needs_deadlines();
+    if (again) needs_deadlines();
 }
 
 }  // namespace fulmar::transport::tcp

@@ -6,8 +6,7 @@
 
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/transport.hpp>
-#include <fulmar/engine/poller.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 #include <sys/uio.h>
 
@@ -56,25 +55,12 @@ class tcp_group final : public core::transport_group {
         limits::max_in_capsule_bytes + 512;  ///< in front of it: the rest of a PDU
 
   private:
-    struct receive_poller final : engine::poller {
-        explicit receive_poller(tcp_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.receive_all(); }
-        bool has_work() noexcept override { return owner.has_pending_input(); }
-        tcp_group& owner;
-    };
-    struct flush_poller final : engine::poller {
-        explicit flush_poller(tcp_group& g) noexcept : owner(g) {}
-        bool poll() noexcept override { return owner.flush_all(); }
-        bool has_work() noexcept override {
-            return !owner.flush_.empty() || !owner.retired_.empty();
-        }
-        tcp_group& owner;
-    };
     bool receive_all() noexcept;
     bool flush_all() noexcept;
     bool has_pending_input() noexcept;
+    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
     void deactivate(tcp_qpair& q) noexcept;
-    static void on_deadlines(engine::timer& t) noexcept;
+    void on_deadlines() noexcept;
 
     static constexpr std::uint32_t most_active =
         128;  ///< beyond, a miss ends a connection's turn at once
@@ -83,8 +69,8 @@ class tcp_group final : public core::transport_group {
         std::chrono::milliseconds(1);  ///< … nothing came for so long
 
     core::poll_group& group_;
-    receive_poller receiver_;
-    flush_poller flusher_;
+    engine::member_poller<&tcp_group::receive_all, &tcp_group::has_pending_input> receiver_{*this};
+    engine::member_poller<&tcp_group::flush_all, &tcp_group::has_flush> flusher_{*this};
     std::unique_ptr<std::byte[]> scratch_;
     std::array<iovec, 1024> vectors_;  // IOV_MAX
     farewells farewells_;
@@ -93,12 +79,7 @@ class tcp_group final : public core::transport_group {
     std::uint32_t active_count_ = 0;
     intrusive_list<tcp_qpair, &tcp_qpair::flush_hook> flush_;
     intrusive_list<tcp_qpair, &tcp_qpair::group_hook> retired_;
-    struct deadline_timer : engine::timer {
-        explicit deadline_timer(tcp_group& g) noexcept
-            : timer(&tcp_group::on_deadlines), owner(&g) {}
-        tcp_group* owner;
-    };
-    deadline_timer deadlines_;
+    engine::member_timer<&tcp_group::on_deadlines> deadlines_{*this};
 };
 
 }  // namespace fulmar::transport::tcp

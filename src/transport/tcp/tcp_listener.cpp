@@ -151,10 +151,7 @@ tcp_listener::tcp_listener(core::listener_spec spec, core::target& target,
     : spec_(std::move(spec)),
       target_(target),
       groups_(groups),
-      account_(std::make_shared<listener_account>()),
-      watch_(*this),
-      pause_(*this),
-      retry_(*this) {}
+      account_(std::make_shared<listener_account>()) {}
 
 tcp_listener::~tcp_listener() {
     engine::reactor& control = target_.control_reactor();
@@ -183,17 +180,16 @@ void tcp_listener::wait(const error& why) {
     control.timers().arm(retry_, control.fresh_now() + limits::listen_retry);
 }
 
-void tcp_listener::on_retry(engine::timer& t) noexcept {
-    tcp_listener& self = *static_cast<retry&>(t).owner;
-    engine::reactor& control = self.target_.control_reactor();
+void tcp_listener::on_retry() noexcept {
+    engine::reactor& control = target_.control_reactor();
     try {
-        if (auto listening = self.try_to_listen(); !listening) return self.wait(listening.error());
+        if (auto listening = try_to_listen(); !listening) return wait(listening.error());
     } catch (const std::bad_alloc&) {
-        return control.timers().arm(t, control.fresh_now() + limits::listen_retry);
+        return control.timers().arm(retry_, control.fresh_now() + limits::listen_retry);
     }
-    log::info("{}: listening now", self.spec_.name());
-    self.waits_for_.clear();
-    self.target_.discovery_changed();
+    log::info("{}: listening now", spec_.name());
+    waits_for_.clear();
+    target_.discovery_changed();
 }
 
 core::listener_status tcp_listener::status() const {
@@ -206,15 +202,10 @@ core::listener_status tcp_listener::status() const {
     return s;
 }
 
-void tcp_listener::on_ready(engine::descriptor_watch& w, std::uint32_t) noexcept {
-    static_cast<watch&>(w).owner->accept_some();
-}
-
-void tcp_listener::on_pause_over(engine::timer& t) noexcept {
-    tcp_listener& self = *static_cast<pause&>(t).owner;
-    engine::reactor& control = self.target_.control_reactor();
-    if (!control.watch(self.watch_, self.fd_.get(), EPOLLIN))  // as short of something as before
-        control.timers().arm(self.pause_, control.now() + accept_pause);
+void tcp_listener::on_pause_over() noexcept {
+    engine::reactor& control = target_.control_reactor();
+    if (!control.watch(watch_, fd_.get(), EPOLLIN))  // as short of something as before
+        control.timers().arm(pause_, control.now() + accept_pause);
 }
 
 void tcp_listener::accept_some() noexcept {

@@ -9,8 +9,7 @@
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/core/transport.hpp>
-#include <fulmar/engine/descriptor_watch.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -37,9 +36,8 @@ class tcp_listener final : public core::listener {
                  const std::vector<tcp_group*>& groups);
     fulmar::result<void> try_to_listen();
     void wait(const error& why);
-    static void on_retry(engine::timer& t) noexcept;
-    static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
-    static void on_pause_over(engine::timer& t) noexcept;
+    void on_retry() noexcept;
+    void on_pause_over() noexcept;
     void accept_some() noexcept;
     void hand_over(unique_fd fd, std::string peer, std::uint64_t address);
     /// Counts and tells that a connection was not taken.
@@ -55,22 +53,10 @@ class tcp_listener final : public core::listener {
     const std::vector<tcp_group*>& groups_;  // the transport's; outlives its listeners
     std::shared_ptr<listener_account> account_;
     std::shared_ptr<core::listener_places> places_;
-    struct watch final : engine::descriptor_watch {
-        explicit watch(tcp_listener& l) noexcept
-            : descriptor_watch(&tcp_listener::on_ready), owner(&l) {}
-        tcp_listener* owner;
-    };
-    watch watch_;
-    struct pause final : engine::timer {  // out of descriptors: accepting again at once would spin
-        explicit pause(tcp_listener& l) noexcept : timer(&tcp_listener::on_pause_over), owner(&l) {}
-        tcp_listener* owner;
-    };
-    pause pause_;
-    struct retry final : engine::timer {
-        explicit retry(tcp_listener& l) noexcept : timer(&tcp_listener::on_retry), owner(&l) {}
-        tcp_listener* owner;
-    };
-    retry retry_;
+    engine::member_watch<&tcp_listener::accept_some> watch_{*this};
+    // Out of descriptors: accepting again at once would spin.
+    engine::member_timer<&tcp_listener::on_pause_over> pause_{*this};
+    engine::member_timer<&tcp_listener::on_retry> retry_{*this};
     log::limiter complaints_;
 };
 

@@ -22,11 +22,7 @@ static_assert(admin_in_capsule_bytes <= limits::max_in_capsule_bytes);
 }  // namespace
 
 tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
-    : qpair(group.group(), origin.ticket),
-      tcp_(group),
-      origin_(std::move(origin)),
-      watch_(*this),
-      chunk_wait_(*this) {
+    : qpair(group.group(), origin.ticket), tcp_(group), origin_(std::move(origin)) {
     const core::target_options& options = group.group().options();
     rules_.in_capsule_bytes = admin_in_capsule_bytes;
     rules_.h2c_data_bytes = static_cast<std::uint32_t>(options.max_transfer_bytes);

@@ -9,8 +9,9 @@
 
 #include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
-#include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/mem/member_waiter.hpp>
 #include <fulmar/nvme/crc32c.hpp>
 
 #include <array>
@@ -90,8 +91,8 @@ class tcp_qpair final : public core::qpair {
     void keep(std::span<const std::byte> rest) noexcept;
     void resume_parsing() noexcept;
     void renew_in_capsule_wait() noexcept;
-    static void on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept;
-    static void on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept;
+    void on_ready(std::uint32_t events) noexcept;
+    void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
     void fatal(nvme::tcp::fatal_error error, std::uint32_t information,
                std::span<const std::byte> header) noexcept;
 
@@ -122,11 +123,7 @@ class tcp_qpair final : public core::qpair {
 
     tcp_group& tcp_;
     connection_origin origin_;
-    struct watch final : engine::descriptor_watch {
-        explicit watch(tcp_qpair& q) noexcept : descriptor_watch(&tcp_qpair::on_ready), owner(&q) {}
-        tcp_qpair* owner;
-    };
-    watch watch_;
+    engine::member_watch<&tcp_qpair::on_ready> watch_{*this};
 
     // Requests: two from the start (Connect, and one more), the rest when Connect tells the depth.
     static constexpr std::uint16_t first_count = 2;
@@ -146,12 +143,7 @@ class tcp_qpair final : public core::qpair {
     bool data_last_ = false;
     bool digest_due_ = false;
     nvme::crc32c data_crc_;
-    struct chunk_wait final : mem::buffer_waiter {
-        explicit chunk_wait(tcp_qpair& q) noexcept
-            : buffer_waiter(&tcp_qpair::on_chunk_granted), owner(&q) {}
-        tcp_qpair* owner;
-    };
-    chunk_wait chunk_wait_;
+    mem::member_waiter<&tcp_qpair::on_chunk_granted> chunk_wait_{*this};
     mem::buffer_chain spare_;  // for the in-capsule data that comes next
     bool blocked_ = false;     // waits for `spare_`
     bool may_have_more_ = false;

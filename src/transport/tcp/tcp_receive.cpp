@@ -17,13 +17,12 @@ namespace fulmar::transport::tcp {
 namespace pdu = nvme::tcp;
 namespace sc = nvme::sc;
 
-void tcp_qpair::on_ready(engine::descriptor_watch& w, std::uint32_t events) noexcept {
-    tcp_qpair& q = *static_cast<watch&>(w).owner;
+void tcp_qpair::on_ready(std::uint32_t events) noexcept {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-        q.may_have_more_ = true;
-        q.tcp_.activate(q);
+        may_have_more_ = true;
+        tcp_.activate(*this);
     }
-    if ((events & EPOLLOUT) != 0 && q.has_output()) q.tcp_.needs_flush(q);
+    if ((events & EPOLLOUT) != 0 && has_output()) tcp_.needs_flush(*this);
 }
 
 bool tcp_qpair::receive() noexcept {
@@ -204,12 +203,11 @@ bool tcp_qpair::on_capsule(const read_pdu& next) noexcept {
     return true;
 }
 
-void tcp_qpair::on_chunk_granted(mem::buffer_waiter& w, mem::buffer_chain&& chain) noexcept {
-    tcp_qpair& q = *static_cast<chunk_wait&>(w).owner;
-    q.spare_ = std::move(chain);
-    q.blocked_ = false;
-    q.excused_ += q.tcp_.reactor().now() - q.blocked_since_;
-    q.resume_parsing();
+void tcp_qpair::on_chunk_granted(mem::buffer_chain&& chain) noexcept {
+    spare_ = std::move(chain);
+    blocked_ = false;
+    excused_ += tcp_.reactor().now() - blocked_since_;
+    resume_parsing();
 }
 
 // What was kept when memory ran out has no event to announce it.
