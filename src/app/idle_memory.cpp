@@ -17,7 +17,7 @@ constexpr int large_block = 64 * 1024;
 void return_large_blocks() noexcept { ::mallopt(M_MMAP_THRESHOLD, large_block); }
 
 idle_memory::idle_memory(engine::reactor& control, core::target& target) noexcept
-    : control_(control), target_(target), timer_(*this) {
+    : control_(control), target_(target) {
     control_.timers().arm(timer_, control_.fresh_now() + look_interval);
 }
 
@@ -33,10 +33,9 @@ void idle_memory::look() noexcept {
     ::malloc_trim(0);
 }
 
-void idle_memory::on_look(engine::timer& t) noexcept {
-    idle_memory& self = *static_cast<look_timer&>(t).owner;
-    self.look();
-    self.control_.timers().arm(t, self.control_.now() + look_interval);
+void idle_memory::on_look() noexcept {
+    look();
+    control_.timers().arm(timer_, control_.now() + look_interval);
 }
 
 }  // namespace fulmar::app

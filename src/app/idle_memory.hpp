@@ -3,8 +3,8 @@
 #pragma once
 
 #include <fulmar/core/target.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
 
 #include <cstdint>
 
@@ -23,17 +23,13 @@ class idle_memory {
     idle_memory& operator=(const idle_memory&) = delete;
 
   private:
-    static void on_look(engine::timer& t) noexcept;
+    void on_look() noexcept;
     void look() noexcept;
 
     engine::reactor& control_;
     core::target& target_;
     std::uint64_t most_ = 0;  // connections, since memory was given back
-    struct look_timer final : engine::timer {
-        explicit look_timer(idle_memory& m) noexcept : timer(&idle_memory::on_look), owner(&m) {}
-        idle_memory* owner;
-    };
-    look_timer timer_;
+    engine::member_timer<&idle_memory::on_look> timer_{*this};
 };
 
 }  // namespace fulmar::app

@@ -36,7 +36,7 @@ result<std::unique_ptr<signals>> signals::watch(engine::reactor& control,
 }
 
 signals::signals(engine::reactor& control, unique_fd fd, std::function<void(int)> on_signal)
-    : control_(control), fd_(std::move(fd)), on_signal_(std::move(on_signal)), watch_(*this) {}
+    : control_(control), fd_(std::move(fd)), on_signal_(std::move(on_signal)) {}
 
 signals::~signals() { control_.unwatch(watch_); }
 

@@ -4,7 +4,7 @@
 
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/unique_fd.hpp>
-#include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <functional>
@@ -32,15 +32,7 @@ class signals {
     engine::reactor& control_;
     unique_fd fd_;
     std::function<void(int)> on_signal_;
-    struct signal_watch final : engine::descriptor_watch {
-        explicit signal_watch(signals& s) noexcept
-            : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
-                  static_cast<signal_watch&>(w).owner->read_all();
-              }),
-              owner(&s) {}
-        signals* owner;
-    };
-    signal_watch watch_;
+    engine::member_watch<&signals::read_all> watch_{*this};
 };
 
 }  // namespace fulmar::app

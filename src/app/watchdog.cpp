@@ -16,11 +16,8 @@ constexpr duration complaint_after = std::chrono::seconds(2);
 watchdog::ping::ping(watchdog& w, engine::reactor& r) noexcept
     : message(nullptr), owner(&w), where(&r) {}
 
-watchdog::beat::beat(watchdog& w) noexcept
-    : timer([](engine::timer& t) noexcept { static_cast<beat&>(t).owner->on_beat(); }), owner(&w) {}
-
 watchdog::watchdog(engine::reactor& control, engine::reactor_pool& pool)
-    : control_(control), beat_(*this), interval_(default_interval) {
+    : control_(control), interval_(default_interval) {
     std::uint64_t period_us = 0;
     // Fed at a third of the period, so that one late beat is no alarm.
     if (sd_watchdog_enabled(0, &period_us) > 0)

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <fulmar/base/clock.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/reactor_pool.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
 
 #include <atomic>
 #include <functional>
@@ -41,17 +41,13 @@ class watchdog {
         instant sent{};
         bool complained = false;
     };
-    struct beat final : engine::timer {
-        explicit beat(watchdog& w) noexcept;
-        watchdog* owner;
-    };
     void on_beat() noexcept;
 
     engine::reactor& control_;
     std::function<void(std::function<void()>)> ask_;
     std::shared_ptr<std::atomic<bool>> asked_away_ = std::make_shared<std::atomic<bool>>(false);
     std::vector<std::unique_ptr<ping>> pings_;
-    beat beat_;
+    engine::member_timer<&watchdog::on_beat> beat_{*this};
     duration interval_;
 };
 

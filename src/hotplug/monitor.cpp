@@ -17,12 +17,6 @@ constexpr std::uint32_t kernel_group = 1;
 constexpr int messages_per_turn = 256;
 }  // namespace
 
-monitor::socket_watch::socket_watch(monitor& m) noexcept
-    : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
-          static_cast<socket_watch&>(w).owner->read_all();
-      }),
-      owner(&m) {}
-
 result<std::unique_ptr<monitor>> monitor::listen(engine::reactor& control, listener& to) {
     unique_fd socket(
         ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
@@ -42,7 +36,7 @@ result<std::unique_ptr<monitor>> monitor::listen(engine::reactor& control, liste
 }
 
 monitor::monitor(engine::reactor& control, listener& to, unique_fd socket)
-    : control_(control), listener_(to), socket_(std::move(socket)), watch_(*this) {}
+    : control_(control), listener_(to), socket_(std::move(socket)) {}
 
 monitor::~monitor() { control_.unwatch(watch_); }
 

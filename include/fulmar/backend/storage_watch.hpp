@@ -5,6 +5,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/limits.hpp>
 #include <fulmar/engine/helper_job.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
 #include <atomic>
@@ -66,12 +67,7 @@ class storage_watch {
         storage_watch* owner = nullptr;
         std::shared_ptr<round> of;
     };
-    struct pulse final : engine::timer {
-        explicit pulse(storage_watch& w) noexcept;
-        storage_watch* owner;
-    };
-
-    void on_pulse();
+    void on_pulse() noexcept;
     void begin_round();
     bool start_job();
     void tell() noexcept;
@@ -84,7 +80,7 @@ class storage_watch {
     std::size_t added_ = 0;  // since the round began
     instant impatient_until_{};
     std::list<std::unique_ptr<job>> jobs_;
-    pulse pulse_;
+    engine::member_timer<&storage_watch::on_pulse> pulse_{*this};
 };
 
 }  // namespace fulmar::backend

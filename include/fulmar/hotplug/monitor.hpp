@@ -6,6 +6,7 @@
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/hotplug/uevent.hpp>
 #include <fulmar/vfio/pci_address.hpp>
@@ -52,15 +53,11 @@ class monitor {
     monitor(engine::reactor& control, listener& to, unique_fd socket);
     void read_all() noexcept;
 
-    struct socket_watch final : engine::descriptor_watch {
-        explicit socket_watch(monitor& m) noexcept;
-        monitor* owner;
-    };
     engine::reactor& control_;
     listener& listener_;
     unique_fd socket_;
     monitor_counters counters_;
-    socket_watch watch_;
+    engine::member_watch<&monitor::read_all> watch_{*this};
 };
 
 }  // namespace fulmar::hotplug

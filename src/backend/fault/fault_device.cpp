@@ -8,8 +8,8 @@
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/unique_fd.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
-#include <fulmar/engine/timer_wheel.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -39,22 +39,19 @@ struct fault_orders {
 };
 
 /// Follows a file to which a test appends commands.
-class fault_script final : private engine::timer {
+class fault_script final {
   public:
     fault_script(fault_device& whom, engine::reactor& control, std::string path)
-        : timer([](engine::timer& t) noexcept { static_cast<fault_script&>(t).look(); }),
-          device_(whom),
-          reactor_(control),
-          path_(std::move(path)) {
+        : device_(whom), reactor_(control), path_(std::move(path)) {
         arm();
     }
-    ~fault_script() { reactor_.timers().cancel(*this); }
+    ~fault_script() { reactor_.timers().cancel(timer_); }
     fault_script(const fault_script&) = delete;
     fault_script& operator=(const fault_script&) = delete;
 
   private:
     void arm() noexcept {
-        reactor_.timers().arm(*this, reactor_.now() + std::chrono::milliseconds(10));
+        reactor_.timers().arm(timer_, reactor_.now() + std::chrono::milliseconds(10));
     }
     void look() noexcept {
         const unique_fd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
@@ -73,6 +70,7 @@ class fault_script final : private engine::timer {
     fault_device& device_;
     engine::reactor& reactor_;
     std::string path_;
+    engine::member_timer<&fault_script::look> timer_{*this};
     off_t read_ = 0;
 };
 
@@ -200,13 +198,6 @@ class fault_channel final : public io_channel, private engine::poller {
         ~node() { channel.reactor_.timers().cancel(due); }
         node(const node&) = delete;
         node& operator=(const node&) = delete;
-        struct due_timer final : engine::timer {
-            explicit due_timer(node& n) noexcept
-                : timer(
-                      [](engine::timer& t) noexcept { static_cast<due_timer&>(t).owner.expire(); }),
-                  owner(n) {}
-            node& owner;
-        };
         void expire() noexcept {
             auto at = std::find_if(channel.held_.begin(), channel.held_.end(),
                                    [this](const node& n) { return &n == this; });
@@ -215,17 +206,9 @@ class fault_channel final : public io_channel, private engine::poller {
         fault_channel& channel;
         io_op* op;
         std::optional<nvme::status> answer;  // nothing: do it, and answer what comes of it
-        due_timer due{*this};
+        engine::member_timer<&node::expire> due{*this};
     };
     using node_list = std::list<node>;
-    struct look_timer final : engine::timer {
-        explicit look_timer(fault_channel& c) noexcept
-            : timer([](engine::timer& t) noexcept {
-                  static_cast<look_timer&>(t).owner.look_again();
-              }),
-              owner(c) {}
-        fault_channel& owner;
-    };
 
     void look_again() noexcept {
         if (held_.empty() && lost_.empty()) return;
@@ -312,7 +295,7 @@ class fault_channel final : public io_channel, private engine::poller {
     std::unique_ptr<io_channel> store_;
     std::uint32_t seen_, releases_, resets_, vanished_;
     node_list ready_, held_, lost_;
-    look_timer look_{*this};
+    engine::member_timer<&fault_channel::look_again> look_{*this};
     bool* destroyed_ = nullptr;
 };
 

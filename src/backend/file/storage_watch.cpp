@@ -7,12 +7,8 @@
 
 namespace fulmar::backend {
 
-storage_watch::pulse::pulse(storage_watch& w) noexcept
-    : timer([](engine::timer& t) noexcept { static_cast<pulse&>(t).owner->on_pulse(); }),
-      owner(&w) {}
-
 storage_watch::storage_watch(engine::reactor& control, duration period) noexcept
-    : control_(control), period_(period), pulse_(*this) {}
+    : control_(control), period_(period) {}
 
 storage_watch::~storage_watch() {
     control_.timers().cancel(pulse_);
@@ -43,7 +39,7 @@ void storage_watch::note_hang() noexcept {
 bool storage_watch::may_wait() const noexcept { return control_.fresh_now() >= impatient_until_; }
 
 // A thread that has taken nothing since the last pulse hangs: another one goes on behind it.
-void storage_watch::on_pulse() {
+void storage_watch::on_pulse() noexcept {
     tell();
     if (entries_.empty()) return;
     control_.timers().arm(pulse_, control_.now() + period_);

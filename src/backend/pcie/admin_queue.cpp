@@ -28,17 +28,14 @@ std::uint32_t wanted_notices(const drive_description& about) noexcept {
 
 }  // namespace
 
-admin_queue::interrupt_watch::interrupt_watch(admin_queue& q) noexcept
-    : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
-          admin_queue& self = *static_cast<interrupt_watch&>(w).owner;
-          std::uint64_t count = 0;
-          [[maybe_unused]] const ssize_t got = ::read(self.interrupt_fd_, &count, sizeof count);
-          self.reap();
-      }),
-      owner(&q) {}
-
 admin_queue::admin_queue(engine::reactor& control, admin_listener& listener) noexcept
-    : control_(control), listener_(listener), interrupt_(*this) {}
+    : control_(control), listener_(listener) {}
+
+void admin_queue::on_interrupt() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = ::read(interrupt_fd_, &count, sizeof count);
+    reap();
+}
 
 void admin_queue::open(queue_pair& queue, int interrupt_fd,
                        const drive_description& about) noexcept {

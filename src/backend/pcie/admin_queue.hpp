@@ -8,6 +8,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/limits.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/identify.hpp>
@@ -101,19 +102,15 @@ class admin_queue {
     void serve_wishes() noexcept;
     void answered_namespace(const asked& was, nvme::status status,
                             std::span<const std::byte> page) noexcept;
+    void on_interrupt() noexcept;
     void reap() noexcept;
     void answered(const queue_pair::reaped& answer) noexcept;
     void happened(nvme::async_event event) noexcept;
     void ask_for_events() noexcept;
 
-    struct interrupt_watch final : engine::descriptor_watch {
-        explicit interrupt_watch(admin_queue& q) noexcept;
-        admin_queue* owner;
-    };
-
     engine::reactor& control_;
     admin_listener& listener_;
-    interrupt_watch interrupt_;
+    engine::member_watch<&admin_queue::on_interrupt> interrupt_{*this};
     int interrupt_fd_ = -1;
     queue_pair* queue_ = nullptr;  // null: closed
     std::array<asked, controller::admin_entries> asked_{};

@@ -56,9 +56,6 @@ std::size_t find_pieces(std::span<const iovec> data, std::uint64_t skip, std::ui
 
 channel_place::channel_place(engine::reactor& reactor) noexcept
     : reactor_(reactor),
-      reaper_(*this),
-      bell_(*this),
-      sweep_(*this),
       interrupt_([](engine::descriptor_watch&, std::uint32_t) noexcept {}) {  // the turn reaps
     abort_slots_.fill(queue_pair::no_slot);
 }
@@ -393,21 +390,17 @@ void channel_place::publish() noexcept {
     progress.doorbells.store(counters.doorbells, std::memory_order_relaxed);
 }
 
-bool channel_place::bell::poll() noexcept {
-    queue_pair* const queue = owner->queue_;
-    if (queue == nullptr || !queue->must_ring()) return false;
-    queue->ring();
-    owner->publish();
+bool channel_place::ring() noexcept {
+    if (!must_ring()) return false;
+    queue_->ring();
+    publish();
     return true;
 }
 
-bool channel_place::bell::has_work() noexcept {
-    const queue_pair* const queue = owner->queue_;
-    return queue != nullptr && queue->must_ring();
-}
+bool channel_place::must_ring() const noexcept { return queue_ != nullptr && queue_->must_ring(); }
 
-bool channel_place::reaper::has_work() noexcept {
-    return owner->queue_ != nullptr && owner->queue_->has_completion();
+bool channel_place::has_completion() const noexcept {
+    return queue_ != nullptr && queue_->has_completion();
 }
 
 // A drive interrupts for what it posts to a queue whose entries have been given back. What it

@@ -7,6 +7,7 @@
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
@@ -55,28 +56,10 @@ class channel_place {
     void abort_all_of(const void* owner) noexcept;
 
   private:
-    struct reaper final : engine::poller {
-        explicit reaper(channel_place& p) noexcept : owner(&p) {}
-        bool poll() noexcept override { return owner->reap(); }
-        bool has_work() noexcept override;
-        bool try_sleep() noexcept override { return owner->arm_interrupt(); }
-        void wake() noexcept override { owner->disarm_interrupt(); }
-        channel_place* owner;
-    };
-    struct bell final : engine::poller {
-        explicit bell(channel_place& p) noexcept : owner(&p) {}
-        bool poll() noexcept override;
-        bool has_work() noexcept override;
-        channel_place* owner;
-    };
-    struct sweep_timer final : engine::timer {
-        explicit sweep_timer(channel_place& p) noexcept
-            : timer([](engine::timer& t) noexcept { static_cast<sweep_timer&>(t).owner->sweep(); }),
-              owner(&p) {}
-        channel_place* owner;
-    };
-
     bool reap() noexcept;
+    [[nodiscard]] bool has_completion() const noexcept;
+    bool ring() noexcept;
+    [[nodiscard]] bool must_ring() const noexcept;
     void pump() noexcept;
     void listen() noexcept;
     [[nodiscard]] bool arm_interrupt() noexcept;
@@ -98,9 +81,11 @@ class channel_place {
     std::uint32_t aborts_asked_ = 0;
     std::vector<channel*> users_;
     std::size_t next_user_ = 0;  // whose turn it is to fill the queue
-    reaper reaper_;
-    bell bell_;
-    sweep_timer sweep_;
+    engine::member_poller<&channel_place::reap, &channel_place::has_completion,
+                          &channel_place::arm_interrupt, &channel_place::disarm_interrupt>
+        reaper_{*this};
+    engine::member_poller<&channel_place::ring, &channel_place::must_ring> bell_{*this};
+    engine::member_timer<&channel_place::sweep> sweep_{*this};
     engine::descriptor_watch interrupt_;
 };
 

@@ -130,31 +130,8 @@ void drive::link::send() noexcept {
     place.reactor().post(*this);
 }
 
-drive::sign_watch::sign_watch(drive& d, loss_cause c) noexcept
-    : descriptor_watch([](descriptor_watch& w, std::uint32_t) noexcept {
-          auto& self = static_cast<sign_watch&>(w);
-          self.owner->sign(self.cause);
-      }),
-      owner(&d),
-      cause(c) {}
-
-drive::drive_timer::drive_timer(drive& d, void (drive::*what)() noexcept) noexcept
-    : timer([](engine::timer& t) noexcept {
-          auto& self = static_cast<drive_timer&>(t);
-          (self.owner->*self.expired)();
-      }),
-      owner(&d),
-      expired(what) {}
-
 drive::drive(const pcie_options& options, const pcie_environment& environment)
-    : options_(options),
-      environment_(environment),
-      removal_watch_(*this, loss_cause::removal_requested),
-      error_watch_(*this, loss_cause::bus_error),
-      admin_(*environment.control, *this),
-      watch_timer_(*this, &drive::watch_progress),
-      drain_timer_(*this, &drive::look_at_drain),
-      retry_timer_(*this, &drive::retry) {
+    : options_(options), environment_(environment), admin_(*environment.control, *this) {
     for (engine::reactor* r : environment.data) links_.push_back(std::make_unique<link>(*this, *r));
 }
 
@@ -272,8 +249,9 @@ void drive::on_attached(drive_session& session) noexcept {
         return give_back(taken.error().code == errc::conflict ? loss_cause::other_drive
                                                               : loss_cause::bring_up_failed,
                          taken.error().text());
-    for (auto [watch, fd] : {std::pair{&removal_watch_, session.access().removal_fd()},
-                             std::pair{&error_watch_, session.access().error_fd()}})
+    using watched_fd = std::pair<engine::descriptor_watch*, int>;
+    for (auto [watch, fd] : {watched_fd{&removal_watch_, session.access().removal_fd()},
+                             watched_fd{&error_watch_, session.access().error_fd()}})
         if (fd >= 0)
             if (auto watched = environment_.control->watch(*watch, fd, EPOLLIN); !watched)
                 return give_back(loss_cause::bring_up_failed, watched.error().text());

@@ -10,6 +10,7 @@
 
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -128,17 +129,9 @@ class drive final : private admin_listener {
         std::uint64_t seen = 0;
         instant since{};
     };
-    struct sign_watch final : engine::descriptor_watch {
-        sign_watch(drive& d, loss_cause c) noexcept;
-        drive* owner;
-        loss_cause cause;
-    };
-    struct drive_timer final : engine::timer {
-        drive_timer(drive& d, void (drive::*what)() noexcept) noexcept;
-        drive* owner;
-        void (drive::*expired)() noexcept;
-    };
 
+    void on_removal_requested() noexcept { sign(loss_cause::removal_requested); }
+    void on_bus_error() noexcept { sign(loss_cause::bus_error); }
     void advance(drive_event on) noexcept;
     void try_attach() noexcept;
     void lose(loss_cause cause, std::string reason) noexcept;
@@ -208,18 +201,18 @@ class drive final : private admin_listener {
     std::uint32_t resets_ = 0;
     std::unique_ptr<drive_session> session_;
     std::vector<std::unique_ptr<link>> links_;
-    sign_watch removal_watch_;
-    sign_watch error_watch_;
+    engine::member_watch<&drive::on_removal_requested> removal_watch_{*this};
+    engine::member_watch<&drive::on_bus_error> error_watch_{*this};
     admin_queue admin_;
     std::optional<drive_health> health_;
     std::vector<drive_error> errors_;
     std::uint64_t faults_ = 0;  // of this incarnation, as the watch saw it last
     instant health_read_{};
-    drive_timer watch_timer_;
-    drive_timer drain_timer_;
+    engine::member_timer<&drive::watch_progress> watch_timer_{*this};
+    engine::member_timer<&drive::look_at_drain> drain_timer_{*this};
     instant drain_until_{};
     std::string refused_;  // what was told last: a try in vain every few seconds is told once
-    drive_timer retry_timer_;
+    engine::member_timer<&drive::retry> retry_timer_{*this};
 };
 
 }  // namespace fulmar::backend::pcie

@@ -44,13 +44,6 @@ class haste {
 };
 }  // namespace
 
-drive_session::quiet_notice::quiet_notice(drive_session& s) noexcept
-    : message([](engine::message& m) noexcept {
-          drive_session& which = *static_cast<quiet_notice&>(m).session;
-          which.owner_.on_quiet(which);
-      }),
-      session(&s) {}
-
 drive_session::drive_session(drive& owner, const pcie_options& options,
                              const pcie_environment& environment, std::vector<std::uint32_t> wanted)
     : owner_(owner),
@@ -59,10 +52,11 @@ drive_session::drive_session(drive& owner, const pcie_options& options,
       wanted_(std::move(wanted)),
       access_(environment.provider->make(options.address)),
       main_(*this),
-      probe_(*this),
-      quiet_(*this) {}
+      probe_(*this) {}
 
 drive_session::~drive_session() = default;
+
+void drive_session::on_quiet() noexcept { owner_.on_quiet(*this); }
 
 result<void> drive_session::begin_attach() {
     main_.what = task::attach;

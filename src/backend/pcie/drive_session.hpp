@@ -9,6 +9,7 @@
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/engine/helper_job.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/mem/memory_source.hpp>
 
 #include <atomic>
@@ -85,11 +86,9 @@ class drive_session {
         drive_session* session;
         pulse found = pulse::alive;
     };
-    struct quiet_notice final : engine::message {
-        explicit quiet_notice(drive_session& s) noexcept;
-        drive_session* session;
-    };
 
+    // On the control reactor.
+    void on_quiet() noexcept;
     // On the helper thread.
     result<void> attach();
     result<void> map_memory();
@@ -119,7 +118,7 @@ class drive_session {
     std::atomic<bool> hurry_{false};
     main_job main_;
     probe_job probe_;
-    quiet_notice quiet_;
+    engine::member_message<&drive_session::on_quiet> quiet_{*this};
 };
 
 }  // namespace fulmar::backend::pcie
