@@ -1,6 +1,6 @@
 #include "tcp_fabric.hpp"
 
-#include "transport/tcp/listener_account.hpp"
+#include "transport/common/listener_counters.hpp"
 #include "transport/tcp/tcp_group.hpp"
 
 #include <fulmar/base/unique_fd.hpp>
@@ -94,9 +94,7 @@ class tcp_fabric::listener final : public core::listener {
     [[nodiscard]] core::listener_status status() const override {
         core::listener_status s;
         s.spec = spec_;
-        s.connections = account_->connections.load();
-        s.accepted_total = account_->accepted.load();
-        s.rejected_total = account_->rejected.load();
+        counters_->report(s);
         return s;
     }
     bool accept(const std::shared_ptr<tcp_wire>& wire, core::poll_group& group,
@@ -106,7 +104,8 @@ class tcp_fabric::listener final : public core::listener {
     core::listener_spec spec_;
     transport& owner_;
     core::target& target_;
-    std::shared_ptr<tcp::listener_account> account_ = std::make_shared<tcp::listener_account>();
+    std::shared_ptr<fulmar::transport::common::listener_counters> counters_ =
+        std::make_shared<fulmar::transport::common::listener_counters>();
     std::shared_ptr<core::listener_places> places_;
 };
 
@@ -147,7 +146,7 @@ tcp_fabric::listener::listener(core::listener_spec spec, transport& owner, core:
       target_(target),
       places_(std::make_shared<core::listener_places>(
           spec_.name(), target.options().max_connections_per_listener)) {
-    account_->name = spec_.name();
+    counters_->name = spec_.name();
     owner_.listening = this;
 }
 
@@ -164,12 +163,10 @@ bool tcp_fabric::listener::accept(const std::shared_ptr<tcp_wire>& wire, core::p
         part, tcp::connection_origin{.stream = std::make_unique<wire_stream>(wire),
                                      .peer = fmt::format("host:{}", number),
                                      .local = spec_.name(),
-                                     .account = account_,
+                                     .counters = counters_,
                                      .ticket = ticket});
     group.load.fetch_add(1);
-    account_->connections.fetch_add(1);
-    account_->handshakes.fetch_add(1);
-    account_->accepted.fetch_add(1);
+    counters_->count_in();
     group.reactor().post(*made.release());
     wire->accepted = true;
     return true;

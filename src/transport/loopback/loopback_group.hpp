@@ -1,6 +1,8 @@
 // The loopback connections of one data reactor.
 #pragma once
 
+#include "common/connection_set.hpp"
+#include "common/turn_list.hpp"
 #include "loopback_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
@@ -16,30 +18,25 @@ class loopback_group final : public core::transport_group {
     ~loopback_group() override;
 
     void adopt(arrival from) noexcept;
-    void has_input(loopback_qpair& q) noexcept;
-    void needs_flush(loopback_qpair& q) noexcept;
-    void needs_deadlines() noexcept;
+    void has_input(loopback_qpair& q) noexcept { input_.add(q); }
+    void needs_flush(loopback_qpair& q) noexcept { connections_.needs_flush(q); }
+    void needs_deadlines() noexcept { connections_.needs_deadlines(); }
     void retire(loopback_qpair& q) noexcept;
 
     [[nodiscard]] core::poll_group& group() noexcept { return group_; }
     [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
 
   private:
-    bool receive_all() noexcept;
+    bool receive_all() noexcept {
+        return input_.visit_all([](loopback_qpair& q) { return q.receive(); });
+    }
     [[nodiscard]] bool may_receive() const noexcept { return !input_.empty(); }
-    bool flush_all() noexcept;
-    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
-    void on_deadlines() noexcept;
 
     core::poll_group& group_;
     engine::member_poller<&loopback_group::receive_all, &loopback_group::may_receive> receiver_{
         *this};
-    engine::member_poller<&loopback_group::flush_all, &loopback_group::has_flush> flusher_{*this};
-    intrusive_list<loopback_qpair, &loopback_qpair::group_hook> all_;
-    intrusive_list<loopback_qpair, &loopback_qpair::input_hook> input_;
-    intrusive_list<loopback_qpair, &loopback_qpair::flush_hook> flush_;
-    intrusive_list<loopback_qpair, &loopback_qpair::group_hook> retired_;
-    engine::member_timer<&loopback_group::on_deadlines> deadlines_{*this};
+    common::turn_list<loopback_qpair, &loopback_qpair::input_hook> input_;
+    common::connection_set<loopback_qpair> connections_;
 };
 
 }  // namespace fulmar::transport::loopback

@@ -62,7 +62,7 @@ std::unique_ptr<loopback_connection> loopback_fabric::connect(loopback_host& eve
     connections_.push_back(made.get());
     auto knock =
         std::make_unique<knock_message>(*transport_, arrival{.way = made->wire_,
-                                                             .account = nullptr,
+                                                             .counters = nullptr,
                                                              .window = options_.window,
                                                              .observer = options_.observer});
     knock->listener =

@@ -1,5 +1,6 @@
 #include "loopback_qpair.hpp"
 
+#include "common/newcomer_deadline.hpp"
 #include "loopback_group.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -13,26 +14,16 @@ namespace fulmar::transport::loopback {
 
 namespace sc = nvme::sc;
 
-namespace {
-constexpr std::uint16_t first_count = 2;  // Connect, and one more
-}
-
 loopback_qpair::loopback_qpair(loopback_group& group, arrival from)
     : qpair(group.group()),
       loop_(group),
       from_(std::move(from)),
       window_(from_.window),
       opened_(group.reactor().now()),
-      last_data_(opened_),
-      last_sent_(opened_) {
-    FULMAR_ASSERT(grow(first_count));
-    grown_ = false;
-}
+      data_(opened_),
+      answers_(opened_) {}
 
-loopback_qpair::~loopback_qpair() {
-    FULMAR_ASSERT(output_.empty());
-    free_.clear();
-}
+loopback_qpair::~loopback_qpair() { FULMAR_ASSERT(output_.empty()); }
 
 void loopback_qpair::open() {
     from_.way->target_end = this;
@@ -94,13 +85,12 @@ bool loopback_qpair::on_command_frame(frame& f) noexcept {
             return false;
         }
     }
-    if (free_.empty()) {
+    loopback_request* const taken = requests_.take();
+    if (taken == nullptr) {
         close(core::close_reason::protocol_error);
         return true;
     }
-    loopback_request& r = free_.front();
-    free_.pop_front();
-    r.in_use = true;
+    loopback_request& r = *taken;
     r.received = 0;
     r.data_broken = false;
     r.sqe = f.sqe;
@@ -119,20 +109,20 @@ bool loopback_qpair::on_command_frame(frame& f) noexcept {
 void loopback_qpair::on_chunk_granted(mem::buffer_chain&& chain) noexcept {
     spare_ = std::move(chain);
     blocked_ = false;
-    last_data_ = loop_.reactor().now();
-    excused_ += last_data_ - blocked_since_;
+    data_.excuse(blocked_since_, loop_.reactor().now());
     if (!inbox_.empty()) loop_.has_input(*this);
 }
 
 void loopback_qpair::on_data_frame(const frame& f) noexcept {
-    if (f.tag >= requests_.size()) return close(core::close_reason::protocol_error);
-    loopback_request& r = *requests_[f.tag];
+    loopback_request* const asked = requests_.find(f.tag);
+    if (asked == nullptr) return close(core::close_reason::protocol_error);
+    loopback_request& r = *asked;
     const bool fits = r.in_use && r.state() == core::request_state::awaiting_data &&
                       f.offset == r.received && f.bytes.size() <= r.length - r.received;
     if (!fits) return close(core::close_reason::protocol_error);
     r.chain.copy_in(f.offset, f.bytes);
     r.received += static_cast<std::uint32_t>(f.bytes.size());
-    last_data_ = loop_.reactor().now();
+    data_.moved(loop_.reactor().now());
     r.data_broken = r.data_broken || f.broken;
     if (r.received < r.length) return;
     --awaiting_data_;
@@ -173,66 +163,53 @@ void loopback_qpair::answer(core::request& answered) noexcept {
 }
 
 void loopback_qpair::queue_output(loopback_request& r) noexcept {
-    if (output_.empty()) last_sent_ = loop_.reactor().now();
+    if (output_.empty()) answers_.moved(loop_.reactor().now());
     r.answer_due = {};
     output_.push_back(r);
     loop_.needs_flush(*this);
 }
 
 bool loopback_qpair::flush() noexcept {
+    const instant now = loop_.reactor().now();
     bool worked = false;
     while (!output_.empty() && window_ != 0 && !stopped_) {
         loopback_request& r = output_.front();
         output_.pop_front();
         --window_;
         worked = true;
-        last_sent_ = loop_.reactor().now();
+        answers_.moved(now);
         const bool is_answer = r.output->kind == frame_kind::answer;
         frame::to_host(std::move(r.output));
         if (is_answer) {
             give_back(r);
             continue;
         }
-        if (awaiting_data_++ == 0) last_data_ = last_sent_;
-        r.data_due = data_clock_.due(last_sent_ - excused_, r.length,
-                                     std::chrono::seconds(group().options().data_stall_s));
+        if (awaiting_data_++ == 0) data_.moved(now);
+        r.data_due = data_.due(now, r.length, std::chrono::seconds(group().options().data_stall_s));
     }
     if (output_.empty() || stopped_) return worked;
     loop_.needs_deadlines();
     for (loopback_request& r : output_)
         if (r.answer_due == instant{})
-            r.answer_due = answer_clock_.due(loop_.reactor().now(),
-                                             static_cast<std::uint32_t>(r.output->bytes.size()),
-                                             send_patience());
+            r.answer_due = answers_.due(now, static_cast<std::uint32_t>(r.output->bytes.size()),
+                                        send_patience());
     return worked;
 }
 
 void loopback_qpair::give_back(loopback_request& r) noexcept {
     r.output.reset();
-    r.in_use = false;
-    free_.push_front(r);
+    requests_.give_back(r);
     on_answered(r);  // last: it may end this connection
 }
 
 // --- life
 // -----------------------------------------------------------------------------------------
 
-bool loopback_qpair::grow(std::uint32_t depth) noexcept try {
-    if (grown_) return true;
-    for (std::uint32_t i = 0; i < depth; ++i) {
-        requests_.push_back(std::make_unique<loopback_request>());
-        loopback_request& r = *requests_.back();
-        r.owner = this;
-        r.tag = static_cast<std::uint16_t>(requests_.size() - 1);
-        free_.push_back(r);
-    }
-    grown_ = true;
-    return true;
-} catch (const std::bad_alloc&) {  // those that were made are as good as others
-    return false;
-}
+bool loopback_qpair::grow(std::uint32_t depth) noexcept { return requests_.grow(depth); }
 
 void loopback_qpair::connected() noexcept {
+    handshake_counted_ = false;
+    from_.counters->count_connected();
     spare_.release();  // it is out of the newcomers' pool
     if (!blocked_) return;
     chunk_wait_.cancel();
@@ -241,8 +218,7 @@ void loopback_qpair::connected() noexcept {
 
 void loopback_qpair::for_each_request(void (*visit)(core::request&, void*),
                                       void* context) noexcept {
-    for (const auto& r : requests_)
-        if (r->in_use) visit(*r, context);
+    requests_.each_in_use([&](loopback_request& r) { visit(r, context); });
 }
 
 void loopback_qpair::stop() noexcept {
@@ -258,55 +234,47 @@ void loopback_qpair::stop() noexcept {
         else
             r.output.reset();
     }
-    for (const auto& r : requests_) {
-        if (!r->in_use || r->state() != core::request_state::awaiting_data) continue;
-        on_data(*r, sc::aborted_sq_deletion);
-    }
+    requests_.each_in_use([this](loopback_request& r) {
+        if (r.state() == core::request_state::awaiting_data) on_data(r, sc::aborted_sq_deletion);
+    });
     awaiting_data_ = 0;
     frame::to_host(std::make_unique<frame>(frame_kind::closed, from_.way));
 }
 
 void loopback_qpair::retire() noexcept {
     from_.way->target_end = nullptr;
-    from_.account->connections.fetch_sub(1, std::memory_order_relaxed);
+    from_.counters->count_out(handshake_counted_);
     loop_.retire(*this);
 }
 
 void loopback_qpair::describe(core::connection_status& into) const {
     into.transport = "loopback";
     into.peer = "host:" + std::to_string(from_.way->number);
-    into.local = from_.account->name;
+    into.local = from_.counters->name;
 }
 
 bool loopback_qpair::reads_too_slowly(instant now) const noexcept {
-    if (output_.empty()) return false;
-    if (now - last_sent_ >= send_patience()) return true;
-    const instant due = output_.front().answer_due;
-    return due != instant{} && now >= due;
+    return !output_.empty() && (answers_.stalled(now, send_patience()) ||
+                                answers_.is_due(output_.front().answer_due, now));
 }
 
-bool loopback_qpair::owes_overdue_data(instant now) const noexcept {
+bool loopback_qpair::owes_overdue_data(instant now) noexcept {
     if (awaiting_data_ == 0 || blocked_) return false;
-    const std::chrono::seconds patience(group().options().data_stall_s);
-    return now - last_data_ >= patience ||
-           std::any_of(requests_.begin(), requests_.end(), [&](const auto& r) {
-               return r->in_use && r->state() == core::request_state::awaiting_data &&
-                      r->data_due != instant{} && now - excused_ >= r->data_due;
+    return data_.stalled(now, std::chrono::seconds(group().options().data_stall_s)) ||
+           requests_.any_in_use([&](const loopback_request& r) {
+               return r.state() == core::request_state::awaiting_data &&
+                      data_.is_due(r.data_due, now);
            });
 }
 
 bool loopback_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
-    const core::target_options& options = group().options();
-    const bool connected = state() == core::qpair_state::live;
-    const bool connecting = state() == core::qpair_state::connecting;
-    const bool silent = !connected && !connecting &&
-                        now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
-    if (silent || reads_too_slowly(now) || owes_overdue_data(now)) {
+    if (common::newcomer_is_late(*this, opened_, now) || reads_too_slowly(now) ||
+        owes_overdue_data(now)) {
         close(core::close_reason::stalled);
         return false;
     }
-    return !connected || !output_.empty() || awaiting_data_ != 0;
+    return state() != core::qpair_state::live || !output_.empty() || awaiting_data_ != 0;
 }
 
 }  // namespace fulmar::transport::loopback

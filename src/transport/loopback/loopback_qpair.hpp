@@ -2,18 +2,18 @@
 // credits for in-capsule data, a bounded number of commands, back-pressure, deadlines.
 #pragma once
 
+#include "common/listener_counters.hpp"
+#include "common/request_table.hpp"
+#include "common/stall_clock.hpp"
 #include "wire.hpp"
 
-#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/mem/member_waiter.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace fulmar::transport {
 class loopback_observer;
@@ -22,14 +22,6 @@ class loopback_observer;
 namespace fulmar::transport::loopback {
 
 class loopback_group;
-
-/// Shared by a listener and its connections. Called on: any thread.
-struct listener_account {
-    std::string name;
-    std::atomic<std::uint64_t> connections{0};
-    std::atomic<std::uint64_t> accepted{0};
-    std::atomic<std::uint64_t> rejected{0};
-};
 
 struct loopback_request final : core::request {
     std::uint16_t tag = 0;
@@ -46,7 +38,7 @@ struct loopback_request final : core::request {
 /// What a connection is born with.
 struct arrival {
     std::shared_ptr<wire> way;
-    std::shared_ptr<listener_account> account;
+    std::shared_ptr<common::listener_counters> counters;
     std::uint32_t window = 1;
     loopback_observer* observer = nullptr;
 };
@@ -64,6 +56,7 @@ class loopback_qpair final : public core::qpair {
     /// Sends what the window allows; true when anything left.
     bool flush() noexcept;
     bool check_deadlines(instant now) noexcept;
+    static void destroy(loopback_qpair& q) noexcept { delete &q; }
 
     list_hook group_hook{};
     list_hook input_hook{};
@@ -79,7 +72,7 @@ class loopback_qpair final : public core::qpair {
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
     [[nodiscard]] std::string_view listener_name() const noexcept override {
-        return from_.account->name;
+        return from_.counters->name;
     }
 
   private:
@@ -89,13 +82,12 @@ class loopback_qpair final : public core::qpair {
     void queue_output(loopback_request& r) noexcept;
     void give_back(loopback_request& r) noexcept;
     [[nodiscard]] bool reads_too_slowly(instant now) const noexcept;
-    [[nodiscard]] bool owes_overdue_data(instant now) const noexcept;
+    [[nodiscard]] bool owes_overdue_data(instant now) noexcept;
     void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
 
     loopback_group& loop_;
     arrival from_;
-    std::vector<std::unique_ptr<loopback_request>> requests_;
-    intrusive_list<loopback_request, &loopback_request::free_hook> free_;
+    common::request_table<loopback_request> requests_{*this};
     intrusive_list<loopback_request, &loopback_request::output_hook> output_;
     std::deque<std::unique_ptr<frame>> inbox_;
     std::uint32_t window_;
@@ -103,15 +95,12 @@ class loopback_qpair final : public core::qpair {
     mem::buffer_chain spare_;
     bool blocked_ = false;
     bool stopped_ = false;
-    bool grown_ = false;
+    bool handshake_counted_ = true;
     std::uint32_t awaiting_data_ = 0;
     instant opened_;
-    instant last_data_;
-    instant last_sent_;
-    core::obligation_clock data_clock_;
-    core::obligation_clock answer_clock_;
+    common::stall_clock data_;
+    common::stall_clock answers_;
     instant blocked_since_{};
-    duration excused_{};
 };
 
 }  // namespace fulmar::transport::loopback

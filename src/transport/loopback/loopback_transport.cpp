@@ -7,23 +7,21 @@ namespace {
 class loopback_listener final : public core::listener {
   public:
     loopback_listener(core::listener_spec spec, loopback_transport& owner,
-                      std::shared_ptr<listener_account> account)
-        : spec_(std::move(spec)), owner_(owner), account_(std::move(account)) {}
-    ~loopback_listener() override { owner_.forget(account_->name); }
+                      std::shared_ptr<common::listener_counters> counters)
+        : spec_(std::move(spec)), owner_(owner), counters_(std::move(counters)) {}
+    ~loopback_listener() override { owner_.forget(counters_->name); }
 
     [[nodiscard]] core::listener_status status() const override {
         core::listener_status s;
         s.spec = spec_;
-        s.connections = account_->connections.load(std::memory_order_relaxed);
-        s.accepted_total = account_->accepted.load(std::memory_order_relaxed);
-        s.rejected_total = account_->rejected.load(std::memory_order_relaxed);
+        counters_->report(s);
         return s;
     }
 
   private:
     core::listener_spec spec_;
     loopback_transport& owner_;
-    std::shared_ptr<listener_account> account_;
+    std::shared_ptr<common::listener_counters> counters_;
 };
 
 // A connection on its way from the control reactor to its group.
@@ -46,10 +44,10 @@ result<std::unique_ptr<core::listener>> loopback_transport::listen(const core::l
     const std::string name = spec.name();
     if (listening_.contains(name))
         return fail(errc::already_exists, name + " is being listened to");
-    auto account = std::make_shared<listener_account>();
-    account->name = name;
-    listening_.emplace(name, account);
-    return std::make_unique<loopback_listener>(spec, *this, std::move(account));
+    auto counters = std::make_shared<common::listener_counters>();
+    counters->name = name;
+    listening_.emplace(name, counters);
+    return std::make_unique<loopback_listener>(spec, *this, std::move(counters));
 }
 
 result<std::unique_ptr<core::transport_group>> loopback_transport::create_group(
@@ -64,10 +62,10 @@ void loopback_transport::knock(const std::string& listener, arrival from,
     const auto at = listening_.find(listener);
     if (at == listening_.end())
         return frame::to_host(std::make_unique<frame>(frame_kind::closed, from.way));
-    from.account = at->second;
+    from.counters = at->second;
     const std::uint64_t most = target_.options().max_connections_per_listener;
-    if (from.account->connections.load(std::memory_order_relaxed) >= most) {
-        from.account->rejected.fetch_add(1, std::memory_order_relaxed);
+    if (from.counters->connections.load(std::memory_order_relaxed) >= most) {
+        from.counters->count_rejected();
         return frame::to_host(std::make_unique<frame>(frame_kind::closed, from.way));
     }
     core::poll_group& chosen =
@@ -75,8 +73,7 @@ void loopback_transport::knock(const std::string& listener, arrival from,
     for (loopback_group* g : groups_) {
         if (&g->group() != &chosen) continue;
         chosen.load.fetch_add(1, std::memory_order_relaxed);
-        from.account->connections.fetch_add(1, std::memory_order_relaxed);
-        from.account->accepted.fetch_add(1, std::memory_order_relaxed);
+        from.counters->count_in();
         from.way->data = &chosen.reactor();
         chosen.reactor().post(*std::make_unique<arrival_message>(*g, std::move(from)).release());
         return;

@@ -31,7 +31,7 @@ class loopback_transport final : public core::transport {
   private:
     core::target& target_;
     std::vector<loopback_group*> groups_;
-    std::map<std::string, std::shared_ptr<listener_account>> listening_;
+    std::map<std::string, std::shared_ptr<common::listener_counters>> listening_;
 };
 
 }  // namespace fulmar::transport::loopback

@@ -17,10 +17,10 @@ std::uint32_t next_incarnation() noexcept {
 }  // namespace
 
 rdma_connection::rdma_connection(const identifier& from, open_device& on, const queue_shape& asked,
-                                 std::shared_ptr<listener_account> counted)
+                                 std::shared_ptr<common::listener_counters> counted)
     : identifier_owner(kind::connection),
       shape(asked),
-      account(std::move(counted)),
+      counters(std::move(counted)),
       peer(from.peer()),
       local(from.local()),
       incarnation(next_incarnation()),

@@ -3,9 +3,9 @@
 // cannot fail. It is made and destroyed on the control reactor.
 #pragma once
 
+#include "common/listener_counters.hpp"
 #include "connection_states.hpp"
 #include "group_device.hpp"
-#include "listener_account.hpp"
 #include "registered_slots.hpp"
 #include "transfer.hpp"
 #include "verbs.hpp"
@@ -31,7 +31,7 @@ struct open_device;
 class rdma_connection final : public identifier_owner {
   public:
     rdma_connection(const identifier& from, open_device& on, const queue_shape& asked,
-                    std::shared_ptr<listener_account> counted);
+                    std::shared_ptr<common::listener_counters> counted);
     rdma_connection(const rdma_connection&) = delete;
     rdma_connection& operator=(const rdma_connection&) = delete;
     ~rdma_connection();
@@ -39,7 +39,7 @@ class rdma_connection final : public identifier_owner {
     [[nodiscard]] bool has_notes() const noexcept;
 
     const queue_shape shape;
-    const std::shared_ptr<listener_account> account;
+    const std::shared_ptr<common::listener_counters> counters;
     const std::string peer;
     const std::string local;
     const std::uint32_t incarnation;

@@ -142,7 +142,7 @@ queue_limits rdma_control::limits_of(const device_facts& facts) const noexcept {
 }
 
 void rdma_control::reject(rdma_listener& l, identifier& id, reject_reason why) noexcept {
-    l.account->rejected.fetch_add(1, std::memory_order_relaxed);
+    l.counters->count_rejected();
     id.reject(nvme::wire_bytes(make_reject(why)));
     if (complaints_.allow(reactor().now()))
         log::warn("{}: rejected {}: {}", l.name(), id.peer(), to_string(why));
@@ -187,7 +187,7 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
         FULMAR_TRY(receives,
                    registered_slots::create(*on.what, receive_work, resources->capsule_bytes()));
     }
-    auto made = std::make_unique<rdma_connection>(*e.fresh, on, shape, l.account);
+    auto made = std::make_unique<rdma_connection>(*e.fresh, on, shape, l.counters);
     made->ticket = l.places->arrive(g.group(), e.fresh->peer_key(), reactor().now());
     if (made->ticket == nullptr)
         return fail(errc::limit_reached, "too many connections have not sent a Connect yet");
@@ -223,9 +223,7 @@ fulmar::result<void> rdma_control::offer(rdma_listener& l, manager_event& e,
     ++on.users;
     ++part->users;
     g.group().load.fetch_add(1, std::memory_order_relaxed);
-    c.account->connections.fetch_add(1, std::memory_order_relaxed);
-    c.account->handshakes.fetch_add(1, std::memory_order_relaxed);
-    c.account->accepted.fetch_add(1, std::memory_order_relaxed);
+    c.counters->count_in();
     g.reactor().post(c.arrive);
     return {};
 }
@@ -249,9 +247,8 @@ void rdma_control::on_answered(rdma_connection& c) noexcept {
 void rdma_control::on_refused(rdma_connection& c) noexcept {
     if (c.state == connection_state::offered)
         c.id->reject(nvme::wire_bytes(make_reject(reject_reason::no_resources)));
-    c.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
-    c.account->connections.fetch_sub(1, std::memory_order_relaxed);
-    c.account->rejected.fetch_add(1, std::memory_order_relaxed);
+    c.counters->count_out(true);
+    c.counters->count_rejected();
     c.group->group().load.fetch_sub(1, std::memory_order_relaxed);
     release(c, connection_event::refused);
 }
@@ -262,7 +259,7 @@ void rdma_control::accept(rdma_connection& c) noexcept {
     answer.crqsize = static_cast<std::uint16_t>(c.shape.entries);
     if (auto done = c.id->accept(c.shape, nvme::wire_bytes(answer)); !done) {
         if (complaints_.allow(reactor().now()))
-            log::warn("{}: cannot accept {}: {}", c.account->name, c.peer, done.error().text());
+            log::warn("{}: cannot accept {}: {}", c.counters->name, c.peer, done.error().text());
         end(c);
     }
 }

@@ -10,18 +10,15 @@
 
 namespace fulmar::transport::rdma {
 
-rdma_group::rdma_group(core::poll_group& group) : group_(group) {
+rdma_group::rdma_group(core::poll_group& group) : group_(group), connections_(group.reactor()) {
     reactor().add(reaper_, engine::stage::reap);
-    reactor().add(flusher_, engine::stage::flush);
 }
 
 rdma_group::~rdma_group() {
-    flush_all();
+    connections_.flush_all();
     while (!devices_.empty()) detach(devices_.front());
-    reactor().timers().cancel(deadlines_);
     reactor().timers().cancel(stalls_);
     reactor().remove(reaper_, engine::stage::reap);
-    reactor().remove(flusher_, engine::stage::flush);
 }
 
 void rdma_group::attach(group_device& d) noexcept {
@@ -55,11 +52,11 @@ void rdma_group::adopt(rdma_connection& c) noexcept {
         c.queue = q;
         c.ticket->attach(*q);
         group_.add(*q);
-        all_.push_back(*q);
+        connections_.add(*q);
         needs_deadlines();
     } else {
         if (group_.may_complain())
-            log::warn("{}: cannot take a connection of {}: {}", c.account->name, c.peer, why);
+            log::warn("{}: cannot take a connection of {}: {}", c.counters->name, c.peer, why);
         delete q;
         c.ticket->end();
     }
@@ -67,24 +64,15 @@ void rdma_group::adopt(rdma_connection& c) noexcept {
 }
 
 void rdma_group::retire(rdma_qpair& q) noexcept {
-    all_.erase(all_.iterator_to(q));
-    if (q.input_hook.is_linked()) input_.erase(input_.iterator_to(q));
-    if (q.flush_hook.is_linked()) flush_.erase(flush_.iterator_to(q));
-    retired_.push_back(q);
+    input_.remove(q);
+    connections_.retire(q);
 }
 
 bool rdma_group::reap_all() noexcept {
     bool worked = false;
     for (group_device& d : devices_) worked |= d.poll();
     if (!short_.empty()) worked |= retry_shares();
-    intrusive_list<rdma_qpair, &rdma_qpair::input_hook> due;
-    due.swap(input_);
-    while (!due.empty()) {
-        rdma_qpair& q = due.front();
-        due.pop_front();
-        worked |= q.take_in();
-    }
-    return worked;
+    return input_.visit_all([](rdma_qpair& q) { return q.take_in(); }) || worked;
 }
 
 bool rdma_group::has_completions() noexcept {
@@ -101,32 +89,6 @@ bool rdma_group::arm_all() noexcept {
     bool armed = true;
     for (group_device& d : devices_) armed = d.watch.watched() && d.arm() && armed;
     return armed;
-}
-
-bool rdma_group::flush_all() noexcept {
-    bool worked = false;
-    intrusive_list<rdma_qpair, &rdma_qpair::flush_hook> due;
-    due.swap(flush_);
-    while (!due.empty()) {
-        rdma_qpair& q = due.front();
-        due.pop_front();
-        worked |= q.flush();
-    }
-    while (!retired_.empty()) {
-        rdma_qpair& q = retired_.front();
-        retired_.pop_front();
-        rdma_connection& link = q.link();
-        delete &q;
-        group_.load.fetch_sub(1, std::memory_order_relaxed);
-        group_.target().control_reactor().post(link.let_go);  // the last word about it
-        worked = true;
-    }
-    return worked;
-}
-
-void rdma_group::needs_deadlines() noexcept {
-    if (!deadlines_.armed())
-        reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
 }
 
 // --- who waits for a buffer ----------------------------------------------------------------------
@@ -159,15 +121,6 @@ void rdma_group::look_for_stalls() noexcept {
     for (auto at = blocked_.begin(); at != blocked_.end();) (at++)->keep_to_share();
     if (!blocked_.empty())
         reactor().timers().arm(stalls_, reactor().now() + bounds::stall_interval);
-}
-
-void rdma_group::on_deadlines() noexcept {
-    bool again = false;
-    for (auto at = all_.begin(); at != all_.end();) {
-        rdma_qpair& q = *at++;
-        again = q.check_deadlines(reactor().now()) || again;
-    }
-    if (again) needs_deadlines();
 }
 
 }  // namespace fulmar::transport::rdma

@@ -1,6 +1,8 @@
 // The RDMA connections of one data reactor, and the completion queues that feed them.
 #pragma once
 
+#include "common/connection_set.hpp"
+#include "common/turn_list.hpp"
 #include "rdma_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
@@ -25,13 +27,9 @@ class rdma_group final : public core::transport_group {
     void adopt(rdma_connection& c) noexcept;
     /// The device is going: nothing of it is polled any more.
     void detach(group_device& d) noexcept;
-    void has_input(rdma_qpair& q) noexcept {
-        if (!q.input_hook.is_linked()) input_.push_back(q);
-    }
-    void needs_flush(rdma_qpair& q) noexcept {
-        if (!q.flush_hook.is_linked()) flush_.push_back(q);
-    }
-    void needs_deadlines() noexcept;
+    void has_input(rdma_qpair& q) noexcept { input_.add(q); }
+    void needs_flush(rdma_qpair& q) noexcept { connections_.needs_flush(q); }
+    void needs_deadlines() noexcept { connections_.needs_deadlines(); }
     /// Its capsules wait for a buffer, and keep their receive slots meanwhile.
     void is_blocked(rdma_qpair& q) noexcept;
     void is_blocked_no_more(rdma_qpair& q) noexcept;
@@ -55,24 +53,17 @@ class rdma_group final : public core::transport_group {
     bool reap_all() noexcept;
     bool has_completions() noexcept;
     bool arm_all() noexcept;
-    bool flush_all() noexcept;
-    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
     void attach(group_device& d) noexcept;
-    void on_deadlines() noexcept;
     void look_for_stalls() noexcept;
     bool retry_shares() noexcept;
 
     core::poll_group& group_;
     engine::member_poller<&rdma_group::reap_all, &rdma_group::has_completions, &rdma_group::arm_all>
         reaper_{*this};
-    engine::member_poller<&rdma_group::flush_all, &rdma_group::has_flush> flusher_{*this};
     work_scratch scratch_;
     intrusive_list<group_device, &group_device::group_hook> devices_;
-    intrusive_list<rdma_qpair, &rdma_qpair::group_hook> all_;
-    intrusive_list<rdma_qpair, &rdma_qpair::input_hook> input_;
-    intrusive_list<rdma_qpair, &rdma_qpair::flush_hook> flush_;
-    intrusive_list<rdma_qpair, &rdma_qpair::group_hook> retired_;
-    engine::member_timer<&rdma_group::on_deadlines> deadlines_{*this};
+    common::turn_list<rdma_qpair, &rdma_qpair::input_hook> input_;
+    common::connection_set<rdma_qpair> connections_;
     intrusive_list<rdma_qpair, &rdma_qpair::blocked_hook> blocked_;
     intrusive_list<rdma_qpair, &rdma_qpair::share_hook> short_;
     engine::member_timer<&rdma_group::look_for_stalls> stalls_{*this};

@@ -6,7 +6,7 @@ namespace fulmar::transport::rdma {
 
 rdma_listener::rdma_listener(const core::listener_spec& spec, rdma_control& control)
     : identifier_owner(kind::listener),
-      account(std::make_shared<listener_account>()),
+      counters(std::make_shared<common::listener_counters>()),
       spec_(spec),
       control_(control) {
     control_.add(*this);
@@ -33,9 +33,9 @@ fulmar::result<std::unique_ptr<core::listener>> rdma_listener::open(const core::
         log::warn("{}: {}; waiting for it", spec.name(), id.error().message);
         made->lose(id.error().message);
     }
-    made->account->name = made->spec_.name();
+    made->counters->name = made->spec_.name();
     made->places = std::make_shared<core::listener_places>(
-        made->account->name, control.target().options().max_connections_per_listener);
+        made->counters->name, control.target().options().max_connections_per_listener);
     return made;
 }
 
@@ -43,9 +43,7 @@ core::listener_status rdma_listener::status() const {
     core::listener_status s;
     s.spec = spec_;
     s.waits_for = waits_for_.empty() ? control_.trouble_of(where()) : waits_for_;
-    s.connections = account->connections.load(std::memory_order_relaxed);
-    s.accepted_total = account->accepted.load(std::memory_order_relaxed);
-    s.rejected_total = account->rejected.load(std::memory_order_relaxed);
+    counters->report(s);
     return s;
 }
 

@@ -26,9 +26,9 @@ class rdma_listener final : public core::listener, public identifier_owner {
     [[nodiscard]] device* where() const noexcept { return id_ != nullptr ? id_->where() : nullptr; }
     /// Its device is going: listens no more, and tries again until one has the address.
     void lose(std::string_view why) noexcept;
-    [[nodiscard]] const std::string& name() const noexcept { return account->name; }
+    [[nodiscard]] const std::string& name() const noexcept { return counters->name; }
 
-    std::shared_ptr<listener_account> account;
+    std::shared_ptr<common::listener_counters> counters;
     /// Of its connections: who may have one more, and who gives way.
     std::shared_ptr<core::listener_places> places;
 

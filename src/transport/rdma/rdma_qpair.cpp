@@ -1,13 +1,14 @@
 // The life of an NVMe/RDMA connection on its data reactor: its requests, its deadlines, its end.
 #include "rdma_qpair.hpp"
 
+#include "common/newcomer_deadline.hpp"
 #include "rdma_group.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
 
-#include <new>
+#include <utility>
 
 namespace fulmar::transport::rdma {
 
@@ -19,17 +20,12 @@ rdma_qpair::rdma_qpair(rdma_group& group, rdma_connection& link)
       link_(link),
       device_(*link.resources),
       wire_(*link.wire),
-      number_(wire_.number()) {
-    for (rdma_request& r : first_requests_) {
-        r.owner = this;
-        free_.push_back(r);
-    }
-    opened_ = last_progress_ = group.reactor().now();
-}
+      number_(wire_.number()),
+      opened_(group.reactor().now()),
+      work_(opened_) {}
 
 rdma_qpair::~rdma_qpair() {
     FULMAR_ASSERT(account_.outstanding() == 0);
-    free_.clear();
     reads_.clear();
     answers_.clear();
 }
@@ -57,21 +53,7 @@ const char* rdma_qpair::begin() noexcept {
 // more.
 bool rdma_qpair::grow(std::uint32_t depth) noexcept {
     if (depth > link_.shape.entries) return false;
-    if (requests_ != nullptr) {  // a Connect that failed later on has made room before
-        if (depth <= request_count_) return true;
-        for (std::uint32_t i = 0; i < request_count_; ++i)
-            if (requests_[i].in_use || requests_[i].posted != 0) return false;
-    }
-    std::unique_ptr<rdma_request[]> larger(new (std::nothrow) rdma_request[depth]);
-    if (larger == nullptr) return false;
-    for (std::uint32_t i = 0; i < request_count_; ++i) free_.erase(free_.iterator_to(requests_[i]));
-    requests_ = std::move(larger);
-    request_count_ = depth;
-    for (std::uint32_t i = 0; i < depth; ++i) {
-        requests_[i].owner = this;
-        free_.push_front(requests_[i]);
-    }
-    return true;
+    return requests_.grow(depth, [](const rdma_request& r) { return r.in_use || r.posted != 0; });
 }
 
 void rdma_qpair::connected() noexcept {
@@ -81,41 +63,31 @@ void rdma_qpair::connected() noexcept {
         wait_in_capsule(chunk_wait_);
     }
     handshake_counted_ = false;
-    link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    link_.counters->count_connected();
 }
 
 rdma_request* rdma_qpair::allocate() noexcept {
-    if (free_.empty()) return nullptr;
-    rdma_request& r = free_.front();
-    free_.pop_front();
-    r.in_use = true;
-    ++unanswered_;
-    return &r;
+    rdma_request* const r = requests_.take();
+    if (r != nullptr) ++unanswered_;
+    return r;
 }
 
 void rdma_qpair::give_back(rdma_request& r) noexcept {
     if (!r.answer_posted) --unanswered_;
     r.phase = transfer_phase::none;
     r.answer_posted = false;
-    r.in_use = false;
-    if (!stopped_) {
-        free_.push_front(r);  // the warmest first
+    if (stopped_) {
+        requests_.retire(r);
+    } else {
+        requests_.give_back(r);
         if (inbox_count_ != 0) rdma_.has_input(*this);
     }
     on_answered(r);  // last: it may end this connection
 }
 
-template <typename Visit>
-void rdma_qpair::each_request(Visit&& visit) noexcept {
-    for (rdma_request& r : first_requests_)
-        if (r.in_use) visit(r);
-    for (std::uint32_t i = 0; i < request_count_; ++i)
-        if (requests_[i].in_use) visit(requests_[i]);
-}
-
 void rdma_qpair::for_each_request(void (*visit)(core::request&, void*), void* context) noexcept {
     // A Connect whose data is on its way is not core's yet.
-    each_request([&](rdma_request& r) {
+    requests_.each_in_use([&](rdma_request& r) {
         if (r.phase != transfer_phase::connect) visit(r, context);
     });
 }
@@ -139,13 +111,13 @@ void rdma_qpair::stop() noexcept {
     }
     reads_.clear();
     answers_.clear();
-    each_request([this](rdma_request& r) {
+    requests_.each_in_use([this](rdma_request& r) {
         lend(r);
         switch (std::exchange(r.phase, transfer_phase::none)) {
             case transfer_phase::none: return;
             case transfer_phase::connect:
                 if (r.posted == 0) r.lent.release();
-                r.in_use = false;
+                requests_.retire(r);
                 --unanswered_;
                 return;
             case transfer_phase::fetch: return on_data(r, sc::aborted_sq_deletion);
@@ -200,10 +172,17 @@ void rdma_qpair::on_released() noexcept {
 
 void rdma_qpair::retire() noexcept {
     retired_ = true;
-    link_.account->connections.fetch_sub(1, std::memory_order_relaxed);
-    if (handshake_counted_) link_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    link_.counters->count_out(handshake_counted_);
     link_.ticket->end();
     if (released_) rdma_.retire(*this);
+}
+
+void rdma_qpair::destroy(rdma_qpair& q) noexcept {
+    rdma_connection& link = q.link_;
+    core::poll_group& group = q.group();
+    delete &q;
+    group.load.fetch_sub(1, std::memory_order_relaxed);
+    group.target().control_reactor().post(link.let_go);
 }
 
 void rdma_qpair::describe(core::connection_status& into) const {
@@ -215,29 +194,21 @@ void rdma_qpair::describe(core::connection_status& into) const {
 // --- deadlines -----------------------------------------------------------------------------------
 
 bool rdma_qpair::is_overdue(instant now) noexcept {
-    bool overdue = false;
-    each_request([&](const rdma_request& r) {
-        const bool owed = r.phase != transfer_phase::none && r.due != instant{};
-        overdue = overdue || (owed && now >= r.due);
+    return requests_.any_in_use([&](const rdma_request& r) {
+        return r.phase != transfer_phase::none && work_.is_due(r.due, now);
     });
-    return overdue;
 }
 
 // What arrives is no progress: a host that sends commands may take no answers all the same.
 bool rdma_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
-    const core::target_options& options = group().options();
-    const bool connected = state() == core::qpair_state::live;
-    const bool connecting = state() == core::qpair_state::connecting;
-    const bool silent = !connected && !connecting &&
-                        now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms);
     const bool working = account_.outstanding() != 0 || has_output();
-    const bool stuck = working && (now - last_progress_ >= send_patience() || is_overdue(now));
-    if (silent || stuck) {
+    const bool stuck = working && (work_.stalled(now, send_patience()) || is_overdue(now));
+    if (stuck || common::newcomer_is_late(*this, opened_, now)) {
         close(core::close_reason::stalled);
         return false;
     }
-    return !connected || working;
+    return state() != core::qpair_state::live || working;
 }
 
 }  // namespace fulmar::transport::rdma

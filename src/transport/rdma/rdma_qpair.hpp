@@ -3,6 +3,8 @@
 // back that the device may still touch, whatever core has decided about the request.
 #pragma once
 
+#include "common/request_table.hpp"
+#include "common/stall_clock.hpp"
 #include "group_device.hpp"
 #include "rdma_connection.hpp"
 #include "rdma_request.hpp"
@@ -10,7 +12,6 @@
 #include "work_account.hpp"
 #include "work_id.hpp"
 
-#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/mem/member_waiter.hpp>
 
@@ -64,6 +65,8 @@ class rdma_qpair final : public core::qpair {
     void keep_to_share() noexcept;
 
     [[nodiscard]] rdma_connection& link() noexcept { return link_; }
+    /// Its last act, and the last word about it to the control reactor.
+    static void destroy(rdma_qpair& q) noexcept;
 
     list_hook group_hook{};    ///< all connections of the group
     list_hook input_hook{};    ///< capsules wait to be taken in
@@ -81,7 +84,7 @@ class rdma_qpair final : public core::qpair {
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
     [[nodiscard]] std::string_view listener_name() const noexcept override {
-        return link_.account->name;
+        return link_.counters->name;
     }
     [[nodiscard]] bool moves_data_by_key() const noexcept override { return true; }
 
@@ -134,8 +137,6 @@ class rdma_qpair final : public core::qpair {
     void lend(rdma_request& r) noexcept;
     void check_reaped() noexcept;
     void tell_reaped() noexcept;
-    template <typename Visit>
-    void each_request(Visit&& visit) noexcept;
 
     rdma_group& rdma_;
     rdma_connection& link_;
@@ -143,13 +144,8 @@ class rdma_qpair final : public core::qpair {
     queue_pair& wire_;            // not after stop(): the control reactor destroys it
     const std::uint32_t number_;  // of it
 
-    // Requests: two from the start (Connect, and one more), the rest when Connect tells the depth.
-    static constexpr std::uint32_t first_count = 2;
-    std::array<rdma_request, first_count> first_requests_;
-    std::unique_ptr<rdma_request[]> requests_;
-    std::uint32_t request_count_ = 0;  // of `requests_`
-    std::uint32_t unanswered_ = 0;     // in use, and their answer is not at the device
-    intrusive_list<rdma_request, &rdma_request::free_hook> free_;
+    common::request_table<rdma_request> requests_{*this};
+    std::uint32_t unanswered_ = 0;  // in use, and their answer is not at the device
 
     // In.
     std::vector<capsule> inbox_;  // a ring
@@ -171,8 +167,7 @@ class rdma_qpair final : public core::qpair {
     std::uint32_t reads_posted_ = 0;
 
     instant opened_{};
-    instant last_progress_{};  // work has come back, or began to be waited for
-    core::obligation_clock obligations_;
+    common::stall_clock work_;  // it comes back, or began to be waited for
     bool handshake_counted_ = true;
     bool stopped_ = false;
     bool last_receive_seen_ = false;

@@ -106,7 +106,7 @@ bool rdma_qpair::take(const capsule& c) noexcept {
     if (r == nullptr) {
         // All that are in use may have been answered, with the host quicker than the device's
         // acknowledgement. If not, there are more commands than the queue has entries.
-        if (unanswered_ < first_count + request_count_) return false;
+        if (unanswered_ < requests_.size()) return false;
         close(core::close_reason::protocol_error);
         return true;
     }
@@ -115,18 +115,16 @@ bool rdma_qpair::take(const capsule& c) noexcept {
         if (group().may_complain())
             log::info("{} connects another queue than it announced: its connection ends",
                       link_.peer);
-        r->in_use = false;
         --unanswered_;
-        free_.push_front(*r);
+        requests_.give_back(*r);
         close(core::close_reason::protocol_error);
         return true;
     }
     walk_sgl(r->sqe, bytes.subspan(sizeof r->sqe), r->sgl);
     const bool chunk = needs_chunk(*r);
     if (chunk && !spare_ && !take_chunk(*r)) {
-        r->in_use = false;
         --unanswered_;
-        free_.push_front(*r);
+        requests_.give_back(*r);
         return false;
     }
     if (chunk && r->sgl.in_capsule.empty()) {

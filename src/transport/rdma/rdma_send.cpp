@@ -41,7 +41,7 @@ void rdma_qpair::fetch_data(core::request& request) noexcept {
 }
 
 void rdma_qpair::queue(output_list& where, rdma_request& r) noexcept {
-    if (!has_output() && account_.outstanding() == 0) last_progress_ = rdma_.reactor().now();
+    if (!has_output() && account_.outstanding() == 0) work_.moved(rdma_.reactor().now());
     r.moved = 0;
     r.due = {};
     where.push_back(r);
@@ -54,7 +54,7 @@ void rdma_qpair::owed(rdma_request& r) noexcept {
     const duration patience = r.phase == transfer_phase::answer
                                   ? send_patience()
                                   : std::chrono::seconds(group().options().data_stall_s);
-    r.due = obligations_.due(rdma_.reactor().now(), r.total, patience);
+    r.due = work_.due(rdma_.reactor().now(), r.total, patience);
 }
 
 void rdma_qpair::answer(core::request& request) noexcept {
@@ -184,7 +184,7 @@ bool rdma_qpair::flush() noexcept {
             if (!device_.has_answer_slot()) rdma_.needs_flush(*this);
             break;
         }
-        if (account_.outstanding() == b.work) last_progress_ = rdma_.reactor().now();
+        if (account_.outstanding() == b.work) work_.moved(rdma_.reactor().now());
         worked = true;
         if (!post(b)) break;
     }
@@ -224,7 +224,7 @@ void rdma_qpair::settle(rdma_request& r) noexcept {
 void rdma_qpair::on_work_done(const work_id& id, ibv_wc_status status) noexcept {
     if (id.incarnation != (link_.incarnation & work_id::incarnation_mask))
         return device_.count(&device_counters::strays);
-    last_progress_ = rdma_.reactor().now();
+    work_.moved(rdma_.reactor().now());
     // An error first: the connection is over, and everything that comes home comes home to that.
     if (status != IBV_WC_SUCCESS && !stopped_) {
         if (status != IBV_WC_WR_FLUSH_ERR && group().may_complain())

@@ -17,31 +17,28 @@ arrival::arrival(tcp_group& to, connection_origin from) noexcept
 tcp_group::tcp_group(core::poll_group& group)
     : group_(group),
       scratch_(new std::byte[scratch_bytes + kept_room]),
-      farewells_(group.reactor()) {
+      farewells_(group.reactor()),
+      connections_(group.reactor()) {
     reactor().add(receiver_, engine::stage::receive);
-    reactor().add(flusher_, engine::stage::flush);
 }
 
 tcp_group::~tcp_group() {
-    flush_all();
-    reactor().timers().cancel(deadlines_);
+    connections_.flush_all();
     reactor().remove(receiver_, engine::stage::receive);
-    reactor().remove(flusher_, engine::stage::flush);
 }
 
 void tcp_group::adopt(connection_origin origin) noexcept {
-    const std::shared_ptr<listener_account> account = origin.account;
+    const std::shared_ptr<common::listener_counters> counters = origin.counters;
     const std::shared_ptr<core::connection_ticket> ticket = origin.ticket;
     auto* q = new (std::nothrow) tcp_qpair(*this, std::move(origin));
     if (q == nullptr) {
         group_.load.fetch_sub(1, std::memory_order_relaxed);
-        account->connections.fetch_sub(1, std::memory_order_relaxed);
-        account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+        counters->count_out(true);
         if (ticket != nullptr) ticket->end();
         return;
     }
     group_.add(*q);
-    all_.push_back(*q);
+    connections_.add(*q);
     if (auto begun = q->begin(); !begun) {
         if (group_.may_complain())
             log::warn("a connection cannot be watched: {}", begun.error().text());
@@ -62,10 +59,6 @@ void tcp_group::deactivate(tcp_qpair& q) noexcept {
     active_.erase(active_.iterator_to(q));
     --active_count_;
     if (q.ticket() != nullptr) q.ticket()->heard(q.last_received());
-}
-
-void tcp_group::needs_flush(tcp_qpair& q) noexcept {
-    if (!q.flush_hook.is_linked()) flush_.push_back(q);
 }
 
 bool tcp_group::receive_all() noexcept {
@@ -92,45 +85,9 @@ bool tcp_group::has_pending_input() noexcept {
     return false;
 }
 
-bool tcp_group::flush_all() noexcept {
-    bool worked = false;
-    intrusive_list<tcp_qpair, &tcp_qpair::flush_hook> due;
-    due.swap(flush_);
-    while (!due.empty()) {
-        tcp_qpair& q = due.front();
-        due.pop_front();
-        worked |= q.flush();
-    }
-    while (!retired_.empty()) {
-        tcp_qpair& q = retired_.front();
-        retired_.pop_front();
-        q.release_account();
-        delete &q;
-        worked = true;
-    }
-    return worked;
-}
-
 void tcp_group::retire(tcp_qpair& q) noexcept {
-    all_.erase(all_.iterator_to(q));
     if (q.active_hook.is_linked()) deactivate(q);
-    if (q.flush_hook.is_linked())
-        flush_.erase(flush_.iterator_to(q));  // also out of a list that is being flushed
-    retired_.push_back(q);
-}
-
-void tcp_group::needs_deadlines() noexcept {
-    if (!deadlines_.armed())
-        reactor().timers().arm(deadlines_, reactor().now() + std::chrono::seconds(1));
-}
-
-void tcp_group::on_deadlines() noexcept {
-    bool again = false;
-    for (auto at = all_.begin(); at != all_.end();) {
-        tcp_qpair& q = *at++;
-        again = q.check_deadlines(reactor().now()) || again;
-    }
-    if (again) needs_deadlines();
+    connections_.retire(q);
 }
 
 }  // namespace fulmar::transport::tcp

@@ -1,6 +1,7 @@
 // The connections of one reactor, and when each is received from and sent to.
 #pragma once
 
+#include "common/connection_set.hpp"
 #include "farewells.hpp"
 #include "tcp_qpair.hpp"
 
@@ -35,8 +36,8 @@ class tcp_group final : public core::transport_group {
     void adopt(connection_origin origin) noexcept;
     /// Bytes have arrived, or room for more; the next turn looks.
     void activate(tcp_qpair& q) noexcept;
-    void needs_flush(tcp_qpair& q) noexcept;
-    void needs_deadlines() noexcept;
+    void needs_flush(tcp_qpair& q) noexcept { connections_.needs_flush(q); }
+    void needs_deadlines() noexcept { connections_.needs_deadlines(); }
     void retire(tcp_qpair& q) noexcept;
     /// The connection has ended, by our own wish.
     void part(std::unique_ptr<byte_stream> stream) noexcept { farewells_.add(std::move(stream)); }
@@ -56,11 +57,8 @@ class tcp_group final : public core::transport_group {
 
   private:
     bool receive_all() noexcept;
-    bool flush_all() noexcept;
     bool has_pending_input() noexcept;
-    [[nodiscard]] bool has_flush() const noexcept { return !flush_.empty() || !retired_.empty(); }
     void deactivate(tcp_qpair& q) noexcept;
-    void on_deadlines() noexcept;
 
     static constexpr std::uint32_t most_active =
         128;  ///< beyond, a miss ends a connection's turn at once
@@ -70,16 +68,12 @@ class tcp_group final : public core::transport_group {
 
     core::poll_group& group_;
     engine::member_poller<&tcp_group::receive_all, &tcp_group::has_pending_input> receiver_{*this};
-    engine::member_poller<&tcp_group::flush_all, &tcp_group::has_flush> flusher_{*this};
     std::unique_ptr<std::byte[]> scratch_;
     std::array<iovec, 1024> vectors_;  // IOV_MAX
     farewells farewells_;
-    intrusive_list<tcp_qpair, &tcp_qpair::group_hook> all_;
     intrusive_list<tcp_qpair, &tcp_qpair::active_hook> active_;
     std::uint32_t active_count_ = 0;
-    intrusive_list<tcp_qpair, &tcp_qpair::flush_hook> flush_;
-    intrusive_list<tcp_qpair, &tcp_qpair::group_hook> retired_;
-    engine::member_timer<&tcp_group::on_deadlines> deadlines_{*this};
+    common::connection_set<tcp_qpair> connections_;
 };
 
 }  // namespace fulmar::transport::tcp

@@ -140,7 +140,7 @@ fulmar::result<std::unique_ptr<core::listener>> tcp_listener::open(
         made->wait(listening.error());
     }
     // The port is known by now.
-    made->account_->name = made->spec_.name();
+    made->counters_->name = made->spec_.name();
     made->places_ = std::make_shared<core::listener_places>(
         made->spec_.name(), target.options().max_connections_per_listener);
     return made;
@@ -151,7 +151,7 @@ tcp_listener::tcp_listener(core::listener_spec spec, core::target& target,
     : spec_(std::move(spec)),
       target_(target),
       groups_(groups),
-      account_(std::make_shared<listener_account>()) {}
+      counters_(std::make_shared<common::listener_counters>()) {}
 
 tcp_listener::~tcp_listener() {
     engine::reactor& control = target_.control_reactor();
@@ -196,9 +196,7 @@ core::listener_status tcp_listener::status() const {
     core::listener_status s;
     s.spec = spec_;
     s.waits_for = waits_for_;
-    s.connections = account_->connections.load(std::memory_order_relaxed);
-    s.accepted_total = account_->accepted.load(std::memory_order_relaxed);
-    s.rejected_total = account_->rejected.load(std::memory_order_relaxed);
+    counters_->report(s);
     return s;
 }
 
@@ -226,13 +224,13 @@ void tcp_listener::accept_some() noexcept {
         try {
             hand_over(std::move(fd), text_of(from), core::address_key(from.get()));
         } catch (const std::bad_alloc&) {
-            account_->rejected.fetch_add(1, std::memory_order_relaxed);
+            counters_->count_rejected();
         }
     }
 }
 
 void tcp_listener::reject(std::string_view peer, std::string_view why) noexcept {
-    account_->rejected.fetch_add(1, std::memory_order_relaxed);
+    counters_->count_rejected();
     if (complaints_.allow(target_.control_reactor().now()))
         log::warn("{}: refused {}: {}", spec_.name(), peer, why);
 }
@@ -259,12 +257,10 @@ void tcp_listener::hand_over(unique_fd fd, std::string peer, std::uint64_t addre
     const std::shared_ptr<core::connection_ticket> ticket = places_->arrive(least, address, now);
     if (ticket == nullptr) return reject(peer, "too many connections have not sent a Connect yet");
     std::unique_ptr<arrival> made(new (std::nothrow) arrival(
-        **here, {std::move(stream), std::move(peer), std::move(local), account_, ticket}));
+        **here, {std::move(stream), std::move(peer), std::move(local), counters_, ticket}));
     if (made == nullptr) return ticket->end();
     least.load.fetch_add(1, std::memory_order_relaxed);
-    account_->connections.fetch_add(1, std::memory_order_relaxed);
-    account_->handshakes.fetch_add(1, std::memory_order_relaxed);
-    account_->accepted.fetch_add(1, std::memory_order_relaxed);
+    counters_->count_in();
     least.reactor().post(*made.release());
 }
 

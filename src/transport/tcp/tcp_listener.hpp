@@ -2,7 +2,7 @@
 // that address cannot be had yet, it waits for it.
 #pragma once
 
-#include "listener_account.hpp"
+#include "common/listener_counters.hpp"
 #include "tcp_group.hpp"
 
 #include <fulmar/base/log.hpp>
@@ -51,7 +51,7 @@ class tcp_listener final : public core::listener {
     std::string waits_for_;  // why there is no fd_
     core::target& target_;
     const std::vector<tcp_group*>& groups_;  // the transport's; outlives its listeners
-    std::shared_ptr<listener_account> account_;
+    std::shared_ptr<common::listener_counters> counters_;
     std::shared_ptr<core::listener_places> places_;
     engine::member_watch<&tcp_listener::accept_some> watch_{*this};
     // Out of descriptors: accepting again at once would spin.

@@ -1,14 +1,13 @@
 // The life of an NVMe/TCP connection: its requests, its deadlines, its end.
 #include "tcp_qpair.hpp"
 
+#include "common/newcomer_deadline.hpp"
 #include "tcp_group.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
 
 #include <sys/epoll.h>
-
-#include <new>
 
 namespace fulmar::transport::tcp {
 
@@ -22,23 +21,19 @@ static_assert(admin_in_capsule_bytes <= limits::max_in_capsule_bytes);
 }  // namespace
 
 tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
-    : qpair(group.group(), origin.ticket), tcp_(group), origin_(std::move(origin)) {
+    : qpair(group.group(), origin.ticket),
+      tcp_(group),
+      origin_(std::move(origin)),
+      data_(group.reactor().now()),
+      answers_(group.reactor().now()) {
     const core::target_options& options = group.group().options();
     rules_.in_capsule_bytes = admin_in_capsule_bytes;
     rules_.h2c_data_bytes = static_cast<std::uint32_t>(options.max_transfer_bytes);
-    for (std::uint16_t i = 0; i < first_count; ++i) {
-        first_requests_[i].tag = i;
-        first_requests_[i].owner = this;
-        free_.push_back(first_requests_[i]);
-    }
     if (ticket() != nullptr) ticket()->attach(*this);
-    opened_ = last_received_ = last_sent_ = group.reactor().now();
+    opened_ = last_received_ = group.reactor().now();
 }
 
-tcp_qpair::~tcp_qpair() {
-    FULMAR_ASSERT(output_.empty());
-    free_.clear();
-}
+tcp_qpair::~tcp_qpair() { FULMAR_ASSERT(output_.empty()); }
 
 fulmar::result<void> tcp_qpair::begin() {
     return tcp_.reactor().watch(watch_, origin_.stream->descriptor(),
@@ -47,33 +42,14 @@ fulmar::result<void> tcp_qpair::begin() {
 
 // --- requests ------------------------------------------------------------------------------------
 
-// The old table stays until there is a new one, since what is free in it is in the list; and for
-// good when the Connect that asks for more room is in it.
-bool tcp_qpair::grow(std::uint32_t depth) noexcept {
-    if (requests_ != nullptr) {  // a Connect that failed later on has made room before
-        if (depth <= request_count_) return true;
-        for (std::uint16_t i = 0; i < request_count_; ++i)
-            if (requests_[i].in_use) return false;
-    }
-    std::unique_ptr<tcp_request[]> larger(new (std::nothrow) tcp_request[depth]);
-    if (larger == nullptr) return false;
-    for (std::uint16_t i = 0; i < request_count_; ++i) free_.erase(free_.iterator_to(requests_[i]));
-    requests_ = std::move(larger);
-    request_count_ = static_cast<std::uint16_t>(depth);
-    for (std::uint16_t i = 0; i < request_count_; ++i) {
-        requests_[i].tag = static_cast<std::uint16_t>(first_count + i);
-        requests_[i].owner = this;
-        free_.push_front(requests_[i]);
-    }
-    return true;
-}
+bool tcp_qpair::grow(std::uint32_t depth) noexcept { return requests_.grow(depth); }
 
 void tcp_qpair::connected() noexcept {
     renew_in_capsule_wait();
     if (is_io())
         rules_.in_capsule_bytes = static_cast<std::uint32_t>(group().options().in_capsule_bytes);
     handshake_counted_ = false;
-    origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+    origin_.counters->count_connected();
 }
 
 // Out of the pool that this connection uses from now on.
@@ -84,32 +60,14 @@ void tcp_qpair::renew_in_capsule_wait() noexcept {
     wait_in_capsule(chunk_wait_);
 }
 
-tcp_request* tcp_qpair::find(std::uint16_t tag) noexcept {
-    if (tag < first_count) return &first_requests_[tag];
-    const unsigned index = tag - first_count;
-    return index < request_count_ ? &requests_[index] : nullptr;
-}
-
-tcp_request* tcp_qpair::allocate() noexcept {
-    if (free_.empty()) return nullptr;
-    tcp_request& r = free_.front();
-    free_.pop_front();
-    r.in_use = true;
-    return &r;
-}
-
 void tcp_qpair::give_back(tcp_request& r) noexcept {
     r.output = output_kind::none;
-    r.in_use = false;
-    free_.push_front(r);  // the warmest first
-    on_answered(r);       // last: it may end this connection
+    requests_.give_back(r);
+    on_answered(r);  // last: it may end this connection
 }
 
 void tcp_qpair::for_each_request(void (*visit)(core::request&, void*), void* context) noexcept {
-    for (tcp_request& r : first_requests_)
-        if (r.in_use) visit(r, context);
-    for (std::uint16_t i = 0; i < request_count_; ++i)
-        if (requests_[i].in_use) visit(requests_[i], context);
+    requests_.each_in_use([&](tcp_request& r) { visit(r, context); });
 }
 
 // --- the end -------------------------------------------------------------------------------------
@@ -129,12 +87,9 @@ void tcp_qpair::stop() noexcept {
         output_.pop_front();
         if (r.output == output_kind::answer) give_back(r);
     }
-    for_each_request(
-        [](core::request& r, void* self) {
-            if (r.state() != core::request_state::awaiting_data) return;
-            static_cast<tcp_qpair*>(self)->on_data(r, sc::aborted_sq_deletion);
-        },
-        this);
+    requests_.each_in_use([this](tcp_request& r) {
+        if (r.state() == core::request_state::awaiting_data) on_data(r, sc::aborted_sq_deletion);
+    });
     awaiting_data_ = data_owed_ = 0;
     // The peer learns at once. One that is gone, or reads nothing, is not waited for.
     if (peer_listens_) return tcp_.part(std::move(origin_.stream));
@@ -148,10 +103,10 @@ void tcp_qpair::hang_up(core::close_reason why) noexcept {
 
 void tcp_qpair::retire() noexcept { tcp_.retire(*this); }
 
-void tcp_qpair::release_account() noexcept {
-    if (ticket() != nullptr) ticket()->end();
-    origin_.account->connections.fetch_sub(1, std::memory_order_relaxed);
-    if (handshake_counted_) origin_.account->handshakes.fetch_sub(1, std::memory_order_relaxed);
+void tcp_qpair::destroy(tcp_qpair& q) noexcept {
+    if (q.ticket() != nullptr) q.ticket()->end();
+    q.origin_.counters->count_out(q.handshake_counted_);
+    delete &q;
 }
 
 void tcp_qpair::describe(core::connection_status& into) const {
@@ -167,37 +122,23 @@ void tcp_qpair::describe(core::connection_status& into) const {
 // No byte for a while, or the oldest answer not taken in the time that its size allows.
 bool tcp_qpair::reads_too_slowly(instant now) const noexcept {
     if (!has_output()) return false;
-    if (now - last_sent_ >= send_patience()) return true;
-    if (output_.empty()) return false;
-    const instant due = output_.front().answer_due;
-    return due != instant{} && now >= due;
+    return answers_.stalled(now, send_patience()) ||
+           (!output_.empty() && answers_.is_due(output_.front().answer_due, now));
 }
 
-// The same for data that was asked for. Times in which we did not read are not the host's.
+// The same for data that was asked for.
 bool tcp_qpair::owes_overdue_data(instant now) noexcept {
     if (data_owed_ == 0 || blocked_) return false;
-    if (now - last_data_ >= std::chrono::seconds(group().options().data_stall_s)) return true;
-    struct context {
-        instant now;
-        bool overdue = false;
-    } c{.now = now - excused_};
-    for_each_request(
-        [](core::request& r, void* in) {
-            context& about = *static_cast<context*>(in);
-            const instant due = static_cast<tcp_request&>(r).data_due;
-            about.overdue = about.overdue || (r.state() == core::request_state::awaiting_data &&
-                                              due != instant{} && about.now >= due);
-        },
-        &c);
-    return c.overdue;
+    return data_.stalled(now, std::chrono::seconds(group().options().data_stall_s)) ||
+           requests_.any_in_use([&](const tcp_request& r) {
+               return r.state() == core::request_state::awaiting_data &&
+                      data_.is_due(r.data_due, now);
+           });
 }
 
 bool tcp_qpair::check_deadlines(instant now) noexcept {
     if (stopped_) return false;
-    const core::target_options& options = group().options();
-    const bool connected = state() == core::qpair_state::live;
-    if (!connected && state() != core::qpair_state::connecting &&
-        now - opened_ >= std::chrono::milliseconds(options.first_pdu_timeout_ms)) {
+    if (common::newcomer_is_late(*this, opened_, now)) {
         close(core::close_reason::stalled);
         return false;
     }
@@ -209,7 +150,7 @@ bool tcp_qpair::check_deadlines(instant now) noexcept {
         close(core::close_reason::stalled);
         return false;
     }
-    return !connected || has_output() || awaiting_data_ != 0;
+    return state() != core::qpair_state::live || has_output() || awaiting_data_ != 0;
 }
 
 }  // namespace fulmar::transport::tcp

@@ -3,11 +3,12 @@
 #pragma once
 
 #include "byte_stream.hpp"
-#include "listener_account.hpp"
+#include "common/listener_counters.hpp"
+#include "common/request_table.hpp"
+#include "common/stall_clock.hpp"
 #include "pdu_reader.hpp"
 #include "tcp_request.hpp"
 
-#include <fulmar/core/obligation.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
@@ -29,7 +30,7 @@ struct connection_origin {
     std::unique_ptr<byte_stream> stream;
     std::string peer;
     std::string local;
-    std::shared_ptr<listener_account> account;
+    std::shared_ptr<common::listener_counters> counters;
     std::shared_ptr<core::connection_ticket> ticket;
 };
 
@@ -51,7 +52,7 @@ class tcp_qpair final : public core::qpair {
     bool check_deadlines(instant now) noexcept;
 
     /// Its last act: the listener counts it out.
-    void release_account() noexcept;
+    static void destroy(tcp_qpair& q) noexcept;
     /// Bytes may be waiting that no readiness event will announce.
     [[nodiscard]] bool wants_receive() const noexcept {
         return may_have_more_ && !stopped_ && !blocked_ && !closes_after_control_;
@@ -73,7 +74,7 @@ class tcp_qpair final : public core::qpair {
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
     [[nodiscard]] std::string_view listener_name() const noexcept override {
-        return origin_.account->name;
+        return origin_.counters->name;
     }
 
   private:
@@ -117,20 +118,13 @@ class tcp_qpair final : public core::qpair {
 
     /// close() of a connection whose peer hears nothing any more.
     void hang_up(core::close_reason why) noexcept;
-    [[nodiscard]] tcp_request* find(std::uint16_t tag) noexcept;
-    [[nodiscard]] tcp_request* allocate() noexcept;
     void give_back(tcp_request& r) noexcept;
 
     tcp_group& tcp_;
     connection_origin origin_;
     engine::member_watch<&tcp_qpair::on_ready> watch_{*this};
 
-    // Requests: two from the start (Connect, and one more), the rest when Connect tells the depth.
-    static constexpr std::uint16_t first_count = 2;
-    std::array<tcp_request, first_count> first_requests_;
-    std::unique_ptr<tcp_request[]> requests_;
-    std::uint16_t request_count_ = 0;
-    intrusive_list<tcp_request, &tcp_request::free_hook> free_;
+    common::request_table<tcp_request> requests_{*this};
 
     // In.
     reader_rules rules_;
@@ -148,10 +142,8 @@ class tcp_qpair final : public core::qpair {
     bool blocked_ = false;     // waits for `spare_`
     bool may_have_more_ = false;
     instant last_received_{};
-    instant last_data_{};  // bytes of what was asked for, or the first request for any
-    core::obligation_clock data_clock_;
+    common::stall_clock data_;  // what it was asked for
     instant blocked_since_{};
-    duration excused_{};  // times in which nothing was read, by our own doing
 
     // Out.
     static constexpr std::size_t control_room = sizeof(nvme::tcp::ic_resp) +
@@ -166,8 +158,7 @@ class tcp_qpair final : public core::qpair {
     std::size_t control_bytes_ = 0;
     std::size_t control_offset_ = 0;
     bool closes_after_control_ = false;
-    instant last_sent_{};
-    core::obligation_clock answer_clock_;
+    common::stall_clock answers_;
 
     instant opened_{};
     std::uint32_t awaiting_data_ = 0;  // requests that wait for the host's data

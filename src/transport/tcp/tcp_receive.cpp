@@ -188,7 +188,7 @@ bool tcp_qpair::on_capsule(const read_pdu& next) noexcept {
             return false;
         }
     }
-    tcp_request* r = allocate();
+    tcp_request* r = requests_.take();
     if (r == nullptr) {  // more commands than the queue has entries
         fatal(pdu::fatal_error::pdu_sequence_error, 0, next.header);
         return true;
@@ -206,7 +206,7 @@ bool tcp_qpair::on_capsule(const read_pdu& next) noexcept {
 void tcp_qpair::on_chunk_granted(mem::buffer_chain&& chain) noexcept {
     spare_ = std::move(chain);
     blocked_ = false;
-    excused_ += tcp_.reactor().now() - blocked_since_;
+    data_.excuse(blocked_since_, tcp_.reactor().now());
     resume_parsing();
 }
 
@@ -222,7 +222,8 @@ void tcp_qpair::resume_parsing() noexcept {
     }
     if (stopped_) return;
     may_have_more_ = true;
-    last_received_ = last_data_ = tcp_.reactor().now();  // it was us who did not read
+    last_received_ = tcp_.reactor().now();  // it was us who did not read
+    data_.moved(last_received_);
     tcp_.activate(*this);
 }
 
@@ -231,7 +232,7 @@ void tcp_qpair::resume_parsing() noexcept {
 void tcp_qpair::on_h2c_data(const read_pdu& next) noexcept {
     const auto header = nvme::read_wire<pdu::h2c_data>(next.header);
     if (!header) return;
-    tcp_request* r = find(header->ttag.value());
+    tcp_request* r = requests_.find(header->ttag.value());
     // A tag whose R2T has yet to leave is none: the request is in the output queue still, and data
     // for it would have it answered from there.
     if (r == nullptr || !r->in_use || r->state() != core::request_state::awaiting_data ||
@@ -275,7 +276,7 @@ std::size_t tcp_qpair::take_data(std::span<const std::byte> bytes) noexcept {
 
 void tcp_qpair::data_placed(std::span<const std::byte> bytes) noexcept {
     if (rules_.data_digest) data_crc_.update(bytes);
-    last_data_ = last_received_;
+    data_.moved(last_received_);
     data_request_->received += static_cast<std::uint32_t>(bytes.size());
     data_left_ -= static_cast<std::uint32_t>(bytes.size());
     if (data_left_ == 0 && !digest_due_) data_pdu_complete();

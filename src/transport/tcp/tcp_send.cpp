@@ -33,7 +33,7 @@ std::uint8_t store(std::span<std::byte> to, const Wire& header, bool digest) noe
 void tcp_qpair::request_flush() noexcept { tcp_.needs_flush(*this); }
 
 void tcp_qpair::queue_output(tcp_request& r) noexcept {
-    if (!has_output()) last_sent_ = tcp_.reactor().now();  // from now on it may stall
+    if (!has_output()) answers_.moved(tcp_.reactor().now());  // from now on it may stall
     r.answer_due = {};
     output_.push_back(r);
     request_flush();
@@ -190,7 +190,7 @@ bool tcp_qpair::flush() noexcept {
         return true;
     }
     if (sent.bytes != 0) {
-        last_sent_ = tcp_.reactor().now();
+        answers_.moved(tcp_.reactor().now());
         consume(sent.bytes);
     }
     if (stopped_ || !has_output()) return sent.bytes != 0;
@@ -231,9 +231,8 @@ void tcp_qpair::output_sent(tcp_request& r) noexcept {
 // The host owes all the data of `r` from now on.
 void tcp_qpair::await_data(tcp_request& r) noexcept {
     const instant now = tcp_.reactor().now();
-    if (data_owed_++ == 0) last_data_ = now;
-    r.data_due = data_clock_.due(now - excused_, r.length,
-                                 std::chrono::seconds(group().options().data_stall_s));
+    if (data_owed_++ == 0) data_.moved(now);
+    r.data_due = data_.due(now, r.length, std::chrono::seconds(group().options().data_stall_s));
 }
 
 // The turn ends, and the socket has not taken all: the peer owes us to read it. What still refers
@@ -243,7 +242,7 @@ void tcp_qpair::keep_unsent() noexcept {
     for (tcp_request& r : output_) {
         keep_data(r);
         if (r.answer_due == instant{})
-            r.answer_due = answer_clock_.due(now, r.output_bytes, send_patience());
+            r.answer_due = answers_.due(now, r.output_bytes, send_patience());
     }
 }
 

@@ -2,7 +2,7 @@
 // way fails once: the connection ends, or the host is told; nothing is left, and the next try
 // works.
 #include "support/failing_memory.hpp"
-#include "transport/tcp/listener_account.hpp"
+#include "transport/common/listener_counters.hpp"
 #include "transport/tcp/socket_stream.hpp"
 #include "transport/tcp/tcp_group.hpp"
 
@@ -78,13 +78,12 @@ class world {
     unique_fd connect() {
         int pair[2] = {-1, -1};
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-        account_->connections.fetch_add(1);
-        account_->handshakes.fetch_add(1);
+        counters_->count_in();
         group_.load.fetch_add(1);
         connection_origin from{.stream = std::make_unique<socket_stream>(unique_fd(pair[0])),
                                .peer = "test",
                                .local = "test",
-                               .account = account_,
+                               .counters = counters_,
                                .ticket = nullptr};
         const fulmar::test::watched_memory counts;
         tcp_.adopt(std::move(from));
@@ -93,7 +92,7 @@ class world {
 
     void expect_empty() {
         const auto is_empty = [&] {
-            return group_.empty() && account_->connections == 0 && account_->handshakes == 0;
+            return group_.empty() && counters_->connections == 0 && counters_->handshakes == 0;
         };
         EXPECT_TRUE(turn_until(is_empty));
         EXPECT_EQ(group_.load, 0u);
@@ -124,7 +123,8 @@ class world {
     core::poll_group& group_ = target_.add_poll_group(
         *data_, mem::buffer_pool::create(memory_, {.bytes = 8u << 20}).value());
     tcp_group tcp_{group_};
-    std::shared_ptr<listener_account> account_ = std::make_shared<listener_account>();
+    std::shared_ptr<common::listener_counters> counters_ =
+        std::make_shared<common::listener_counters>();
 };
 
 /// A host's end.
