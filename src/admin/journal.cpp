@@ -31,18 +31,7 @@ journal::impl::impl(options opts, std::string path)
       fold_at_(options_.fold_bytes),
       fold_wait_(options_.fold_pause),
       write_(*this),
-      ack_(*this),
-      retry_timer_(*this,
-                   [](engine::timer& t) noexcept { static_cast<owned_timer&>(t).owner.retry(); }),
-      stop_timer_(*this,
-                  [](engine::timer& t) noexcept {
-                      impl& self = static_cast<owned_timer&>(t).owner;
-                      log::error("journal: {} could not be finished in time", self.path_);
-                      self.finish_stop();
-                  }),
-      fold_timer_(*this, [](engine::timer& t) noexcept {
-          static_cast<owned_timer&>(t).owner.begin_fold();
-      }) {}
+      ack_(*this) {}
 
 journal::impl::~impl() {
     if (reactor_ != nullptr) {
@@ -53,6 +42,11 @@ journal::impl::~impl() {
     if (next_fd_ >= 0) files_.close(next_fd_);
     if (fd_ >= 0) files_.close(fd_);
     if (ack_fd_ >= 0) files_.close(ack_fd_);
+}
+
+void journal::impl::on_stop_late() noexcept {
+    log::error("journal: {} could not be finished in time", path_);
+    finish_stop();
 }
 
 std::optional<error> journal::impl::trouble() const {
@@ -109,6 +103,7 @@ void journal::impl::release(const core::change& what) {
 
 void journal::impl::run_on(engine::reactor& control, engine::file_io& io) {
     reactor_ = &control;
+    inbox_ = std::make_unique<engine::inbox>(control);
     io_ = &io;
     if (broken_) control.timers().arm(retry_timer_, control.now() + retry_delay_);
     flush();
@@ -118,6 +113,7 @@ void journal::impl::run_on(engine::reactor& control, engine::file_io& io) {
 void journal::impl::run_without_files(engine::reactor& control, error why) {
     break_down(std::move(why));
     reactor_ = &control;
+    inbox_ = std::make_unique<engine::inbox>(control);
 }
 
 void journal::impl::append(const core::change& what, std::uint64_t revision, waiter* w) {
@@ -427,20 +423,6 @@ void journal::impl::adopt(int fd) noexcept {
 // --- the public face
 // ------------------------------------------------------------------------------
 
-namespace {
-
-struct rebase_message final : engine::message {
-    explicit rebase_message(std::function<void()> job)
-        : message([](engine::message& m) noexcept {
-              const std::unique_ptr<rebase_message> self(static_cast<rebase_message*>(&m));
-              self->work();
-          }),
-          work(std::move(job)) {}
-    std::function<void()> work;
-};
-
-}  // namespace
-
 journal::journal(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
 journal::~journal() { impl::retire(std::move(impl_)); }
 
@@ -495,11 +477,10 @@ void journal::save_history() const { impl_->save_history(impl_->history()); }
 std::string journal::superseded_path() const { return impl_->beside(".superseded"); }
 
 void journal::rebase(std::unique_ptr<journal_base> to, std::function<void(result<void>)> done) {
-    auto message = std::make_unique<rebase_message>(
-        [parts = impl_.get(), what = std::shared_ptr(std::move(to)), then = std::move(done)] {
+    impl_->inbox()->post(
+        [parts = impl_.get(), what = std::move(to), then = std::move(done)]() noexcept {
             parts->rebase(std::move(*what), then);
         });
-    impl_->reactor()->post(*message.release());
 }
 
 void journal::stop(duration limit, std::function<void()> done) {

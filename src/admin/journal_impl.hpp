@@ -10,6 +10,8 @@
 
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/engine/file_io.hpp>
+#include <fulmar/engine/inbox.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <cstdint>
@@ -42,7 +44,8 @@ class journal::impl {
     static void retire(std::unique_ptr<impl> self);
 
     // Called on: any thread.
-    [[nodiscard]] engine::reactor* reactor() const noexcept { return reactor_; }
+    /// Of the control reactor; null before run_on().
+    [[nodiscard]] engine::inbox* inbox() const noexcept { return inbox_.get(); }
     [[nodiscard]] std::optional<error> trouble() const;
     [[nodiscard]] std::string base_digest() const;
     [[nodiscard]] journal_counters counters() const;
@@ -80,10 +83,6 @@ class journal::impl {
         std::string bytes;
         iovec vector{};
         std::vector<pending_record> records;  // that are answered once it is written
-    };
-    struct owned_timer final : engine::timer {
-        owned_timer(impl& i, handler on_expiry) : timer(on_expiry), owner(i) {}
-        impl& owner;
     };
     /// What a job's outcome is until it says something else.
     [[nodiscard]] static tl::unexpected<error> given_up() {
@@ -149,6 +148,7 @@ class journal::impl {
 
     // journal_fold.cpp
     void begin_fold();
+    void on_fold_due() noexcept { begin_fold(); }
     void schedule_fold();
     void fold_looked(const result<void>& unedited);
     void fold_failed(const error& why);
@@ -160,12 +160,14 @@ class journal::impl {
     void end_fold();
     void continue_stop();
     void finish_stop();
+    void on_stop_late() noexcept;
 
     options options_;
     disk& files_;
     std::string path_;
     std::string folder_;
     engine::reactor* reactor_ = nullptr;
+    std::unique_ptr<engine::inbox> inbox_;
     engine::file_io* io_ = nullptr;
 
     mutable std::mutex saving_;  // one save_history() at a time
@@ -209,9 +211,9 @@ class journal::impl {
 
     write_op write_;
     ack_op ack_;
-    owned_timer retry_timer_;
-    owned_timer stop_timer_;
-    owned_timer fold_timer_;
+    engine::member_timer<&impl::retry> retry_timer_{*this};
+    engine::member_timer<&impl::on_stop_late> stop_timer_{*this};
+    engine::member_timer<&impl::on_fold_due> fold_timer_{*this};
     helper_thread helper_;
 };
 

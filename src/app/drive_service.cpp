@@ -50,27 +50,6 @@ vfio::slot_indicator indicator_of(const std::string& word) {
 
 }  // namespace
 
-drive_service::question::question(drive_service& s, std::function<void()> what)
-    : message([](engine::message& m) noexcept {
-          auto& self = static_cast<question&>(m);
-          drive_service& service = *self.owner;
-          std::unique_ptr<question> taken;
-          {
-              const std::lock_guard guard(service.lock_);
-              const auto at = std::find_if(service.questions_.begin(), service.questions_.end(),
-                                           [&](const auto& q) { return q.get() == &self; });
-              taken = std::move(*at);
-              service.questions_.erase(at);
-          }
-          try {
-              taken->ask();
-          } catch (const std::exception& failure) {  // the deadline of who asked answers him
-              log::error("drives: {}", failure.what());
-          }
-      }),
-      owner(&s),
-      ask(std::move(what)) {}
-
 // What it throws ends it, so that its outcome must begin as a failure: see given_up().
 void drive_service::job::work() noexcept {
     try {
@@ -97,20 +76,24 @@ void drive_service::job::left_alone() noexcept { const std::unique_ptr<job> self
 
 drive_service::drive_service(engine::reactor& control, const backend::pcie_roster& roster,
                              vfio::system_paths paths, const backend::drive_filter* filter)
-    : control_(control), roster_(roster), paths_(std::move(paths)), filter_(filter) {}
+    : control_(control),
+      roster_(roster),
+      paths_(std::move(paths)),
+      filter_(filter),
+      questions_(control) {}
 
 drive_service::~drive_service() {
     for (std::unique_ptr<job>& one : jobs_) one.release()->abandon();  // deletes itself
 }
 
 void drive_service::post(std::function<void()> what) {
-    auto fresh = std::make_unique<question>(*this, std::move(what));
-    question& q = *fresh;
-    {
-        const std::lock_guard guard(lock_);
-        questions_.push_back(std::move(fresh));
-    }
-    control_.post(q);
+    questions_.post([ask = std::move(what)]() noexcept {
+        try {
+            ask();
+        } catch (const std::exception& failure) {  // the deadline of who asked answers him
+            log::error("drives: {}", failure.what());
+        }
+    });
 }
 
 result<void> drive_service::start(std::function<void()> run, std::function<void()> next,

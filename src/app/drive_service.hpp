@@ -6,7 +6,7 @@
 #include <fulmar/admin/drive_port.hpp>
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/engine/helper_job.hpp>
-#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/inbox.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/vfio/drives.hpp>
 
@@ -15,7 +15,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,12 +48,6 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
                         backend::loss_cause cause, std::string_view detail) noexcept override;
 
   private:
-    /// A question on its way to the control reactor.
-    struct question final : engine::message {
-        question(drive_service& s, std::function<void()> what);
-        drive_service* owner;
-        std::function<void()> ask;
-    };
     /// Something that blocks, on a thread of its own.
     struct job final : engine::helper_job {
         void work() noexcept override;
@@ -84,8 +77,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     vfio::system_paths paths_;
     const backend::drive_filter* filter_;
     publisher publish_;
-    std::mutex lock_;
-    std::list<std::unique_ptr<question>> questions_;  // guarded by lock_
+    engine::inbox questions_;
     std::list<std::unique_ptr<job>> jobs_;
     std::map<std::string, std::deque<admin::drive_event>> histories_;  // by address
     std::uint64_t sequence_ = 0;

@@ -27,18 +27,6 @@ void control_thread::stop() {
 
 namespace {
 
-struct job_message final : engine::message {
-    explicit job_message(std::function<void()> w)
-        : message([](engine::message& m) noexcept {
-              auto& self = static_cast<job_message&>(m);
-              self.work();
-              self.done.set_value();
-          }),
-          work(std::move(w)) {}
-    std::function<void()> work;
-    std::promise<void> done;
-};
-
 /// Answers when the journal has the change; deletes itself.
 struct durable_answer final : core::change_log::waiter {
     core::control_request* request = nullptr;
@@ -55,25 +43,17 @@ struct durable_answer final : core::change_log::waiter {
 }  // namespace
 
 void control_thread::run(std::function<void()> job) {
-    job_message message(std::move(job));
-    reactor_->post(message);
-    message.done.get_future().wait();
+    std::promise<void> done;
+    inbox_.post([&]() noexcept {
+        job();
+        done.set_value();
+    });
+    done.get_future().wait();
 }
-
-struct fake_control::kick_message final : engine::message {
-    explicit kick_message(fake_control& f)
-        : message(
-              [](engine::message& m) noexcept { static_cast<kick_message&>(m).owner->serve(); }),
-          owner(&f) {}
-    fake_control* owner;
-};
 
 fake_control::fake_control(engine::reactor& control, const core::target_spec& spec,
                            core::change_log* log)
-    : control_(control),
-      log_(log),
-      model_(std::make_unique<admin::spec_editor>(spec)),
-      kick_(std::make_unique<kick_message>(*this)) {}
+    : control_(control), log_(log), model_(std::make_unique<admin::spec_editor>(spec)) {}
 
 fake_control::~fake_control() = default;
 
@@ -81,13 +61,13 @@ void fake_control::submit(core::control_request& request) noexcept {
     const unwatched_memory ours;
     const std::lock_guard guard(lock_);
     queue_.push_back(&request);
-    if (!held_) control_.post(*kick_);
+    if (!held_) control_.post(kick_);
 }
 
 void fake_control::hold(bool on) {
     const std::lock_guard guard(lock_);
     held_ = on;
-    if (!on) control_.post(*kick_);
+    if (!on) control_.post(kick_);
 }
 
 std::size_t fake_control::waiting() const {
@@ -100,7 +80,7 @@ core::target_spec fake_control::spec() const {
     return model_->spec();
 }
 
-void fake_control::serve() {
+void fake_control::serve() noexcept {
     for (;;) {
         core::control_request* request = nullptr;
         {

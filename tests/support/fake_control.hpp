@@ -5,6 +5,8 @@
 
 #include <fulmar/base/clock.hpp>
 #include <fulmar/core/control.hpp>
+#include <fulmar/engine/inbox.hpp>
+#include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <atomic>
@@ -35,6 +37,7 @@ class control_thread {
   private:
     monotonic_clock clock_;
     std::unique_ptr<engine::reactor> reactor_;
+    engine::inbox inbox_{*reactor_};
     std::thread thread_;
 };
 
@@ -58,8 +61,7 @@ class fake_control final : public core::control_port {
     std::atomic<std::uint64_t> changes{0};
 
   private:
-    struct kick_message;
-    void serve();
+    void serve() noexcept;
     void answer(core::control_request& request);
     result<core::control_answer> change(core::change& what);
     result<core::control_answer> ask(const core::query& what);
@@ -75,7 +77,7 @@ class fake_control final : public core::control_port {
     std::unique_ptr<admin::spec_editor> model_;
     std::uint64_t revision_ = 1;
     std::uint16_t next_port_ = 40000;
-    std::unique_ptr<kick_message> kick_;
+    engine::member_message<&fake_control::serve> kick_{*this};
 };
 
 }  // namespace fulmar::test

@@ -3,7 +3,7 @@
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/core/target.hpp>
-#include <fulmar/engine/message.hpp>
+#include <fulmar/engine/inbox.hpp>
 #include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/mem/buffer_pool.hpp>
 #include <fulmar/mem/memory_source.hpp>
@@ -39,16 +39,6 @@ class signal {
     bool done_ = false;
 };
 
-struct call final : engine::message {
-    explicit call(std::function<void()> f)
-        : message([](engine::message& m) noexcept {
-              std::unique_ptr<call> self(static_cast<call*>(&m));
-              self->what();
-          }),
-          what(std::move(f)) {}
-    std::function<void()> what;
-};
-
 struct asking final : core::control_request {
     explicit asking(std::variant<core::change, core::query> question)
         : control_request(std::move(question), true, [](control_request& r) noexcept {
@@ -82,6 +72,7 @@ struct running_target::parts {
     monotonic_clock clock;
     mem::heap_memory memory;
     std::unique_ptr<engine::reactor> control;
+    std::unique_ptr<engine::inbox> inbox;  // of `control`
     std::unique_ptr<engine::reactor_pool> pool;
     std::unique_ptr<core::target> target;
     std::jthread thread;
@@ -95,6 +86,7 @@ running_target::running_target(target_setup setup)
     constexpr duration busy = std::chrono::microseconds(20);
     parts_->control = or_throw(engine::reactor::create(
         {.id = reactor_id(0xffff), .busy_window = duration::zero(), .clock = &parts_->clock}));
+    parts_->inbox = std::make_unique<engine::inbox>(*parts_->control);
     parts_->pool = or_throw(engine::reactor_pool::create({.count = parts_->setup.data_reactors,
                                                           .cpus = {},
                                                           .busy_window = busy,
@@ -144,10 +136,10 @@ void running_target::stop() {
 
 void running_target::on_control(const std::function<void()>& what) {
     signal done;
-    parts_->control->post(*new call([&] {
+    parts_->inbox->post([&]() noexcept {
         what();
         done.set();
-    }));
+    });
     if (!done.wait(patience)) std::abort();  // it would touch what this function leaves behind
 }
 
