@@ -3,6 +3,7 @@
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/unique_fd.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <sys/eventfd.h>

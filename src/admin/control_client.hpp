@@ -6,12 +6,14 @@
 
 #include <fulmar/core/control.hpp>
 
-#include <boost/asio/io_context.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace fulmar::admin {
 

@@ -6,6 +6,7 @@
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 

@@ -7,13 +7,15 @@
 
 #include <fulmar/admin/drive_port.hpp>
 
-#include <boost/asio/io_context.hpp>
-
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace fulmar::admin {
 

@@ -11,12 +11,14 @@
 
 #include <fulmar/base/unique_fd.hpp>
 
-#include <boost/asio/io_context.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace fulmar::admin {
 

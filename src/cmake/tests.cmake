@@ -51,9 +51,11 @@ function(fulmar_test_executable name kind folder timeout)
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS ${kind} TIMEOUT ${timeout}
     ENVIRONMENT "${FULMAR_TEST_ENV};${FULMAR_SANITIZER_ENV}")
-  if(NOT FULMAR_SANITIZE AND kind MATCHES "^(unit|conformance|e2e)$")
-    # What is tested is compiled as it ships; the tests themselves do little, and their assertions
-    # cost the optimiser minutes. Model and simulator count.
+  # What is tested is compiled as it ships; the tests themselves do little, and their assertions
+  # cost the optimiser minutes. Model and simulator count.
+  if(kind MATCHES "^(conformance|e2e)$" AND NOT FULMAR_SANITIZE STREQUAL "thread")
+    target_compile_options(${name} PRIVATE -O0 -U_FORTIFY_SOURCE)
+  elseif(kind STREQUAL "unit" AND NOT FULMAR_SANITIZE)
     target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   endif()
   if(NOT kind STREQUAL "unit")

@@ -2,6 +2,7 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
 #include <algorithm>

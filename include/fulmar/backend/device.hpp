@@ -5,7 +5,6 @@
 #include <fulmar/backend/io_op.hpp>
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/result.hpp>
-#include <fulmar/engine/reactor.hpp>
 
 #include <array>
 #include <cstdint>
@@ -13,6 +12,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+namespace fulmar::engine {
+class reactor;
+}
 
 namespace fulmar::backend {
 

@@ -8,11 +8,14 @@
 #include <fulmar/core/model.hpp>
 #include <fulmar/core/status_report.hpp>
 #include <fulmar/engine/message.hpp>
-#include <fulmar/engine/reactor.hpp>
 
 #include <cstdint>
 #include <string>
 #include <variant>
+
+namespace fulmar::engine {
+class reactor;
+}
 
 namespace fulmar::core {
 

@@ -10,6 +10,7 @@
 #include <fulmar/base/unique_fd.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/poller.hpp>
+#include <fulmar/engine/reactor.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -11,6 +11,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/engine/reactor.hpp>
 
 #include <fmt/format.h>
 

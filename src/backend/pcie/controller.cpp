@@ -1,6 +1,7 @@
 #include "controller.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/namespace_ids.hpp>
 

@@ -10,6 +10,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/member_adapters.hpp>
+#include <fulmar/engine/reactor.hpp>
 #include <fulmar/mem/memory_source.hpp>
 
 #include <atomic>
