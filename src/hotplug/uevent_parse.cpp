@@ -1,6 +1,6 @@
 // A kernel uevent as its bytes say it: pairs of KEY=value. Any thread; must never trust a length
 // that is not there.
-#include <fulmar/hotplug/uevent.hpp>
+#include "uevent.hpp"
 
 #include <algorithm>
 

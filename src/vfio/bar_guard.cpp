@@ -1,6 +1,6 @@
 // The table is of atomics: the handler may run on any thread, in the middle of anything. It must
 // never allocate, lock or log.
-#include <fulmar/vfio/bar_guard.hpp>
+#include "bar_guard.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>

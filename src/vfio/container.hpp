@@ -2,9 +2,10 @@
 // that its mappings can be cut alone. One thread at a time. Must never be closed on a reactor.
 #pragma once
 
+#include "iova_allocator.hpp"
+
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/unique_fd.hpp>
-#include <fulmar/vfio/iova_allocator.hpp>
 #include <fulmar/vfio/pci_address.hpp>
 
 #include <cstddef>

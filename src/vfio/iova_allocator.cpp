@@ -1,5 +1,6 @@
+#include "iova_allocator.hpp"
+
 #include <fulmar/base/assert.hpp>
-#include <fulmar/vfio/iova_allocator.hpp>
 
 #include <fmt/format.h>
 

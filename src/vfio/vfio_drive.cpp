@@ -1,10 +1,10 @@
 // drive_access on the kernel's VFIO. Helper threads. Must never read sysfs attributes of the drive
 // once it is open.
+#include "bar_guard.hpp"
 #include "container.hpp"
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/unique_fd.hpp>
-#include <fulmar/vfio/bar_guard.hpp>
 #include <fulmar/vfio/drive_access.hpp>
 #include <fulmar/vfio/drives.hpp>
 

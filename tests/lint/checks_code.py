@@ -83,6 +83,54 @@ class Layers(Check):
         return None
 
 
+class PublicHeaders(Check):
+    name = "public-headers"
+    why = "include/ has what another layer includes; the rest belongs beside its sources"
+    ALLOW = "tests/lint/public_headers.txt"
+    bad = {
+        "include/fulmar/core/own.hpp": "",
+        "include/fulmar/core/part.hpp": "",
+        "include/fulmar/core/seen.hpp": "#include <fulmar/core/part.hpp>\n",
+        "src/core/a.cpp": "#include <fulmar/core/own.hpp>\n",
+        "src/admin/a.cpp": "#include <fulmar/core/seen.hpp>\n",
+        ALLOW: "core/seen.hpp  # admin includes it by now\ncore/gone.hpp  # was part of seen.hpp\n",
+    }
+    bad_count = 4
+    good = {
+        "include/fulmar/core/part.hpp": "",
+        "include/fulmar/core/seen.hpp": "#include <fulmar/core/part.hpp>\n",
+        "src/admin/a.cpp": "#include <fulmar/core/seen.hpp>\n",
+        ALLOW: "# a list\ncore/part.hpp  # seen.hpp has one by value\n",
+    }
+
+    @staticmethod
+    def included_elsewhere(tree):
+        """Public headers that a file of another layer includes."""
+        found = set()
+        for path in product_files(tree):
+            for _, _, target in includes(tree.files[path]):
+                match = re.match(r"fulmar/([^/]+)/", target)
+                if match and match[1] != layer_of(path):
+                    found.add(target.removeprefix("fulmar/"))
+        return found
+
+    def run(self, tree):
+        needed = self.included_elsewhere(tree)
+        allowed = {}
+        for number, line in enumerate(tree.files.get(self.ALLOW, "").splitlines(), 1):
+            match = re.match(r"([^\s#]+)\s+#\s*\S+", line)
+            if match:
+                allowed[match[1]] = number
+        for path in product_files(tree):
+            header = path.removeprefix("include/fulmar/")
+            if header == path or header in needed or header in allowed:
+                continue
+            yield path, 1, f"no other layer includes it: move it to src/, or say why in {self.ALLOW}"
+        for header, number in allowed.items():
+            if header in needed or f"include/fulmar/{header}" not in tree.files:
+                yield self.ALLOW, number, f"{header} needs no reason any more: remove the line"
+
+
 class ThirdParty(Check):
     name = "third-party"
     why = "each library ends at the layer that wraps it"
@@ -442,6 +490,7 @@ def compiled_files(build, root):
 CHECKS = [
     TypeWords,
     Layers,
+    PublicHeaders,
     ThirdParty,
     Bans,
     FunctionLength,

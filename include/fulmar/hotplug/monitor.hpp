@@ -5,10 +5,8 @@
 
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/unique_fd.hpp>
-#include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/reactor.hpp>
-#include <fulmar/hotplug/uevent.hpp>
 #include <fulmar/vfio/pci_address.hpp>
 
 #include <cstdint>

@@ -1,3 +1,5 @@
+#include "uevent.hpp"
+
 #include <fulmar/base/clock.hpp>
 #include <fulmar/hotplug/monitor.hpp>
 

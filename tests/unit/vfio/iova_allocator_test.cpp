@@ -1,4 +1,4 @@
-#include <fulmar/vfio/iova_allocator.hpp>
+#include "iova_allocator.hpp"
 
 #include <gtest/gtest.h>
 
