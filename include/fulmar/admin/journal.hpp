@@ -7,6 +7,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/disk.hpp>
+#include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/control.hpp>
 
