@@ -23,10 +23,12 @@ TEST(stall_clock, stalls_when_nothing_moves_for_its_patience) {
 
 TEST(stall_clock, what_is_owed_has_the_time_that_its_size_allows_however_much_moves) {
     stall_clock c(start);
-    const auto bytes = static_cast<std::uint32_t>(limits::slowest_peer_bytes_per_s);
+    constexpr std::uint32_t bytes = 1'000'000;
+    constexpr std::chrono::nanoseconds allowed{bytes *
+                                               (1'000'000'000 / limits::slowest_peer_bytes_per_s)};
     const instant first = c.due(start, bytes, patience);
-    EXPECT_EQ(first, start + 1s + patience);
-    EXPECT_EQ(c.due(start, bytes, patience), start + 2s + patience) << "behind the first";
+    EXPECT_EQ(first, start + allowed + patience);
+    EXPECT_EQ(c.due(start, bytes, patience), start + 2 * allowed + patience) << "behind the first";
     c.moved(first);
     EXPECT_FALSE(c.is_due(first, first - 1ns));
     EXPECT_TRUE(c.is_due(first, first));
