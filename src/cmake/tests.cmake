@@ -69,8 +69,10 @@ if(FULMAR_TESTS OR FULMAR_FUZZ)
   file(GLOB_RECURSE support CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/*.cpp")
   if(support)
     add_library(test_support STATIC ${support})
+    # Worlds are made of the transports' own classes, which include each other by their layer's folder.
     target_include_directories(test_support
-      PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+      PUBLIC "${FULMAR_TEST_DIR}" "${CMAKE_SOURCE_DIR}/src/transport"
+      PRIVATE "${CMAKE_SOURCE_DIR}/src")
     set_target_properties(test_support PROPERTIES UNITY_BUILD ON)
     target_link_libraries(test_support PUBLIC
       fulmar_flags fulmar_unity_warnings fulmar_transport_tcp fulmar_transport_rdma fulmar_transport_loopback fulmar_core fulmar_host

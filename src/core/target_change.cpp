@@ -113,6 +113,15 @@ void target::commit(const change& what, control_request* request,
     setup_.log->append(what, revision_, waiter);
 }
 
+// Goes again when an exception leaves before its creation could be asked for.
+struct target::unfinished_subsystem {
+    target& of;
+    subsystem* what;
+    ~unfinished_subsystem() {
+        if (what != nullptr) of.subsystem_gone(*what);
+    }
+};
+
 // `made` once there is no way back: from then on the change is recorded, whatever becomes of its
 // answer.
 void target::on_change(control_request& request, bool& made) {
@@ -152,13 +161,9 @@ void target::on_change(control_request& request, bool& made) {
                           [&](create_subsystem& c) {
                               auto created = make_subsystem(c.spec, false);
                               if (!created) return done(tl::unexpected(created.error()));
-                              std::unique_ptr<operation> creation;
-                              try {
-                                  creation = make_operation(**created, what, &request);
-                              } catch (const std::exception&) {
-                                  subsystem_gone(**created);
-                                  throw;
-                              }
+                              unfinished_subsystem kept{*this, *created};
+                              auto creation = make_operation(**created, what, &request);
+                              kept.what = nullptr;
                               (*created)->enqueue(std::move(creation));
                           },
                           [&](of_subsystem auto& c) { on_subsystem(c.nqn); },

@@ -136,6 +136,7 @@ class target final : public control_port {
     /// Stops accepting there, and ends the connections that were made through it.
     result<void> close_listener(const std::string& name);
     [[nodiscard]] result<control_answer> ask(const query& q);
+    struct unfinished_subsystem;
     void on_change(control_request& request, bool& made);
     void on_query(control_request& request);
     [[nodiscard]] subsystem* find(std::string_view nqn) noexcept;

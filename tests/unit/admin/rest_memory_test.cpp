@@ -8,6 +8,8 @@
 
 #include <fulmar/base/memory_reserve.hpp>
 
+#include <boost/asio/io_context.hpp>
+
 #include <atomic>
 #include <future>
 
