@@ -204,7 +204,8 @@ if(FULMAR_FUZZ)
   file(GLOB drive CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/fake_drive*.cpp")
   add_library(sim_world STATIC EXCLUDE_FROM_ALL ${parts} ${drive})
   target_include_directories(sim_world
-    PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+    PUBLIC "${FULMAR_TEST_DIR}" "${CMAKE_SOURCE_DIR}/src/transport"
+    PRIVATE "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(sim_world PUBLIC
     fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_backend fulmar_core
     GTest::gtest)
@@ -223,7 +224,7 @@ if(FULMAR_FUZZ)
     set_target_properties(fuzz_${stem} PROPERTIES
                           RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
     target_include_directories(fuzz_${stem} PRIVATE
-      "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+      "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}/src/transport")
     target_link_libraries(fuzz_${stem} PRIVATE ${links} fulmar_flags)
     target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzz_targets fuzz_${stem})

@@ -2,7 +2,7 @@
 // Any commands, with any data pointers and data, into a real core through a real connection (a
 // socket pair), on this one thread. Whatever they were, the connection must come to an end, and
 // nothing of it may be left: no buffer, no queue, no controller.
-#include "transport/tcp/listener_account.hpp"
+#include "transport/common/listener_counters.hpp"
 #include "transport/tcp/socket_stream.hpp"
 #include "transport/tcp/tcp_group.hpp"
 
@@ -89,19 +89,18 @@ class world {
     unique_fd connect() {
         int pair[2];
         require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-        account_->connections.fetch_add(1);
-        account_->handshakes.fetch_add(1);
+        counters_->count_in();
         group_.load.fetch_add(1);
         tcp_.adopt({.stream = std::make_unique<transport::tcp::socket_stream>(unique_fd(pair[0])),
                     .peer = "fuzz",
                     .local = "fuzz",
-                    .account = account_});
+                    .counters = counters_});
         return unique_fd(pair[1]);
     }
 
     void expect_empty() {
-        for (int i = 0; i < 10'000 && (!group_.empty() || account_->connections != 0); ++i) turn();
-        require(group_.empty() && account_->connections == 0 && account_->handshakes == 0);
+        for (int i = 0; i < 10'000 && (!group_.empty() || counters_->connections != 0); ++i) turn();
+        require(group_.empty() && counters_->connections == 0 && counters_->handshakes == 0);
         for (int i = 0; i < 20; ++i) turn();
         require(group_.pool().free_chunks() == group_.pool().total_chunks());
         require(group_.pool().waiters() == 0);
@@ -126,8 +125,8 @@ class world {
     core::poll_group& group_ = target_.add_poll_group(
         *data_, mem::buffer_pool::create(memory_, {.bytes = 8u << 20}).value());
     transport::tcp::tcp_group tcp_{group_};
-    std::shared_ptr<transport::tcp::listener_account> account_ =
-        std::make_shared<transport::tcp::listener_account>();
+    std::shared_ptr<transport::common::listener_counters> counters_ =
+        std::make_shared<transport::common::listener_counters>();
 };
 
 /// A host's end of a connection.
