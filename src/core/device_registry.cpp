@@ -20,10 +20,6 @@ device_use use_of(const device_registry::entry& e) {
     return use;
 }
 
-error held_back(std::string_view name, std::string_view where) {
-    return check_device_use(name, {.verdict = claim_verdict::held}, where, {}).error();
-}
-
 constexpr std::string_view full_text =
     "its storage has no room for what hosts write, and they are told so; make room where it is (of "
     "a thin pool: extend it)";
@@ -34,11 +30,6 @@ void tell_note(std::string_view name, const backend::device& device) {
         log::warn("device {}: {}", name, note);
 }
 
-error in_use(const device_registry::entry& e, std::string_view where, std::string_view remedy) {
-    device_use use = use_of(e);
-    use.verdict = claim_verdict::used;
-    return check_device_use(e.spec.name, use, where, remedy).error();
-}
 // Who is concerned, for a line of the log.
 std::string concerned(const device_registry::entry& e) {
     if (e.user == nullptr) return {};
@@ -106,18 +97,13 @@ result<void> device_registry::adopt(const device_spec& spec,
 }
 
 result<void> device_registry::remove(std::string_view name) {
-    entry* e = find(name);
-    if (e == nullptr) return fail(errc::not_found, fmt::format("there is no device {}", name));
-    switch (e->claim.verdict()) {
-        case claim_verdict::free: break;
-        case claim_verdict::used:
-            return tl::unexpected(in_use(*e, {}, "remove the namespace first"));
-        case claim_verdict::held: return tl::unexpected(held_back(name, {}));
-    }
-    const std::string key(name);
-    e->device->set_listener(nullptr);
-    devices_.erase(key);
+    const auto at = devices_.find(name);
+    device_use use;
+    if (at != devices_.end()) use = use_of(*at->second);
+    FULMAR_CHECK(check_device_removal(name, at == devices_.end() ? nullptr : &use));
+    at->second->device->set_listener(nullptr);
     std::erase(order_, name);
+    devices_.erase(at);
     return {};
 }
 
