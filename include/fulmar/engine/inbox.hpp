@@ -13,7 +13,8 @@
 namespace fulmar::engine {
 
 /// Jobs run in the order in which they were posted, all that wait in one turn. Not for the data
-/// path: each post allocates. Called on: any thread; destroyed on its reactor, or after it.
+/// path: each post allocates. Called on: any thread; destroyed when its reactor turns no more, or
+/// nothing that was posted is on its way: the message that announces jobs is part of it.
 class inbox {
   public:
     explicit inbox(reactor& home) noexcept : home_(home) {}
