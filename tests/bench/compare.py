@@ -81,7 +81,10 @@ def verdict(values_of, lower_is_better):
 
 def main():
     options = arguments()
-    rows = [row for row in speed.ROWS if not options.rows or row.name in options.rows.split(",")]
+    names = options.rows.split(",") if options.rows else [row.name for row in speed.ROWS]
+    if unknown := set(names) - {row.name for row in speed.ROWS}:
+        sys.exit(f"compare: no speed row {', '.join(sorted(unknown))}")
+    rows = [row for row in speed.ROWS if row.name in names]
     sides = {name: Side(options, options.before if name == "before" else options.after) for name in SIDES}
     print(sides["after"].describe(), flush=True)
     print(f"{'row':<18} {'before':>12} {'after':>12} {'again':>12}  {'change':>8} {'spread':>8}")
