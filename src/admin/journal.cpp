@@ -27,6 +27,7 @@ journal::impl::impl(options opts, std::string path)
       files_(*options_.files),
       path_(std::move(path)),
       folder_(folder_of(path_)),
+      history_file_(std::make_shared<history_file>(files_, beside(".history"))),
       retry_delay_(options_.retry_delay),
       fold_at_(options_.fold_bytes),
       fold_wait_(options_.fold_pause),

@@ -150,9 +150,9 @@ void journal::impl::fold_recorded(const result<void>& outcome) {
     auto replaced = std::make_shared<result<void>>(given_up());
     const auto job = [replaced, &files = files_, config = options_.config_path,
                       digest = base_digest(), folder = folder_, segments = folding_segments_,
-                      through = folding_through_, what = folding_, this,
+                      through = folding_through_, what = folding_, history = history_file_,
                       known = history_after(folding_)] {
-        save_history(known);
+        history->save(known);
         *replaced = replace_config(files, config, digest, what.text);
         if (*replaced) {
             for (const std::string& name : segments) static_cast<void>(files.remove(name));

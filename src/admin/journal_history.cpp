@@ -23,16 +23,16 @@ config_history journal::impl::history_after(const folded& what) const {
     return out;
 }
 
-void journal::impl::save_history(const config_history& what) const {
+void history_file::save(const config_history& what) {
     const std::lock_guard guard(saving_);
-    if (const result<void> saved = files_.replace(beside(".history"), encode(what)); !saved)
+    if (const result<void> saved = files_.replace(path_, encode(what)); !saved)
         log::warn("journal: what is known of the file's objects cannot be kept: {}",
                   saved.error().text());
 }
 
 start_state journal::impl::begin_with(const loaded_config& config, const core::target_spec& raw,
                                       const journal_scan& scan, std::vector<std::string>& notes) {
-    const std::string path = beside(".history");
+    const std::string& path = history_file_->path();
     const result<std::string> text = files_.read(path);
     std::optional<config_history> known;
     bool lost = !text && text.error().code != errc::not_found;

@@ -4,6 +4,7 @@
 
 #include "config_history.hpp"
 #include "helper_thread.hpp"
+#include "history_file.hpp"
 #include "journal_recovery.hpp"
 #include "spec_editor.hpp"
 #include "start_merge.hpp"
@@ -16,6 +17,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -53,7 +55,7 @@ class journal::impl {
     [[nodiscard]] std::vector<broken_object> broken() const;
     [[nodiscard]] bool knows(const core::change& removal) const;
     [[nodiscard]] config_history history() const;
-    void save_history(const config_history& what) const;
+    void save_history(const config_history& what) const { history_file_->save(what); }
     /// `suffix`: ".history", ".superseded".
     [[nodiscard]] std::string beside(std::string_view suffix) const;
     result<void> hold(core::change& what);
@@ -170,8 +172,9 @@ class journal::impl {
     std::unique_ptr<engine::inbox> inbox_;
     engine::file_io* io_ = nullptr;
 
-    mutable std::mutex saving_;  // one save_history() at a time
-    mutable std::mutex lock_;    // of the six below
+    std::shared_ptr<history_file> history_file_;  // never null
+
+    mutable std::mutex lock_;  // of the six below
     config_history history_;
     std::vector<broken_object> broken_objects_;
     spec_editor wanted_{{}};        // what a snapshot holds

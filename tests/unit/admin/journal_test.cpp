@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <new>
 #include <thread>
+#include <utility>
 
 namespace fulmar::admin {
 namespace {
@@ -455,6 +456,50 @@ TEST_F(JournalTest, AnEditedFileIsLeftAloneUntilAReload) {
     EXPECT_EQ(one.log->counters().folds, 0u);
     EXPECT_TRUE(one.log->durable().has_value()) << "journalling goes on";
     EXPECT_THAT(disk.names(), testing::SizeIs(testing::Le(4u))) << "no segment for each attempt";
+}
+
+/// Keeps the journal's jobs until they are let go.
+class held_jobs final : engine::helper_runner {
+  public:
+    held_jobs() { engine::helper_job::run_with(this); }
+    ~held_jobs() { engine::helper_job::run_with(nullptr); }
+    held_jobs(const held_jobs&) = delete;
+    held_jobs& operator=(const held_jobs&) = delete;
+
+    [[nodiscard]] bool has_one() const noexcept { return job_ != nullptr; }
+    void run() { std::exchange(job_, nullptr)->run(); }
+
+  private:
+    void take(engine::helper_job& job) override { job_ = &job; }
+    engine::helper_job* job_ = nullptr;  // the journal has one at a time
+};
+
+// A daemon that stops does not wait for a disk that hangs: its journal goes, and the job ends
+// later.
+TEST_F(JournalTest, JobsOutliveIt) {
+    constexpr int jobs_of_a_fold = 4;  // looks, rotates, renders, replaces
+    for (int last = 1; last <= jobs_of_a_fold; ++last) {
+        SCOPED_TRACE(last);
+        test::forgetful_disk files(1);
+        files.put(config_path, "{}\n");
+        {
+            held_jobs jobs;
+            run one(files, {.fold_pause = std::chrono::milliseconds(1)});
+            one.append(device("a"));
+            for (int job = 1; job < last; ++job) {
+                ASSERT_TRUE(one.until([&] { return jobs.has_one(); }));
+                jobs.run();
+            }
+            ASSERT_TRUE(one.until([&] { return jobs.has_one(); }));
+            one.log.reset();
+            jobs.run();
+        }
+        run two(files);
+        ASSERT_FALSE(two.trouble.has_value()) << two.trouble->text();
+        EXPECT_THAT(device_names(two.found), testing::ElementsAre("a"));
+        EXPECT_EQ(parse_config(files.text(config_path))->spec.devices.size(),
+                  1u);  // by its last job, or by the start
+    }
 }
 
 TEST_F(JournalTest, AFileThatCannotBeReplacedIsNoFault) {
