@@ -76,5 +76,7 @@ if(FULMAR_TESTS OR FULMAR_FUZZ)
   if(NOT GTest_FOUND)
     message(STATUS "GoogleTest is not installed: no tests in this build (./dev setup test)")
     set(FULMAR_TESTS OFF)
+  else()
+    find_package(Boost 1.81 REQUIRED COMPONENTS context)  # the simulator
   endif()
 endif()

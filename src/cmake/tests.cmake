@@ -120,6 +120,10 @@ if(FULMAR_TESTS)
                            ${FULMAR_TIMEOUT_${kind}} LIBRARIES ${FULMAR_LIBRARIES})
   endforeach()
 
+  if(TARGET sim)
+    target_link_libraries(sim PRIVATE Boost::context)
+  endif()
+
   # End to end as well, but a program of its own: the thread sanitizer watches it, too.
   fulmar_test_executable(stress e2e "${FULMAR_TEST_DIR}/stress" ${FULMAR_TIMEOUT_e2e}
                          LIBRARIES ${FULMAR_LIBRARIES})
@@ -208,7 +212,7 @@ if(FULMAR_FUZZ)
     PRIVATE "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(sim_world PUBLIC
     fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_backend fulmar_core
-    GTest::gtest)
+    Boost::context GTest::gtest)
 
   file(GLOB fuzzers CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/fuzz/*_fuzz.cpp")
   add_custom_target(fuzz_targets)

@@ -81,6 +81,7 @@ drive_world::~drive_world() {
     channels_.clear();
     device_.reset();
     EXPECT_TRUE(run_until([&] { return !card().is_open() && jobs_.idle(); }));
+    resting_ = true;
     run_for(seconds(20));  // a drive that nobody has any more ends when it hears of that
     EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
                                     << trace_.tail();
@@ -106,12 +107,19 @@ void drive_world::round() {
     for (std::size_t i = 0; i < reactors_.size(); ++i) {
         const std::size_t which = (first + i) % reactors_.size();
         look();
-        if (one_in(idleness_[which])) worked |= reactors_[which]->run_once();
+        if (resting_ || one_in(idleness_[which])) worked |= reactors_[which]->run_once();
     }
     look();
-    if (!one_in(3)) worked |= card().step_once();
+    if (resting_ || !one_in(3)) worked |= card().step_once();
     worked |= jobs_.step();
-    clock_.advance(worked ? microseconds(1 + pick(200)) : microseconds(1 + pick(20'000)));
+    const duration step = worked ? microseconds(1 + pick(200)) : microseconds(1 + pick(20'000));
+    clock_.advance(worked || !resting_ ? step : std::max(step, next_due() - now()));
+}
+
+instant drive_world::next_due() const {
+    instant next = std::min(now() + seconds(1), jobs_.next_due());
+    for (const auto& r : reactors_) next = std::min(next, r->timers().next_wakeup());
+    return next;
 }
 
 // --- what happens --------------------------------------------------------------------------------
@@ -208,13 +216,15 @@ bool drive_world::rest() {
     // Longer than it takes to try again.
     while (!idle() || generation != status().generation || now() - changed < seconds(8)) {
         if (now() >= end) return false;
-        if (!idle() || generation != status().generation) changed = now();
+        resting_ = idle() && generation == status().generation;
+        if (!resting_) changed = now();
         generation = status().generation;
         card_.heal();
         // What only the registers say is heard of when something waits for the drive.
         if (!card_.healthy() && state() == drive_state::ready && unanswered_ == 0) submit(4);
         round();
     }
+    resting_ = false;
     return true;
 }
 

@@ -97,6 +97,7 @@ class drive_world final : backend::device_listener, backend::drive_observer {
     void on_drive_event(const backend::pcie_options& which, backend::drive_occurrence what,
                         backend::loss_cause cause, std::string_view detail) noexcept override;
     void look();
+    [[nodiscard]] instant next_due() const;
     void answered(operation& op, nvme::status status) noexcept;
 
     std::uint64_t seed_;
@@ -120,6 +121,7 @@ class drive_world final : backend::device_listener, backend::drive_observer {
     std::size_t unanswered_ = 0;
     std::function<void()> look_;
     bool looking_ = false;
+    bool resting_ = false;  // nothing happens but timers: everybody has a turn, and time hurries
     backend::drive_state seen_ = backend::drive_state::absent;
     int losses_ = 0;
     int returns_ = 0;
