@@ -6,6 +6,7 @@
 #include "spec_editor.hpp"
 #include "support/eventually.hpp"
 #include "support/forgetful_disk.hpp"
+#include "turn_runner.hpp"
 
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/base/log.hpp>
@@ -36,7 +37,10 @@ inline loaded_config loaded(const std::string& text) {
 /// A run of the daemon, as far as the journal sees it.
 class run {
   public:
-    explicit run(test::forgetful_disk& files, journal::options opts = {}) : disk(files) {
+    /// `helpers`: has its jobs; null: they have threads of their own.
+    explicit run(test::forgetful_disk& files, journal::options opts = {},
+                 turn_runner* helpers = nullptr)
+        : disk(files), jobs(helpers) {
         opts.config_path = config_path;
         opts.files = &files;
         opts.retry_delay = std::chrono::milliseconds(1);
@@ -56,6 +60,7 @@ class run {
     /// A journal that is not stopped leaves its helper's job behind, and that has the disk.
     ~run() {
         log.reset();
+        if (jobs != nullptr) jobs->run_all();
         EXPECT_TRUE(engine::helper_job::wait_for_all(std::chrono::seconds(20)));
         while (reactor->run_once()) {}  // one that had ended before is in the mailbox
         disk.refuse_queued();           // a journal lives as long as its write
@@ -80,7 +85,11 @@ class run {
         return test::eventually(condition, std::chrono::seconds(30), [this] { turn_once(); });
     }
     void turn_once() {
-        if (!disk.complete_one() && !reactor->run_once()) std::this_thread::yield();
+        if (disk.complete_one() || reactor->run_once()) return;
+        if (jobs != nullptr)
+            jobs->run_one();
+        else
+            std::this_thread::yield();
     }
 
     /// A clean stop (as clean as the disk allows).
@@ -89,9 +98,11 @@ class run {
         log->stop(std::chrono::seconds(20), [&] { stopped = true; });
         EXPECT_TRUE(until([&] { return stopped; }));
         log.reset();
+        if (jobs != nullptr) jobs->run_all();
     }
 
     test::forgetful_disk& disk;
+    turn_runner* jobs;
     monotonic_clock clock;
     std::unique_ptr<engine::reactor> reactor =
         engine::reactor::create(

@@ -115,7 +115,8 @@ TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
                     changes.push_back(change);
                 }
             }
-            run daemon(files, {.fold_bytes = 200 + random.below(4000)});
+            turn_runner jobs;
+            run daemon(files, {.fold_bytes = 200 + random.below(4000)}, &jobs);
             ASSERT_FALSE(daemon.trouble.has_value()) << daemon.trouble->text();
             ASSERT_EQ(sorted(daemon.found), sorted(now));
             // The identities of these random configurations are not those of the file: same lists.
@@ -136,7 +137,7 @@ TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
             }
             files.power_on();
 
-            run after(files, {.fold_bytes = 4096});
+            run after(files, {.fold_bytes = 4096}, &jobs);
             ASSERT_FALSE(after.trouble.has_value()) << after.trouble->text();
             bool known = false;
             for (std::size_t i = acknowledged; i <= appended && !known; ++i) {
