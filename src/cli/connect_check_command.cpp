@@ -33,7 +33,7 @@ class steps {
     std::chrono::steady_clock::time_point before_ = std::chrono::steady_clock::now();
 };
 
-void run(target_options& o) {
+void run_connect_check(target_options& o) {
     steps step;
     if (o.nqn.empty()) {
         (void)step.value("discovery", host::discover(o.controller()));
@@ -75,7 +75,7 @@ void add_connect_check(CLI::App& app) {
         "  fulmar connect-check\n"
         "  fulmar connect-check -a 192.0.2.7 --nqn nqn.2026-11.io.fulmar:disk --header-digest "
         "--data-digest");
-    c->callback([o] { run(*o); });
+    c->callback([o] { run_connect_check(*o); });
 }
 
 }  // namespace fulmar::cli

@@ -17,7 +17,7 @@ namespace {
 
 using json = rest_client::json;
 
-struct settings {
+struct device_settings {
     rest_session session;
     std::string name;
     std::string type;
@@ -28,9 +28,8 @@ struct settings {
     std::string address;
     std::uint16_t port = 4420;
 };
-using settings_ptr = std::shared_ptr<settings>;
 
-std::string place(const settings& s) { return "/v1/devices/" + path_segment(s.name); }
+std::string place(const device_settings& s) { return "/v1/devices/" + path_segment(s.name); }
 
 std::uint64_t wanted_bytes(const std::string& text) {
     const auto bytes = parse_size(text);
@@ -38,7 +37,7 @@ std::uint64_t wanted_bytes(const std::string& text) {
     return *bytes;
 }
 
-std::string list_text(const json& all) {
+std::string devices_text(const json& all) {
     table rows(
         {"NAME", "TYPE", "STATE", ">SIZE", ">BLOCK", "USED BY", "PATH", "NOTE", "DESCRIPTION"});
     for (const json& one : all.value("devices", json::array())) {
@@ -55,8 +54,8 @@ std::string list_text(const json& all) {
     return rows.text("no devices");
 }
 
-void add_create(CLI::App& group) {
-    auto s = std::make_shared<settings>();
+void add_create_device(CLI::App& group) {
+    auto s = std::make_shared<device_settings>();
     CLI::App* const c = s->session.add_verb(group, "create", "create a device", true);
     c->add_option("name", s->name, "a name of your choice")->required();
     check_value(*c->add_option("type", s->type, "what stores the blocks")->required(),
@@ -79,12 +78,12 @@ void add_create(CLI::App& group) {
     });
 }
 
-void add_list(CLI::App& group) {
-    auto s = std::make_shared<settings>();
+void add_list_devices(CLI::App& group) {
+    auto s = std::make_shared<device_settings>();
     CLI::App* const c = s->session.add_verb(group, "list", "all devices", false);
     c->callback([s] {
         const json all = s->session.get("/v1/devices");
-        s->session.show(all, [&] { return list_text(all); });
+        s->session.show(all, [&] { return devices_text(all); });
     });
 }
 
@@ -93,10 +92,10 @@ void add_list(CLI::App& group) {
 void add_device(CLI::App& app) {
     CLI::App* const group = app.add_subcommand("device", "what stores the blocks (REST)");
     group->require_subcommand(1);
-    add_list(*group);
-    add_create(*group);
+    add_list_devices(*group);
+    add_create_device(*group);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c =
             s->session.add_verb(*group, "delete", "delete a device that backs no namespace", true);
         c->add_option("name", s->name, "the device")->required();
@@ -106,7 +105,7 @@ void add_device(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c =
             s->session.add_verb(*group, "resize", "change the size of a device", true);
         c->add_option("name", s->name, "the device")->required();
@@ -122,7 +121,7 @@ void add_device(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c = s->session.add_verb(*group, "set", "change what no host notices", true);
         c->add_option("name", s->name, "the device")->required();
         s->fields.add_for_changing<core::device_spec>(*c);
@@ -133,7 +132,7 @@ void add_device(CLI::App& app) {
                             fmt::format("changed {}", s->name));
         });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<device_settings>();
     CLI::App* const c =
         s->session.add_verb(*group, "reopen", "try again with a device that was lost", true);
     c->add_option("name", s->name, "the device")->required();
@@ -150,7 +149,7 @@ void add_listener(CLI::App& app) {
     CLI::App* const group = app.add_subcommand("listener", "where hosts connect to (REST)");
     group->require_subcommand(1);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c = s->session.add_verb(*group, "list", "all listeners", false);
         c->callback([s] {
             const json all = s->session.get("/v1/listeners");
@@ -166,7 +165,7 @@ void add_listener(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c = s->session.add_verb(*group, "add", "listen at another address", true);
         c->add_option("address", s->address, "numeric IPv4 or IPv6")->required();
         c->add_option("port", s->port, "TCP port; 0: any that is free")->capture_default_str();
@@ -176,7 +175,7 @@ void add_listener(CLI::App& app) {
             s->session.done(made, fmt::format("listening at {}", text_of(made, "name")));
         });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<device_settings>();
     CLI::App* const c = s->session.add_verb(
         *group, "remove", "stop listening, and end the connections made there", true);
     c->add_option("name", s->name, "such as tcp:127.0.0.1:4420")->required();
@@ -191,7 +190,7 @@ void add_referral(CLI::App& app) {
         "referral", "other discovery services that discovery names to hosts (REST)");
     group->require_subcommand(1);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         CLI::App* const c = s->session.add_verb(*group, "list", "all referrals", false);
         c->callback([s] {
             const json all = s->session.get("/v1/referrals");
@@ -205,7 +204,7 @@ void add_referral(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<device_settings>();
         s->port = 8009;
         CLI::App* const c =
             s->session.add_verb(*group, "add", "name one more discovery service", true);
@@ -217,7 +216,7 @@ void add_referral(CLI::App& app) {
             s->session.done(made, fmt::format("added {}", text_of(made, "name")));
         });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<device_settings>();
     CLI::App* const c = s->session.add_verb(*group, "remove", "name it no more", true);
     c->add_option("name", s->name, "such as tcp:192.0.2.7:8009")->required();
     c->callback([s] {

@@ -16,7 +16,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-struct settings {
+struct discover_settings {
     target_options target;
     bool as_json = false;
 };
@@ -86,7 +86,7 @@ void print_json(const host::discovery_log& log) {
 }  // namespace
 
 void add_discover(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<discover_settings>();
     CLI::App* const c = app.add_subcommand("discover", "list what a target offers");
     c->footer(
         "Examples:\n"

@@ -21,7 +21,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-struct settings {
+struct drive_settings {
     std::string address;
     std::string driver = "nvme";
     std::string indicator = "blink";
@@ -32,7 +32,6 @@ struct remote_settings {
     std::string drive;
     bool follow = false;
 };
-using remote_ptr = std::shared_ptr<remote_settings>;
 
 json to_json(const vfio::drive_info& drive) {
     json out{{"address", drive.address.text()}, {"driver", drive.driver}, {"slot", drive.slot},
@@ -61,7 +60,7 @@ std::string drives_text(const json& drives) {
     return rows.text("no NVMe drives");
 }
 
-void add_list(CLI::App& group) {
+void add_list_drives(CLI::App& group) {
     auto s = std::make_shared<remote_settings>();
     CLI::App* const c = s->session.add_verb(
         group, "list", "every NVMe drive of this machine; with --admin, of fulmard's", false);
@@ -82,7 +81,7 @@ void move_drive(const std::string& text, const std::string& driver) {
     fmt::print("{} has {}\n", now.driver.empty() ? "nobody" : now.driver, address.text());
 }
 
-void light(const settings& s) {
+void light(const drive_settings& s) {
     const vfio::pci_address address = value_or_leave(vfio::parse_pci_address(s.address));
     const auto to = s.indicator == "off"  ? vfio::slot_indicator::off
                     : s.indicator == "on" ? vfio::slot_indicator::on
@@ -204,10 +203,10 @@ void add_drive(CLI::App& app) {
         "  fulmar drive drain 0000:0b:00.0     before it is pulled\n"
         "  fulmar drive attach 0000:0b:00.0    it may serve again\n"
         "  fulmar drive events --follow        drives come and go");
-    add_list(*group);
+    add_list_drives(*group);
     add_remote(*group);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<drive_settings>();
         CLI::App* const c =
             group->add_subcommand("locate", "light the attention indicator of a drive's slot");
         c->add_option("address", s->address, "such as 0000:0b:00.0")->required();
@@ -217,13 +216,13 @@ void add_drive(CLI::App& app) {
         c->callback([s] { light(*s); });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<drive_settings>();
         CLI::App* const c = group->add_subcommand(
             "bind", "give a drive that nobody uses to vfio-pci, so that fulmard can have it");
         c->add_option("address", s->address, "such as 0000:0b:00.0")->required();
         c->callback([s] { move_drive(s->address, "vfio-pci"); });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<drive_settings>();
     CLI::App* const c = group->add_subcommand("unbind", "give a drive back to the kernel's driver");
     c->add_option("address", s->address, "such as 0000:0b:00.0")->required();
     c->add_option("--driver", s->driver, "who gets it")->capture_default_str();

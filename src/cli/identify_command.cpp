@@ -13,12 +13,12 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-struct settings {
+struct identify_settings {
     target_options target;
     bool as_json = false;
 };
 
-void run(settings& s) {
+void run_identify(identify_settings& s) {
     const auto c = connect(s.target);
     json out{{"controller", describe(c->identity())}, {"namespaces", json::array()}};
     auto wanted = std::vector<std::uint32_t>{s.target.nsid};
@@ -45,7 +45,7 @@ void run(settings& s) {
 }  // namespace
 
 void add_identify(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<identify_settings>();
     CLI::App* const c =
         app.add_subcommand("identify", "show what the controller and its namespaces are");
     add_target(*c, s->target);
@@ -55,7 +55,7 @@ void add_identify(CLI::App& app) {
         "Examples:\n"
         "  fulmar identify\n"
         "  fulmar identify --nsid 2 --json | jq '.namespaces[0].uuid'");
-    c->callback([s] { run(*s); });
+    c->callback([s] { run_identify(*s); });
 }
 
 }  // namespace fulmar::cli

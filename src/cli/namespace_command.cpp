@@ -15,7 +15,7 @@ namespace {
 
 using json = rest_client::json;
 
-struct settings {
+struct namespace_settings {
     rest_session session;
     std::string nqn;
     std::uint32_t nsid = 0;
@@ -23,24 +23,24 @@ struct settings {
     field_options fields;
     std::string state;
 };
-using settings_ptr = std::shared_ptr<settings>;
+using namespace_settings_ptr = std::shared_ptr<namespace_settings>;
 
-std::string place(const settings& s) {
+std::string place(const namespace_settings& s) {
     return "/v1/subsystems/" + path_segment(s.nqn) + "/namespaces";
 }
 
-CLI::App* add_verb(CLI::App& group, const char* name, const char* about, const settings_ptr& s,
-                   bool changes) {
+CLI::App* add_verb(CLI::App& group, const char* name, const char* about,
+                   const namespace_settings_ptr& s, bool changes) {
     CLI::App* const c = s->session.add_verb(group, name, about, changes);
     c->add_option("nqn", s->nqn, "the subsystem")->required()->type_name("NQN");
     return c;
 }
 
-void wants_nsid(CLI::App* c, const settings_ptr& s) {
+void wants_nsid(CLI::App* c, const namespace_settings_ptr& s) {
     c->add_option("nsid", s->nsid, "the namespace")->required()->type_name("NSID");
 }
 
-std::string list_text(const json& all) {
+std::string namespaces_text(const json& all) {
     table rows({">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", "ON LOSS", ">OUTSTANDING",
                 ">PARKED", "UUID", "DESCRIPTION"});
     for (const json& ns : all.value("namespaces", json::array())) {
@@ -56,7 +56,7 @@ std::string list_text(const json& all) {
 }
 
 void add_add(CLI::App& group) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<namespace_settings>();
     CLI::App* const c = add_verb(group, "add", "offer a device as a namespace", s, true);
     c->add_option("device", s->device, "name of a device (fulmar device list)")->required();
     s->fields.add_for_making<core::namespace_spec>(*c);
@@ -76,16 +76,16 @@ void add_namespace(CLI::App& app) {
     CLI::App* const group = app.add_subcommand("namespace", "what a subsystem offers (REST)");
     group->require_subcommand(1);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<namespace_settings>();
         CLI::App* const c = add_verb(*group, "list", "namespaces of a subsystem", s, false);
         c->callback([s] {
             const json all = s->session.get(place(*s));
-            s->session.show(all, [&] { return list_text(all); });
+            s->session.show(all, [&] { return namespaces_text(all); });
         });
     }
     add_add(*group);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<namespace_settings>();
         CLI::App* const c = add_verb(*group, "remove", "take a namespace away from hosts", s, true);
         wants_nsid(c, s);
         c->callback([s] {
@@ -94,7 +94,7 @@ void add_namespace(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<namespace_settings>();
         CLI::App* const c = add_verb(*group, "set", "change what no host notices", s, true);
         wants_nsid(c, s);
         s->fields.add_for_changing<core::namespace_spec>(*c);
@@ -106,7 +106,7 @@ void add_namespace(CLI::App& app) {
                 fmt::format("changed namespace {} of {}", s->nsid, s->nqn));
         });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<namespace_settings>();
     CLI::App* const c = add_verb(*group, "set-ana", "tell hosts how good this path is", s, true);
     wants_nsid(c, s);
     c->add_option("state", s->state, "the ANA state")

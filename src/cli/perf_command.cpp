@@ -21,7 +21,7 @@
 namespace fulmar::cli {
 namespace {
 
-constexpr const char* examples =
+constexpr const char* perf_examples =
     "Examples:\n"
     "  fulmar perf                                       4 KiB random reads, one at a time\n"
     "  fulmar perf --queue-depth 128 --seconds 10\n"
@@ -38,7 +38,7 @@ constexpr const char* examples =
     "says\n"
     "how much of its core it needed: near 100 % it is the bottleneck, not the target.";
 
-struct settings {
+struct perf_settings {
     target_options target;
     std::string block_size = "4k";
     std::string region;
@@ -96,7 +96,7 @@ struct connected {
     std::vector<host::queue*> queues;
 };
 
-connected connect_all(settings& s) {
+connected connect_all(perf_settings& s) {
     connected all;
     while (all.queues.size() < s.connections) {
         all.controllers.push_back(connect(s.target));
@@ -137,7 +137,7 @@ class watcher final : public host::load_watcher {
     double seconds_ = 0;
 };
 
-host::load_options make_options(const settings& s, const open_namespace& ns,
+host::load_options make_options(const perf_settings& s, const open_namespace& ns,
                                 const std::atomic<bool>& stop) {
     const auto block = parse_size(s.block_size);
     const auto region = s.region.empty() ? std::optional<std::uint64_t>(0) : parse_size(s.region);
@@ -185,7 +185,7 @@ void fill(const connected& all, host::load_options o, host::load_watcher& w) {
 }
 
 /// Connections that do nothing but stay: what they cost is measured at the target.
-void hold(const settings& s, connected& all, const std::atomic<bool>& stop) {
+void hold(const perf_settings& s, connected& all, const std::atomic<bool>& stop) {
     fmt::print("{} connections are open and idle\n", all.queues.size());
     std::fflush(stdout);
     const host::deadline until(
@@ -199,7 +199,7 @@ void hold(const settings& s, connected& all, const std::atomic<bool>& stop) {
     for (const auto& c : all.controllers) (void)c->shutdown();
 }
 
-void run(settings& s) {
+void run_perf(perf_settings& s) {
     const std::atomic<bool>& stop = catch_interrupts();
     pin(s.cpu);
     connected all = connect_all(s);
@@ -250,9 +250,9 @@ void run(settings& s) {
 }  // namespace
 
 void add_perf(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<perf_settings>();
     CLI::App* const c = app.add_subcommand("perf", "measure reads and writes");
-    c->footer(examples);
+    c->footer(perf_examples);
     add_target(*c, s->target);
     add_nsid(*c, s->target);
     c->add_option("-b,--block-size", s->block_size, "bytes of one command: 4k, 128k")
@@ -295,7 +295,7 @@ void add_perf(CLI::App& app) {
     c->add_flag("--quiet", s->quiet, "no progress, no table");
     c->callback([s, json] {
         if (json->count() != 0 && json->results().front().empty()) s->json = "-";
-        run(*s);
+        run_perf(*s);
     });
 }
 

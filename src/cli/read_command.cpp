@@ -14,13 +14,13 @@
 namespace fulmar::cli {
 namespace {
 
-struct settings {
+struct read_settings {
     target_options target;
     region_options region;
     std::string output = "-";
 };
 
-void run(settings& s) {
+void run_read(read_settings& s) {
     const std::atomic<bool>& stop = catch_interrupts();
     const auto c = connect(s.target);
     const open_namespace ns = find_namespace(*c, s.target);
@@ -44,7 +44,7 @@ void run(settings& s) {
 }  // namespace
 
 void add_read(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<read_settings>();
     CLI::App* const c =
         app.add_subcommand("read", "copy blocks of a namespace to stdout or a file");
     add_target(*c, s->target);
@@ -55,7 +55,7 @@ void add_read(CLI::App& app) {
         "Examples:\n"
         "  fulmar read --count 1 | xxd | head\n"
         "  fulmar read --lba 2048 --size 1GiB --output part.img");
-    c->callback([s] { run(*s); });
+    c->callback([s] { run_read(*s); });
 }
 
 }  // namespace fulmar::cli

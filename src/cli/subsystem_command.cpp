@@ -15,22 +15,22 @@ namespace {
 
 using json = rest_client::json;
 
-struct settings {
+struct subsystem_settings {
     rest_session session;
     std::string nqn;
     std::string host;
     field_options fields;
     bool force = false;
 };
-using settings_ptr = std::shared_ptr<settings>;
+using subsystem_settings_ptr = std::shared_ptr<subsystem_settings>;
 
-std::string place(const settings& s) { return "/v1/subsystems/" + path_segment(s.nqn); }
+std::string place(const subsystem_settings& s) { return "/v1/subsystems/" + path_segment(s.nqn); }
 
-void wants_nqn(CLI::App* c, const settings_ptr& s) {
+void wants_nqn(CLI::App* c, const subsystem_settings_ptr& s) {
     c->add_option("nqn", s->nqn, "the subsystem")->required()->type_name("NQN");
 }
 
-std::string list_text(const json& all) {
+std::string subsystems_text(const json& all) {
     table rows({"NQN", "STATE", ">NAMESPACES", ">CONTROLLERS", "HOSTS", "SERIAL", "DESCRIPTION"});
     for (const json& one : all.value("subsystems", json::array())) {
         const json status = one.value("status", json::object());
@@ -76,8 +76,8 @@ std::string show_text(const json& one) {
     return out + "\n" + rows.text("no namespaces");
 }
 
-void add_create(CLI::App& group) {
-    auto s = std::make_shared<settings>();
+void add_create_subsystem(CLI::App& group) {
+    auto s = std::make_shared<subsystem_settings>();
     CLI::App* const c = s->session.add_verb(group, "create", "create a subsystem", true);
     wants_nqn(c, s);
     s->fields.add_for_making<core::subsystem_spec>(*c);
@@ -93,7 +93,7 @@ void add_create(CLI::App& group) {
 }
 
 void add_act(CLI::App& group, const char* name, const char* about, const char* did) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<subsystem_settings>();
     CLI::App* const c = s->session.add_verb(group, name, about, true);
     wants_nqn(c, s);
     c->callback([s, verb = std::string(name), did] {
@@ -108,15 +108,15 @@ void add_subsystem(CLI::App& app) {
     CLI::App* const group = app.add_subcommand("subsystem", "what hosts connect to (REST)");
     group->require_subcommand(1);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c = s->session.add_verb(*group, "list", "all subsystems", false);
         c->callback([s] {
             const json all = s->session.get("/v1/subsystems");
-            s->session.show(all, [&] { return list_text(all); });
+            s->session.show(all, [&] { return subsystems_text(all); });
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c =
             s->session.add_verb(*group, "show", "one subsystem and its namespaces", false);
         wants_nqn(c, s);
@@ -125,9 +125,9 @@ void add_subsystem(CLI::App& app) {
             s->session.show(one, [&] { return show_text(one); });
         });
     }
-    add_create(*group);
+    add_create_subsystem(*group);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c =
             s->session.add_verb(*group, "delete", "delete a subsystem; its hosts lose it", true);
         wants_nqn(c, s);
@@ -139,7 +139,7 @@ void add_subsystem(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c = s->session.add_verb(*group, "set", "change what no host notices", true);
         wants_nqn(c, s);
         s->fields.add_for_changing<core::subsystem_spec>(*c);
@@ -158,7 +158,7 @@ void add_host(CLI::App& app) {
     CLI::App* const group = app.add_subcommand("host", "who may connect to a subsystem (REST)");
     group->require_subcommand(1);
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c = s->session.add_verb(*group, "list", "hosts that may connect", false);
         wants_nqn(c, s);
         c->callback([s] {
@@ -172,7 +172,7 @@ void add_host(CLI::App& app) {
         });
     }
     {
-        auto s = std::make_shared<settings>();
+        auto s = std::make_shared<subsystem_settings>();
         CLI::App* const c = s->session.add_verb(*group, "add", "let a host connect", true);
         wants_nqn(c, s);
         c->add_option("host", s->host, "the host")->required()->type_name("HOSTNQN");
@@ -182,7 +182,7 @@ void add_host(CLI::App& app) {
                             fmt::format("{} may connect to {}", s->host, s->nqn));
         });
     }
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<subsystem_settings>();
     CLI::App* const c = s->session.add_verb(
         *group, "remove", "fence a host off: afterwards no write of it can land", true);
     wants_nqn(c, s);

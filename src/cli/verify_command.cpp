@@ -11,14 +11,14 @@
 namespace fulmar::cli {
 namespace {
 
-struct settings {
+struct verify_settings {
     target_options target;
     region_options region;
     std::uint64_t seed = 1;
     bool read_only = false;
 };
 
-void run(settings& s) {
+void run_verify(verify_settings& s) {
     const std::atomic<bool>& stop = catch_interrupts();
     const auto c = connect(s.target);
     const open_namespace ns = find_namespace(*c, s.target);
@@ -34,7 +34,7 @@ void run(settings& s) {
 }  // namespace
 
 void add_verify(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<verify_settings>();
     CLI::App* const c = app.add_subcommand("verify", "write a pattern, read it back, compare");
     add_target(*c, s->target);
     add_nsid(*c, s->target);
@@ -53,7 +53,7 @@ void add_verify(CLI::App& app) {
         "  fulmar verify --size 64MiB\n"
         "  fulmar verify --pattern 7               the whole namespace\n"
         "  fulmar verify --pattern 7 --read-only-check");
-    c->callback([s] { run(*s); });
+    c->callback([s] { run_verify(*s); });
 }
 
 }  // namespace fulmar::cli

@@ -17,14 +17,14 @@
 namespace fulmar::cli {
 namespace {
 
-struct settings {
+struct write_settings {
     target_options target;
     region_options region;
     std::string input = "-";
     std::optional<std::uint64_t> seed;
 };
 
-void run(settings& s) {
+void run_write(write_settings& s) {
     const std::atomic<bool>& stop = catch_interrupts();
     const auto c = connect(s.target);
     const open_namespace ns = find_namespace(*c, s.target);
@@ -55,7 +55,7 @@ void run(settings& s) {
 }  // namespace
 
 void add_write(CLI::App& app) {
-    auto s = std::make_shared<settings>();
+    auto s = std::make_shared<write_settings>();
     CLI::App* const c =
         app.add_subcommand("write", "copy stdin, a file or a pattern to blocks of a namespace");
     add_target(*c, s->target);
@@ -73,7 +73,7 @@ void add_write(CLI::App& app) {
         "  echo hello | fulmar write\n"
         "  fulmar write --file disk.img --lba 0\n"
         "  fulmar write --pattern 7 && fulmar verify --pattern 7 --read-only-check");
-    c->callback([s] { run(*s); });
+    c->callback([s] { run_write(*s); });
 }
 
 }  // namespace fulmar::cli
