@@ -1,3 +1,5 @@
+#include "clock_ns.hpp"
+
 #include <fulmar/base/assert.hpp>
 #include <fulmar/host/connection.hpp>
 
@@ -19,10 +21,6 @@ namespace {
 constexpr std::uint32_t direct_bytes_min = 16 * 1024;
 /// The most that one capsule or one H2CData takes of the ring: header, padding, data digest.
 constexpr std::size_t copied_bytes_max = 128 + digest_bytes;
-
-std::uint64_t clock_ns() noexcept {
-    return static_cast<std::uint64_t>(monotonic_clock{}.now().time_since_epoch().count());
-}
 
 }  // namespace
 

@@ -1,3 +1,5 @@
+#include "clock_ns.hpp"
+
 #include <fulmar/host/load.hpp>
 #include <fulmar/nvme/io_command.hpp>
 
@@ -15,10 +17,6 @@ constexpr std::uint64_t tick_ns = second_ns / 10;
 constexpr unsigned turns_per_check = 256;
 /// Turns without anything before a load that may sleep does.
 constexpr unsigned idle_turns_max = 500;
-
-std::uint64_t clock_ns() noexcept {
-    return static_cast<std::uint64_t>(monotonic_clock{}.now().time_since_epoch().count());
-}
 
 std::uint64_t thread_cpu_ns() noexcept {
     timespec spent{};

@@ -15,7 +15,7 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept {
     return x ^ x >> 31;
 }
 
-std::uint64_t load(std::span<const std::byte> from, std::size_t index) noexcept {
+std::uint64_t load_word(std::span<const std::byte> from, std::size_t index) noexcept {
     std::uint64_t value = 0;
     std::memcpy(&value, from.data() + index * sizeof value, sizeof value);
     return value;
@@ -44,7 +44,7 @@ std::optional<pattern::mismatch> pattern::check(std::span<const std::byte> block
     for (; blocks.size() >= block_bytes; blocks = blocks.subspan(block_bytes), ++lba) {
         std::uint64_t wrong = 0;
         for (std::size_t i = 0; i < block_bytes / sizeof(std::uint64_t); ++i)
-            wrong |= load(blocks, i) ^ word(lba, i);
+            wrong |= load_word(blocks, i) ^ word(lba, i);
         if (wrong != 0) return examine(blocks.first(block_bytes), lba);
     }
     return std::nullopt;
@@ -55,13 +55,14 @@ pattern::mismatch pattern::examine(std::span<const std::byte> block,
     mismatch found{.lba = lba, .belongs_to = {}};
     const std::size_t words = block.size() / sizeof(std::uint64_t);
     std::size_t first = 0;
-    while (first < words && load(block, first) == word(lba, first)) ++first;
+    while (first < words && load_word(block, first) == word(lba, first)) ++first;
     found.offset_bytes = static_cast<std::uint32_t>(first * sizeof(std::uint64_t));
     found.all_zero =
         std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{}; });
-    const std::uint64_t claimed = load(block, 0) ^ mix(seed_ + golden);
+    const std::uint64_t claimed = load_word(block, 0) ^ mix(seed_ + golden);
     bool whole = claimed != lba;
-    for (std::size_t i = 1; whole && i < words; ++i) whole = load(block, i) == word(claimed, i);
+    for (std::size_t i = 1; whole && i < words; ++i)
+        whole = load_word(block, i) == word(claimed, i);
     if (whole) found.belongs_to = claimed;
     return found;
 }

@@ -1,5 +1,7 @@
 #include "rdma_queue.hpp"
 
+#include "clock_ns.hpp"
+
 #include <fulmar/nvme/command.hpp>
 
 #include <algorithm>
@@ -12,12 +14,8 @@ namespace {
 
 constexpr std::uint32_t in_capsule_bytes_max = 16 * 1024;
 constexpr std::uint32_t key_bytes_max = (1u << 24) - 1;  // what a keyed descriptor can say
-constexpr std::uint32_t idle_turns_max = 4096;           // between two looks for the end
+constexpr std::uint32_t turns_per_look_max = 4096;       // between two looks for the end
 constexpr std::uint64_t receive_tag = std::uint64_t{1} << 32;
-
-std::uint64_t clock_ns() noexcept {
-    return static_cast<std::uint64_t>(monotonic_clock{}.now().time_since_epoch().count());
-}
 
 }  // namespace
 
@@ -149,7 +147,7 @@ bool rdma_queue::poll() noexcept {
     std::array<ibv_wc, 32> done;
     const int got = wire_->poll(done);
     if (got == 0) {
-        if (++idle_turns_ >= idle_turns_max) {
+        if (++idle_turns_ >= turns_per_look_max) {
             idle_turns_ = 0;
             if (wire_->ended()) end({errc::io_error, "the target closed the connection", {}, {}});
         }
@@ -185,7 +183,8 @@ bool rdma_queue::poll() noexcept {
 void rdma_queue::wait(const deadline& until) noexcept {
     if (wire_ == nullptr) return;
     wire_->wait(until);
-    if (wire_->ended()) idle_turns_ = idle_turns_max;  // the next poll() says so, after the answers
+    if (wire_->ended())
+        idle_turns_ = turns_per_look_max;  // the next poll() says so, after the answers
 }
 
 void rdma_queue::on_answer(std::uint32_t receive, std::uint32_t bytes) noexcept {
