@@ -14,12 +14,12 @@ using nlohmann::ordered_json;
 
 constexpr int format_version = 1;
 
-ordered_json to_json(const config_history::version& version) {
+ordered_json version_json(const config_history::version& version) {
     return {{"digest", version.digest},
             {"target", ordered_json::parse(render_config("{}", version.spec))}};
 }
 
-ordered_json to_json(const object_key& key) {
+ordered_json key_json(const object_key& key) {
     ordered_json out = ordered_json::array({kind_word(key.kind), key.name});
     if (!key.part.empty()) out.push_back(key.part);
     return out;
@@ -77,10 +77,10 @@ const config_history::version& config_history::ancestor_of(const version& file) 
 }
 
 std::string encode(const config_history& history) {
-    ordered_json out{{"version", format_version}, {"read", to_json(history.read)}};
-    if (history.written) out["written"] = to_json(*history.written);
+    ordered_json out{{"version", format_version}, {"read", version_json(history.read)}};
+    if (history.written) out["written"] = version_json(*history.written);
     ordered_json made = ordered_json::array();
-    for (const object_key& key : history.file_made) made.push_back(to_json(key));
+    for (const object_key& key : history.file_made) made.push_back(key_json(key));
     out["file_made"] = std::move(made);
     std::string body = out.dump();
     return digest_of(body) + "\n" + body + "\n";

@@ -19,7 +19,7 @@ namespace fulmar::admin {
 namespace {
 
 namespace asio = boost::asio;
-using clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 struct call;
 
@@ -65,7 +65,7 @@ struct call final : core::control_request {
     call* below = nullptr;
     control_client::then next;  // empty: nobody waits any more
     std::function<void()> settled;
-    clock::time_point deadline;
+    steady_clock::time_point deadline;
     std::list<call*>::iterator place;
 };
 
@@ -88,7 +88,7 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
                 std::function<void()> settled) {
         auto fresh = std::make_unique<call>(std::move(what), durable, inbox_, std::move(next),
                                             std::move(settled));
-        fresh->deadline = clock::now() + patience_;
+        fresh->deadline = steady_clock::now() + patience_;
         fresh->place = calls_.insert(calls_.end(), fresh.get());
         port_.submit(*fresh.release());  // it comes back through the inbox
     }
@@ -146,7 +146,7 @@ class control_client::impl final : public std::enable_shared_from_this<control_c
         sweep_.async_wait([self = shared_from_this()](boost::system::error_code failure) {
             if (failure) return;
             self->wait_for_deadline();  // first: a continuation may throw
-            const auto now = clock::now();
+            const auto now = steady_clock::now();
             std::vector<then> late;
             for (call* one : self->calls_) {
                 if (one->deadline > now) break;

@@ -18,7 +18,7 @@ namespace {
 
 using json = rest_call::json;
 using drives_told = std::function<void(const drive_report&)>;
-using clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 constexpr std::array<std::string_view, 3> indicator_words{"off", "on", "blink"};
 
@@ -44,7 +44,7 @@ void with_drive(const call_ptr& call, drives_told next) {
     });
 }
 
-void show(const call_ptr& call, std::uint64_t revision = 0) {
+void send_drive(const call_ptr& call, std::uint64_t revision = 0) {
     with_drive(call,
                [call, revision](const drive_report& now) { call->ok(to_json(now), revision); });
 }
@@ -53,18 +53,18 @@ drive_port::finished then_show(const call_ptr& call) {
     return [call](const result<void>& outcome) {
         guarded(call, [&] {
             if (!outcome) return call->fail(outcome.error());
-            show(call);
+            send_drive(call);
         });
     };
 }
 
 /// Answers when the kernel has the drive back. Each event is an occasion to look again.
-void show_released(const call_ptr& call, std::uint64_t revision, clock::time_point until) {
+void show_released(const call_ptr& call, std::uint64_t revision, steady_clock::time_point until) {
     const std::uint64_t seen = call->context.drives.newest();
     with_drive(call, [call, revision, until, seen](const drive_report& now) {
         if (now.state == "absent" || now.state.empty()) return call->ok(to_json(now), revision);
         const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now());
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_clock::now());
         if (left.count() <= 0)
             return call->fail(
                 error{errc::timed_out,
@@ -102,7 +102,7 @@ void take_away(const call_ptr& call, bool drain) {
             each.emplace_back(core::detach_device{name, drain});
         call->change_all(std::move(each), [call](std::uint64_t revision) {
             call->pass.reset();  // a reload need not wait for the drive
-            show_released(call, revision, clock::now() + limits::drive_patience);
+            show_released(call, revision, steady_clock::now() + limits::drive_patience);
         });
     });
 }
@@ -145,7 +145,7 @@ void list_drives(const call_ptr& call) {
     });
 }
 
-void show_drive(const call_ptr& call) { show(call); }
+void show_drive(const call_ptr& call) { send_drive(call); }
 
 void bind_drive(const call_ptr& call) {
     with_drive(call, [call](const drive_report& drive) {
@@ -170,7 +170,8 @@ void attach_drive(const call_ptr& call) {
         call->parameters[0] = drive.address;
         std::vector<core::change> each;
         for (const std::string& name : drive.names) each.emplace_back(core::attach_device{name});
-        call->change_all(std::move(each), [call](std::uint64_t revision) { show(call, revision); });
+        call->change_all(std::move(each),
+                         [call](std::uint64_t revision) { send_drive(call, revision); });
     });
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 using json = rest_call::json;
 
-void show(const call_ptr& call, std::uint32_t nsid) {
+void send_namespace(const call_ptr& call, std::uint32_t nsid) {
     call->ask(
         core::get_subsystem{call->parameters[0]},
         [call, nsid](const core::control_answer& answer, std::uint64_t revision) {
@@ -54,7 +54,7 @@ void add_namespace(const call_ptr& call) {
 }
 
 void show_namespace(const call_ptr& call) {
-    if (const auto nsid = call->nsid(1)) show(call, *nsid);
+    if (const auto nsid = call->nsid(1)) send_namespace(call, *nsid);
 }
 
 void patch_namespace(const call_ptr& call) {
@@ -76,7 +76,8 @@ void patch_namespace(const call_ptr& call) {
         return out;
     });
     if (!changes) return;
-    call->change_all(std::move(*changes), [call, nsid](std::uint64_t) { show(call, *nsid); });
+    call->change_all(std::move(*changes),
+                     [call, nsid](std::uint64_t) { send_namespace(call, *nsid); });
 }
 
 void remove_namespace(const call_ptr& call) {

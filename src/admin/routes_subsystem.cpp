@@ -19,7 +19,7 @@ using json = rest_call::json;
 std::string location(const std::string& nqn) { return "/v1/subsystems/" + escape_segment(nqn); }
 
 /// What is there now as the answer, `status` 200 or 201.
-void show(const call_ptr& call, const std::string& nqn, bool made) {
+void send_subsystem(const call_ptr& call, const std::string& nqn, bool made) {
     call->ask(core::get_subsystem{nqn},
               [call, nqn, made](const core::control_answer& answer, std::uint64_t revision) {
                   const json body = to_json(std::get<core::subsystem_status>(answer));
@@ -34,16 +34,17 @@ void show(const call_ptr& call, const std::string& nqn, bool made) {
 void create(const call_ptr& call, core::subsystem_spec spec) {
     const std::string nqn = spec.nqn;
     const bool paused = std::exchange(spec.paused, false);
-    call->change(
-        core::create_subsystem{std::move(spec)},
-        [call, nqn, paused](const core::control_answer& answer, std::uint64_t revision) {
-            if (!paused)
-                return call->created(location(nqn),
-                                     to_json(std::get<core::subsystem_status>(answer)), revision);
-            call->change(
-                core::pause_subsystem{nqn},
-                [call, nqn](const core::control_answer&, std::uint64_t) { show(call, nqn, true); });
-        });
+    call->change(core::create_subsystem{std::move(spec)},
+                 [call, nqn, paused](const core::control_answer& answer, std::uint64_t revision) {
+                     if (!paused)
+                         return call->created(location(nqn),
+                                              to_json(std::get<core::subsystem_status>(answer)),
+                                              revision);
+                     call->change(core::pause_subsystem{nqn},
+                                  [call, nqn](const core::control_answer&, std::uint64_t) {
+                                      send_subsystem(call, nqn, true);
+                                  });
+                 });
 }
 
 core::subsystem_spec spec_of(const core::subsystem_status& status) {
@@ -78,7 +79,8 @@ void delete_now(const call_ptr& call) {
 void change_unless_disturbing(const call_ptr& call, const core::subsystem_spec& running,
                               std::vector<core::change> changes, bool force) {
     const auto apply = [call, nqn = running.nqn](std::vector<core::change> all) {
-        call->change_all(std::move(all), [call, nqn](std::uint64_t) { show(call, nqn, false); });
+        call->change_all(std::move(all),
+                         [call, nqn](std::uint64_t) { send_subsystem(call, nqn, false); });
     };
     disturbance who;
     for (const core::change& one : changes) {
@@ -114,7 +116,7 @@ void create_subsystem(const call_ptr& call) {
     if (spec) create(call, std::move(*spec));
 }
 
-void show_subsystem(const call_ptr& call) { show(call, call->parameters[0], false); }
+void show_subsystem(const call_ptr& call) { send_subsystem(call, call->parameters[0], false); }
 
 void put_subsystem(const call_ptr& call) {
     const std::string& nqn = call->parameters[0];
@@ -189,7 +191,8 @@ void patch_subsystem(const call_ptr& call) {
         return out;
     });
     if (!changes) return;
-    call->change_all(std::move(*changes), [call, nqn](std::uint64_t) { show(call, nqn, false); });
+    call->change_all(std::move(*changes),
+                     [call, nqn](std::uint64_t) { send_subsystem(call, nqn, false); });
 }
 
 void delete_subsystem(const call_ptr& call) {
@@ -219,14 +222,14 @@ void delete_subsystem(const call_ptr& call) {
 void pause_subsystem(const call_ptr& call) {
     call->change(core::pause_subsystem{call->parameters[0]},
                  [call](const core::control_answer&, std::uint64_t) {
-                     show(call, call->parameters[0], false);
+                     send_subsystem(call, call->parameters[0], false);
                  });
 }
 
 void resume_subsystem(const call_ptr& call) {
     call->change(core::resume_subsystem{call->parameters[0]},
                  [call](const core::control_answer&, std::uint64_t) {
-                     show(call, call->parameters[0], false);
+                     send_subsystem(call, call->parameters[0], false);
                  });
 }
 
