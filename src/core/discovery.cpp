@@ -1,6 +1,7 @@
 // The discovery log (NVMe Base 2.0, section 5.16.1.23): built on the control reactor, which knows
 // every subsystem and listener, for the host that asks and the address that it came in by.
 #include "discovery_query.hpp"
+#include "spec/wildcard_address.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -24,9 +25,6 @@ void append(std::vector<std::byte>& page, const auto& wire) {
     page.insert(page.end(), bytes.begin(), bytes.end());
 }
 
-bool is_wildcard(std::string_view address) noexcept {
-    return address == "0.0.0.0" || address == "::";
-}
 bool is_ipv6(std::string_view address) noexcept {
     return address.find(':') != std::string_view::npos;
 }

@@ -1,6 +1,7 @@
 // The rules between the objects of a configuration. See the header. Pure. Must never: ask anything
 // but its arguments.
 #include "file_room.hpp"
+#include "wildcard_address.hpp"
 
 #include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_rules.hpp>
@@ -41,8 +42,6 @@ template <typename Parsed>
 std::string one_spelling(const std::string& text, const Parsed& parsed) {
     return parsed ? std::string(nvme::to_text(*parsed).view()) : text;
 }
-
-bool is_wildcard(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
 
 bool is_v6(const listener_spec& spec) { return spec.address.find(':') != std::string::npos; }
 
