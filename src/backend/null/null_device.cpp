@@ -12,7 +12,7 @@ namespace fulmar::backend {
 namespace {
 
 // Lent to readers; never written, so it costs address space and one shared page.
-alignas(4096) std::byte zeros[limits::max_transfer_bytes];
+alignas(4096) std::byte lent_zeros[limits::max_transfer_bytes];
 
 class null_device final : public device {
   public:
@@ -60,8 +60,9 @@ class null_channel final : public io_channel {
     std::uint32_t outstanding() const noexcept override { return 0; }
     const std::byte* read_in_place(std::uint64_t first_block,
                                    std::uint32_t block_count) noexcept override {
-        const bool fits = (std::size_t{block_count} << shift_) <= sizeof zeros;
-        return fits && lies_within(first_block, block_count, device_.blocks()) ? zeros : nullptr;
+        const bool fits = (std::size_t{block_count} << shift_) <= sizeof lent_zeros;
+        return fits && lies_within(first_block, block_count, device_.blocks()) ? lent_zeros
+                                                                               : nullptr;
     }
 
   private:

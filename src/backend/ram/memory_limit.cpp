@@ -20,7 +20,7 @@ namespace fulmar::backend {
 namespace {
 
 /// What a small file says; nothing when there is none.
-std::string text_of(const std::string& path) {
+std::string whole_text(const std::string& path) {
     const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::string text;
     if (!file) return text;
@@ -42,7 +42,7 @@ void each_line(const std::string& text, Visit&& visit) {
 
 /// The number in the only line of `path`; none for "max" and for no file.
 std::uint64_t number_in(const std::string& path) {
-    const std::string text = text_of(path);
+    const std::string text = whole_text(path);
     std::uint64_t value = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
     return failure == std::errc() ? value : UINT64_MAX;
@@ -51,7 +51,7 @@ std::uint64_t number_in(const std::string& path) {
 /// Of the process, in the unified hierarchy or in that of the memory controller.
 std::string control_group(const std::string& root, bool unified) {
     std::string found;
-    each_line(text_of(root + "/proc/self/cgroup"), [&](const std::string& line) {
+    each_line(whole_text(root + "/proc/self/cgroup"), [&](const std::string& line) {
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);
         if (!found.empty() || first == std::string::npos || second == std::string::npos) return;
@@ -67,7 +67,7 @@ std::string control_group(const std::string& root, bool unified) {
 memory_limit read_memory_limit(const std::string& root) {
     memory_limit out;
     constexpr std::uint64_t kib = 1024;
-    each_line(text_of(root + "/proc/meminfo"), [&](const std::string& line) {
+    each_line(whole_text(root + "/proc/meminfo"), [&](const std::string& line) {
         const auto value = [&] {
             return std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
         };

@@ -14,7 +14,7 @@ namespace {
 struct region_end {
     void operator()(ibv_mr* m) const noexcept { ::ibv_dereg_mr(m); }
 };
-struct channel_end {
+struct completion_channel_end {
     void operator()(ibv_comp_channel* c) const noexcept { ::ibv_destroy_comp_channel(c); }
 };
 struct queue_end {
@@ -35,7 +35,7 @@ class kernel_region final : public memory_region {
 
 class kernel_completions final : public completion_queue {
   public:
-    using channel_ptr = std::unique_ptr<ibv_comp_channel, channel_end>;
+    using channel_ptr = std::unique_ptr<ibv_comp_channel, completion_channel_end>;
     kernel_completions(channel_ptr channel, ibv_cq* queue) noexcept
         : channel_(std::move(channel)), queue_(queue) {}
 

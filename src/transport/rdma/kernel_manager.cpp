@@ -124,10 +124,10 @@ class kernel_identifier final : public identifier {
     kernel_device* where_;
 };
 
-struct channel_end {
+struct event_channel_end {
     void operator()(rdma_event_channel* c) const noexcept { ::rdma_destroy_event_channel(c); }
 };
-using channel_ptr = std::unique_ptr<rdma_event_channel, channel_end>;
+using channel_ptr = std::unique_ptr<rdma_event_channel, event_channel_end>;
 
 class kernel_manager final : public connection_manager {
   public:
