@@ -24,11 +24,6 @@ constexpr ends field(std::size_t offset) {
     return {static_cast<int>(fatal_error::invalid_header_field), static_cast<int>(offset)};
 }
 
-nvme::sqe write_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba = 0) {
-    return raw_sqe(io_sqe(nvme::io_opcode::write, {.slba = slba, .blocks = blocks}), cid,
-                   nvme::make_transport_sgl(blocks * 512));
-}
-
 /// The first R2T for command `cid`.
 tcp::r2t ask_of(host::raw_session& s) {
     const host::arrival got = s.await();

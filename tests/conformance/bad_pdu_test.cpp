@@ -11,7 +11,7 @@ namespace tcp = nvme::tcp;
 using tcp::fatal_error;
 
 /// What ended a connection.
-struct ending {
+struct term_ending {
     std::uint16_t fes = 0;
     std::uint32_t fei = 0;
     bytes echo;
@@ -19,8 +19,8 @@ struct ending {
     std::size_t pdus_before = 0;
 };
 
-ending await_term(host::raw_session& s) {
-    ending how;
+term_ending await_term(host::raw_session& s) {
+    term_ending how;
     const auto pdus = s.await_end();
     how.ended = pdus.has_value();
     if (!pdus) return how;
@@ -40,7 +40,7 @@ ending await_term(host::raw_session& s) {
 
 #define EXPECT_TERM(session, error, information)                      \
     do {                                                              \
-        const ending how_ = await_term(session);                      \
+        const term_ending how_ = await_term(session);                 \
         EXPECT_TRUE(how_.ended) << "the connection is still there";   \
         EXPECT_EQ(how_.fes, static_cast<std::uint16_t>(error));       \
         EXPECT_EQ(how_.fei, static_cast<std::uint32_t>(information)); \
@@ -152,7 +152,7 @@ CONFORMANCE(BadPdu, TheOffenderIsShownAgain, "T/term") {
     host::raw_bytes pdu = flush(0x4711);
     pdu[1] = std::byte{0x40};
     must(s.send(pdu));
-    const ending how = await_term(s);
+    const term_ending how = await_term(s);
     ASSERT_TRUE(how.ended);
     ASSERT_GE(how.echo.size(), 8u);
     ASSERT_LE(how.echo.size(), tcp::term_req_data_bytes_max);
@@ -187,7 +187,7 @@ CONFORMANCE(BadPdu, IcReqTwice, "B/sequence", "T/term") {
     const host::raw_bytes second = host::make_ic_req();
     both.insert(both.end(), second.begin(), second.end());
     must(s.send(both));
-    const ending how = await_term(s);
+    const term_ending how = await_term(s);
     EXPECT_TRUE(how.ended);
     EXPECT_EQ(how.pdus_before, 1u) << "the ICResp";
     EXPECT_EQ(how.fes, static_cast<std::uint16_t>(fatal_error::pdu_sequence_error));

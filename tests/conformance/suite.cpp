@@ -194,6 +194,16 @@ nvme::sqe raw_sqe(nvme::sqe sqe, std::uint16_t cid, nvme::sgl_descriptor pointer
     return sqe;
 }
 
+nvme::sqe write_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba) {
+    return raw_sqe(io_sqe(nvme::io_opcode::write, {.slba = slba, .blocks = blocks}), cid,
+                   nvme::make_transport_sgl(blocks * 512));
+}
+
+nvme::sqe read_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba) {
+    return raw_sqe(io_sqe(nvme::io_opcode::read, {.slba = slba, .blocks = blocks}), cid,
+                   nvme::make_transport_sgl(blocks * 512));
+}
+
 host::reply read_blocks(host::queue& q, std::uint64_t slba, std::span<std::byte> into,
                         std::uint32_t nsid, std::uint32_t block_bytes) {
     const nvme::block_range range{.slba = slba,

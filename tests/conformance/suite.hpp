@@ -105,6 +105,9 @@ host::reply run_write(host::queue& q, const nvme::sqe& sqe, std::span<const std:
 /// For raw sessions: with CID and a data pointer.
 [[nodiscard]] nvme::sqe raw_sqe(nvme::sqe sqe, std::uint16_t cid,
                                 nvme::sgl_descriptor pointer = {});
+/// Of namespace 1, in blocks of 512; the transport moves the data.
+[[nodiscard]] nvme::sqe write_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba = 0);
+[[nodiscard]] nvme::sqe read_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba = 0);
 
 host::reply read_blocks(host::queue& q, std::uint64_t slba, std::span<std::byte> into,
                         std::uint32_t nsid = 1, std::uint32_t block_bytes = 512);

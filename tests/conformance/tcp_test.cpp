@@ -12,16 +12,6 @@ CONFORMANCE_SUITE(Tcp);
 namespace tcp = nvme::tcp;
 using nvme::io_opcode;
 
-nvme::sqe write_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba = 0) {
-    return raw_sqe(io_sqe(io_opcode::write, {.slba = slba, .blocks = blocks}), cid,
-                   nvme::make_transport_sgl(blocks * 512));
-}
-
-nvme::sqe read_of(std::uint32_t blocks, std::uint16_t cid, std::uint64_t slba = 0) {
-    return raw_sqe(io_sqe(io_opcode::read, {.slba = slba, .blocks = blocks}), cid,
-                   nvme::make_transport_sgl(blocks * 512));
-}
-
 CONFORMANCE(Tcp, Handshake, "T/ic", "T/bytes") {
     for (unsigned digests = 0; digests <= 3; ++digests) {
         host::raw_session s = raw({.digests = static_cast<std::uint8_t>(digests)});
