@@ -33,11 +33,11 @@ using test::eventually;
 using clock = std::chrono::steady_clock;
 
 constexpr milliseconds transition{1'000};
-const std::string nqn = "nqn.2026-11.io.fulmar:fence";
-const std::string host_nqn = "nqn.2026-11.io.fulmar:fence-host";
-const std::string place = "/v1/subsystems/" + nqn;
+const std::string fence_nqn = "nqn.2026-11.io.fulmar:fence";
+const std::string fence_host_nqn = "nqn.2026-11.io.fulmar:fence-host";
+const std::string fence_place = "/v1/subsystems/" + fence_nqn;
 
-std::string configuration() {
+std::string fence_configuration() {
     return R"({
   "admin": {"unix_socket": "admin.sock"},
   "cores": {"data": 2},
@@ -82,8 +82,8 @@ struct fence : testing::Test {
     void connect() {
         host::controller_options options;
         options.target = {.address = "127.0.0.1", .port = d.port()};
-        options.subnqn = nqn;
-        options.hostnqn = host_nqn;
+        options.subnqn = fence_nqn;
+        options.hostnqn = fence_host_nqn;
         options.hostid.bytes.fill(7);
         auto made = host::controller::connect(options);
         ASSERT_TRUE(made) << made.error().text();
@@ -133,7 +133,7 @@ struct fence : testing::Test {
         EXPECT_THAT(answer.body, testing::HasSubstr("1 operations"));
     }
 
-    daemon_process d{configuration()};
+    daemon_process d{fence_configuration()};
     std::deque<one_block> blocks;  // longer there than the queue that may still have them
     std::unique_ptr<host::controller> controller;
     host::queue* queue = nullptr;
@@ -145,7 +145,7 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xaa);
     stall(write);
     const auto began = clock::now();
-    const test::http_answer removed = rest("DELETE", place + "/namespaces/1");
+    const test::http_answer removed = rest("DELETE", fence_place + "/namespaces/1");
     const auto took = clock::now() - began;
     expect_unfenced(removed);
     EXPECT_GE(took, transition - milliseconds(50));
@@ -154,9 +154,9 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
     EXPECT_TRUE(write.answered);
     EXPECT_FALSE(write.succeeded());
 
-    EXPECT_EQ(rest("GET", place + "/namespaces/1").status, 404) << "it is gone all the same";
+    EXPECT_EQ(rest("GET", fence_place + "/namespaces/1").status, 404) << "it is gone all the same";
     const test::http_answer again =
-        rest("POST", place + "/namespaces", R"({"nsid": 1, "device": "silent"})");
+        rest("POST", fence_place + "/namespaces", R"({"nsid": 1, "device": "silent"})");
     EXPECT_EQ(again.status, 409) << again.body;
     EXPECT_THAT(again.body, testing::HasSubstr("still has operations"));
     EXPECT_EQ(rest("DELETE", "/v1/devices/silent").status, 409);
@@ -164,8 +164,8 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
 
     give_back();
     EXPECT_TRUE(eventually([&] {
-        return rest("POST", place + "/namespaces", R"({"nsid": 1, "device": "silent"})").status ==
-               201;
+        return rest("POST", fence_place + "/namespaces", R"({"nsid": 1, "device": "silent"})")
+                   .status == 201;
     }));
     expect_readable(1);
 }
@@ -173,22 +173,23 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
 TEST_F(fence, of_a_host_that_is_removed_says_what_may_still_land) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xbb);
     stall(write);
-    expect_unfenced(rest("DELETE", place + "/hosts/" + host_nqn));
+    expect_unfenced(rest("DELETE", fence_place + "/hosts/" + fence_host_nqn));
     EXPECT_TRUE(eventually([&] { return !queue->poll() && !queue->is_open(); }));
-    const json ns = json::parse(rest("GET", place + "/namespaces/1").body);
+    const json ns = json::parse(rest("GET", fence_place + "/namespaces/1").body);
     EXPECT_EQ(ns["status"]["abandoned"], 1);
     give_back();
     EXPECT_TRUE(eventually([&] {
-        return json::parse(rest("GET", place + "/namespaces/1").body)["status"]["abandoned"] == 0;
+        return json::parse(
+                   rest("GET", fence_place + "/namespaces/1").body)["status"]["abandoned"] == 0;
     }));
 }
 
 TEST_F(fence, of_a_subsystem_that_is_deleted_frees_its_name_but_not_the_device) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xcc);
     stall(write);
-    expect_unfenced(rest("DELETE", place + "?force=true"));
-    EXPECT_EQ(rest("GET", place).status, 404);
-    EXPECT_EQ(rest("DELETE", place).status, 404);
+    expect_unfenced(rest("DELETE", fence_place + "?force=true"));
+    EXPECT_EQ(rest("GET", fence_place).status, 404);
+    EXPECT_EQ(rest("DELETE", fence_place).status, 404);
     const std::string heir = R"({"nqn": "nqn.2026-11.io.fulmar:fence", "allow_any_host": true,
         "namespaces": [{"nsid": 1, "device": "beside"}]})";
     EXPECT_EQ(rest("POST", "/v1/subsystems", heir).status, 201);

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 const std::string many_nqn = "nqn.2026-11.io.fulmar:many";
-const std::string place = "/v1/subsystems/nqn.2026-11.io.fulmar%3Amany";
+const std::string many_place = "/v1/subsystems/nqn.2026-11.io.fulmar%3Amany";
 constexpr std::uint32_t most = limits::max_namespaces;
 constexpr std::uint32_t page_entries = 1024;  // of the changed namespace list
 
@@ -28,7 +28,7 @@ json a_namespace(std::uint32_t nsid) {
     return {{"nsid", nsid}, {"device", fmt::format("null{}", nsid)}};
 }
 
-std::string configuration() {
+std::string many_configuration() {
     json devices = json::array();
     json all = json::array();
     for (std::uint32_t nsid = 1; nsid <= most; ++nsid) {
@@ -80,7 +80,7 @@ struct many_namespaces : testing::Test {
             if (nsid.value() != 0) out.push_back(nsid.value());
         return out;
     }
-    daemon_process d{configuration()};
+    daemon_process d{many_configuration()};
 };
 
 TEST_F(many_namespaces, all_of_them_are_served_changed_and_kept) {
@@ -96,28 +96,29 @@ TEST_F(many_namespaces, all_of_them_are_served_changed_and_kept) {
     EXPECT_TRUE(host->identify_descriptors(most).has_value());
 
     auto client = rest();
-    const json listed = json::parse(client.send("GET", place + "/namespaces").body);
+    const json listed = json::parse(client.send("GET", many_place + "/namespaces").body);
     EXPECT_EQ(listed["namespaces"].size(), most);
-    const auto whole = client.send("GET", place);
+    const auto whole = client.send("GET", many_place);
     ASSERT_EQ(whole.status, 200) << whole.body.substr(0, 200);
     EXPECT_EQ(json::parse(whole.body)["namespaces"].size(), most);
     const finished table =
         run({"fulmar", "namespace", "list", many_nqn, "--admin", d.folder() + "/admin.sock"});
     EXPECT_EQ(table.exit_code, 0) << table.output.substr(0, 200);
     EXPECT_THAT(table.output, testing::HasSubstr(fmt::format("null{}", most)));
-    const auto refused = client.send("POST", place + "/namespaces", R"({"device": "one-more"})");
+    const auto refused =
+        client.send("POST", many_place + "/namespaces", R"({"device": "one-more"})");
     EXPECT_EQ(refused.status, 507) << refused.body;
 
     // A change of a few names them; one of more than the page can hold says "many".
-    ASSERT_EQ(client.send("DELETE", place + "/namespaces/4096").status, 204);
+    ASSERT_EQ(client.send("DELETE", many_place + "/namespaces/4096").status, 204);
     EXPECT_EQ(changed(*host), (std::vector<std::uint32_t>{most}));
-    json fewer = json::parse(client.send("GET", place).body);
+    json fewer = json::parse(client.send("GET", many_place).body);
     fewer.erase("status");
     json kept = json::array();
     for (std::uint32_t nsid = page_entries + 2; nsid < most; ++nsid)
         kept.push_back(a_namespace(nsid));
     fewer["namespaces"] = kept;
-    const auto put = rest().send("PUT", place + "?force=true", fewer.dump());
+    const auto put = rest().send("PUT", many_place + "?force=true", fewer.dump());
     ASSERT_EQ(put.status, 200) << put.body;
     EXPECT_EQ(changed(*host), (std::vector<std::uint32_t>{nvme::nsid_broadcast}));
     const auto left = host->active_namespaces();

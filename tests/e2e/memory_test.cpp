@@ -23,7 +23,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* config = R"({
+constexpr const char* memory_config = R"({
   "admin": {"unix_socket": "admin.sock", "audit": false},
   "memory": {"pool_mib": 32},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
@@ -82,7 +82,7 @@ struct memory : ::testing::Test {
         return false;
     }
 
-    daemon_process d{config};
+    daemon_process d{memory_config};
     int made = 0;
 };
 

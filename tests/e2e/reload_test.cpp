@@ -21,9 +21,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uintmax_t mib = 1024 * 1024;
-const std::string nqn = "nqn.2026-11.io.fulmar:e2e";
+const std::string reload_nqn = "nqn.2026-11.io.fulmar:e2e";
 const std::string made = "nqn.2026-11.io.fulmar:made-over-rest";
-const std::string host_nqn = "nqn.2026-11.io.fulmar:some-host";
+const std::string some_host_nqn = "nqn.2026-11.io.fulmar:some-host";
 
 const std::string one_file = R"({
   "admin": {"unix_socket": "admin.sock"},
@@ -94,7 +94,7 @@ struct reload : testing::Test {
         host::controller_options options;
         options.target = {.address = "127.0.0.1", .port = d.port()};
         options.subnqn = to;
-        options.hostnqn = host_nqn;
+        options.hostnqn = some_host_nqn;
         auto queue = host::controller::connect(options);
         EXPECT_TRUE(queue.has_value()) << queue.error().text();
         return queue ? std::move(*queue) : nullptr;
@@ -105,7 +105,7 @@ struct reload : testing::Test {
 
 TEST_F(reload, nothing_becomes_smaller_but_by_a_request_that_says_so) {
     start();
-    auto host = connect(nqn);
+    auto host = connect(reload_nqn);
     ASSERT_NE(host, nullptr);
     ASSERT_EQ(tool({"device", "resize", "f", "32MiB"}).exit_code, 0);
     ASSERT_EQ(std::filesystem::file_size(image()), 32 * mib);
@@ -114,13 +114,13 @@ TEST_F(reload, nothing_becomes_smaller_but_by_a_request_that_says_so) {
     const auto refused = rest().send("PATCH", "/v1/devices/f", R"({"size": "16MiB"})");
     ASSERT_EQ(refused.status, 409) << refused.body;
     const json why = json::parse(refused.body);
-    EXPECT_EQ(why["hosts"], json::array({host_nqn})) << why.dump(2);
+    EXPECT_EQ(why["hosts"], json::array({some_host_nqn})) << why.dump(2);
     EXPECT_EQ(why["host_count"], 1);
-    EXPECT_EQ(why["namespaces"], json::array({nqn + "/1"}));
+    EXPECT_EQ(why["namespaces"], json::array({reload_nqn + "/1"}));
     const finished told = tool({"device", "resize", "f", "16MiB"});
     EXPECT_EQ(told.exit_code, 1);
     EXPECT_THAT(told.output,
-                testing::AllOf(testing::HasSubstr(host_nqn), testing::HasSubstr("--shrink")));
+                testing::AllOf(testing::HasSubstr(some_host_nqn), testing::HasSubstr("--shrink")));
     EXPECT_EQ(std::filesystem::file_size(image()), 32 * mib);
 
     // The file is older than the resize. Something else in it is edited.
@@ -131,7 +131,8 @@ TEST_F(reload, nothing_becomes_smaller_but_by_a_request_that_says_so) {
     ASSERT_TRUE(eventually([&] { return log_says(" changes, "); })) << d.log();
     EXPECT_EQ(std::filesystem::file_size(image()), 32 * mib) << d.log();
     EXPECT_EQ(get("/v1/devices/f")["status"]["block_count"], 32 * mib / 512);
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["hosts"].size(), 1u) << "what was edited is in effect";
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["hosts"].size(), 1u)
+        << "what was edited is in effect";
 
     // Asked for, it happens.
     const finished shrunk = tool({"device", "resize", "f", "16MiB", "--shrink"});
@@ -172,7 +173,8 @@ TEST_F(reload, what_rest_made_stays_when_a_file_lacks_it) {
     pushed["subsystems"][0]["hosts"] = {"nqn.2026-11.io.fulmar:first"};
     push(pushed);
     EXPECT_TRUE(host->identify_namespace(1).has_value()) << "the host was not disturbed";
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["hosts"].size(), 1u) << "what was edited is in effect";
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["hosts"].size(), 1u)
+        << "what was edited is in effect";
     EXPECT_TRUE(log_says("subsystem " + made + " is not in the file")) << d.log();
     expect_kept();
     ASSERT_NO_FATAL_FAILURE(restart_after(SIGKILL, 128 + SIGKILL));
@@ -186,7 +188,7 @@ TEST_F(reload, what_rest_made_stays_when_a_file_lacks_it) {
     expect_kept();
     ASSERT_NO_FATAL_FAILURE(restart_after(SIGKILL, 128 + SIGKILL));
     expect_kept();
-    const json hosts = get("/v1/subsystems/" + nqn)["hosts"];
+    const json hosts = get("/v1/subsystems/" + reload_nqn)["hosts"];
     EXPECT_EQ(hosts, json::array({"nqn.2026-11.io.fulmar:second"}));
 
     // Pruned, it goes; not under a host that is connected.
@@ -196,11 +198,11 @@ TEST_F(reload, what_rest_made_stays_when_a_file_lacks_it) {
     const finished refused = tool({"config", "reload", "--prune"});
     EXPECT_EQ(refused.exit_code, 1) << refused.output;
     EXPECT_THAT(refused.output,
-                testing::AllOf(testing::HasSubstr(host_nqn), testing::HasSubstr(made)));
+                testing::AllOf(testing::HasSubstr(some_host_nqn), testing::HasSubstr(made)));
     expect_kept();
     const finished dry = tool({"config", "reload", "--prune", "--dry-run"});
     EXPECT_EQ(dry.exit_code, 0) << dry.output;
-    EXPECT_THAT(dry.output, testing::AllOf(testing::HasSubstr("disturbs " + host_nqn),
+    EXPECT_THAT(dry.output, testing::AllOf(testing::HasSubstr("disturbs " + some_host_nqn),
                                            testing::HasSubstr("without --force this is refused")));
     host.reset();
     ASSERT_TRUE(eventually([&] { return get("/v1/connections")["connections"].empty(); }));
@@ -219,13 +221,14 @@ TEST_F(reload, what_rest_made_stays_when_a_file_lacks_it) {
 
 TEST_F(reload, an_unedited_file_undoes_nothing) {
     start();
-    ASSERT_EQ(rest().send("PATCH", "/v1/subsystems/" + nqn, R"({"allow_any_host":false})").status,
-              200);
+    ASSERT_EQ(
+        rest().send("PATCH", "/v1/subsystems/" + reload_nqn, R"({"allow_any_host":false})").status,
+        200);
     ASSERT_EQ(tool({"device", "resize", "f", "32MiB"}).exit_code, 0);
     const finished nothing = tool({"config", "reload", "--force"});
     EXPECT_EQ(nothing.exit_code, 0) << nothing.output;
     EXPECT_THAT(nothing.output, testing::HasSubstr("nothing differs"));
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["allow_any_host"], false);
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["allow_any_host"], false);
     EXPECT_EQ(std::filesystem::file_size(image()), 32 * mib);
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
@@ -249,7 +252,8 @@ TEST_F(reload, a_conflict_is_refused_whole_until_it_is_forced) {
     EXPECT_EQ(why["conflicts"][0]["base"], std::to_string(16 * mib));
     EXPECT_EQ(why["conflicts"][0]["file"], std::to_string(64 * mib));
     EXPECT_EQ(why["conflicts"][0]["configured"], std::to_string(32 * mib));
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["hosts"].size(), 0u) << "nothing at all was applied";
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["hosts"].size(), 0u)
+        << "nothing at all was applied";
     EXPECT_EQ(std::filesystem::file_size(image()), 32 * mib);
     const finished told = tool({"config", "reload"});
     EXPECT_EQ(told.exit_code, 1);
@@ -257,7 +261,7 @@ TEST_F(reload, a_conflict_is_refused_whole_until_it_is_forced) {
     const finished forced = tool({"config", "reload", "--force"});
     EXPECT_EQ(forced.exit_code, 0) << forced.output;
     EXPECT_EQ(std::filesystem::file_size(image()), 64 * mib);
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["hosts"].size(), 1u);
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["hosts"].size(), 1u);
     std::ifstream kept(d.config_path() + ".superseded");
     const std::string superseded{std::istreambuf_iterator<char>(kept), {}};
     EXPECT_THAT(superseded, testing::HasSubstr("32MiB"));
@@ -275,9 +279,9 @@ TEST_F(reload, a_conflict_is_refused_whole_until_it_is_forced) {
 
 TEST_F(reload, what_must_be_made_anew_is_refused_unless_forced) {
     start();
-    auto host = connect(nqn);
+    auto host = connect(reload_nqn);
     ASSERT_NE(host, nullptr);
-    const json before = get("/v1/subsystems/" + nqn);
+    const json before = get("/v1/subsystems/" + reload_nqn);
     json config = file();
     config["subsystems"][0]["serial"] = "OTHER";
     edit(config);
@@ -287,40 +291,40 @@ TEST_F(reload, what_must_be_made_anew_is_refused_unless_forced) {
     const auto refused = rest().send("POST", "/v1/config/reload");
     ASSERT_EQ(refused.status, 409) << refused.body;
     EXPECT_EQ(json::parse(refused.body)["code"], "would-disturb");
-    EXPECT_EQ(json::parse(refused.body)["hosts"], json::array({host_nqn}));
-    EXPECT_EQ(json::parse(refused.body)["namespaces"], json::array({nqn + "/1"}));
+    EXPECT_EQ(json::parse(refused.body)["hosts"], json::array({some_host_nqn}));
+    EXPECT_EQ(json::parse(refused.body)["namespaces"], json::array({reload_nqn + "/1"}));
     const json dry = json::parse(rest().send("POST", "/v1/config/reload?dry_run=true").body);
     EXPECT_EQ(dry["needs_force"], true) << dry.dump(2);
-    EXPECT_EQ(dry["changes"][0]["disturbs"], json::array({host_nqn}));
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["serial"], before["serial"]);
+    EXPECT_EQ(dry["changes"][0]["disturbs"], json::array({some_host_nqn}));
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["serial"], before["serial"]);
     const finished forced = tool({"config", "reload", "--force"});
     EXPECT_EQ(forced.exit_code, 0) << forced.output;
-    const json after = get("/v1/subsystems/" + nqn);
+    const json after = get("/v1/subsystems/" + reload_nqn);
     EXPECT_EQ(after["serial"], "OTHER");
     EXPECT_EQ(after["namespaces"][0]["uuid"], before["namespaces"][0]["uuid"]);
-    EXPECT_NE(connect(nqn), nullptr) << "hosts find it with its list and namespaces";
+    EXPECT_NE(connect(reload_nqn), nullptr) << "hosts find it with its list and namespaces";
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 
 TEST_F(reload, what_hosts_use_is_not_deleted_without_force) {
     start();
-    auto host = connect(nqn);
+    auto host = connect(reload_nqn);
     ASSERT_NE(host, nullptr);
-    const std::string place = "/v1/subsystems/" + nqn;
+    const std::string place = "/v1/subsystems/" + reload_nqn;
     for (const auto& [method, body] : {std::pair<std::string, std::string>{"DELETE", ""},
                                        {"PUT", R"({"allow_any_host": true})"}}) {
         const auto refused = rest().send(method, place, body);
         ASSERT_EQ(refused.status, 409) << method << refused.body;
         const json why = json::parse(refused.body);
         EXPECT_EQ(why["code"], "would-disturb");
-        EXPECT_EQ(why["hosts"], json::array({host_nqn})) << method;
+        EXPECT_EQ(why["hosts"], json::array({some_host_nqn})) << method;
         EXPECT_EQ(why["host_count"], 1);
-        EXPECT_EQ(why["namespaces"], json::array({nqn + "/1"})) << method;
+        EXPECT_EQ(why["namespaces"], json::array({reload_nqn + "/1"})) << method;
     }
-    const finished told = tool({"subsystem", "delete", nqn});
+    const finished told = tool({"subsystem", "delete", reload_nqn});
     EXPECT_EQ(told.exit_code, 1);
     EXPECT_THAT(told.output,
-                testing::AllOf(testing::HasSubstr(host_nqn), testing::HasSubstr("--force")));
+                testing::AllOf(testing::HasSubstr(some_host_nqn), testing::HasSubstr("--force")));
     EXPECT_TRUE(host->identify_namespace(1).has_value());
     // A file that lacks it does not do it either.
     json config = file();
@@ -328,7 +332,7 @@ TEST_F(reload, what_hosts_use_is_not_deleted_without_force) {
     edit(config);
     EXPECT_EQ(tool({"config", "reload"}).exit_code, 1);
     EXPECT_TRUE(host->identify_namespace(1).has_value());
-    EXPECT_EQ(tool({"subsystem", "delete", nqn, "--force"}).exit_code, 0);
+    EXPECT_EQ(tool({"subsystem", "delete", reload_nqn, "--force"}).exit_code, 0);
     EXPECT_EQ(rest().send("GET", place).status, 404);
     EXPECT_EQ(tool({"config", "reload"}).exit_code, 0);
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
@@ -346,7 +350,7 @@ TEST_F(reload, a_start_merges_what_was_edited_meanwhile) {
     start();
     EXPECT_EQ(rest().send("GET", "/v1/devices/r").status, 200) << d.log();
     EXPECT_EQ(get("/v1/devices/f")["status"]["block_count"], 32 * mib / 512);
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["hosts"].size(), 1u);
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["hosts"].size(), 1u);
 
     // A conflict: what was acknowledged is served, and the file is left as it is.
     ASSERT_EQ(tool({"device", "resize", "f", "48MiB"}).exit_code, 0);
@@ -358,15 +362,16 @@ TEST_F(reload, a_start_merges_what_was_edited_meanwhile) {
     EXPECT_TRUE(log_says("device f, size")) << d.log();
     EXPECT_EQ(get("/v1/devices/f")["status"]["block_count"], 48 * mib / 512);
     EXPECT_EQ(file(), config);
-    ASSERT_EQ(rest().send("PATCH", "/v1/subsystems/" + nqn, R"({"allow_any_host":false})").status,
-              200);
+    ASSERT_EQ(
+        rest().send("PATCH", "/v1/subsystems/" + reload_nqn, R"({"allow_any_host":false})").status,
+        200);
     ASSERT_NO_FATAL_FAILURE(restart_after(SIGKILL, 128 + SIGKILL));
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["allow_any_host"], false) << "changes go on";
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["allow_any_host"], false) << "changes go on";
     EXPECT_EQ(get("/v1/devices/f")["status"]["block_count"], 48 * mib / 512);
     const finished forced = tool({"config", "reload", "--force"});
     EXPECT_EQ(forced.exit_code, 0) << forced.output;
     EXPECT_EQ(get("/v1/devices/f")["status"]["block_count"], 64 * mib / 512);
-    EXPECT_EQ(get("/v1/subsystems/" + nqn)["allow_any_host"], false)
+    EXPECT_EQ(get("/v1/subsystems/" + reload_nqn)["allow_any_host"], false)
         << "the file has not touched it";
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }

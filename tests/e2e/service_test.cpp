@@ -28,7 +28,7 @@
 namespace fulmar::e2e {
 namespace {
 
-const std::string ram_and_file = R"({
+const std::string service_config = R"({
   "admin": {"unix_socket": "admin.sock"},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
   "devices": [{"name": "ram0", "type": "ram", "size": "16MiB"},
@@ -67,7 +67,7 @@ class notify_socket {
 };
 
 TEST(service, tells_its_manager_when_it_serves_that_it_lives_and_when_it_stops) {
-    daemon_process d(ram_and_file);
+    daemon_process d(service_config);
     const std::string path = d.folder() + "/notify";
     const notify_socket manager(path);
     d.set_environment("NOTIFY_SOCKET", path);
@@ -106,7 +106,7 @@ TEST(service, tells_its_manager_when_it_serves_that_it_lives_and_when_it_stops) 
 // EAL cannot be tried twice in a process: when hugepages were promised and are not there, the same
 // process executes itself again without them, and its manager sees no more than a slower start.
 TEST(service, goes_on_without_hugepages_that_were_promised) {
-    daemon_process d(ram_and_file);
+    daemon_process d(service_config);
     d.set_environment("FULMAR_FAULT_HUGEPAGES", "1");
     d.start();
     const pid_t before = d.pid();
@@ -133,7 +133,7 @@ TEST(service, goes_on_without_hugepages_that_were_promised) {
 // Peers that connect and say nothing, a part of an ICReq, or an ICReq and no more: each costs a
 // bounded amount of memory, and the hundredth as much as the first; it all comes back.
 TEST(service, connections_without_a_connect_cost_little_memory) {
-    std::string config = ram_and_file;
+    std::string config = service_config;
     config.replace(config.find("\"listeners\""), 0, "\"timeouts\": {\"first_pdu_ms\": 120000},\n");
     daemon_process d(config);
     d.start();
@@ -236,7 +236,7 @@ TEST(container, every_volume_gets_a_name_of_its_own) {
 }
 
 TEST(service, needs_no_privileges) {
-    daemon_process d(ram_and_file);
+    daemon_process d(service_config);
     d.without_privileges();
     d.start();
     ASSERT_TRUE(d.wait_until_serving()) << d.log();

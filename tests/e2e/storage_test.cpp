@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const std::string one_file = R"({
+const std::string one_file_template = R"({
   "admin": {"unix_socket": "admin.sock"},
   "cores": {"data": 1},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
@@ -31,7 +31,7 @@ const std::string one_file = R"({
 })";
 
 std::string one_file_config(bool create) {
-    std::string text = one_file;
+    std::string text = one_file_template;
     const std::string mark = "@CREATE@";
     return text.replace(text.find(mark), mark.size(), create ? R"(, "create": true)" : "");
 }

@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-constexpr const char* config = R"({
+constexpr const char* tool_config = R"({
   "admin": {"unix_socket": "admin.sock"},
   "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
   "devices": [{"name": "ram0", "type": "ram", "size": "16MB"}],
@@ -32,7 +32,7 @@ TEST(tool, says_ranges_in_plain_numbers) {
 }
 
 TEST(tool, gives_json_in_the_same_way_everywhere) {
-    daemon_process d(config);
+    daemon_process d(tool_config);
     d.start();
     ASSERT_TRUE(d.wait_until_serving()) << d.log();
     EXPECT_THAT(d.log(), HasSubstr("blktests-subsystem-0: the name does not start with"));
