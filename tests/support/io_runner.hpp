@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,10 @@
 #include <vector>
 
 namespace fulmar::test {
+
+[[nodiscard]] inline bool all_zero(std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
 
 /// An operation that remembers its answer. Not movable while it is at a device.
 struct test_op : backend::io_op {

@@ -3,7 +3,7 @@
 // a second time; and the sequences in which operators and REST meet.
 #include "config_merge.hpp"
 
-#include "config_history.hpp"
+#include "read_history.hpp"
 
 #include <fulmar/admin/config.hpp>
 
@@ -20,8 +20,9 @@ using kind = object_kind;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing_support::history_of;
 
-const std::string nqn = "nqn.2026-11.io.fulmar:s";
+const std::string merged_nqn = "nqn.2026-11.io.fulmar:s";
 const std::string other = "nqn.2026-11.io.fulmar:other";
 
 core::target_spec frame() {
@@ -30,7 +31,7 @@ core::target_spec frame() {
     spec.devices = {{.name = "a", .type = "ram", .size_bytes = 4096},
                     {.name = "b", .type = "ram", .size_bytes = 4096}};
     core::subsystem_spec subsystem;
-    subsystem.nqn = nqn;
+    subsystem.nqn = merged_nqn;
     subsystem.serial = "S";
     spec.subsystems = {subsystem};
     return spec;
@@ -73,7 +74,7 @@ std::vector<subject> subjects() {
              subsystem.model = "M" + std::to_string(version);
              spec.subsystems.push_back(subsystem);
          }},
-        {{kind::name_space, nqn, "7"},
+        {{kind::name_space, merged_nqn, "7"},
          "device",
          [](core::target_spec& spec, int version) {
              const std::string device = version == 0 ? "a" : version == 1 ? "b" : "c";
@@ -81,7 +82,7 @@ std::vector<subject> subjects() {
                  spec.devices.push_back({.name = "c", .type = "ram", .size_bytes = 512});
              spec.subsystems[0].namespaces.push_back({.nsid = 7, .device = device});
          }},
-        {{kind::host, nqn, "nqn.2014-08.x:h"},
+        {{kind::host, merged_nqn, "nqn.2014-08.x:h"},
          "",
          [](core::target_spec& spec, int) {
              spec.subsystems[0].hosts.push_back("nqn.2014-08.x:h");
@@ -286,7 +287,7 @@ TEST(ConfigMerge, WhatASubsystemHasCountsAsItsOwn) {
     grown.subsystems[0].namespaces = {{.nsid = 1, .device = "a"}};
     const merge_result refused = merge(sides_of(base, gone, grown), {});
     ASSERT_EQ(refused.conflicts.size(), 1u);
-    EXPECT_THAT(refused.conflicts[0].text(), HasSubstr("namespace " + nqn + "/1 was added"));
+    EXPECT_THAT(refused.conflicts[0].text(), HasSubstr("namespace " + merged_nqn + "/1 was added"));
     EXPECT_TRUE(merge(sides_of(base, gone, grown), {.force = true}).spec.subsystems.empty());
     EXPECT_TRUE(merge(sides_of(base, gone, grown), {.prune = true}).spec.subsystems.empty());
 
@@ -309,7 +310,7 @@ TEST(ConfigMerge, ADeviceThatRestUsesIsNotTakenAway) {
     const merge_result result = merge(sides_of(frame(), file, configured), {});
     ASSERT_EQ(result.conflicts.size(), 1u);
     EXPECT_THAT(result.conflicts[0].text(), HasSubstr("device a"));
-    EXPECT_THAT(result.conflicts[0].remedy, HasSubstr("namespace " + nqn + "/1"));
+    EXPECT_THAT(result.conflicts[0].remedy, HasSubstr("namespace " + merged_nqn + "/1"));
     // Both give it to a namespace.
     core::target_spec both = frame();
     both.subsystems[0].namespaces = {{.nsid = 2, .device = "a"}};
@@ -325,7 +326,8 @@ TEST(ConfigMerge, WhatAFileLeavesOpenFitsWhatTheTargetChose) {
     ASSERT_THAT(added.conflicts, IsEmpty());
     EXPECT_EQ(added.spec.subsystems[0].namespaces[0].uuid,
               configured.subsystems[0].namespaces[0].uuid);
-    EXPECT_TRUE(added.file_made.contains({kind::name_space, nqn, "1"})) << "the file has it by now";
+    EXPECT_TRUE(added.file_made.contains({kind::name_space, merged_nqn, "1"}))
+        << "the file has it by now";
     // An identity that the file named once, and names no more, does not change.
     const merge_result dropped = merge(sides_of(configured, file, configured), {});
     EXPECT_EQ(dropped.spec.subsystems[0].namespaces[0].uuid,
@@ -333,13 +335,6 @@ TEST(ConfigMerge, WhatAFileLeavesOpenFitsWhatTheTargetChose) {
 }
 
 // --- the history ---------------------------------------------------------------------------------
-
-config_history history_of(const core::target_spec& read) {
-    config_history out;
-    out.read = {"read", read};
-    out.file_made = all_objects(read);
-    return out;
-}
 
 // Operators push their own file again and again: after a fold has put REST's changes into it, too.
 TEST(ConfigHistory, TheOperatorsFileIsKnownAgainBehindAFold) {
@@ -371,12 +366,12 @@ TEST(ConfigHistory, TheOperatorsFileIsKnownAgainBehindAFold) {
 
 TEST(ConfigHistory, WhatRestRemovesAndMakesAgainIsRests) {
     config_history history = history_of(frame());
-    EXPECT_TRUE(history.file_made.contains({kind::subsystem, nqn}));
-    history.follow(core::delete_subsystem{nqn});
+    EXPECT_TRUE(history.file_made.contains({kind::subsystem, merged_nqn}));
+    history.follow(core::delete_subsystem{merged_nqn});
     core::subsystem_spec again;
-    again.nqn = nqn;
+    again.nqn = merged_nqn;
     history.follow(core::create_subsystem{again});
-    EXPECT_FALSE(history.file_made.contains({kind::subsystem, nqn}));
+    EXPECT_FALSE(history.file_made.contains({kind::subsystem, merged_nqn}));
     EXPECT_TRUE(history.file_made.contains({kind::device, "a"}));
 }
 

@@ -166,7 +166,7 @@ TEST(ConfigRoom, WhatIsAddedIsRefusedBeforeTheFileCannotBeRead) {
     editor.release(again);
 }
 
-core::change describe(std::size_t subsystem, char with) {
+core::change description_of(std::size_t subsystem, char with) {
     core::subsystem_spec wanted;
     wanted.description = std::string(limits::max_description_bytes, with);
     return core::modify_subsystem{fmt::format("nqn.2026-11.io.fulmar:{}", subsystem),
@@ -180,7 +180,7 @@ TEST(ConfigRoom, ATextThatGrowsTakesRoomAndGivesItBack) {
         const core::file_room room = written(editor.spec());
         EXPECT_LE(room.bytes, claimed(editor.spec()).bytes + 200) << "with the lists of objects";
     };
-    core::change longer = describe(1, '"');
+    core::change longer = description_of(1, '"');
     ASSERT_TRUE(editor.hold(longer).has_value());
     ASSERT_TRUE(editor.follow(longer).has_value());
     editor.release(longer);

@@ -14,12 +14,12 @@ namespace {
 
 using testing::HasSubstr;
 using testing_support::json;
-
-const std::string nqn = "nqn.2026-11.io.fulmar:a";
+using testing_support::rest_nqn;
 
 json file_with(const std::string& device, const std::string& subsystem, const std::string& ns) {
-    json out{{"devices", {{{"name", "d"}, {"type", "ram"}, {"size", 4096}}}},
-             {"subsystems", {{{"nqn", nqn}, {"namespaces", {{{"nsid", 1}, {"device", "d"}}}}}}}};
+    json out{
+        {"devices", {{{"name", "d"}, {"type", "ram"}, {"size", 4096}}}},
+        {"subsystems", {{{"nqn", rest_nqn}, {"namespaces", {{{"nsid", 1}, {"device", "d"}}}}}}}};
     if (!device.empty()) out["devices"][0]["description"] = device;
     if (!subsystem.empty()) out["subsystems"][0]["description"] = subsystem;
     if (!ns.empty()) out["subsystems"][0]["namespaces"][0]["description"] = ns;
@@ -64,10 +64,10 @@ TEST(Description, AReloadChangesItInPlace) {
         testing::UnorderedElementsAre(
             R"({"op":"modify_device","name":"d","set":{"description":"x"}})",
             fmt::format(R"({{"op":"modify_subsystem","nqn":"{}","set":{{"description":""}}}})",
-                        nqn),
+                        rest_nqn),
             fmt::format(
                 R"({{"op":"modify_namespace","nqn":"{}","nsid":1,"set":{{"description":"z"}}}})",
-                nqn)));
+                rest_nqn)));
     EXPECT_TRUE(diff(spec_with("a", "b", "c"), spec_with("a", "b", "c")).empty());
 }
 
@@ -99,7 +99,7 @@ struct DescriptionOverRest : testing_support::rest_fixture {
 
 TEST_F(DescriptionOverRest, IsMadeShownChangedAndReplaced) {
     start();
-    const std::string at = "/v1/subsystems/" + nqn;
+    const std::string at = "/v1/subsystems/" + rest_nqn;
     const std::string ns = at + "/namespaces/1";
     const json set{{"description", "other"}};
     ask("POST", "/v1/devices",
@@ -110,7 +110,7 @@ TEST_F(DescriptionOverRest, IsMadeShownChangedAndReplaced) {
     EXPECT_EQ(both["description"], "more");
     EXPECT_EQ(both["size"], 8192);
 
-    EXPECT_EQ(ask("POST", "/v1/subsystems", {{"nqn", nqn}}, 201)["description"], "");
+    EXPECT_EQ(ask("POST", "/v1/subsystems", {{"nqn", rest_nqn}}, 201)["description"], "");
     EXPECT_EQ(ask("PATCH", at, set, 200)["description"], "other");
     ask("POST", at + "/namespaces", {{"device", "d"}, {"description", "first"}}, 201);
     EXPECT_EQ(ask("GET", ns, {}, 200)["description"], "first");

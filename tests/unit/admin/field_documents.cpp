@@ -224,7 +224,7 @@ std::string shown_change(field_change change) {
 }
 
 template <typename Spec, std::size_t N>
-std::vector<described_field> describe(const std::array<core::field<Spec>, N>& table) {
+std::vector<described_field> fields_in(const std::array<core::field<Spec>, N>& table) {
     std::vector<described_field> out;
     for (const core::field<Spec>& one : table)
         out.push_back({one.facts, field_json(one, Spec{}, document::file)});
@@ -366,11 +366,11 @@ std::string reference(const std::vector<described_field>& fields) {
 }
 
 std::map<std::string, std::vector<described_field>> all_fields() {
-    return {{"listener", describe(core::fields_of<core::listener_spec>::all)},
-            {"referral", describe(core::fields_of<core::referral_spec>::all)},
-            {"device", describe(core::fields_of<core::device_spec>::all)},
-            {"namespace", describe(core::fields_of<core::namespace_spec>::all)},
-            {"subsystem", describe(core::fields_of<core::subsystem_spec>::all)}};
+    return {{"listener", fields_in(core::fields_of<core::listener_spec>::all)},
+            {"referral", fields_in(core::fields_of<core::referral_spec>::all)},
+            {"device", fields_in(core::fields_of<core::device_spec>::all)},
+            {"namespace", fields_in(core::fields_of<core::namespace_spec>::all)},
+            {"subsystem", fields_in(core::fields_of<core::subsystem_spec>::all)}};
 }
 
 std::string pretty(const ordered_json& document) {
@@ -387,7 +387,7 @@ described_section describe_nested(const core::field_facts& facts) {
     described_section out{std::string(facts.schema), std::string(facts.help), {}, true};
     const Object usual{};
     nested_object<Object>::parts(usual, [&](const auto& table, const auto&) {
-        const auto more = describe(table);
+        const auto more = fields_in(table);
         out.fields.insert(out.fields.end(), more.begin(), more.end());
     });
     return out;
@@ -409,8 +409,8 @@ void describe_value(std::vector<described_section>& out, const core::field_facts
 std::vector<described_section> all_sections() {
     std::vector<described_section> out;
     for_each_section([&](const auto& section) {
-        out.push_back(
-            {std::string(section.name), std::string(section.help), describe(section.table), false});
+        out.push_back({std::string(section.name), std::string(section.help),
+                       fields_in(section.table), false});
         const daemon_options usual{};
         for (const auto& one : section.table)
             std::visit(

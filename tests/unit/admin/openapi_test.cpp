@@ -14,10 +14,9 @@ namespace fulmar::admin {
 namespace {
 
 using nlohmann::json;
+using testing_support::rest_nqn;
 
-const std::string nqn = "nqn.2026-11.io.fulmar:a";
-
-json document() {
+json api_document() {
     std::ifstream in(test::source_path("src/admin/assets/openapi.json"));
     return json::parse(in);
 }
@@ -33,7 +32,7 @@ TEST(OpenApi, HasEveryRouteAndNoOther) {
     for (const route& one : all_routes())
         served.insert(lower(one.method) + " " + std::string(one.pattern));
     std::set<std::string> described;
-    const json api = document();
+    const json api = api_document();
     for (const auto& [path, operations] : api["paths"].items())
         for (const auto& [method, ignored] : operations.items())
             described.insert(method + " " + path);
@@ -41,7 +40,7 @@ TEST(OpenApi, HasEveryRouteAndNoOther) {
 }
 
 TEST(OpenApi, SaysOfEveryRouteWhatItTakes) {
-    const json paths = document()["paths"];
+    const json paths = api_document()["paths"];
     for (const route& one : all_routes()) {
         SCOPED_TRACE(one.pattern);
         const json& operation = paths[std::string(one.pattern)][lower(one.method)];
@@ -95,7 +94,7 @@ struct OpenApiTest : testing_support::rest_fixture {
         return answer;
     }
 
-    json api = document();
+    json api = api_document();
     std::unique_ptr<test::http_client> client;
     std::vector<std::pair<std::string, json>> documents;
     std::vector<std::string> names;
@@ -105,7 +104,7 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     start();
     client = std::make_unique<test::http_client>(connect());
     const std::string one = "/v1/subsystems/{nqn}";
-    const std::string at = "/v1/subsystems/" + nqn;
+    const std::string at = "/v1/subsystems/" + rest_nqn;
     ask("GET", "/v1/health", "/v1/health");
     ask("GET", "/v1/version", "/v1/version");
     ask("POST", "/v1/devices", "/v1/devices", R"({"name":"a","type":"ram","size":"1MiB"})");
@@ -125,7 +124,7 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     ask("GET", "/v1/connections/{id}", "/v1/connections/1");
     ask("DELETE", "/v1/connections/{id}", "/v1/connections/1");
     ask("DELETE", "/v1/connections/{id}", "/v1/connections/2");
-    ask("POST", "/v1/subsystems", "/v1/subsystems", json{{"nqn", nqn}}.dump());
+    ask("POST", "/v1/subsystems", "/v1/subsystems", json{{"nqn", rest_nqn}}.dump());
     ask("POST", one + "/namespaces", at + "/namespaces", R"({"device":"a","on_loss":"hold"})");
     ask("PATCH", one + "/namespaces/{nsid}", at + "/namespaces/1", R"({"ana_state":"change"})");
     ask("GET", one + "/namespaces/{nsid}", at + "/namespaces/1");
@@ -167,7 +166,8 @@ TEST_F(OpenApiTest, TheConfigurationShownIsAConfigurationFile) {
     start();
     client = std::make_unique<test::http_client>(connect());
     client->send("POST", "/v1/devices", R"({"name":"a","type":"ram","size":"1MiB"})");
-    client->send("PUT", "/v1/subsystems/" + nqn, R"({"namespaces":[{"nsid":1,"device":"a"}]})");
+    client->send("PUT", "/v1/subsystems/" + rest_nqn,
+                 R"({"namespaces":[{"nsid":1,"device":"a"}]})");
     const auto answer = client->send("GET", "/v1/config");
     const auto parsed = parse_config(answer.body);
     ASSERT_TRUE(parsed.has_value()) << parsed.error().first("").text();

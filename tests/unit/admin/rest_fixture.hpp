@@ -24,6 +24,9 @@ namespace fulmar::admin::testing_support {
 
 using nlohmann::json;
 
+/// Of the subsystem that the tests make.
+inline const std::string rest_nqn = "nqn.2026-11.io.fulmar:a";
+
 struct rest_fixture : testing::Test {
     void SetUp() override {
         fulmar::log::set_level(std::getenv("FULMAR_TEST_LOG") ? fulmar::log::level::debug

@@ -15,8 +15,8 @@ using test::eventually;
 using test::http_answer;
 using test::http_client;
 using testing_support::json;
+using testing_support::rest_nqn;
 
-const std::string nqn = "nqn.2026-11.io.fulmar:a";
 const std::string ram = R"({"name":"ram0","type":"ram","size":"1MiB"})";
 
 struct RestTest : testing_support::rest_fixture {
@@ -43,7 +43,7 @@ struct RestTest : testing_support::rest_fixture {
     }
     void make_subsystem() {
         ASSERT_EQ(ask("POST", "/v1/devices", ram).status, 201);
-        ASSERT_EQ(ask("POST", "/v1/subsystems", json{{"nqn", nqn}}.dump()).status, 201);
+        ASSERT_EQ(ask("POST", "/v1/subsystems", json{{"nqn", rest_nqn}}.dump()).status, 201);
     }
     std::unique_ptr<http_client> client;
 };
@@ -83,7 +83,7 @@ TEST_F(RestTest, ShowsOneListenerHostAndConnection) {
     EXPECT_EQ(shown.status, 200) << shown.body;
     EXPECT_EQ(json::parse(shown.body), json::parse(made.body));
     expect_problem(ask("GET", "/v1/listeners/tcp:127.0.0.1:1"), 404, "not-found");
-    const std::string hosts = "/v1/subsystems/" + std::string(nqn) + "/hosts";
+    const std::string hosts = "/v1/subsystems/" + std::string(rest_nqn) + "/hosts";
     const http_answer host = ask("POST", hosts, R"({"host":"nqn.2014-08.org.x:h"})");
     ASSERT_EQ(host.status, 201) << host.body;
     EXPECT_EQ(ask("GET", host.headers.at("location")).body, host.body);
@@ -101,43 +101,46 @@ TEST_F(RestTest, TakesASubsystemThroughItsLife) {
     EXPECT_EQ(device.headers.at("location"), "/v1/devices/ram0");
     EXPECT_EQ(json::parse(device.body)["size"], 1048576);
 
-    const http_answer made = ask("POST", "/v1/subsystems", json{{"nqn", nqn}}.dump());
+    const http_answer made = ask("POST", "/v1/subsystems", json{{"nqn", rest_nqn}}.dump());
     EXPECT_EQ(made.status, 201) << made.body;
-    EXPECT_EQ(made.headers.at("location"), "/v1/subsystems/" + nqn);
+    EXPECT_EQ(made.headers.at("location"), "/v1/subsystems/" + rest_nqn);
     EXPECT_EQ(json::parse(made.body)["status"]["state"], "active");
 
     const http_answer ns =
-        ask("POST", "/v1/subsystems/" + nqn + "/namespaces", R"({"device":"ram0"})");
+        ask("POST", "/v1/subsystems/" + rest_nqn + "/namespaces", R"({"device":"ram0"})");
     EXPECT_EQ(ns.status, 201) << ns.body;
-    EXPECT_EQ(ns.headers.at("location"), "/v1/subsystems/" + nqn + "/namespaces/1");
+    EXPECT_EQ(ns.headers.at("location"), "/v1/subsystems/" + rest_nqn + "/namespaces/1");
     EXPECT_EQ(json::parse(ns.body)["nsid"], 1);
     EXPECT_EQ(json::parse(ns.body)["status"]["block_count"], 2048);
 
-    const http_answer ana =
-        ask("PATCH", "/v1/subsystems/" + nqn + "/namespaces/1", R"({"ana_state":"inaccessible"})");
+    const http_answer ana = ask("PATCH", "/v1/subsystems/" + rest_nqn + "/namespaces/1",
+                                R"({"ana_state":"inaccessible"})");
     EXPECT_EQ(ana.status, 200);
     EXPECT_EQ(json::parse(ana.body)["ana_state"], "inaccessible");
 
     const std::string host = "nqn.2014-08.org.nvmexpress:uuid:6f4ab7a4-94a3-4f32-a2f4-95ae7b2f1f10";
     const http_answer added =
-        ask("POST", "/v1/subsystems/" + nqn + "/hosts", json{{"host", host}}.dump());
+        ask("POST", "/v1/subsystems/" + rest_nqn + "/hosts", json{{"host", host}}.dump());
     EXPECT_EQ(added.status, 201);
-    EXPECT_EQ(added.headers.at("location"), "/v1/subsystems/" + nqn + "/hosts/" + host);
-    EXPECT_EQ(json::parse(ask("GET", "/v1/subsystems/" + nqn + "/hosts").body)["hosts"][0], host);
+    EXPECT_EQ(added.headers.at("location"), "/v1/subsystems/" + rest_nqn + "/hosts/" + host);
+    EXPECT_EQ(json::parse(ask("GET", "/v1/subsystems/" + rest_nqn + "/hosts").body)["hosts"][0],
+              host);
 
-    EXPECT_EQ(json::parse(ask("POST", "/v1/subsystems/" + nqn + "/pause").body)["status"]["state"],
-              "paused");
-    EXPECT_EQ(json::parse(ask("POST", "/v1/subsystems/" + nqn + "/resume").body)["status"]["state"],
-              "active");
-    EXPECT_EQ(json::parse(ask("PATCH", "/v1/subsystems/" + nqn, R"({"allow_any_host":true})")
+    EXPECT_EQ(
+        json::parse(ask("POST", "/v1/subsystems/" + rest_nqn + "/pause").body)["status"]["state"],
+        "paused");
+    EXPECT_EQ(
+        json::parse(ask("POST", "/v1/subsystems/" + rest_nqn + "/resume").body)["status"]["state"],
+        "active");
+    EXPECT_EQ(json::parse(ask("PATCH", "/v1/subsystems/" + rest_nqn, R"({"allow_any_host":true})")
                               .body)["allow_any_host"],
               true);
 
     expect_problem(ask("DELETE", "/v1/devices/ram0"), 409, "conflict");
-    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + nqn + "/hosts/" + host).status, 204);
-    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + nqn + "/namespaces/1").status, 204);
-    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + nqn).status, 204);
-    expect_problem(ask("DELETE", "/v1/subsystems/" + nqn), 404, "not-found");
+    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn + "/hosts/" + host).status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn + "/namespaces/1").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn).status, 204);
+    expect_problem(ask("DELETE", "/v1/subsystems/" + rest_nqn), 404, "not-found");
     EXPECT_EQ(ask("DELETE", "/v1/devices/ram0").status, 204);
     EXPECT_EQ(fake.spec(), core::target_spec{});
 }
@@ -176,7 +179,7 @@ TEST_F(RestTest, ANameWithSlashesAndSpacesIsOneSegment) {
 
 TEST_F(RestTest, PutMakesWhatIsNotThereAndLeavesWhatIs) {
     ASSERT_EQ(ask("POST", "/v1/devices", ram).status, 201);
-    const std::string target = "/v1/subsystems/" + nqn;
+    const std::string target = "/v1/subsystems/" + rest_nqn;
     const std::string wanted = R"({"namespaces":[{"nsid":1,"device":"ram0"}]})";
     EXPECT_EQ(ask("PUT", target, wanted).status, 201);
     const auto before = fake.changes.load();
@@ -189,7 +192,7 @@ TEST_F(RestTest, PutMakesWhatIsNotThereAndLeavesWhatIs) {
     document["namespaces"] = json::array();
     const http_answer refused = ask("PUT", target, document.dump());
     expect_problem(refused, 409, "would-disturb");
-    EXPECT_EQ(json::parse(refused.body)["namespaces"], json::array({nqn + "/1"}));
+    EXPECT_EQ(json::parse(refused.body)["namespaces"], json::array({rest_nqn + "/1"}));
     const http_answer changed = ask("PUT", target + "?force=true", document.dump());
     EXPECT_EQ(changed.status, 200) << changed.body;
     EXPECT_EQ(json::parse(changed.body)["allow_any_host"], true);
@@ -219,13 +222,13 @@ TEST_F(RestTest, SaysEverythingThatIsWrongWithABody) {
                    422, "invalid-argument");
     expect_problem(ask("POST", "/v1/devices", "[]"), 422, "invalid-argument");
     expect_problem(ask("POST", "/v1/subsystems", R"({"nqn":"a\u0007b"})"), 422, "invalid-argument");
-    expect_problem(ask("PATCH", "/v1/subsystems/" + nqn, "{}"), 422, "invalid-argument");
+    expect_problem(ask("PATCH", "/v1/subsystems/" + rest_nqn, "{}"), 422, "invalid-argument");
 }
 
 TEST_F(RestTest, NamesWhatABodyRefersToInVain) {
     make_subsystem();
     const http_answer answer =
-        ask("POST", "/v1/subsystems/" + nqn + "/namespaces", R"({"device":"none"})");
+        ask("POST", "/v1/subsystems/" + rest_nqn + "/namespaces", R"({"device":"none"})");
     expect_problem(answer, 422, "not-found");
     EXPECT_EQ(json::parse(answer.body)["where"], "/device");
     expect_problem(
@@ -237,7 +240,7 @@ TEST_F(RestTest, NamesWhatABodyRefersToInVain) {
 TEST_F(RestTest, AnswersTheWrongQuestionRightly) {
     expect_problem(ask("GET", "/v1/nothing"), 404, "not-found");
     expect_problem(ask("GET", "/v1/subsystems/"), 404, "not-found");
-    expect_problem(ask("GET", "/v1/subsystems/" + nqn + "/namespaces/x"), 404, "not-found");
+    expect_problem(ask("GET", "/v1/subsystems/" + rest_nqn + "/namespaces/x"), 404, "not-found");
     const http_answer method = ask("DELETE", "/v1/subsystems");
     expect_problem(method, 405, "method-not-allowed");
     EXPECT_EQ(method.headers.at("allow"), "GET, HEAD, POST, OPTIONS");
@@ -361,7 +364,7 @@ TEST_F(RestTest, PassesTheCoresErrorsOn) {
     fake.refuse = [](const core::change&) {
         return error{errc::fence_incomplete, "writes are still at the backend", "", "wait"};
     };
-    expect_problem(ask("DELETE", "/v1/subsystems/" + nqn), 504, "fence-incomplete");
+    expect_problem(ask("DELETE", "/v1/subsystems/" + rest_nqn), 504, "fence-incomplete");
     fake.refuse = [](const core::change&) { return error{errc::limit_reached, "full"}; };
     expect_problem(ask("POST", "/v1/devices", ram), 507, "limit-reached");
 }

@@ -2,6 +2,8 @@
 // over the one that Fulmar had written: the same merge as a reload's.
 #include "start_merge.hpp"
 
+#include "read_history.hpp"
+
 #include <fulmar/admin/config.hpp>
 
 #include <gmock/gmock.h>
@@ -12,6 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing_support::history_of;
 
 core::target_spec with(std::vector<std::string> names, std::uint64_t bytes = 512) {
     core::target_spec spec;
@@ -23,13 +26,6 @@ core::target_spec with(std::vector<std::string> names, std::uint64_t bytes = 512
 std::vector<std::string> names_of(const core::target_spec& spec) {
     std::vector<std::string> out;
     for (const core::device_spec& device : spec.devices) out.push_back(device.name);
-    return out;
-}
-
-config_history history_of(const core::target_spec& read) {
-    config_history out;
-    out.read = {"read", read};
-    out.file_made = all_objects(read);
     return out;
 }
 

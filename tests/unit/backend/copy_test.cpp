@@ -26,14 +26,14 @@ using test::hand_reactor;
 using test::io_runner;
 using test::test_op;
 
-constexpr std::size_t block = 512;
-constexpr std::uint32_t blocks = 2048;
+constexpr std::size_t block_bytes = 512;
+constexpr std::uint32_t device_blocks = 2048;
 
 class simple_backing final : public backing_file {
   public:
     explicit simple_backing(test::forgetful_storage& disk)
         : disk_(disk), fd_(disk.open("namespace", true)) {
-        disk.set_size(fd_, blocks * block);
+        disk.set_size(fd_, device_blocks * block_bytes);
     }
     int fd() const noexcept override { return fd_; }
     int unaligned_fd() const noexcept override { return fd_; }
@@ -58,18 +58,18 @@ class copies : public testing::TestWithParam<const char*> {
     void SetUp() override {
         const std::string type = GetParam();
         if (type == "ram" || type == "shared_ram")
-            device = make_ram_device({.size_bytes = blocks * block}).value();
+            device = make_ram_device({.size_bytes = device_blocks * block_bytes}).value();
         else if (type == "fault")
-            device = make_fault_device({.size_bytes = blocks * block}).value();
+            device = make_fault_device({.size_bytes = device_blocks * block_bytes}).value();
         else
-            device = std::make_unique<file_device>(std::make_unique<simple_backing>(disk), blocks,
-                                                   block, *reactor, files);
+            device = std::make_unique<file_device>(std::make_unique<simple_backing>(disk),
+                                                   device_blocks, block_bytes, *reactor, files);
         channel = device->open_channel(*reactor).value();
         if (type == "shared_ram") other = device->open_channel(*reactor).value();
         std::mt19937 random(1);
-        medium.resize(blocks * block);
+        medium.resize(device_blocks * block_bytes);
         for (std::byte& b : medium) b = static_cast<std::byte>(random());
-        ASSERT_EQ(io().write(0, blocks, medium), sc::success);
+        ASSERT_EQ(io().write(0, device_blocks, medium), sc::success);
     }
     void TearDown() override {
         other.reset();
@@ -79,13 +79,13 @@ class copies : public testing::TestWithParam<const char*> {
     io_runner io() { return {reactor, *channel}; }
     std::vector<std::byte> read_all() {
         std::vector<std::byte> now(medium.size());
-        EXPECT_EQ(io().read(0, blocks, now), sc::success);
+        EXPECT_EQ(io().read(0, device_blocks, now), sc::success);
         return now;
     }
     void expect_alike_beyond(std::uint64_t first, std::uint64_t count) {
         const std::vector<std::byte> now = read_all();
         const auto at = [](const std::vector<std::byte>& all, std::uint64_t b) {
-            return all.begin() + static_cast<std::ptrdiff_t>(b * block);
+            return all.begin() + static_cast<std::ptrdiff_t>(b * block_bytes);
         };
         EXPECT_TRUE(std::equal(now.begin(), at(now, first), medium.begin())) << "before it";
         EXPECT_TRUE(std::equal(at(now, first + count), now.end(), at(medium, first + count)))
@@ -108,19 +108,19 @@ TEST_P(copies, are_what_the_oracle_says) {
         for (block_range& one : sources) {
             // Above what a file copies at once, too.
             one.count = 1 + static_cast<std::uint32_t>(random() % (round % 3 == 0 ? 300 : 20));
-            one.first = random() % (blocks - one.count);
+            one.first = random() % (device_blocks - one.count);
             together += one.count;
         }
-        if (together >= blocks) continue;
-        const std::uint64_t to = random() % (blocks - together);
+        if (together >= device_blocks) continue;
+        const std::uint64_t to = random() % (device_blocks - together);
         if (std::ranges::any_of(sources, [&](const block_range& one) {
                 return one.first < to + together && to < one.first + one.count;
             }))
             continue;  // core refuses it
         ASSERT_EQ(io().copy(sources, to, round % 2 == 0), sc::success);
-        std::byte* at = medium.data() + to * block;
+        std::byte* at = medium.data() + to * block_bytes;
         for (const block_range& one : sources)
-            at = std::copy_n(medium.data() + one.first * block, one.count * block, at);
+            at = std::copy_n(medium.data() + one.first * block_bytes, one.count * block_bytes, at);
         ASSERT_TRUE(read_all() == medium) << "round " << round;
     }
 }

@@ -26,6 +26,7 @@ namespace fulmar::backend {
 namespace {
 
 namespace sc = nvme::sc;
+using test::all_zero;
 using test::hand_reactor;
 using test::io_runner;
 using test::test_op;
@@ -53,9 +54,6 @@ struct buffer {
 
 bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
-}
-bool all_zero(std::span<const std::byte> bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 /// A loop device on a file, where the kernel and our rights allow one.

@@ -19,6 +19,7 @@ namespace fulmar::backend {
 namespace {
 
 namespace sc = nvme::sc;
+using test::all_zero;
 using test::hand_reactor;
 using test::io_runner;
 using test::test_op;
@@ -28,10 +29,6 @@ std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
     std::vector<std::byte> out(bytes);
     for (auto& b : out) b = static_cast<std::byte>(random());
     return out;
-}
-
-bool all_zero(std::span<const std::byte> bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 TEST(NullDevice, ReadsZerosAndForgetsWrites) {
