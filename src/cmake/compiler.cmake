@@ -57,40 +57,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   endif()
 endif()
 # Several files at once: the sanitizers' builds, which halves the time that they take, and tests in
-# every build. A name that is local to one file may hide another one's there; release, where what
-# ships is compiled file by file, keeps that an error.
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+# every build. A name that is local to one file must therefore be the only one in its layer, or among
+# the tests of its kind; where it hides another one of an outer scope, release, where what ships is
+# compiled file by file, says so. More at once would save little, and one unit would last longest.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 24)
 add_library(fulmar_unity_warnings INTERFACE)
 target_compile_options(fulmar_unity_warnings INTERFACE
   -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
-# What does not get along with its neighbours.
-file(GLOB commands ${CMAKE_SOURCE_DIR}/src/cli/*_command.cpp)
-set_source_files_properties(
-  ${commands}
-  ${CMAKE_SOURCE_DIR}/src/admin/control_client.cpp
-  ${CMAKE_SOURCE_DIR}/src/admin/http_server.cpp
-  ${CMAKE_SOURCE_DIR}/src/cli/rest_client.cpp
-  ${CMAKE_SOURCE_DIR}/src/backend/file/file_channel.cpp
-  ${CMAKE_SOURCE_DIR}/src/core/operation_steps.cpp
-  ${CMAKE_SOURCE_DIR}/src/core/operations.cpp
-  ${CMAKE_SOURCE_DIR}/src/host/connection.cpp
-  ${CMAKE_SOURCE_DIR}/src/host/pattern.cpp
-  ${CMAKE_SOURCE_DIR}/src/host/rdma_queue.cpp
-  ${CMAKE_SOURCE_DIR}/src/transport/rdma/kernel_manager.cpp
-  ${CMAKE_SOURCE_DIR}/tests/conformance/bad_data_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/conformance/bad_pdu_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/fence_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/reload_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/service_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/storage_blocks_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/storage_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/e2e/tool_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/unit/admin/config_merge_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/unit/admin/openapi_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/unit/admin/rest_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/unit/admin/start_merge_test.cpp
-  ${CMAKE_SOURCE_DIR}/tests/unit/backend/memory_devices_test.cpp
-  PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 target_link_libraries(fulmar_flags INTERFACE
   fulmar_warnings $<$<BOOL:${CMAKE_UNITY_BUILD}>:fulmar_unity_warnings>)
 
