@@ -4,12 +4,12 @@
 namespace fulmar::admin {
 
 namespace {
-constexpr std::string_view json_type = "application/json";
-constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=utf-8";
-constexpr std::string_view text_type = "text/plain; charset=utf-8";
-constexpr std::string_view html_type = "text/html; charset=utf-8";
-constexpr std::string_view css_type = "text/css; charset=utf-8";
-constexpr std::string_view script_type = "text/javascript; charset=utf-8";
+constexpr std::string_view as_json = "application/json";
+constexpr std::string_view as_metrics = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::string_view as_text = "text/plain; charset=utf-8";
+constexpr std::string_view as_html = "text/html; charset=utf-8";
+constexpr std::string_view as_css = "text/css; charset=utf-8";
+constexpr std::string_view as_script = "text/javascript; charset=utf-8";
 }  // namespace
 
 const std::vector<route>& all_routes() {
@@ -17,10 +17,10 @@ const std::vector<route>& all_routes() {
     constexpr auto maybe = route::body::maybe_json;
     constexpr auto with_body = route::body::json;
     static const std::vector<route> table{
-        {"GET", "/", routes::page, none, false, html_type},
-        {"GET", "/page.css", routes::page_style, none, false, css_type},
-        {"GET", "/page.js", routes::page_script, none, false, script_type},
-        {"GET", "/metrics", routes::metrics, none, false, metrics_type},
+        {"GET", "/", routes::page, none, false, as_html},
+        {"GET", "/page.css", routes::page_style, none, false, as_css},
+        {"GET", "/page.js", routes::page_script, none, false, as_script},
+        {"GET", "/metrics", routes::metrics, none, false, as_metrics},
         {"GET", "/v1/health", routes::health},
         {"GET", "/v1/version", routes::version},
         {"GET", "/v1/openapi.json", routes::openapi},
@@ -28,18 +28,16 @@ const std::vector<route>& all_routes() {
         {"GET", "/v1/connections/{id}", routes::show_connection},
         {"DELETE", "/v1/connections/{id}", routes::end_connection},
         {"GET", "/v1/recorder", routes::recorder},
-        {"GET", "/v1/recorder/timeline", routes::timeline, none, false, text_type},
+        {"GET", "/v1/recorder/timeline", routes::timeline, none, false, as_text},
         {"GET", "/v1/config", routes::config},
-        {"POST", "/v1/config/reload", routes::reload, none, false, json_type,
-         "dry_run prune force"},
+        {"POST", "/v1/config/reload", routes::reload, none, false, as_json, "dry_run prune force"},
 
         {"GET", "/v1/subsystems", routes::list_subsystems},
         {"POST", "/v1/subsystems", routes::create_subsystem, with_body, true},
         {"GET", "/v1/subsystems/{nqn}", routes::show_subsystem},
-        {"PUT", "/v1/subsystems/{nqn}", routes::put_subsystem, with_body, true, json_type, "force"},
+        {"PUT", "/v1/subsystems/{nqn}", routes::put_subsystem, with_body, true, as_json, "force"},
         {"PATCH", "/v1/subsystems/{nqn}", routes::patch_subsystem, with_body, true},
-        {"DELETE", "/v1/subsystems/{nqn}", routes::delete_subsystem, none, true, json_type,
-         "force"},
+        {"DELETE", "/v1/subsystems/{nqn}", routes::delete_subsystem, none, true, as_json, "force"},
         {"POST", "/v1/subsystems/{nqn}/pause", routes::pause_subsystem, none, true},
         {"POST", "/v1/subsystems/{nqn}/resume", routes::resume_subsystem, none, true},
         {"GET", "/v1/subsystems/{nqn}/hosts", routes::list_hosts},
@@ -79,7 +77,7 @@ const std::vector<route>& all_routes() {
         {"POST", "/v1/drives/{drive}/detach", routes::detach_drive, none, true},
         {"POST", "/v1/drives/{drive}/drain", routes::drain_drive, none, true},
         {"POST", "/v1/drives/{drive}/locate", routes::locate_drive, with_body},
-        {"GET", "/v1/events", routes::events, none, false, json_type, "after"},
+        {"GET", "/v1/events", routes::events, none, false, as_json, "after"},
     };
     return table;
 }
