@@ -93,9 +93,16 @@ std::optional<eui64> parse_eui64(std::string_view text) noexcept {
     return id;
 }
 
+std::optional<host_id> parse_host_id(std::string_view text) noexcept {
+    host_id id;
+    if (!parse_bytes(text, false, id.bytes)) return std::nullopt;
+    return id;
+}
+
 uuid_text to_text(const uuid& id) noexcept { return format_bytes<36>(id.bytes); }
 nguid_text to_text(const nguid& id) noexcept { return format_bytes<32>(id.bytes); }
 eui64_text to_text(const eui64& id) noexcept { return format_bytes<16>(id.bytes); }
+host_id_text to_text(const host_id& id) noexcept { return format_bytes<32>(id.bytes); }
 
 uuid derive_uuid(std::string_view nqn, std::uint32_t nsid) noexcept {
     return uuid{derive(uuid_root, nqn, nsid)};

@@ -237,6 +237,8 @@ namespace reservation_mask {
 inline constexpr std::uint32_t registration_preempted = 1u << 1;
 inline constexpr std::uint32_t reservation_released = 1u << 2;
 inline constexpr std::uint32_t reservation_preempted = 1u << 3;
+inline constexpr std::uint32_t all =
+    registration_preempted | reservation_released | reservation_preempted;
 }  // namespace reservation_mask
 
 inline constexpr std::uint32_t reservation_persist_through_power_loss = 1u << 0;

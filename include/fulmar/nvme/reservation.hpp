@@ -33,6 +33,24 @@ enum class register_action : std::uint8_t { add = 0, remove = 1, replace = 2 };
 enum class acquire_action : std::uint8_t { acquire = 0, preempt = 1, preempt_and_abort = 2 };
 enum class release_action : std::uint8_t { release = 0, clear = 1 };
 
+[[nodiscard]] constexpr std::optional<register_action> parse_register_action(
+    std::uint8_t raw) noexcept {
+    if (raw > 2) return std::nullopt;
+    return static_cast<register_action>(raw);
+}
+
+[[nodiscard]] constexpr std::optional<acquire_action> parse_acquire_action(
+    std::uint8_t raw) noexcept {
+    if (raw > 2) return std::nullopt;
+    return static_cast<acquire_action>(raw);
+}
+
+[[nodiscard]] constexpr std::optional<release_action> parse_release_action(
+    std::uint8_t raw) noexcept {
+    if (raw > 1) return std::nullopt;
+    return static_cast<release_action>(raw);
+}
+
 /// CPTPL of Reservation Register.
 enum class persist_change : std::uint8_t { keep = 0, reserved = 1, off = 2, on = 3 };
 
@@ -70,17 +88,25 @@ struct reservation_report_command {
             .extended = (cmd.cdw11.value() & 1u) != 0};
 }
 
+/// `length_bytes` must be a multiple of 4, and not 0.
+inline void encode_reservation_report(sqe& cmd, const reservation_report_command& r) noexcept {
+    cmd.cdw10 = static_cast<std::uint32_t>(r.length_bytes / 4 - 1);
+    cmd.cdw11 = r.extended ? 1u : 0u;
+}
+
 struct reservation_register_data {
     le64 crkey;
     le64 nrkey;
 };
 static_assert(sizeof(reservation_register_data) == 16 && wire_type<reservation_register_data>);
+static_assert(offsetof(reservation_register_data, nrkey) == 8);
 
 struct reservation_acquire_data {
     le64 crkey;
     le64 prkey;
 };
 static_assert(sizeof(reservation_acquire_data) == 16 && wire_type<reservation_acquire_data>);
+static_assert(offsetof(reservation_acquire_data, prkey) == 8);
 
 struct reservation_release_data {
     le64 crkey;
@@ -128,6 +154,7 @@ struct registered_controller_extended {
 };
 static_assert(sizeof(registered_controller_extended) == 64);
 static_assert(wire_type<registered_controller_extended>);
+static_assert(offsetof(registered_controller_extended, rkey) == 8);
 static_assert(offsetof(registered_controller_extended, hostid) == 16);
 
 }  // namespace fulmar::nvme

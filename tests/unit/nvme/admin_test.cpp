@@ -1,12 +1,11 @@
-// Unit tests of fulmar/nvme/identify.hpp, logs.hpp, discovery.hpp, features.hpp, async_event.hpp
-// and reservation.hpp.
+// Unit tests of fulmar/nvme/identify.hpp, logs.hpp, discovery.hpp, features.hpp and
+// async_event.hpp.
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/discovery.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/identify.hpp>
 #include <fulmar/nvme/logs.hpp>
 #include <fulmar/nvme/namespace_ids.hpp>
-#include <fulmar/nvme/reservation.hpp>
 
 #include <gtest/gtest.h>
 
@@ -180,21 +179,6 @@ TEST(features, temperature_threshold_round_trips) {
     const temperature_threshold under{.kelvin = 300, .sensor = 15, .under = true};
     EXPECT_EQ(under.pack(), 300u | 15u << 16 | 1u << 20);
     EXPECT_EQ(temperature_threshold::unpack(under.pack()), under);
-}
-
-TEST(reservation, command_round_trips) {
-    const reservation_command all{
-        .action = 2, .ignore_existing_key = true, .type = 6, .persist = persist_change::on};
-    sqe cmd{};
-    encode_reservation(cmd, all);
-    EXPECT_EQ(decode_reservation(cmd), all);
-    EXPECT_EQ(cmd.cdw10.value(), 0xc000'060au);
-    EXPECT_FALSE(parse_reservation_type(0));
-    EXPECT_FALSE(parse_reservation_type(7));
-    cmd.cdw10 = 0xffff'ffff;
-    cmd.cdw11 = 1;
-    EXPECT_EQ(decode_reservation_report(cmd).length_bytes, std::uint64_t{1} << 34);
-    EXPECT_TRUE(decode_reservation_report(cmd).extended);
 }
 
 }  // namespace

@@ -42,6 +42,16 @@ TEST(uuid, nguid_and_eui64_text) {
     EXPECT_FALSE(parse_eui64("0123456789abcdefg"));
 }
 
+TEST(uuid, host_id_text) {
+    const auto id = parse_host_id("000102030405060708090a0B0C0D0E0F");
+    ASSERT_TRUE(id);
+    EXPECT_EQ(id->bytes[1], 1);
+    EXPECT_EQ(id->bytes[15], 15);
+    EXPECT_EQ(to_text(*id).view(), "000102030405060708090a0b0c0d0e0f");
+    EXPECT_FALSE(parse_host_id("00010203-0405-0607-0809-0a0b0c0d0e0f"));
+    EXPECT_FALSE(parse_host_id("000102030405060708090a0b0c0d0e0"));
+}
+
 TEST(uuid, derivation_is_version_5_and_differs_by_name_and_nsid) {
     const uuid one = derive_uuid("nqn.2026-01.io.fulmar:a", 1);
     EXPECT_EQ(one.bytes[6] >> 4, 5);
