@@ -32,6 +32,36 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(lost_caches_are_forgotten);
         FULMAR_NAME(identities_change);
         FULMAR_NAME(restarts_forget_subsystems);
+        FULMAR_NAME(copies_only_read);
+        FULMAR_NAME(registrants_share_any_reservation);
+        FULMAR_NAME(registering_again_replaces_keys);
+        FULMAR_NAME(any_key_unregisters);
+        FULMAR_NAME(any_key_acquires);
+        FULMAR_NAME(iekey_acquires);
+        FULMAR_NAME(existing_keys_are_not_ignored);
+        FULMAR_NAME(refused_commands_change_persistence);
+        FULMAR_NAME(reserved_persistence_is_kept);
+        FULMAR_NAME(changes_are_not_durable);
+        FULMAR_NAME(reservations_outlive_their_holder);
+        FULMAR_NAME(unregistering_always_releases);
+        FULMAR_NAME(acquiring_changes_the_type);
+        FULMAR_NAME(preempted_hosts_stay_registered);
+        FULMAR_NAME(preempting_keeps_the_type);
+        FULMAR_NAME(takers_are_preempted_too);
+        FULMAR_NAME(preempting_nobody_acquires);
+        FULMAR_NAME(zero_keys_preempt);
+        FULMAR_NAME(zero_keys_spare_holders);
+        FULMAR_NAME(preempts_are_not_counted);
+        FULMAR_NAME(preempt_and_abort_ends_nobody);
+        FULMAR_NAME(preempted_hosts_are_not_told);
+        FULMAR_NAME(registrants_release_for_others);
+        FULMAR_NAME(any_type_is_released);
+        FULMAR_NAME(clearing_keeps_registrants);
+        FULMAR_NAME(clearing_is_not_told);
+        FULMAR_NAME(releases_are_not_told);
+        FULMAR_NAME(masked_notices_are_queued);
+        FULMAR_NAME(lost_notices_are_not_counted);
+        FULMAR_NAME(cut_reports_count_what_fits);
     }
     return "?";
 }

@@ -77,6 +77,10 @@ inline constexpr std::uint32_t max_controllers = 1024;  ///< per subsystem
 inline constexpr std::uint16_t min_cntlid = 1;
 inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and above are reserved
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
+/// Of reservations, per namespace. A host stays registered when its controllers are gone.
+inline constexpr std::uint32_t max_registrants = 1024;
+inline constexpr std::uint32_t max_reservation_notices =
+    64;  ///< of a controller, until its host reads them; the rest is counted as lost
 inline constexpr std::uint32_t max_listeners = 64;
 inline constexpr std::uint32_t max_devices = 8192;
 inline constexpr std::uint32_t max_name_bytes = 128;  ///< of a device
@@ -192,6 +196,7 @@ constexpr std::size_t ana_log_bytes(std::uint32_t namespaces) noexcept {
 static_assert(ana_log_bytes(default_namespaces) <= least_max_transfer_bytes);
 static_assert(ana_log_bytes(max_namespaces) <= default_max_transfer_bytes);
 static_assert(default_namespaces <= max_namespaces && max_namespaces <= max_devices);
+static_assert(max_registrants >= max_controllers, "every host with a controller can register");
 static_assert(default_in_capsule_bytes <= max_in_capsule_bytes);
 static_assert(max_discovery_bytes <= least_max_transfer_bytes);
 static_assert(admin_pool_bytes >= 4 * max_admin_bytes && admin_pool_bytes % chunk_bytes == 0);

@@ -1,6 +1,6 @@
-// Deliberate bugs, each of which the model or the simulator must notice by name. They exist in
-// builds with FULMAR_MUTATIONS only, one at a time and none unless a test asks for it; everywhere
-// else mutated() is the constant false.
+// Deliberate bugs, each of which the model, the simulator or a unit test must notice by name. They
+// exist in builds with FULMAR_MUTATIONS only, one at a time and none unless a test asks for it;
+// everywhere else mutated() is the constant false.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,39 @@ enum class mutation : std::uint8_t {
     // A restart is not an outage.
     identities_change,           ///< a namespace has another UUID each time that it is made
     restarts_forget_subsystems,  ///< what a shutdown takes down is missing in the configuration
+    // One writer at a time: reservations (tests/unit/core/reservation_random_test.cpp).
+    copies_only_read,                   ///< a Copy is let through by what its sources need alone
+    registrants_share_any_reservation,  ///< registrants do what only the holder may
+    registering_again_replaces_keys,    ///< Register by a registrant takes another key
+    any_key_unregisters,                ///< Unregister does not compare the current key
+    any_key_acquires,               ///< Acquire, Preempt and Release do not compare the current key
+    iekey_acquires,                 ///< Acquire and Release take IEKEY for allowed
+    existing_keys_are_not_ignored,  ///< Replace compares the current key in spite of IEKEY
+    refused_commands_change_persistence,  ///< CPTPL takes effect in a Register that is refused
+    reserved_persistence_is_kept,         ///< CPTPL 01b passes for 00b
+    changes_are_not_durable,              ///< a record may come after its completion
+    reservations_outlive_their_holder,    ///< a holder unregisters, and the reservation stays
+    unregistering_always_releases,        ///< all registrants hold, and one who leaves ends that
+    acquiring_changes_the_type,           ///< a holder acquires a reservation of another type
+    preempted_hosts_stay_registered,      ///< Preempt takes the reservation only
+    preempting_keeps_the_type,       ///< Preempt takes over what was held, not what it asks for
+    takers_are_preempted_too,        ///< who shares the key of the holder loses its own
+    preempting_nobody_acquires,      ///< Preempt without a reservation makes one
+    zero_keys_preempt,               ///< PRKEY 0 is a key where a single host holds
+    zero_keys_spare_holders,         ///< PRKEY 0 is a key also where all registrants hold
+    preempts_are_not_counted,        ///< GEN stands still
+    preempt_and_abort_ends_nobody,   ///< commands of preempted hosts go on
+    preempted_hosts_are_not_told,    ///< no host hears that it was unregistered
+    registrants_release_for_others,  ///< a registrant releases what another one holds
+    any_type_is_released,            ///< Release does not compare the type
+    clearing_keeps_registrants,      ///< Clear releases, and that is all
+    clearing_is_not_told,            ///< no host hears of a Clear
+    releases_are_not_told,           ///< no registrant hears that a reservation was released
+    masked_notices_are_queued,       ///< feature 82h has no effect
+    lost_notices_are_not_counted,    ///< the last page does not tell of what was lost after it
+    cut_reports_count_what_fits,     ///< a short buffer hides how many registrants there are
 };
-inline constexpr auto last_mutation = mutation::restarts_forget_subsystems;
+inline constexpr auto last_mutation = mutation::cut_reports_count_what_fits;
 
 [[nodiscard]] std::string_view to_string(mutation m) noexcept;
 [[nodiscard]] std::optional<mutation> parse_mutation(std::string_view name) noexcept;
