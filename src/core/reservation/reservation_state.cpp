@@ -1,0 +1,36 @@
+#include "reservation_state.hpp"
+
+#include <fulmar/base/limits.hpp>
+
+#include <algorithm>
+
+namespace fulmar::core {
+
+const registrant* reservation_state::find(const nvme::host_id& host) const noexcept {
+    const auto at = std::lower_bound(
+        registrants.begin(), registrants.end(), host,
+        [](const registrant& r, const nvme::host_id& wanted) { return r.host < wanted; });
+    return at != registrants.end() && at->host == host ? &*at : nullptr;
+}
+
+reservation_role reservation_state::role_of(const nvme::host_id& host) const noexcept {
+    if (find(host) == nullptr) return reservation_role::stranger;
+    const bool holds = all_registrants_hold(type) || (is_held() && host == holder);
+    return holds ? reservation_role::holder : reservation_role::registrant;
+}
+
+bool is_possible(const reservation_state& state) noexcept {
+    if (state.registrants.size() > limits::max_registrants) return false;
+    if (!state.registrants.empty() && state.registrants.front().host.is_nil()) return false;
+    const auto unordered = std::adjacent_find(
+        state.registrants.begin(), state.registrants.end(),
+        [](const registrant& a, const registrant& b) { return !(a.host < b.host); });
+    if (unordered != state.registrants.end()) return false;
+    if (!state.is_held()) return state.holder.is_nil();
+    if (!nvme::parse_reservation_type(static_cast<std::uint8_t>(state.type))) return false;
+    if (all_registrants_hold(state.type))
+        return state.holder.is_nil() && !state.registrants.empty();
+    return state.find(state.holder) != nullptr;
+}
+
+}  // namespace fulmar::core
