@@ -1,0 +1,151 @@
+// The access matrix, row by row of NVMe Base 2.0, section 8.19.1; what each opcode needs; and the
+// byte per host that the data path reads.
+#include "reservation/reservation_access.hpp"
+
+#include "policy/reservation.hpp"
+#include "reservation/host_access.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace fulmar::core::test {
+namespace {
+
+namespace sc = nvme::sc;
+using nvme::io_opcode;
+using nvme::reservation_type;
+using role = reservation_role;
+
+/// "rw", "r", "-": what the reservation of that type lets who do.
+std::string lets(reservation_type type, role who) {
+    std::string out;
+    if (allowed(type, who, access::read)) out += 'r';
+    if (allowed(type, who, access::write)) out += 'w';
+    return out.empty() ? "-" : out;
+}
+
+TEST(reservation_access, none_lets_everybody_do_everything) {
+    for (const role who : {role::stranger, role::registrant, role::holder})
+        EXPECT_EQ(lets(reservation_type::none, who), "rw");
+}
+
+TEST(reservation_access, write_exclusive_lets_others_read) {
+    EXPECT_EQ(lets(reservation_type::write_exclusive, role::holder), "rw");
+    EXPECT_EQ(lets(reservation_type::write_exclusive, role::registrant), "r");
+    EXPECT_EQ(lets(reservation_type::write_exclusive, role::stranger), "r");
+}
+
+TEST(reservation_access, exclusive_access_lets_others_do_nothing) {
+    EXPECT_EQ(lets(reservation_type::exclusive_access, role::holder), "rw");
+    EXPECT_EQ(lets(reservation_type::exclusive_access, role::registrant), "-");
+    EXPECT_EQ(lets(reservation_type::exclusive_access, role::stranger), "-");
+}
+
+TEST(reservation_access, write_exclusive_of_registrants_lets_strangers_read) {
+    for (const reservation_type type :
+         {reservation_type::write_exclusive_registrants, reservation_type::write_exclusive_all}) {
+        EXPECT_EQ(lets(type, role::holder), "rw");
+        EXPECT_EQ(lets(type, role::registrant), "rw");
+        EXPECT_EQ(lets(type, role::stranger), "r");
+    }
+}
+
+TEST(reservation_access, exclusive_access_of_registrants_lets_strangers_do_nothing) {
+    for (const reservation_type type :
+         {reservation_type::exclusive_access_registrants, reservation_type::exclusive_access_all}) {
+        EXPECT_EQ(lets(type, role::holder), "rw");
+        EXPECT_EQ(lets(type, role::registrant), "rw");
+        EXPECT_EQ(lets(type, role::stranger), "-");
+    }
+}
+
+TEST(reservation_access, every_opcode_needs_what_its_command_group_says) {
+    const auto needs = [](io_opcode opcode) {
+        return access_needed(static_cast<std::uint8_t>(opcode));
+    };
+    for (const io_opcode reads : {io_opcode::read, io_opcode::compare, io_opcode::verify,
+                                  io_opcode::zone_management_receive})
+        EXPECT_EQ(needs(reads), access::read);
+    for (const io_opcode writes :
+         {io_opcode::write, io_opcode::write_zeroes, io_opcode::write_uncorrectable,
+          io_opcode::dataset_management, io_opcode::flush, io_opcode::zone_append,
+          io_opcode::zone_management_send})
+        EXPECT_EQ(needs(writes), access::write);
+    EXPECT_EQ(needs(io_opcode::copy), access::both) << "its sources and its destination";
+    for (const io_opcode checks_itself :
+         {io_opcode::reservation_register, io_opcode::reservation_acquire,
+          io_opcode::reservation_release, io_opcode::reservation_report})
+        EXPECT_EQ(needs(checks_itself), access::none);
+}
+
+TEST(reservation_access, opcodes_without_a_row_need_all_there_is) {
+    for (unsigned raw = 0; raw < 256; ++raw) {
+        const auto opcode = static_cast<std::uint8_t>(raw);
+        if (!nvme::parse_io_opcode(opcode)) {
+            EXPECT_EQ(access_needed(opcode), access::both) << raw;
+        }
+    }
+}
+
+TEST(policy_of_reservation, answers_conflict_and_not_to_try_again) {
+    EXPECT_EQ(policy::reservation(access::write, access::read).says, policy::word::pass);
+    EXPECT_EQ(policy::reservation(access::both, access::none).says, policy::word::pass);
+    EXPECT_EQ(policy::reservation(access::none, access::both).says, policy::word::pass);
+    const policy::verdict refused = policy::reservation(access::write, access::both);
+    EXPECT_EQ(refused.says, policy::word::answer);
+    EXPECT_EQ(refused.status, sc::reservation_conflict.no_retry());
+}
+
+nvme::host_id host_ending_in(std::uint8_t number) {
+    nvme::host_id id;
+    id.bytes[15] = number;
+    return id;
+}
+
+TEST(host_access, knows_each_host_by_its_place_and_what_was_taken_from_it) {
+    const std::vector<nvme::host_id> hosts{host_ending_in(3), host_ending_in(1), host_ending_in(2)};
+    host_access access;
+    ASSERT_TRUE(access.make_room(3));
+    reservation_state state;
+    access.refresh(state, hosts);
+    EXPECT_FALSE(access.any()) << "nobody is asked further without a reservation";
+    state.registrants = {{host_ending_in(1), 10}, {host_ending_in(2), 20}};
+    state.type = reservation_type::write_exclusive;
+    state.holder = host_ending_in(2);
+    access.refresh(state, hosts);
+    EXPECT_TRUE(access.any());
+    EXPECT_EQ(access.denied_at(0), access::write) << "a stranger";
+    EXPECT_EQ(access.denied_at(1), access::write) << "a registrant";
+    EXPECT_EQ(access.denied_at(2), access::none) << "the holder";
+    EXPECT_EQ(access.taken_at(0), access::write);
+    EXPECT_EQ(access.taken_at(2), access::none);
+    state.type = reservation_type::exclusive_access;
+    access.refresh(state, hosts);
+    EXPECT_EQ(access.taken_at(0), access::read) << "writing was denied before";
+    state.type = reservation_type::none;
+    state.holder = {};
+    access.refresh(state, hosts);
+    EXPECT_FALSE(access.any());
+    EXPECT_EQ(access.denied_at(0), access::none);
+    EXPECT_EQ(access.taken_at(0), access::none);
+}
+
+TEST(host_access, of_a_host_that_comes_later_is_that_of_the_reservation) {
+    host_access access;
+    reservation_state state;
+    state.registrants = {{host_ending_in(1), 10}};
+    state.type = reservation_type::exclusive_access_all;
+    ASSERT_TRUE(access.make_room(2));
+    access.admit(0, state, host_ending_in(1));
+    access.admit(1, state, host_ending_in(9));
+    EXPECT_TRUE(access.any());
+    EXPECT_EQ(access.denied_at(0), access::none);
+    EXPECT_EQ(access.denied_at(1), access::both);
+    ASSERT_TRUE(access.make_room(1));
+    EXPECT_EQ(access.denied_at(1), access::both) << "room is never taken back";
+}
+
+}  // namespace
+}  // namespace fulmar::core::test
