@@ -433,13 +433,16 @@ TEST_F(JournalTest, ChangesAreFoldedWhenTheyPauseAndNotBefore) {
 }
 
 TEST_F(JournalTest, ChangesThatNeverPauseAreFoldedAllTheSame) {
+    turn_runner jobs;
     run one(disk,
-            {.fold_pause = std::chrono::hours(1), .fold_longest = std::chrono::milliseconds(20)});
+            {.fold_pause = std::chrono::hours(1), .fold_longest = std::chrono::milliseconds(20)},
+            &jobs);
     int made = 0;
     EXPECT_TRUE(one.until([&] {
         if (made < 4000) one.append(device("d" + std::to_string(made++)));
         one.turn_once();
         one.reactor->run_once();  // the disk always has something
+        jobs.run_one();
         return one.log->counters().folds != 0;
     }));
 }
@@ -583,7 +586,8 @@ class starved_disk final : public test::forgetful_disk {
 TEST_F(JournalTest, AFoldThatFindsNoMemoryIsTriedAgainLater) {
     starved_disk starved(1);
     starved.put(config_path, "{}\n");
-    run one(starved, {.fold_bytes = 300});
+    turn_runner jobs;
+    run one(starved, {.fold_bytes = 300}, &jobs);
     int made = 0;
     const auto change = [&] {
         one.append(device("d" + std::to_string(made++)));
