@@ -462,6 +462,8 @@ TEST(StatusTable, HasARowForEveryStatusThatTheSourcesName) {
          "the one such feature, the host identifier, is a Command Sequence Error"},
         {"internal_path_error", "how drives tell core of their loss; core puts the answer's in"},
         {"namespace_write_protected", "no configuration can write-protect a namespace yet"},
+        {"reservation_conflict", "the rules of reservations stand; no command asks them yet"},
+        {"host_id_inconsistent", "likewise, of Reservation Report"},
     };
     const char* root = std::getenv("FULMAR_SOURCE_DIR");
     const std::filesystem::path source = root != nullptr ? root : ".";
