@@ -73,30 +73,27 @@ std::array<std::uint8_t, 16> derive(const boost::uuids::uuid& root, std::string_
     return bytes;
 }
 
-}  // namespace
-
-std::optional<uuid> parse_uuid(std::string_view text) noexcept {
-    uuid id;
-    if (!parse_bytes(text, true, id.bytes)) return std::nullopt;
+template <typename Identifier>
+std::optional<Identifier> parse(std::string_view text, bool with_dashes) noexcept {
+    Identifier id;
+    if (!parse_bytes(text, with_dashes, id.bytes)) return std::nullopt;
     return id;
 }
 
+}  // namespace
+
+std::optional<uuid> parse_uuid(std::string_view text) noexcept { return parse<uuid>(text, true); }
+
 std::optional<nguid> parse_nguid(std::string_view text) noexcept {
-    nguid id;
-    if (!parse_bytes(text, text.size() == 36, id.bytes)) return std::nullopt;
-    return id;
+    return parse<nguid>(text, text.size() == 36);
 }
 
 std::optional<eui64> parse_eui64(std::string_view text) noexcept {
-    eui64 id;
-    if (!parse_bytes(text, false, id.bytes)) return std::nullopt;
-    return id;
+    return parse<eui64>(text, false);
 }
 
 std::optional<host_id> parse_host_id(std::string_view text) noexcept {
-    host_id id;
-    if (!parse_bytes(text, false, id.bytes)) return std::nullopt;
-    return id;
+    return parse<host_id>(text, false);
 }
 
 uuid_text to_text(const uuid& id) noexcept { return format_bytes<36>(id.bytes); }

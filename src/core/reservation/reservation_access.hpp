@@ -108,11 +108,6 @@ inline constexpr std::array<std::array<access_bits, reservation_roles>, reservat
     return access_denied[static_cast<std::size_t>(type)][static_cast<std::size_t>(role)];
 }
 
-[[nodiscard]] inline bool allowed(nvme::reservation_type type, reservation_role role,
-                                  access_bits needs) noexcept {
-    return (denied(type, role) & needs) == 0;
-}
-
 /// What `host` is denied now: to be kept beside the namespace for each host that is connected.
 [[nodiscard]] inline access_bits denied_to(const reservation_state& state,
                                            const nvme::host_id& host) noexcept {

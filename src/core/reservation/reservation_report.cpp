@@ -28,8 +28,7 @@ nvme::registered_controller_extended entry_of(const reservation_state& state,
                                               const registrant& of) noexcept {
     nvme::registered_controller_extended entry{};
     entry.cntlid = nvme::cntlid_dynamic;
-    if (all_registrants_hold(state.type) || (state.is_held() && of.host == state.holder))
-        entry.rcsts = nvme::registrant_holds_reservation;
+    if (state.is_held_by(of.host)) entry.rcsts = nvme::registrant_holds_reservation;
     entry.rkey = of.key;
     entry.hostid = of.host.bytes;
     return entry;

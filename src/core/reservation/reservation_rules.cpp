@@ -80,13 +80,12 @@ void end_without_holder(reservation_state& state) noexcept {
 }
 
 void set_key(reservation_state& state, const host_id& host, std::uint64_t key) {
-    const auto at = std::lower_bound(
-        state.registrants.begin(), state.registrants.end(), host,
-        [](const registrant& r, const host_id& wanted) { return r.host < wanted; });
-    if (at != state.registrants.end() && at->host == host)
-        at->key = key;
+    const std::size_t at = state.place_of(host);
+    if (state.find(host) != nullptr)
+        state.registrants[at].key = key;
     else
-        state.registrants.insert(at, registrant{host, key});
+        state.registrants.insert(state.registrants.begin() + static_cast<std::ptrdiff_t>(at),
+                                 registrant{host, key});
 }
 
 template <typename Predicate>

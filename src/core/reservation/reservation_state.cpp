@@ -6,11 +6,16 @@
 
 namespace fulmar::core {
 
-const registrant* reservation_state::find(const nvme::host_id& host) const noexcept {
+std::size_t reservation_state::place_of(const nvme::host_id& host) const noexcept {
     const auto at = std::lower_bound(
         registrants.begin(), registrants.end(), host,
         [](const registrant& r, const nvme::host_id& wanted) { return r.host < wanted; });
-    return at != registrants.end() && at->host == host ? &*at : nullptr;
+    return static_cast<std::size_t>(at - registrants.begin());
+}
+
+const registrant* reservation_state::find(const nvme::host_id& host) const noexcept {
+    const std::size_t at = place_of(host);
+    return at < registrants.size() && registrants[at].host == host ? &registrants[at] : nullptr;
 }
 
 reservation_role reservation_state::role_of(const nvme::host_id& host) const noexcept {

@@ -6,6 +6,7 @@
 #include <fulmar/nvme/reservation.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct reservation_state {
 
     [[nodiscard]] bool operator==(const reservation_state&) const noexcept = default;
 
+    /// Where `host` is among the registrants, or would be.
+    [[nodiscard]] std::size_t place_of(const nvme::host_id& host) const noexcept;
     /// Null when `host` is no registrant.
     [[nodiscard]] const registrant* find(const nvme::host_id& host) const noexcept;
     [[nodiscard]] reservation_role role_of(const nvme::host_id& host) const noexcept;

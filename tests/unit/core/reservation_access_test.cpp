@@ -21,8 +21,8 @@ using role = reservation_role;
 /// "rw", "r", "-": what the reservation of that type lets who do.
 std::string lets(reservation_type type, role who) {
     std::string out;
-    if (allowed(type, who, access::read)) out += 'r';
-    if (allowed(type, who, access::write)) out += 'w';
+    if ((denied(type, who) & access::read) == 0) out += 'r';
+    if ((denied(type, who) & access::write) == 0) out += 'w';
     return out.empty() ? "-" : out;
 }
 
