@@ -59,7 +59,7 @@ endif()
 # Several files at once: the sanitizers' builds, which halves the time that they take, and tests in
 # every build. A name that is local to one file must therefore be the only one in its layer, or among
 # the tests of its kind; where it hides another one of an outer scope, release, where what ships is
-# compiled file by file, says so. More at once would save little, and one unit would last longest.
+# compiled file by file, says so.
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 24)
 add_library(fulmar_unity_warnings INTERFACE)
 target_compile_options(fulmar_unity_warnings INTERFACE
