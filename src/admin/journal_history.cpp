@@ -1,10 +1,6 @@
 // What the journal remembers of the config file, and where. See config_history.hpp.
 #include "journal_impl.hpp"
 
-#include <fulmar/base/log.hpp>
-
-#include <fmt/format.h>
-
 namespace fulmar::admin {
 
 std::string journal::impl::beside(std::string_view suffix) const {
@@ -21,13 +17,6 @@ config_history journal::impl::history_after(const folded& what) const {
     config_history out = history();
     out.written = config_history::version{digest_of(what.text), what.spec};
     return out;
-}
-
-void history_file::save(const config_history& what) {
-    const std::lock_guard guard(saving_);
-    if (const result<void> saved = files_.replace(path_, encode(what)); !saved)
-        log::warn("journal: what is known of the file's objects cannot be kept: {}",
-                  saved.error().text());
 }
 
 start_state journal::impl::begin_with(const loaded_config& config, const core::target_spec& raw,

@@ -213,19 +213,21 @@ bool drive_world::rest() {
         return jobs_.idle() && unanswered_ == 0 && card_.healthy() &&
                (state() == drive_state::absent || state() == drive_state::ready);
     };
-    // Longer than it takes to try again.
-    while (!idle() || generation != status().generation || now() - changed < seconds(8)) {
-        if (now() >= end) return false;
+    const auto stop = [&](bool rested) {
+        resting_ = false;
+        return rested;
+    };
+    for (;;) {
         resting_ = idle() && generation == status().generation;
         if (!resting_) changed = now();
+        if (now() - changed >= seconds(8)) return stop(true);  // longer than it takes to try again
+        if (now() >= end) return stop(false);
         generation = status().generation;
         card_.heal();
         // What only the registers say is heard of when something waits for the drive.
         if (!card_.healthy() && state() == drive_state::ready && unanswered_ == 0) submit(4);
         round();
     }
-    resting_ = false;
-    return true;
 }
 
 void drive_world::expect_rest(bool there) {

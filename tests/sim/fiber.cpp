@@ -62,8 +62,8 @@ void switch_thread(void*) {}
 }  // namespace
 
 // Runs one fiber after the other, for as long as the process lives: jobs are many and short, and
-// what the thread sanitizer keeps of a stack is dear to make. Not with swapcontext(), which costs
-// two system calls, and under the address sanitizer six more for the shadow of the stack.
+// what the thread sanitizer keeps of a stack is dear to make. Not with swapcontext(), which makes
+// a system call, and under the address sanitizer three more for the shadow of the stack.
 struct fiber_stack {
     fiber* running = nullptr;
     context::fiber inside;

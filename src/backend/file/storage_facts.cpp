@@ -72,7 +72,7 @@ void add_file_facts(int fd, const struct ::stat& about, storage_facts& facts) {
         facts["born"] = fmt::format("{}.{:09}", s.stx_btime.tv_sec, s.stx_btime.tv_nsec);
 }
 
-std::string device_text(const std::string& path) {
+std::string attribute_text(const std::string& path) {
     const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> text{};
     const ssize_t got = fd ? ::read(fd.get(), text.data(), text.size()) : -1;
@@ -90,7 +90,7 @@ void add_disk_facts(int fd, const struct ::stat& about, storage_facts& facts) {
     const std::string disk = partition ? place + "/.." : place;
     const auto add = [&](const char* name, std::initializer_list<std::string> paths) {
         for (const std::string& path : paths) {
-            std::string said = device_text(path);
+            std::string said = attribute_text(path);
             if (said.empty()) continue;
             facts[name] = std::move(said);
             return;
@@ -101,7 +101,7 @@ void add_disk_facts(int fd, const struct ::stat& about, storage_facts& facts) {
     add("dm_uuid", {place + "/dm/uuid"});
     add("md_uuid", {disk + "/md/uuid"});
     if (partition) add("partition", {place + "/partition"});
-    const std::string events = device_text(place + "/uevent");
+    const std::string events = attribute_text(place + "/uevent");
     constexpr std::string_view key = "PARTUUID=";
     if (const auto at = events.find(key); at != std::string::npos)
         facts["partition_uuid"] =
@@ -117,7 +117,7 @@ constexpr int most_layers = 16;  // a mapped device on a loop device on a partit
 void add_below(const std::string& place, std::set<std::string>& found, int layers) {
     if (layers == 0) return;
     const auto add = [&](const std::string& folder) {
-        const std::string number = device_text(folder + "/dev");
+        const std::string number = attribute_text(folder + "/dev");
         if (number.empty() || !found.insert("block:" + number).second) return;
         add_below("/sys/dev/block/" + number, found, layers - 1);
     };
@@ -127,7 +127,7 @@ void add_below(const std::string& place, std::set<std::string>& found, int layer
          at.increment(none))
         add(at->path().string());
     struct ::stat behind {};
-    if (const std::string file = device_text(place + "/loop/backing_file");
+    if (const std::string file = attribute_text(place + "/loop/backing_file");
         !file.empty() && ::stat(file.c_str(), &behind) == 0) {
         found.insert(claim_of(behind));
         found.merge(claims_below(behind));

@@ -17,7 +17,6 @@
 #include <boost/asio/io_context.hpp>
 #include <unistd.h>
 
-#include <deque>
 #include <functional>
 #include <set>
 #include <utility>
