@@ -20,6 +20,7 @@ GRACE_SECONDS = (
     60  # the agent ends a scenario at its deadline; it gets this long to gather evidence
 )
 TAIL_LINES = 25
+WHY_LINES = 2000  # among which the failure is looked for: what ends after it has its own say
 RESULT_LINES = 50  # of what a measurement found
 SKIPPED = 77  # the exit code by which a scenario says so
 
@@ -134,7 +135,7 @@ class Runner:
             return Verdict(
                 scenario.name, Outcome.SKIP, seconds, log.splitlines()[-1] if log else ""
             )
-        reason = reason or self._why(code, scenario, log)
+        reason = reason or self._why(code, scenario, _tail(folder / "log", WHY_LINES))
         return Verdict(
             scenario.name,
             Outcome.FAIL,
