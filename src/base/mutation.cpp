@@ -18,6 +18,7 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(closed_gates_let_data_through);
         FULMAR_NAME(deadlines_are_ignored);
         FULMAR_NAME(fences_do_not_drain);
+        FULMAR_NAME(reservations_do_not_drain);
         FULMAR_NAME(fences_cover_all_namespaces);
         FULMAR_NAME(fences_stop_admin_commands);
         FULMAR_NAME(second_loss_is_asserted);
@@ -41,7 +42,6 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(existing_keys_are_not_ignored);
         FULMAR_NAME(refused_commands_change_persistence);
         FULMAR_NAME(reserved_persistence_is_kept);
-        FULMAR_NAME(changes_are_not_durable);
         FULMAR_NAME(reservations_outlive_their_holder);
         FULMAR_NAME(unregistering_always_releases);
         FULMAR_NAME(acquiring_changes_the_type);

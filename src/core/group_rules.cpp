@@ -13,6 +13,7 @@ std::string_view to_string(group_action action) noexcept {
         case group_action::remove_subsystem: return "remove-subsystem";
         case group_action::attach_namespace: return "attach-namespace";
         case group_action::fence_namespace: return "fence-namespace";
+        case group_action::drain_namespace: return "drain-namespace";
         case group_action::open_namespace: return "open-namespace";
         case group_action::detach_namespace: return "detach-namespace";
         case group_action::lose_namespace: return "lose-namespace";
@@ -47,6 +48,7 @@ view_state group_rules::view_after(group_action action, view_state view) noexcep
         case group_action::remove_subsystem:
         case group_action::attach_namespace:
         case group_action::fence_namespace:
+        case group_action::drain_namespace:
         case group_action::open_namespace:
         case group_action::detach_namespace:
         case group_action::lose_namespace:
@@ -74,6 +76,7 @@ std::optional<gate_event> group_rules::at_gate(group_action action, bool named, 
             if (view == view_state::open) return gate_event::open;
             return gate_event::restore;  // opens with its subsystem
         case group_action::fence_namespace:
+        case group_action::drain_namespace:
             if (named) return gate_event::fence;
             return std::nullopt;
         case group_action::detach_namespace:
@@ -98,6 +101,7 @@ bool group_rules::drains(group_action action, bool named, gate_position now) noe
             return now == gate_position::open || now == gate_position::fenced;  // else: answered
         case group_action::close_subsystem: return true;
         case group_action::fence_namespace:
+        case group_action::drain_namespace:
         case group_action::detach_namespace: return named;
         case group_action::none:
         case group_action::add_subsystem:
@@ -117,8 +121,12 @@ bool group_rules::may_wait(group_action action) noexcept {
     if (mutated(mutation::fences_do_not_drain) && action == group_action::fence_subsystem)
         return false;
     return action == group_action::fence_subsystem || action == group_action::close_subsystem ||
-           action == group_action::fence_namespace || action == group_action::detach_namespace ||
-           action == group_action::expel_hosts;
+           action == group_action::fence_namespace || action == group_action::drain_namespace ||
+           action == group_action::detach_namespace || action == group_action::expel_hosts;
+}
+
+bool group_rules::gives_up(group_action action) noexcept {
+    return action != group_action::drain_namespace;
 }
 
 bool group_rules::drops(group_action action, bool named) noexcept {

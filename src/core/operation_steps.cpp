@@ -180,6 +180,38 @@ operation_step refresh_namespace_step(G stage, const operation_sight& sight) noe
     }
 }
 
+// The gates of a namespace that does not serve stand already, and stay as they are.
+operation_step reserve_step(G stage, const operation_sight& sight) noexcept {
+    const bool fenced = sight.ns == namespace_state::fencing || sight.ns == namespace_state::fenced;
+    const A opens = fenced ? A::open_namespace : A::update_view;
+    const auto on = [](bool concerns, N event) {
+        return concerns ? std::optional(event) : std::nullopt;
+    };
+    switch (stage) {
+        case G::begin:
+            if (sight.deleted || !sight.present) return gone_step;
+            if (!sight.changes) return done_step;
+            if (!sight.takes || mutated(mutation::reservations_do_not_drain))
+                return {.record = true, .next = G::recording};
+            return {.at_namespace = on(sight.ns == namespace_state::ready, N::fence),
+                    .ask = A::drain_namespace,
+                    .next = G::draining};
+        case G::draining:
+            if (sight.failed) return {.ask = opens, .next = G::undoing_drain};
+            return {.at_namespace = on(fenced, N::done), .record = true, .next = G::recording};
+        case G::recording:
+            if (sight.failed && !fenced) return refused_step;
+            if (sight.failed) return {.ask = opens, .next = G::undoing_drain};
+            return {.ask = opens, .adopt = true, .next = G::adopting};
+        case G::adopting: return {.at_namespace = on(fenced, N::open), .end = operation_end::done};
+        case G::undoing_drain:
+            if (sight.ns == namespace_state::fencing)
+                return {.at_namespace = N::failed, .end = operation_end::refused};
+            return {.at_namespace = on(fenced, N::open), .end = operation_end::refused};
+        default: return refused_step;
+    }
+}
+
 }  // namespace
 
 operation_step next_step(operation_kind kind, operation_stage stage,
@@ -194,6 +226,7 @@ operation_step next_step(operation_kind kind, operation_stage stage,
         case operation_kind::lose_namespace: return lose_namespace_step(stage, sight);
         case operation_kind::end_hold: return end_hold_step(stage, sight);
         case operation_kind::refresh_namespace: return refresh_namespace_step(stage, sight);
+        case operation_kind::reserve: return reserve_step(stage, sight);
     }
     return refused_step;
 }
@@ -209,6 +242,7 @@ std::string_view to_string(operation_kind kind) noexcept {
         FULMAR_NAME(operation_kind, lose_namespace);
         FULMAR_NAME(operation_kind, end_hold);
         FULMAR_NAME(operation_kind, refresh_namespace);
+        FULMAR_NAME(operation_kind, reserve);
     }
     return "?";
 }
@@ -227,6 +261,10 @@ std::string_view to_string(operation_stage stage) noexcept {
         FULMAR_NAME(operation_stage, removing);
         FULMAR_NAME(operation_stage, detaching);
         FULMAR_NAME(operation_stage, losing);
+        FULMAR_NAME(operation_stage, draining);
+        FULMAR_NAME(operation_stage, recording);
+        FULMAR_NAME(operation_stage, adopting);
+        FULMAR_NAME(operation_stage, undoing_drain);
         FULMAR_NAME(operation_stage, undoing_close);
         FULMAR_NAME(operation_stage, undoing_remove);
         FULMAR_NAME(operation_stage, undoing_attach);

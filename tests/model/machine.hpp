@@ -29,6 +29,8 @@ class machine {
     void control_receives(byte g);
     void deadline_passes();
     void hold_passes(byte ns);
+    /// What the running operation waited for has come.
+    void go_on();
     void wait_passes(byte g, byte ns);
     void drive_vanishes();
     void drive_sign();
@@ -67,6 +69,7 @@ class machine {
     void hold(const core::operation_step& step, const core::operation_sight& sight);
     void finish(const core::operation_step& step);
     void check_promise(core::operation_stage last);
+    void check_reserved(byte ns);
     void fan_out(group_action action, byte ns);
     void on_ack(byte g);
     void escalate();

@@ -30,6 +30,8 @@ void machine::operator_asks(byte which) {
     op.ns = w.ns;
     op.on = w.on;
     op.reopens = w.reopens;
+    op.takes = w.takes;
+    op.unrecorded = w.unrecorded;
     control_side& c = s_.control;
     if (w.kind == operation_kind::create) {
         c.present = true;
@@ -98,6 +100,9 @@ core::operation_sight machine::look() const {
     sight.device_ready = n.on != disk::drive || !c.drive_lost;
     sight.holds = of_.holds && n.on == disk::drive && !n.hold_over;
     sight.of_this_generation = n.present && n.generation == op.generation;
+    sight.changes = op.kind == operation_kind::reserve;
+    sight.takes = op.takes;
+    if (op.stage == operation_stage::recording) sight.failed = op.unrecorded;
     return sight;
 }
 
@@ -137,7 +142,8 @@ bool machine::prepare(core::operation_sight& sight) {
         case operation_kind::remove:
         case operation_kind::pause:
         case operation_kind::resume:
-        case operation_kind::remove_namespace: return true;
+        case operation_kind::remove_namespace:
+        case operation_kind::reserve: return true;
     }
     return true;
 }
@@ -185,11 +191,14 @@ bool machine::resume() {
         finish(step);
         return true;
     }
+    if (step.record) return false;
+    if (step.adopt && op.takes) check_reserved(op.ns);
     hold(step, sight);
     const bool about_one =
         step.ask == group_action::attach_namespace || step.ask == group_action::fence_namespace ||
-        step.ask == group_action::open_namespace || step.ask == group_action::detach_namespace ||
-        step.ask == group_action::lose_namespace || step.ask == group_action::hold_namespace;
+        step.ask == group_action::drain_namespace || step.ask == group_action::open_namespace ||
+        step.ask == group_action::detach_namespace || step.ask == group_action::lose_namespace ||
+        step.ask == group_action::hold_namespace;
     fan_out(step.ask, about_one ? static_cast<byte>(op.ns + 1) : byte{0});
     return false;
 }
@@ -221,6 +230,16 @@ void machine::finish(const operation_step& step) {
     if (!step.drop_subsystem) return;
     for (byte ns = 0; ns < namespaces; ++ns) drop_record(ns);
     s_.control.deleted = true;
+}
+
+// What a host is denied from now on: nothing of it may be on its way any more.
+void machine::check_reserved(byte ns) {
+    for (byte r = 0; r < requests; ++r) {
+        const command& it = s_.request[r];
+        if (it.at != task::none && of_.request_namespace[r] == ns &&
+            it.ns_generation == s_.control.ns[ns].generation)
+            breaks("a reservation is adopted with operations at the drive");
+    }
 }
 
 // "Done", and no operation was reported as left behind: then none may be.
@@ -277,9 +296,13 @@ void machine::on_ack(byte g) {
     }
     c.deadline = false;
     if (!c.running) return breaks("an ack for no operation");
+    go_on();
+}
+
+void machine::go_on() {
     if (!resume()) return;
-    c.running = false;
-    c.current = {};
+    s_.control.running = false;
+    s_.control.current = {};
     run_next();
 }
 

@@ -233,7 +233,14 @@ void machine::bury_what_is_left(byte g, const question& q) {
 
 // The deadline has passed: hosts get their answers now.
 void machine::give_up_pending(byte g) {
-    s_.group[g].gave_up = true;
+    group_side& here = s_.group[g];
+    if (!group_rules::gives_up(here.asked.action)) {
+        here.pending = false;
+        here.asked.succeeded = false;
+        here.asked.unreaped = unreaped(g, here.asked);
+        return acknowledge(g);
+    }
+    here.gave_up = true;
     bool owes = false;
     for (byte r = 0; r < requests; ++r) {
         const command& it = s_.request[r];

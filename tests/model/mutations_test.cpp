@@ -51,6 +51,8 @@ INSTANTIATE_TEST_SUITE_P(
         expectation{mutation::deadlines_are_ignored, "pauses", "an operation never ends"},
         expectation{mutation::fences_do_not_drain, "pauses",
                     "a fence is promised with operations at the drive"},
+        expectation{mutation::reservations_do_not_drain, "reservations",
+                    "a reservation is adopted with operations at the drive"},
         expectation{mutation::fences_cover_all_namespaces, "losses",
                     "a question about one namespace moves another gate"},
         expectation{mutation::second_loss_is_asserted, "losses",

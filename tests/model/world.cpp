@@ -76,6 +76,8 @@ void of_target(const state& s, std::vector<event>& into) {
         if (s.group[g].out.count != 0) into.push_back({event_kind::control_receives, g});
     }
     if (s.control.deadline) into.push_back({event_kind::deadline, 0});
+    if (s.control.running && s.control.current.stage == operation_stage::recording)
+        into.push_back({event_kind::recorded, 0});
     for (byte ns = 0; ns < namespaces; ++ns) {
         if (s.control.ns[ns].hold_runs) into.push_back({event_kind::hold_passes, ns});
         for (byte g = 0; g < groups; ++g) {
@@ -150,6 +152,7 @@ std::string_view apply(const settings& of, state& s, event e) {
         case event_kind::deadline: m.deadline_passes(); break;
         case event_kind::drive_sign: m.drive_sign(); break;
         case event_kind::hold_passes: m.hold_passes(i); break;
+        case event_kind::recorded: m.go_on(); break;
         case event_kind::wait_passes: m.wait_passes(i / namespaces, i % namespaces); break;
         case event_kind::answer_sent: m.answer_sent(i); break;
         case event_kind::drain_deadline: m.drain_deadline(i); break;

@@ -50,6 +50,8 @@ struct wish {
     disk on = disk::none;
     bool reopens = false;  ///< refresh: a drive that was lost is back
     byte times = 1;
+    bool takes = false;       ///< reserve: somebody is denied what was not denied before
+    bool unrecorded = false;  ///< reserve: it cannot be written down
 };
 
 /// What makes one world different from another.
@@ -84,6 +86,8 @@ struct running_operation {
     byte generation = 0;  ///< a loss: of the namespace that lost its drive
     byte attached = 0;    ///< create: namespaces that have been tried
     byte unreaped = 0;    ///< remove: what its fence left behind
+    bool takes = false;   ///< reserve, as wished
+    bool unrecorded = false;
 };
 
 struct record {  ///< of a namespace, on the control reactor
@@ -225,6 +229,7 @@ enum class event_kind : byte {
     deadline,
     drive_sign,
     hold_passes,
+    recorded,
     wait_passes,
     answer_sent,
     drain_deadline,

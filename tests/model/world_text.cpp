@@ -18,7 +18,8 @@ struct packer {
 };
 
 void pack(packer& p, const running_operation& op) {
-    p(op.kind, op.stage, op.ns, op.on, op.reopens, op.generation, op.attached, op.unreaped);
+    p(op.kind, op.stage, op.ns, op.on, op.reopens, op.generation, op.attached, op.unreaped,
+      op.takes, op.unrecorded);
 }
 
 void pack(packer& p, const control_side& c) {
@@ -84,12 +85,14 @@ std::string_view name(disk on) {
 
 std::string text(const wish& w) {
     std::string t = fmt::format("{}", to_string(w.kind));
-    const bool one = w.kind == operation_kind::add_namespace ||
-                     w.kind == operation_kind::remove_namespace ||
-                     w.kind == operation_kind::refresh_namespace;
+    const bool one =
+        w.kind == operation_kind::add_namespace || w.kind == operation_kind::remove_namespace ||
+        w.kind == operation_kind::refresh_namespace || w.kind == operation_kind::reserve;
     if (one) t += fmt::format(" {}", w.ns + 1);
     if (w.kind == operation_kind::add_namespace) t += fmt::format(" on {}", name(w.on));
     if (w.reopens) t += " (reopens the drive)";
+    if (w.takes) t += " (denies somebody something)";
+    if (w.unrecorded) t += " (which cannot be written down)";
     return t;
 }
 
@@ -144,6 +147,9 @@ std::string describe(const settings& of, const state& s, event e) {
         case event_kind::deadline:
             return fmt::format("the deadline of transition {} passes", s.control.acks.transition);
         case event_kind::drive_sign: return "control is told that the drive is lost";
+        case event_kind::recorded:
+            return s.control.current.unrecorded ? "the reservation cannot be written down"
+                                                : "the reservation is written down";
         case event_kind::hold_passes:
             return fmt::format("namespace {} has waited for its drive long enough", i + 1);
         case event_kind::wait_passes:

@@ -17,6 +17,10 @@ constexpr wish take_away{.kind = operation_kind::remove_namespace, .ns = 0};
 constexpr wish reopen{.kind = operation_kind::refresh_namespace, .ns = 0, .reopens = true};
 constexpr wish resize{.kind = operation_kind::refresh_namespace, .ns = 0};
 
+constexpr wish reserve{.kind = operation_kind::reserve, .ns = 0, .takes = true};
+constexpr wish reserve_in_vain{
+    .kind = operation_kind::reserve, .ns = 0, .takes = true, .unrecorded = true};
+
 /// Nothing happens but what the wishes ask for and the hosts send: each world says what else does.
 settings undisturbed(std::string name, std::vector<wish> wishes) {
     settings w;
@@ -129,11 +133,40 @@ settings creations() {
     return w;
 }
 
+// A host reserves a namespace with I/O at its drive, which stalls or vanishes and comes back.
+settings reservations() {
+    settings w = undisturbed("reservations", {reserve, reserve_in_vain, reopen});
+    w.operations = 2;
+    w.request_fetches = {false, false, false};
+    w.used = 1;
+    w.losses = 1;
+    return w;
+}
+
+// The same under a pause, with a host that owes data; no poll group's deadline is the last word.
+settings paused_reservations() {
+    settings w = undisturbed("paused-reservations", {reserve, pause});
+    w.operations = 2;
+    w.request_fetches = {false, true, false};
+    w.request_connection = {0, 1, 1};
+    w.used = 2;
+    return w;
+}
+
 }  // namespace
 
 std::vector<settings> all_worlds() {
-    return {pauses(), second_pauses(), cuts(),  slots(),    numbers(),
-            losses(), paused_losses(), holds(), creations()};
+    return {pauses(),
+            second_pauses(),
+            cuts(),
+            slots(),
+            numbers(),
+            losses(),
+            paused_losses(),
+            holds(),
+            creations(),
+            reservations(),
+            paused_reservations()};
 }
 
 settings world_named(std::string_view name) {

@@ -23,8 +23,9 @@ enum class mutation : std::uint8_t {
     leftovers_are_asserted,         ///< a subsystem is added only where no Connect is parked
     closed_gates_let_data_through,  ///< what waited for its data goes to a device that is leaving
     // Everything has a deadline.
-    deadlines_are_ignored,  ///< poll groups never hear that the deadline has passed
-    fences_do_not_drain,    ///< a fence is acknowledged with operations at the backend
+    deadlines_are_ignored,      ///< poll groups never hear that the deadline has passed
+    fences_do_not_drain,        ///< a fence is acknowledged with operations at the backend
+    reservations_do_not_drain,  ///< a reservation is adopted with commands of others at the backend
     // The management plane is never parked.
     fences_cover_all_namespaces,  ///< fencing one namespace fences its neighbours
     fences_stop_admin_commands,   ///< a paused subsystem refuses its admin queues
@@ -55,7 +56,6 @@ enum class mutation : std::uint8_t {
     existing_keys_are_not_ignored,  ///< Replace compares the current key in spite of IEKEY
     refused_commands_change_persistence,  ///< CPTPL takes effect in a Register that is refused
     reserved_persistence_is_kept,         ///< CPTPL 01b passes for 00b
-    changes_are_not_durable,              ///< a record may come after its completion
     reservations_outlive_their_holder,    ///< a holder unregisters, and the reservation stays
     unregistering_always_releases,        ///< all registrants hold, and one who leaves ends that
     acquiring_changes_the_type,           ///< a holder acquires a reservation of another type

@@ -16,6 +16,8 @@ enum class group_action : std::uint8_t {
     remove_subsystem,  ///< forget it
     attach_namespace,  ///< open a channel and the gate; tell the hosts
     fence_namespace,   ///< one gate fenced; done when nothing of it is at the backend
+    drain_namespace,   ///< likewise, but nothing is given up: past the deadline it is refused, and
+                       ///< what is at the backend goes on
     open_namespace,    ///< one gate open again
     detach_namespace,  ///< gate closed, parked I/O answered, hosts told; done when nothing is at
                        ///< the backend

@@ -27,6 +27,8 @@ struct group_rules {
                                                            gate_position now) noexcept;
     /// Whether the ack has to wait until what has passed this gate is answered.
     [[nodiscard]] static bool drains(group_action action, bool named, gate_position now) noexcept;
+    /// Whether the deadline ends what the ack waits for. Else it refuses, and nothing has changed.
+    [[nodiscard]] static bool gives_up(group_action action) noexcept;
     /// Whether the ack may have to wait for anything.
     [[nodiscard]] static bool may_wait(group_action action) noexcept;
     /// Whether the namespace leaves this poll group with the ack.

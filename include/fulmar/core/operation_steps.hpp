@@ -24,6 +24,7 @@ enum class operation_kind : std::uint8_t {
     lose_namespace,
     end_hold,           ///< the device has been away for longer than its I/O waits
     refresh_namespace,  ///< fence, look at the device or change it, open
+    reserve,            ///< a reservation command: drain, record, adopt
 };
 [[nodiscard]] std::string_view to_string(operation_kind kind) noexcept;
 
@@ -41,6 +42,10 @@ enum class operation_stage : std::uint8_t {
     removing,
     detaching,
     losing,
+    draining,       ///< what a host is denied from now on has to come home
+    recording,      ///< not a question: the storage of reservations writes
+    adopting,       ///< every poll group takes the new state
+    undoing_drain,  ///< nothing has changed: the gates open again
     undoing_close,  ///< a creation that failed
     undoing_remove,
     undoing_attach,
@@ -65,7 +70,9 @@ struct operation_sight {
     bool present = false;
     bool of_this_generation = true;  ///< a loss: it is the namespace that lost its device
     bool device_ready = true;
-    bool holds = false;  ///< a loss makes its I/O wait, and that is not over
+    bool holds = false;    ///< a loss makes its I/O wait, and that is not over
+    bool changes = false;  ///< reserve: the command leads to another state
+    bool takes = false;    ///< reserve: which denies somebody what was not denied before
     namespace_state ns = namespace_state::absent;
 };
 
@@ -75,6 +82,8 @@ struct operation_step {
     std::optional<subsystem_event> at_subsystem = std::nullopt;
     bool attach_next = false;               ///< create: the next namespace takes `attach`
     group_action ask = group_action::none;  ///< of every poll group; then it waits
+    bool record = false;                    ///< reserve: write it down first; then it waits
+    bool adopt = false;                     ///< reserve: the new state is the namespace's now
     operation_stage next = operation_stage::begin;
     operation_end end = operation_end::none;
     bool drop_namespace = false;  ///< its record goes, and its device is free
