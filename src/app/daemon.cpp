@@ -12,8 +12,10 @@
 #include <fulmar/transport/rdma.hpp>
 #include <fulmar/transport/tcp.hpp>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -44,9 +46,26 @@ engine::reactor_pool::options pool_options(const admin::core_options& cores,
 }
 
 // Beside the journal, and named like it.
-std::string records_path(const std::string& config_path, const std::string& state_dir) {
-    const std::string folder = state_dir.empty() ? admin::folder_of(config_path) : state_dir;
-    return folder + "/" + config_path.substr(config_path.rfind('/') + 1) + ".devices";
+std::string state_path(const std::string& config_path, const std::string& state_dir,
+                       std::string_view ending) {
+    std::string path = state_dir.empty() ? admin::folder_of(config_path) : state_dir;
+    return path.append("/")
+        .append(config_path.substr(config_path.rfind('/') + 1))
+        .append(".")
+        .append(ending);
+}
+
+// Of this start of the machine; one that cannot be read is another one every time.
+std::string boot_id() {
+    auto text = admin::system_disk().read("/proc/sys/kernel/random/boot_id");
+    if (!text) {
+        log::warn("{}: reservations that need not persist end with the daemon",
+                  text.error().text());
+        return fmt::format("unknown {}",
+                           std::chrono::system_clock::now().time_since_epoch().count());
+    }
+    while (!text->empty() && text->back() == '\n') text->pop_back();
+    return *text;
 }
 
 constexpr std::string_view reactor_hangs = "a data reactor hangs in the kernel: ending without it";
@@ -130,6 +149,7 @@ result<void> daemon::build() {
                                                                 .memory = storage_records_.get()},
                                                                drives_),
                             .log = journal_.get(),
+                            .reservations = reservation_files_.get(),
                             .hugepages = memory_->hugepages(),
                             .counters = &drive_counters_});
     for (const auto& r : pool_->reactors()) {
@@ -155,7 +175,10 @@ result<void> daemon::build() {
 result<void> daemon::open_state() {
     storage_records_ = std::make_unique<storage_records>(
         *control_, admin::system_disk(),
-        records_path(config_path_, config_.config.options.state_dir));
+        state_path(config_path_, config_.config.options.state_dir, "devices"));
+    reservation_files_ = std::make_unique<reservation_files>(
+        *control_, admin::system_disk(),
+        state_path(config_path_, config_.config.options.state_dir, "reservations."), boot_id());
     storage_watch_ = std::make_unique<backend::storage_watch>(*control_);
     FULMAR_TRY(auto journal, admin::journal::open({.config_path = config_path_,
                                                    .state_dir = config_.config.options.state_dir},
@@ -234,6 +257,7 @@ void daemon::wind_up() {
     target_.reset();
     storage_watch_.reset();
     storage_records_.reset();
+    reservation_files_.reset();
     drive_service_.reset();
     // What those threads have to say may begin another: a drive that was being brought up is
     // closed.
@@ -275,6 +299,7 @@ daemon::~daemon() {
     target_.reset();
     storage_watch_.reset();
     storage_records_.reset();
+    reservation_files_.reset();
     journal_.reset();
     files_.reset();
 }

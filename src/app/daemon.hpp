@@ -7,6 +7,7 @@
 #include "hotplug_bridge.hpp"
 #include "idle_memory.hpp"
 #include "options.hpp"
+#include "reservation_files.hpp"
 #include "signals.hpp"
 #include "storage_records.hpp"
 #include "watchdog.hpp"
@@ -63,6 +64,7 @@ class daemon {
     std::unique_ptr<engine::reactor_pool> pool_;
     std::unique_ptr<engine::file_io_provider> files_;
     std::unique_ptr<storage_records> storage_records_;
+    std::unique_ptr<reservation_files> reservation_files_;
     std::unique_ptr<backend::storage_watch> storage_watch_;
     std::unique_ptr<vfio::drive_access_provider> drive_provider_;
     backend::pcie_roster drive_roster_;

@@ -89,6 +89,9 @@ inline constexpr auto log_pages = [] {
                      .name = "NVMe-MI Commands Supported and Effects",
                      .on_discovery = true,
                      .bytes = sizeof(nvme::mi_command_effects_log)},
+        log_page_row{.id = reservation_notification,
+                     .name = "Reservation Notification",
+                     .bytes = sizeof(nvme::reservation_notification_log)},
         log_page_row{.id = discovery, .name = "Discovery", .on_io = false, .on_discovery = true},
     };
 }();
@@ -123,9 +126,18 @@ inline constexpr auto io_commands = [] {
                            nvme::command_effect::supported | more};
     };
     constexpr std::uint32_t changes = nvme::command_effect::content_change;
-    return std::array{row(flush),   row(write, changes),        row(read),
-                      row(compare), row(write_zeroes, changes), row(dataset_management, changes),
-                      row(verify),  row(copy, changes)};
+    return std::array{row(flush),
+                      row(write, changes),
+                      row(read),
+                      row(compare),
+                      row(write_zeroes, changes),
+                      row(dataset_management, changes),
+                      row(verify),
+                      row(copy, changes),
+                      row(reservation_register),
+                      row(reservation_report),
+                      row(reservation_acquire),
+                      row(reservation_release)};
 }();
 
 /// Everything about a Get Log Page but the length of its buffer.

@@ -17,7 +17,7 @@ namespace {
 
 struct event_kind {
     nvme::async_event event;
-    std::uint32_t enabled_by;  // bit of feature 0Bh
+    std::uint32_t enabled_by;  // bits of feature 0Bh; 0: always on
 };
 
 // In the order of controller::events_.
@@ -32,6 +32,7 @@ constexpr std::array event_kinds{
                                              nvme::async_event_config::smart_read_only |
                                              nvme::async_event_config::smart_volatile_backup |
                                              nvme::async_event_config::smart_persistent_memory},
+    event_kind{nvme::event::reservation_log_available, 0},  // feature 82h masks it at its source
 };
 
 }  // namespace
@@ -64,7 +65,8 @@ void controller::raise(nvme::async_event event) noexcept {
 void controller::deliver_events() noexcept {
     for (std::size_t i = 0; i < event_kinds.size() && waiting_event_count_ != 0; ++i) {
         pending_event& pending = events_[i];
-        const bool enabled = (features_.event_config & event_kinds[i].enabled_by) != 0;
+        const std::uint32_t by = event_kinds[i].enabled_by;
+        const bool enabled = by == 0 || (features_.event_config & by) != 0;
         if (!pending.raised || pending.masked || !enabled) continue;
         pending.raised = false;
         pending.masked = true;
@@ -86,6 +88,8 @@ void controller::log_read(nvme::lid page) noexcept {
     for (std::size_t i = 0; i < event_kinds.size(); ++i)
         if (event_kinds[i].event.log_page == static_cast<std::uint8_t>(page))
             events_[i] = {.raised = false, .masked = false};
+    if (page == nvme::lid::reservation_notification && notices_.available() != 0)
+        raise(nvme::event::reservation_log_available);  // one page at a time
 }
 
 // At a reset or the end of the association: whoever comes next reads everything afresh.
@@ -98,12 +102,16 @@ void controller::drop_async_events(nvme::status with) noexcept {
     warned_ = 0;
     changed_namespaces_.clear();
     changed_overflow_ = false;
+    notices_.reset();
     for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
 }
 
 // Room for a full page was reserved. More changes than it can hold become "many".
 void controller::namespace_changed(std::uint32_t number) noexcept {
-    if (description().find(nsid(number)) == nullptr) features_.error_recovery.erase(number);
+    if (description().find(nsid(number)) == nullptr) {
+        features_.error_recovery.erase(number);
+        notices_.forget_mask(number);
+    }
     const auto at =
         std::lower_bound(changed_namespaces_.begin(), changed_namespaces_.end(), number);
     const bool known = at != changed_namespaces_.end() && *at == number;
@@ -148,6 +156,16 @@ void controller::look_at_health() noexcept {
     if ((fresh & bit::temperature) != 0) raise(nvme::event::temperature);
     if ((fresh & bit::spare) != 0) raise(nvme::event::spare);
     if ((fresh & ~unsigned{bit::temperature | bit::spare}) != 0) raise(nvme::event::reliability);
+}
+
+void controller::reservation_changed(std::uint32_t number, nvme::reservation_notice what) noexcept {
+    if (notices_.add(number, what) != notice_fate::masked)
+        raise(nvme::event::reservation_log_available);
+}
+
+nvme::reservation_notification_log controller::read_reservation_notice(bool next) noexcept {
+    if (next) last_notice_ = notices_.take();
+    return last_notice_;
 }
 
 void controller::ana_changed() noexcept { raise(nvme::event::ana_changed); }

@@ -37,6 +37,10 @@ constexpr std::array<words, connect_refusal_count> all_words{{
      "look who has so many: fulmar connection list; or widen min_cntlid to max_cntlid"},
     {"unknown_controller", "the controller of this queue has ended, or is another host's",
      "the host connects anew by itself"},
+    {"identifier_in_use",
+     "a host of another name is connected with the same host identifier, and reservations of the "
+     "subsystem go by that",
+     "is it a copy of the other machine? Give it an identifier of its own: /etc/nvme/hostid there"},
     {"out_of_sequence", "the queue exists already, or its controller is not enabled",
      "is another host using the same name and identifier?"},
     {"no_memory", "memory is short", "look at the daemon's memory limit"},

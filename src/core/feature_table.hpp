@@ -42,6 +42,12 @@ inline constexpr auto features = [] {
                     .name = "Host Identifier",
                     .changeable = false,
                     .data_bytes = 16},
+        feature_row{.id = reservation_notification_mask,
+                    .name = "Reservation Notification Mask",
+                    .per_namespace = true},
+        feature_row{.id = reservation_persistence,
+                    .name = "Reservation Persistence",
+                    .per_namespace = true},
     };
 }();
 

@@ -2,6 +2,7 @@
 // is saveable, so the saved value of a feature is its default.
 #include "admin_pages.hpp"
 #include "feature_table.hpp"
+#include "reservation/reservation_errand.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -126,6 +127,20 @@ nvme::status set_host_behavior(controller& c, request& r) noexcept {
     return sc::success;
 }
 
+nvme::status set_mask(controller& c, std::uint32_t number, std::uint32_t value) noexcept {
+    if ((value & ~nvme::reservation_mask::all) != 0) return sc::invalid_field.no_retry();
+    try {
+        std::vector<std::uint32_t> concerned;
+        for (const namespace_description& n : c.description().namespaces)
+            if (number == nvme::nsid_broadcast || n.number().value() == number)
+                concerned.push_back(n.number().value());
+        if (c.notices().set_mask(concerned, value)) return sc::success;
+    } catch (const std::bad_alloc&) {
+        return sc::internal_error;
+    }
+    return sc::internal_error;
+}
+
 nvme::status set(controller& c, request& r, const feature_row& row, std::uint32_t value) noexcept {
     switch (row.id) {
         case fid::arbitration:
@@ -154,17 +169,35 @@ nvme::status set(controller& c, request& r, const feature_row& row, std::uint32_
             return sc::success;
         case fid::keep_alive_timer: c.set_keep_alive(value); return sc::success;
         case fid::host_behavior: return set_host_behavior(c, r);
+        case fid::reservation_notification_mask: return set_mask(c, r.sqe.nsid.value(), value);
         default: return sc::invalid_field.no_retry();
     }
 }
 
 }  // namespace
 
+// The namespace's, not the controller's: the control reactor decides.
+void controller::set_persistence(request& r, std::uint32_t value) noexcept {
+    if ((value & ~nvme::reservation_persist_through_power_loss) != 0)
+        return finish(r, sc::invalid_field.no_retry());
+    const std::uint32_t number = r.sqe.nsid.value();
+    const bool all = number == nvme::nsid_broadcast;
+    const auto& namespaces = description().namespaces;
+    const namespace_description* first = all ? namespaces.data() : description().find(nsid(number));
+    if (namespaces.empty()) return finish(r, sc::success);
+    const persistence_request wanted{
+        .persistent = (value & nvme::reservation_persist_through_power_loss) != 0, .all = all};
+    if (!reservation_errand::send(r, *subsystem_, first->id, wanted, nvme::host_id{host_id()}))
+        finish(r, sc::internal_error);
+}
+
 void controller::set_features(request& r) noexcept {
     const nvme::set_features what = nvme::decode_set_features(r.sqe);
     const feature_row* row = find_feature(what.fid, is_discovery());
     if (row == nullptr) return finish(r, sc::invalid_field.no_retry());
     nvme::status status = check_set(*this, *row, what, r.sqe.nsid.value());
+    if (nvme::is_success(status) && row->id == fid::reservation_persistence)
+        return set_persistence(r, what.cdw11);
     if (nvme::is_success(status)) status = set(*this, r, *row, what.cdw11);
     finish(r, status);
     if (!nvme::is_success(status)) return;
@@ -232,6 +265,14 @@ nvme::status get(const controller& c, request& r, const feature_row& row, std::u
             r.dw0 = current ? c.keep_alive_ms() : c.who().keep_alive_ms;
             return sc::success;
         case fid::host_behavior: return sc::success;
+        case fid::reservation_notification_mask:
+            r.dw0 = current ? c.notices().mask_of(number) : 0;
+            return sc::success;
+        case fid::reservation_persistence: {
+            const namespace_description* n = c.description().find(nsid(number));
+            r.dw0 = current && n->reservation != nullptr && n->reservation->persistent ? 1 : 0;
+            return sc::success;
+        }
         case fid::host_identifier:
             // The short form cannot hold what Connect brought.
             return (argument & nvme::host_identifier_extended) != 0 ? sc::success

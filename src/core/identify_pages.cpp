@@ -106,7 +106,8 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.nn = about.subsystem.namespace_limit;
     page.mnan = about.subsystem.namespace_limit;
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
-                nvme::oncs::save_and_select | nvme::oncs::verify | nvme::oncs::copy;
+                nvme::oncs::save_and_select | nvme::oncs::reservations | nvme::oncs::verify |
+                nvme::oncs::copy;
     page.ocfs = nvme::ocfs::format_0;
     // Always: hosts read this once, and a namespace with a cache may be added later. CNS 08h tells
     // which namespaces have none.
@@ -142,6 +143,16 @@ void fill_granularity(nvme::identify_namespace& page, const backend::geometry& d
     page.npdg = clamp_16(deallocate - 1);
     page.npda = page.npdg;
     page.nows = clamp_16(optimal - 1);
+}
+
+// Without a place to keep them, reservations end with the daemon.
+std::uint8_t reservations_of(const namespace_description& about) noexcept {
+    namespace cap = nvme::rescap;
+    constexpr std::uint8_t types = cap::write_exclusive | cap::exclusive_access |
+                                   cap::write_exclusive_registrants |
+                                   cap::exclusive_access_registrants | cap::write_exclusive_all |
+                                   cap::exclusive_access_all | cap::ignore_existing_key_1_3;
+    return about.keeps_reservations ? std::uint8_t{types | cap::persist_through_power_loss} : types;
 }
 
 template <nvme::wire_type Page>
@@ -207,6 +218,7 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
     page.ncap = device.block_count;
     page.nuse = tells_use(about.ana) ? device.block_count : std::uint64_t{0};
     page.nmic = nvme::nmic::shared;
+    page.rescap = reservations_of(about);
     page.dlfeat = device.deallocate && device.deallocated_reads_zero
                       ? nvme::dlfeat::reads_zero
                       : nvme::dlfeat::reads_unreported;
@@ -230,6 +242,7 @@ nvme::identify_independent_namespace make_independent_namespace(
                       ? std::uint8_t{0}
                       : nvme::independent_nsfeat::volatile_write_cache_absent;
     page.nmic = nvme::nmic::shared;
+    page.rescap = reservations_of(about);
     page.anagrpid = about.ana_group();
     page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};
     page.nstat = about.ready ? nvme::nstat::ready : std::uint8_t{0};

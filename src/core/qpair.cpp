@@ -6,6 +6,7 @@
 #include "command/connect.hpp"
 #include "command/fabrics.hpp"
 #include "command/io.hpp"
+#include "reservation/reservation_errand.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -234,7 +235,9 @@ void qpair::end_waiting_request(request& r) noexcept {
             return finish(r, sc::aborted_sq_deletion);
         case request_state::executing:
             if (r.task != nullptr) r.entry->channel->abort(*r.task);
-            return;
+            if (r.errand == nullptr) return;
+            reservation_errand::forget(r);
+            return finish(r, sc::aborted_sq_deletion);
         case request_state::idle:
         case request_state::received:
         case request_state::awaiting_data:

@@ -53,7 +53,7 @@ void request::reset() noexcept {
     charged = 0;
     generation = 0;
     task = nullptr;
-    admin_context = nullptr;
+    errand = nullptr;
 }
 
 }  // namespace fulmar::core

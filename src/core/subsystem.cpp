@@ -1,10 +1,12 @@
 // The control reactor's side of a subsystem: operations one after the other, each a row of fan-outs
 // to the poll groups.
 #include "operations.hpp"
+#include "reservation/reservation_state.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/group_rules.hpp>
 #include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
@@ -186,6 +188,7 @@ void subsystem::hurry(instant deadline) {
         if (op->request != nullptr)
             op->request->finish(fail(errc::unavailable, "the target is shutting down"));
     waiting_.clear();
+    if (current_) current_->hurry(deadline);
     if (deadline_.armed() && deadline_.deadline() > deadline)
         target_.control_reactor().timers().arm(deadline_, deadline);
 }
@@ -210,8 +213,10 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->subject = subject_;
         command->changed_namespaces = changed;
         command->changed_ana = changed_ana ? 1 : 0;
+        command->adopted = adopted_;
         command->send();
     }
+    adopted_ = nullptr;
     target_.control_reactor().timers().arm(deadline_, target_.transition_deadline());
 }
 
@@ -227,6 +232,10 @@ void subsystem::on_ack(group_command& command) noexcept {
     if (!acks_.complete()) return;
     note("all-done", to_string(command.action), command.ns, acks_.transition, acks_.unreaped);
     target_.control_reactor().timers().cancel(deadline_);
+    resume_current();
+}
+
+void subsystem::resume_current() noexcept {
     if (current_ == nullptr || !current_->resume()) return;
     current_.reset();
     run_next();
@@ -234,12 +243,14 @@ void subsystem::on_ack(group_command& command) noexcept {
 
 // Poll groups that have not answered give up what they wait for; their acks follow.
 void subsystem::on_deadline() noexcept {
-    last_error_ =
-        fmt::format("{} did not finish within {} ms: outstanding I/O was failed",
-                    to_string(commands_.front()->action), target_.options().transition_timeout_ms);
+    const group_action action = commands_.front()->action;
+    last_error_ = fmt::format("{} did not finish within {} ms: {}", to_string(action),
+                              target_.options().transition_timeout_ms,
+                              group_rules::gives_up(action) ? "outstanding I/O was failed"
+                                                            : "it is refused, and I/O goes on");
     log::warn("{}: {}", spec_.nqn, last_error_);
     acks_.on_deadline();
-    note("deadline", to_string(commands_.front()->action), commands_.front()->ns, acks_.transition);
+    note("deadline", to_string(action), commands_.front()->ns, acks_.transition);
     escalate();
 }
 
@@ -395,6 +406,7 @@ result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_u
     record.since = target_.control_reactor().now();
     record.hold_limit = std::make_unique<namespace_record::hold_timer>(*this, record.id);
     record.gauges = std::make_unique<namespace_gauge[]>(commands_.size());
+    record.reservation = recall_reservation(spec, known.uuid);
     record.spec = std::move(spec);
     if (!lost) warn_of_cache(record);
     return &namespaces_.emplace(record.spec.nsid, std::move(record)).first->second;
@@ -439,6 +451,8 @@ subsystem_view subsystem::make_view() const {
         d.ready = n.state != namespace_state::lost;
         d.hold = n.holds();
         d.park_ms = n.spec.park_ms;
+        d.reservation = n.reservation;
+        d.keeps_reservations = target_.reservations() != nullptr;
         view->namespaces.push_back(d);
     }
     return view;
@@ -448,7 +462,8 @@ subsystem_view subsystem::make_view() const {
 
 // In turn, so that a number is not handed out again while somebody may still remember its former
 // owner.
-cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose) {
+cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose,
+                                       const nvme::host_id& identifier) {
     if (controllers_.size() >= limits::max_controllers) return {};
     const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
     for (std::uint32_t tried = 0; tried < span; ++tried) {
@@ -457,13 +472,25 @@ cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose) {
                                                      : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
         try {
-            controllers_.emplace(candidate, controller_place{.home = &home, .whose = whose});
+            controllers_.emplace(
+                candidate,
+                controller_place{.home = &home, .whose = whose, .identifier = identifier});
         } catch (const std::bad_alloc&) {
             return {};
         }
         return cntlid(candidate);
     }
     return {};
+}
+
+bool subsystem::has_namesake(const seat& whose, const nvme::host_id& identifier) const noexcept {
+    bool another = false;
+    for (const auto& [number, place] : controllers_) {
+        if (place.identifier != identifier) continue;
+        if (place.whose.host == whose.host) return false;  // one more path of a host that is here
+        another = true;
+    }
+    return another;
 }
 
 bool subsystem::make_room(const seat& newcomer) noexcept try {
@@ -561,6 +588,7 @@ namespace_status subsystem::status(const namespace_record& n) const {
     }
     for (const auto& command : commands_)
         if (command->busy && command->ns == n.id) add_wait(s.transition.waiting_for, *command);
+    if (n.reservation) s.reservation = describe(*n.reservation);
     return s;
 }
 

@@ -3,6 +3,7 @@
 #include "command/io.hpp"
 #include "nqn_key.hpp"
 #include "policy/ana.hpp"
+#include "reservation/reservation_rules.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
@@ -83,6 +84,7 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     block_shift = static_cast<unsigned>(std::countr_zero(from.geometry.block_bytes));
     block_count = from.geometry.block_count;
     write_protected = from.write_protected;
+    reservation = from.reservation;
     set_ana(from.ana);
     hold = from.hold;
     park_ms = from.park_ms;
@@ -90,7 +92,12 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
 
 void namespace_entry::set_ana(ana_state to) noexcept {
     ana = to;
-    restricted = !policy::ana_is_open(ana) || write_protected;
+    restrict();
+}
+
+void namespace_entry::restrict() noexcept {
+    const bool reserved = reservation != nullptr && reservation->is_held();
+    restricted = !policy::ana_is_open(ana) || write_protected || reserved;
 }
 
 subsystem_group::subsystem_group(poll_group& owner, subsystem_view description) noexcept
@@ -238,6 +245,16 @@ void subsystem_group::tell_ana_changed(const group_command& command) noexcept {
     for (controller& c : controllers) c.ana_changed();
 }
 
+void subsystem_group::tell_of_reservation(const group_command& command) noexcept {
+    if (command.adopted == nullptr) return;
+    for (const reservation_effect& effect : command.adopted->effects) {
+        if (effect.notice == nvme::reservation_notice::empty) continue;
+        for (controller& c : controllers)
+            if (nvme::host_id{c.host_id()} == effect.host)
+                c.reservation_changed(command.ns.index + 1, effect.notice);
+    }
+}
+
 void subsystem_group::tell_namespace_changed(std::uint32_t number) noexcept {
     for (controller& c : controllers) c.namespace_changed(number);
 }
@@ -314,9 +331,11 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::add_subsystem:
         case group_action::fence_subsystem:
         case group_action::remove_subsystem:
-        case group_action::fence_namespace: break;
+        case group_action::fence_namespace:
+        case group_action::drain_namespace: break;
     }
     tell_ana_changed(command);
+    tell_of_reservation(command);
     return !group_rules::may_wait(command.action);
 }
 
@@ -414,6 +433,14 @@ void subsystem_group::bury_what_is_left(const group_command& command) noexcept {
     }
 }
 
+void subsystem_group::refuse_pending() noexcept {
+    group_command& command = *std::exchange(pending, nullptr);
+    command.succeeded = false;
+    command.failure = "commands are at the device still";
+    command.unreaped = unreaped(command);
+    group->acknowledge(command);
+}
+
 // The deadline has passed: hosts get their answers now, whatever the backends still hold. Who owes
 // data is not waited for.
 void subsystem_group::give_up_pending() noexcept {
@@ -422,8 +449,9 @@ void subsystem_group::give_up_pending() noexcept {
         const group_command* command;
         bool owes = false;
     };
-    gave_up = true;
     note("deadline", to_string(pending->action).data(), pending->ns, pending->transition);
+    if (!group_rules::gives_up(pending->action)) return refuse_pending();
+    gave_up = true;
     for (auto at = qpairs.begin(); at != qpairs.end();) {
         qpair& q = *at++;
         if (!q.is_io()) continue;

@@ -3,6 +3,7 @@
 #include "command/connect.hpp"
 #include "nqn_key.hpp"
 #include "operations.hpp"
+#include "reservation/reservation_errand.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -278,6 +279,23 @@ void target::on_shutdown_timer() noexcept {
 
 // --- Connects and controllers --------------------------------------------------------------------
 
+void target::reservation_arrived(std::unique_ptr<reservation_errand> errand) noexcept {
+    subsystem* s = find(errand->subsystem);
+    if (s == nullptr || s->deleted() || stopping_)
+        return reservation_errand::go_home(std::move(errand), nvme::sc::namespace_not_ready);
+    s->reserve(std::move(errand));
+}
+
+// Copies of a machine share it, and with it every registration that one of them makes.
+void target::warn_of_namesake(const connect_op& op) noexcept {
+    if (!namesakes_.allow(control_.now())) return;
+    log::warn(
+        "host {} comes to {} with the host identifier of a host of another name: is one a copy of "
+        "the other? Reservations cannot tell them apart; give it an identifier of its own: "
+        "/etc/nvme/hostid there",
+        printable(op.host_nqn()), printable(op.subsystem_nqn()));
+}
+
 void target::connect_arrived(connect_op& op) noexcept {
     subsystem* s = find(op.subsystem);
     const auto back = [&op](nvme::status status, connect_refusal why) {
@@ -304,7 +322,16 @@ void target::connect_arrived(connect_op& op) noexcept {
         !place_taken->listener().connects(*place_taken, newcomer.host, newcomer.heard))
         return back(nvme::sc::connect_controller_busy, connect_refusal::no_connection_left);
     if (op.command.qid.value() == 0) {
-        op.assigned = s->assign_controller_id(*op.group, newcomer);
+        const nvme::host_id identifier{op.data->hostid};
+        if (s->has_namesake(newcomer, identifier)) {
+            if (s->has_registrants()) {
+                op.refuse_for_now(connect_refusal::identifier_in_use,
+                                  nvme::connect_parameter::hostid);
+                return back(op.status, op.why);
+            }
+            warn_of_namesake(op);
+        }
+        op.assigned = s->assign_controller_id(*op.group, newcomer, identifier);
         if (op.assigned == cntlid{}) {  // none left, or no memory
             op.made_room = op.made_room || s->make_room(newcomer);
             op.wait = op.made_room;  // until the one that gives way is gone

@@ -210,7 +210,8 @@ CONFORMANCE(D6Identify, FieldsOfAnIoController, "D6/01", "D6/fields") {
     EXPECT_LE(id.mnan.value(), id.nn.value());
     EXPECT_EQ(id.oncs.value(), nvme::oncs::compare | nvme::oncs::dataset_management |
                                    nvme::oncs::write_zeroes | nvme::oncs::save_and_select |
-                                   nvme::oncs::verify | nvme::oncs::copy);
+                                   nvme::oncs::reservations | nvme::oncs::verify |
+                                   nvme::oncs::copy);
     EXPECT_EQ(id.ocfs.value(), nvme::ocfs::format_0);
     EXPECT_EQ(id.fuses.value(), 0);
     EXPECT_EQ(id.oacs.value(), 0);

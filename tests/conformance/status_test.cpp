@@ -4,6 +4,8 @@
 #include "suite.hpp"
 #include "support/spy_device.hpp"
 
+#include <fulmar/nvme/reservation.hpp>
+
 #include <fmt/format.h>
 
 #include <cctype>
@@ -67,6 +69,25 @@ class Status : public suite {
         setup.limits.transition_timeout_ms = 500;
     }
 
+    std::unique_ptr<host::controller> another_host() {
+        host::controller_options options = host_options();
+        options.hostnqn = other_nqn;
+        options.hostid = nvme::derive_uuid("another host", 0);
+        return connect(options);
+    }
+    static nvme::status reserve(host::queue& q, io_opcode opcode,
+                                const nvme::reservation_command& how, std::uint64_t current,
+                                std::uint64_t other) {
+        nvme::sqe sqe{};
+        sqe.opcode = static_cast<std::uint8_t>(opcode);
+        sqe.nsid = 1;
+        nvme::encode_reservation(sqe, how);
+        nvme::reservation_register_data keys{};
+        keys.crkey = current;
+        keys.nrkey = other;
+        return run_write(q, sqe, nvme::wire_bytes(keys)).status();
+    }
+
     /// A host with an I/O queue; `acre`: one that honours retry delays.
     void meet(bool acre) {
         c_ = connect();
@@ -89,6 +110,7 @@ class Status : public suite {
     void add_command_scenarios(std::map<std::string, scenario>& all);
     void add_limit_scenarios(std::map<std::string, scenario>& all);
     void add_data_scenarios(std::map<std::string, scenario>& all);
+    void add_reservation_scenarios(std::map<std::string, scenario>& all);
     void add_path_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
 
@@ -276,6 +298,41 @@ void Status::add_data_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
+void Status::add_reservation_scenarios(std::map<std::string, scenario>& all) {
+    all["a command that another host's reservation forbids"] = [this] {
+        const auto other = another_host();
+        host::queue& theirs = *must(other->open_io_queue(1, 8));
+        EXPECT_EQ(reserve(theirs, io_opcode::reservation_register, {}, 0, 1), sc::success);
+        EXPECT_EQ(reserve(theirs, io_opcode::reservation_acquire, {.type = 1}, 1, 0), sc::success);
+        const nvme::status got = write_blocks(*q_, 0, bytes(512)).status();
+        EXPECT_EQ(reserve(theirs, io_opcode::reservation_register, {.action = 1}, 1, 0),
+                  sc::success);
+        return got;
+    };
+    all["a Reservation Report with host identifiers of 64 bits"] = [this] {
+        nvme::sqe sqe{};
+        sqe.opcode = static_cast<std::uint8_t>(io_opcode::reservation_report);
+        sqe.nsid = 1;
+        nvme::encode_reservation_report(sqe, {.length_bytes = 64});
+        bytes got(64);
+        return run_read(*q_, sqe, got).status();
+    };
+    all["a reservation that others' commands at the device hold up, past the deadline"] = [this] {
+        const auto other = another_host();
+        host::queue& theirs = *must(other->open_io_queue(1, 8));
+        EXPECT_EQ(reserve(theirs, io_opcode::reservation_register, {}, 0, 1), sc::success);
+        spy_.hold(true);
+        send_write(1);
+        EXPECT_TRUE(testing::eventually([this] { return spy_.held() == 1; }));
+        const nvme::status got = reserve(theirs, io_opcode::reservation_acquire, {.type = 1}, 1, 0);
+        spy_.hold(false);
+        EXPECT_EQ(must(raw_->collect(1)).status(), sc::success) << "it has gone on";
+        EXPECT_EQ(reserve(theirs, io_opcode::reservation_register, {.action = 1}, 1, 0),
+                  sc::success);
+        return got;
+    };
+}
+
 void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["too much is parked already"] = [this] {
         pause();
@@ -375,6 +432,7 @@ std::map<std::string, Status::scenario> Status::scenarios() {
     add_command_scenarios(all);
     add_limit_scenarios(all);
     add_data_scenarios(all);
+    add_reservation_scenarios(all);
     add_path_scenarios(all);
     add_connect_scenarios(all);
     return all;
@@ -462,8 +520,6 @@ TEST(StatusTable, HasARowForEveryStatusThatTheSourcesName) {
          "the one such feature, the host identifier, is a Command Sequence Error"},
         {"internal_path_error", "how drives tell core of their loss; core puts the answer's in"},
         {"namespace_write_protected", "no configuration can write-protect a namespace yet"},
-        {"reservation_conflict", "the rules of reservations stand; no command asks them yet"},
-        {"host_id_inconsistent", "likewise, of Reservation Report"},
     };
     const char* root = std::getenv("FULMAR_SOURCE_DIR");
     const std::filesystem::path source = root != nullptr ? root : ".";

@@ -25,6 +25,7 @@ enum class connect_refusal : std::uint8_t {
     no_connection_left,  ///< connections_per_listener is reached, and nobody has to give way
     no_controller_left,  ///< the subsystem's are all in use, and nobody has to give way
     unknown_controller,  ///< of an I/O queue: its controller has ended, or is another host's
+    identifier_in_use,   ///< another host is connected with it, where reservations go by it
     out_of_sequence,     ///< the connection or the controller has that queue, or is not enabled
     no_memory,
 };

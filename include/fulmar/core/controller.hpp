@@ -12,6 +12,7 @@
 #include <fulmar/core/discovery_page.hpp>
 #include <fulmar/core/error_log.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/core/reservation_notices.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
@@ -129,6 +130,8 @@ class controller {
     // Events. A change is remembered until a host that enabled it has read the log.
     void namespace_changed(std::uint32_t number) noexcept;
     void ana_changed() noexcept;
+    /// What happened to the host of this controller in the reservation of a namespace.
+    void reservation_changed(std::uint32_t number, nvme::reservation_notice what) noexcept;
     void discovery_changed() noexcept;
 
     [[nodiscard]] cntlid id() const noexcept { return who_.id; }
@@ -183,6 +186,10 @@ class controller {
         return changed_namespaces_;
     }
     [[nodiscard]] bool more_namespaces_changed() const noexcept { return changed_overflow_; }
+    /// The oldest page that it has not read (`next`), or once more the last one that it has.
+    [[nodiscard]] nvme::reservation_notification_log read_reservation_notice(bool next) noexcept;
+    [[nodiscard]] reservation_notices& notices() noexcept { return notices_; }
+    [[nodiscard]] const reservation_notices& notices() const noexcept { return notices_; }
     /// Ends a waiting Asynchronous Event Request; false when `r` is none.
     bool abort_async_event(request& r) noexcept;
     /// The answer to what its hosts may see.
@@ -220,6 +227,7 @@ class controller {
     void get_log_page(request& r) noexcept;
     // features.cpp
     void set_features(request& r) noexcept;
+    void set_persistence(request& r, std::uint32_t value) noexcept;
     void get_features(request& r) noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;
@@ -273,10 +281,12 @@ class controller {
         bool raised = false;  // to be delivered
         bool masked = false;  // delivered, and the log not read since
     };
-    std::array<pending_event, 6> events_;  // as in async_event.cpp
+    std::array<pending_event, 7> events_;  // as in async_event.cpp
     std::uint8_t warned_ = 0;              // critical warnings that events were raised for
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
+    reservation_notices notices_;
+    nvme::reservation_notification_log last_notice_{};
 
     error_log errors_;
 
@@ -295,6 +305,10 @@ class controller {
     instant created_;
 };
 
+/// Called on: owning reactor.
+inline nvme::host_id qpair::host_identifier() const noexcept {
+    return controller_ != nullptr ? nvme::host_id{controller_->host_id()} : nvme::host_id{};
+}
 /// Called on: owning reactor.
 inline bool qpair::follows_ana() const noexcept {
     return controller_ != nullptr && controller_->ana_events_enabled();

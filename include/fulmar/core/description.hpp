@@ -15,6 +15,10 @@
 
 namespace fulmar::core {
 
+struct reservation_state;
+/// Replaced as a whole, like the description that it is in. Null: nobody has ever registered.
+using reservation_view = std::shared_ptr<const reservation_state>;
+
 /// One namespace as hosts see it.
 struct namespace_description {
     namespace_id id;  ///< index = nsid - 1
@@ -26,8 +30,10 @@ struct namespace_description {
     std::uint64_t ana_change_count = 1;
     bool ready = true;  ///< false: lost; Identify says so and I/O is answered
     bool write_protected = false;
-    bool hold = false;          ///< a loss makes its I/O wait instead of failing it
-    std::uint32_t park_ms = 0;  ///< how long one request may wait then
+    bool hold = false;                ///< a loss makes its I/O wait instead of failing it
+    std::uint32_t park_ms = 0;        ///< how long one request may wait then
+    reservation_view reservation{};   ///< who has registered, and who holds
+    bool keeps_reservations = false;  ///< they can outlive the daemon and a power loss
 
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
     [[nodiscard]] std::uint32_t ana_group() const noexcept {

@@ -17,6 +17,7 @@
 namespace fulmar::core {
 
 class poll_group;
+struct reservation_outcome;
 
 /// Owned by the control reactor while `busy` is false, by the poll group while it is true.
 /// Called on: its owner.
@@ -43,7 +44,9 @@ struct group_command : engine::message {
     backend::device* device = nullptr;
     std::string_view subject{};  ///< expel_hosts: which one, or empty; the owner keeps it alive
     namespace_gauge* gauge = nullptr;  ///< attach_namespace: where its numbers are shown
-    std::uint64_t changed_ana = 0;     ///< hosts are told that the ANA log changed
+    const reservation_outcome* adopted =
+        nullptr;  ///< a reservation: whom it concerns is told; the owner keeps it alive
+    std::uint64_t changed_ana = 0;                  ///< hosts are told that the ANA log changed
     std::vector<std::uint32_t> changed_namespaces;  ///< NSIDs whose attributes changed
 
     bool succeeded = true;

@@ -22,6 +22,7 @@ struct parsed_io {
     bool changes_blocks = false;  ///< not on a write-protected namespace
     bool brings_ranges = false;   ///< its data names ranges of blocks
     bool hint_only = false;       ///< nothing for the device to do, once its data is here
+    bool reserves = false;        ///< a reservation command: nothing of it reaches the device
 };
 static_assert(sizeof(parsed_io) <= 24);
 

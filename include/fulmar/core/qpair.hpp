@@ -14,6 +14,7 @@
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 #include <fulmar/mem/buffer_credit.hpp>
+#include <fulmar/nvme/uuid.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -213,8 +214,10 @@ class qpair {
     [[nodiscard]] subsystem_group* subsystem() const noexcept { return subsystem_; }
     [[nodiscard]] group_host* host() const noexcept { return host_; }
     [[nodiscard]] queue_counters& counters() noexcept { return *counters_; }
+    /// What its Connect brought; nil before a Connect.
+    [[nodiscard]] nvme::host_id host_identifier() const noexcept;  // these four: controller.hpp
     /// The host has enabled ANA events; false before a Connect.
-    [[nodiscard]] bool follows_ana() const noexcept;  // these three: controller.hpp
+    [[nodiscard]] bool follows_ana() const noexcept;
     /// The host waits before it tries again, as it is told; false before a Connect.
     [[nodiscard]] bool honours_retry_delay() const noexcept;
     /// The host has switched the volatile write cache off; false before a Connect.

@@ -20,6 +20,7 @@ namespace fulmar::core {
 class qpair;
 struct namespace_entry;
 class io_task;
+struct reservation_errand;
 
 /// Called on: the qpair's reactor, all members. What every command touches comes first; request.cpp
 /// holds the sizes.
@@ -69,8 +70,8 @@ class request {
     // While it waits.
     std::uint64_t parked_bytes = 0;  ///< what its gate counts while it is parked
     instant parked_at{};
-    void* admin_context = nullptr;  ///< an asynchronous admin command's
-    list_hook list{};               ///< parked at its gate, or starving
+    reservation_errand* errand = nullptr;  ///< while the control reactor decides about it
+    list_hook list{};                      ///< parked at its gate, or starving
     struct buffer_wait : mem::buffer_waiter {
         explicit buffer_wait(request& r) noexcept;
         request* owner;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,19 @@ struct transition_status {
     std::string
         waiting_for;  ///< empty at rest; otherwise "poll group 1: 3 requests outstanding on nsid 2"
     std::string last_error;  ///< of the last transition that failed or escalated
+};
+
+/// Who has registered with a namespace, and who holds its reservation.
+struct reservation_status {
+    std::string type;  ///< "none", "write-exclusive", …
+    bool persistent = false;
+    std::uint32_t generation = 0;
+    struct host {
+        std::string identifier;  ///< 32 hexadecimal digits
+        std::uint64_t key = 0;
+        bool holds = false;
+    };
+    std::vector<host> registrants;  ///< by identifier
 };
 
 struct namespace_status {
@@ -36,7 +50,8 @@ struct namespace_status {
         std::uint64_t parked = 0;
         std::uint64_t abandoned = 0;
     };
-    std::vector<place> where;  ///< those reactors that have any
+    std::vector<place> where;                         ///< those reactors that have any
+    std::optional<reservation_status> reservation{};  ///< none: nobody has registered
 };
 
 struct subsystem_status {

@@ -32,6 +32,9 @@ class controller;
 class poll_group;
 class target;
 class subsystem;
+struct reservation_errand;
+struct reservation_outcome;
+struct reservation_state;
 
 /// One namespace on the control reactor.
 struct namespace_record {
@@ -44,6 +47,7 @@ struct namespace_record {
     backend::geometry geometry;  ///< the last good one
     instant since{};
     std::unique_ptr<namespace_gauge[]> gauges;  ///< one per poll group, lent to it
+    reservation_view reservation;               ///< who has registered, and who holds
     std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
     bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.
@@ -75,6 +79,8 @@ class operation {
     /// Goes on. True: finished (and answered); false: a fan-out is on its way, whose last ack
     /// resumes.
     virtual bool resume() = 0;
+    /// The target is stopping: what it waits for besides acks ends by `deadline`.
+    virtual void hurry(instant deadline) noexcept { static_cast<void>(deadline); }
 
     subsystem& subject;
     change what;
@@ -117,6 +123,9 @@ class subsystem {
         return namespaces_;
     }
 
+    /// A host's command that the poll groups cannot decide. Turned away like an operator's when too
+    /// many wait.
+    void reserve(std::unique_ptr<reservation_errand> errand);
     /// Queues `op`; operations run one after the other. When
     /// limits::pending_operations_per_subsystem wait already, its request is answered with
     /// limit_reached.
@@ -138,6 +147,10 @@ class subsystem {
                  subsystem_view view = nullptr, std::vector<std::uint32_t> changed = {},
                  bool changed_ana = false, std::string subject = {});
     [[nodiscard]] std::string_view last_failure() const noexcept { return failure_; }
+    /// The next fan-out tells whom this concerns; it lives until the last ack.
+    void adopted(const reservation_outcome& what) noexcept { adopted_ = &what; }
+    /// What the current operation waited for, and is no ack, has come.
+    void resume_current() noexcept;
     /// Operations that the last fan-out gave up and that are at a device still.
     [[nodiscard]] std::uint32_t last_unreaped() const noexcept { return acks_.unreaped; }
     /// The target is stopping: who waits in the queue is sent away, and what runs ends by
@@ -156,6 +169,10 @@ class subsystem {
     /// and its size unknown, unless `even_unknown`: at start).
     result<namespace_record*> add_record(namespace_spec spec, bool even_unknown = false);
     void drop_record(std::uint32_t nsid);
+    /// From now on that is the state of `n`; the next fan-out has the poll groups take it.
+    static void adopt(namespace_record& n, reservation_state&& next);
+    /// An operator removes `n`, and with it what is known of its reservations.
+    void forget_reservation(const namespace_record& n) noexcept;
     /// The end of a subsystem: all records go.
     void drop_all();
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
@@ -173,10 +190,17 @@ class subsystem {
         poll_group* home = nullptr;
         controller* where = nullptr;  ///< null until announced
         seat whose{};
+        nvme::host_id identifier{};
         bool leaving = false;  ///< was asked to give way
     };
     /// 0: none is free.
-    [[nodiscard]] cntlid assign_controller_id(poll_group& home, const seat& whose);
+    [[nodiscard]] cntlid assign_controller_id(poll_group& home, const seat& whose,
+                                              const nvme::host_id& identifier);
+    /// Hosts of another name have controllers with `identifier`, and `whose` has none.
+    [[nodiscard]] bool has_namesake(const seat& whose,
+                                    const nvme::host_id& identifier) const noexcept;
+    /// A host has registered with one of its namespaces.
+    [[nodiscard]] bool has_registrants() const noexcept;
     /// None is free: asks a controller of whoever has most of them to give way. False: everybody
     /// has no more than a share.
     [[nodiscard]] bool make_room(const seat& newcomer) noexcept;
@@ -188,6 +212,8 @@ class subsystem {
     void enqueue_first(std::unique_ptr<operation> op);
     friend struct namespace_record::hold_timer;
     void hold_passed(namespace_id which);
+    [[nodiscard]] reservation_view recall_reservation(const namespace_spec& of,
+                                                      const nvme::uuid& uuid) const;
     void note(const char* what, std::string_view detail, namespace_id ns = {},
               std::uint64_t object = 0, std::uint64_t value = 0) const noexcept;
     void run_next() noexcept;  // a step that finds no memory has nobody to tell (ADR 006)
@@ -217,6 +243,7 @@ class subsystem {
     awaited_acks acks_;
     std::string failure_;
     std::string subject_;
+    const reservation_outcome* adopted_ = nullptr;
     std::string last_error_;
     engine::member_timer<&subsystem::on_deadline> deadline_{*this};
 

@@ -53,9 +53,10 @@ struct namespace_entry {
     ana_state ana = ana_state::optimized;
     backend::geometry geometry;
     bool write_protected = false;
-    bool restricted = false;  ///< by its ANA state or write protection
+    bool restricted = false;  ///< by its ANA state, write protection or a reservation
     bool hold = false;        ///< a loss of its device makes its I/O wait
     std::uint32_t park_ms = 0;
+    reservation_view reservation;  ///< null: nobody has registered
 
     intrusive_list<request, &request::list> parked;
     intrusive_list<io_task, &io_task::entry_hook>
@@ -88,6 +89,8 @@ struct namespace_entry {
 
     void refresh(const namespace_description& from) noexcept;
     void set_ana(ana_state to) noexcept;
+    /// What its state, protection and reservation make of `restricted`.
+    void restrict() noexcept;
 };
 
 /// Called on: owning reactor.
@@ -141,11 +144,13 @@ struct subsystem_group {
     [[nodiscard]] std::uint32_t unreaped(const group_command& command) const noexcept;
     [[nodiscard]] std::uint32_t unreaped_of_expelled(std::string_view host) const noexcept;
     void bury_what_is_left(const group_command& command) noexcept;
+    void refuse_pending() noexcept;
     void expel() noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;
     void tell_namespace_changed(std::uint32_t number) noexcept;
     void tell_ana_changed(const group_command& command) noexcept;
+    void tell_of_reservation(const group_command& command) noexcept;
     void tell_namespaces_changed(const group_command& command) noexcept;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/backend/device.hpp>
+#include <fulmar/base/log.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/base/string_map.hpp>
 #include <fulmar/core/connect_op.hpp>
@@ -32,7 +33,9 @@ namespace fulmar::core {
 class counter_source;
 
 class controller;
+class reservation_memory;
 struct discovery_query;
+struct reservation_errand;
 
 /// Called on: control reactor, unless a method says otherwise.
 class target final : public control_port {
@@ -41,8 +44,9 @@ class target final : public control_port {
         target_options limits;
         device_factory make_device;
         change_log* log = nullptr;  ///< null: nothing is recorded, every change counts as durable
-        bool hugepages = false;     ///< for reports only
-        const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
+        reservation_memory* reservations = nullptr;  ///< null: they end with the daemon
+        bool hugepages = false;                      ///< for reports only
+        const counter_source* counters = nullptr;    ///< of what core does not know; outlives it
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -84,6 +88,7 @@ class target final : public control_port {
     [[nodiscard]] engine::reactor& control_reactor() noexcept { return control_; }
 
     // For Connects and controllers.
+    void reservation_arrived(std::unique_ptr<reservation_errand> errand) noexcept;
     void connect_arrived(connect_op& op) noexcept;
     static void connect_withdrawn(engine::message& m) noexcept;
     void controller_released(subsystem_id id, cntlid number) noexcept;
@@ -91,6 +96,8 @@ class target final : public control_port {
 
     // For subsystems.
     [[nodiscard]] device_registry& devices() noexcept { return devices_; }
+    /// Null: nothing of reservations is kept.
+    [[nodiscard]] reservation_memory* reservations() const noexcept { return setup_.reservations; }
     /// The configuration has changed: count the revision, record it, answer whoever asked.
     /// With an error: it has happened, but not as it was promised.
     void commit(const change& what, control_request* request, result<control_answer> with) noexcept;
@@ -148,6 +155,7 @@ class target final : public control_port {
     result<void> open_listener(const listener_spec& spec, listen_mode mode);
     void check_shut_down() noexcept;
     void on_shutdown_timer() noexcept;
+    void warn_of_namesake(const connect_op& op) noexcept;
 
     engine::reactor& control_;
     setup setup_;
@@ -181,6 +189,7 @@ class target final : public control_port {
     std::uint64_t pages_made_ = 0;
     std::uint64_t transitions_ = 0;
     std::uint64_t stale_acks_ = 0;
+    log::limiter namesakes_;
 
     // Starting and stopping.
     bool stopping_ = false;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace fulmar::nvme {
 
@@ -27,6 +28,20 @@ enum class reservation_type : std::uint8_t {
     std::uint8_t raw) noexcept {
     if (raw < 1 || raw > 6) return std::nullopt;
     return static_cast<reservation_type>(raw);
+}
+
+/// "none", "write-exclusive", "exclusive-access-registrants", …
+[[nodiscard]] constexpr std::string_view to_string(reservation_type type) noexcept {
+    switch (type) {
+        case reservation_type::none: return "none";
+        case reservation_type::write_exclusive: return "write-exclusive";
+        case reservation_type::exclusive_access: return "exclusive-access";
+        case reservation_type::write_exclusive_registrants: return "write-exclusive-registrants";
+        case reservation_type::exclusive_access_registrants: return "exclusive-access-registrants";
+        case reservation_type::write_exclusive_all: return "write-exclusive-all";
+        case reservation_type::exclusive_access_all: return "exclusive-access-all";
+    }
+    return "?";
 }
 
 enum class register_action : std::uint8_t { add = 0, remove = 1, replace = 2 };

@@ -3,6 +3,7 @@
 #include "buffer.hpp"
 #include "io.hpp"
 #include "policy/policies.hpp"
+#include "reservation.hpp"
 
 #include <fulmar/nvme/io_command.hpp>
 
@@ -103,6 +104,8 @@ void start(request& r) noexcept {
     if (!nvme::is_success(wrong)) return q.finish(r, wrong);
     r.direction = r.io.direction;
     r.length = r.io.length;
+    if (r.io.reserves) [[unlikely]]
+        return reservation::start(r);
     admit(r);
 }
 
@@ -114,10 +117,14 @@ void replay(request& r) noexcept {
 
 void have_buffer(request& r) noexcept {
     if (r.direction == nvme::data_direction::host_to_controller) return r.owner->fetch(r);
+    if (r.io.reserves) [[unlikely]]
+        return reservation::go_on(r);
     execute(r);
 }
 
 void data_arrived(request& r) noexcept {
+    if (r.io.reserves) [[unlikely]]
+        return reservation::go_on(r);
     buffer::charge_device(r);
     execute(r);
 }

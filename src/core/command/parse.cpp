@@ -1,5 +1,8 @@
-// Reads what Dataset Management, Copy and the commands without data ask for; see parsed_io.hpp. Any
-// thread; pure. Must never: look at the state of a namespace.
+// Reads what Dataset Management, Copy, reservations and the commands without data ask for; see
+// parsed_io.hpp. Any thread; pure. Must never: look at the state of a namespace.
+#include "reservation/reservation_report.hpp"
+#include "reservation/reservation_rules.hpp"
+
 #include <fulmar/base/limits.hpp>
 #include <fulmar/core/parsed_io.hpp>
 
@@ -45,6 +48,24 @@ nvme::status copies(const nvme::sqe& command, const io_form& form, parsed_io& ou
     return check_data_pointer(form, bytes, bytes);
 }
 
+// Register, Acquire and Release bring their keys; the form of Report is checked before room is made
+// for it, and the host gets what fits.
+nvme::status reserves(const nvme::sqe& command, const io_form& form, parsed_io& out) noexcept {
+    const auto keys = static_cast<std::uint32_t>(reservation_data_bytes(command.opcode));
+    const bool reports = keys == 0;
+    if (reports)
+        if (const nvme::status wrong = check_reservation_report(command); !nvme::is_success(wrong))
+            return wrong;
+    const std::uint64_t bytes =
+        reports ? nvme::decode_reservation_report(command).length_bytes : keys;
+    if (bytes > form.max_transfer_bytes) return sc::invalid_field.no_retry();
+    out = {.length = static_cast<std::uint32_t>(bytes),
+           .direction =
+               reports ? data_direction::controller_to_host : data_direction::host_to_controller,
+           .reserves = true};
+    return check_data_pointer(form, bytes, bytes);
+}
+
 nvme::status moves_nothing(bool supported, io_kind kind, const nvme::sqe& command,
                            parsed_io& out) noexcept {
     if (!supported) return sc::invalid_opcode.no_retry();
@@ -77,6 +98,10 @@ nvme::status parse_other_io(const nvme::sqe& command, const io_form& form,
             return moves_nothing(form.device.verify, io_kind::verify, command, out);
         case io_opcode::dataset_management: return manages_dataset(command, form, out);
         case io_opcode::copy: return copies(command, form, out);
+        case io_opcode::reservation_register:
+        case io_opcode::reservation_acquire:
+        case io_opcode::reservation_release:
+        case io_opcode::reservation_report: return reserves(command, form, out);
         default: return sc::invalid_opcode.no_retry();
     }
 }

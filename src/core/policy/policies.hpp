@@ -1,14 +1,17 @@
 // The one place where the policies are asked about an I/O command, in this order: is the namespace
-// visible to this host, what does its ANA state say, is its gate open, may its blocks be changed.
-// What comes later (reservations, rate limits) is asked behind these. Called on: the qpair's
-// reactor. Must never: allocate, log or block.
+// visible to this host, what does its ANA state say, is its gate open, may its blocks be changed,
+// does a reservation let this host do it. What comes later (rate limits) is asked behind these.
+// Called on: the qpair's reactor. Must never: allocate, log or block.
 #pragma once
 
 #include "ana.hpp"
+#include "reservation.hpp"
+#include "reservation/reservation_access.hpp"
 #include "verdict.hpp"
 #include "visibility.hpp"
 #include "write_protection.hpp"
 
+#include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/request.hpp>
@@ -19,6 +22,18 @@ namespace fulmar::core::policy {
 /// Before the command is read any further: the form of a command depends on its namespace.
 [[nodiscard]] inline verdict ask_visibility(const request& r) noexcept {
     return visibility(r.entry != nullptr);
+}
+
+/// Behind the gate, where a namespace is restricted at all. A command that waited at the gate while
+/// a reservation was made is asked when it goes on.
+[[nodiscard]] inline verdict ask_restricted(const request& r) noexcept {
+    const namespace_entry& entry = *r.entry;
+    if (const verdict v = write_protection(entry.write_protected, r.io.changes_blocks);
+        v.says != word::pass)
+        return v;
+    if (entry.reservation == nullptr) return pass;
+    return reservation(denied_to(*entry.reservation, r.owner->host_identifier()),
+                       access_needed(r.sqe.opcode));
 }
 
 /// The rest. pass: it is inside its gate, and leaves it through complete(). wait: the gate counts
@@ -47,7 +62,7 @@ namespace fulmar::core::policy {
     }
     r.entered = true;
     if (restricted) [[unlikely]]
-        return write_protection(entry.write_protected, r.io.changes_blocks);
+        return ask_restricted(r);
     return pass;
 }
 

@@ -1,4 +1,4 @@
-// Whether a command may change the blocks of a namespace (NVMe Base 2.0, section 8.19). Any thread;
+// Whether a command may change the blocks of a namespace (NVMe Base 2.0, section 8.12). Any thread;
 // pure.
 #pragma once
 

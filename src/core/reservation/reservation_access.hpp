@@ -1,7 +1,7 @@
 // Which commands a reservation lets through: what each opcode does to a namespace, and what each
 // type denies to whom (NVMe Base 2.0, section 8.19.1, and NVM Command Set 1.0 on its commands). The
-// data path reads one byte per host and namespace (host_access.hpp), made by denied_to() when a
-// reservation changes. Any thread; pure. Must never: allocate.
+// data path asks denied_to() for each command, where somebody holds a reservation at all. Any
+// thread; pure. Must never: allocate.
 #pragma once
 
 #include "reservation_state.hpp"
@@ -108,10 +108,15 @@ inline constexpr std::array<std::array<access_bits, reservation_roles>, reservat
     return access_denied[static_cast<std::size_t>(type)][static_cast<std::size_t>(role)];
 }
 
-/// What `host` is denied now: to be kept beside the namespace for each host that is connected.
+/// What `host` is denied now.
 [[nodiscard]] inline access_bits denied_to(const reservation_state& state,
                                            const nvme::host_id& host) noexcept {
     return denied(state.type, state.role_of(host));
 }
+
+/// Whether anybody is denied more than before: commands of such a host may be on their way, and
+/// have to come home before anybody is told of the new state.
+[[nodiscard]] bool takes_access(const reservation_state& before,
+                                const reservation_state& after) noexcept;
 
 }  // namespace fulmar::core

@@ -1,7 +1,8 @@
-#include "reservation_notices.hpp"
-
+// A ring of pages, and a short list of masks. Called on: the home reactor. Must never: allocate but
+// in set_mask().
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/reservation_notices.hpp>
 #include <fulmar/nvme/features.hpp>
 
 #include <algorithm>

@@ -1,6 +1,9 @@
-#include "reservation_record.hpp"
+// Each field of a record is checked by itself, then what they say together. Any thread. Must never:
+// guess.
+#include "reservation_state.hpp"
 
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/reservation_record.hpp>
 
 #include <fmt/format.h>
 

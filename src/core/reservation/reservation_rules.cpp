@@ -95,10 +95,8 @@ void unregister(reservation_state& state, Predicate is_removed) noexcept {
 }
 
 /// A success that leads to `next`.
-reservation_outcome lead_to(reservation_state next, const question& q) noexcept {
+reservation_outcome lead_to(reservation_state next) noexcept {
     reservation_outcome out;
-    out.durable =
-        (q.now.persistent || next.persistent) && !mutated(mutation::changes_are_not_durable);
     out.next = std::move(next);
     return out;
 }
@@ -176,13 +174,13 @@ reservation_outcome decide_register(const question& q) {
     ++next.generation;
     if (*action != register_action::remove) {
         set_key(next, q.who, q.asked.other_key);
-        return lead_to(std::move(next), q);
+        return lead_to(std::move(next));
     }
     unregister(next, [&](const registrant& r) { return r.host == q.who; });
     if (!mutated(mutation::reservations_outlive_their_holder)) end_without_holder(next);
     if (mutated(mutation::unregistering_always_releases)) end_reservation(next);
     const bool released = q.now.is_held() && !next.is_held();
-    reservation_outcome out = lead_to(std::move(next), q);
+    reservation_outcome out = lead_to(std::move(next));
     if (released && tells_release(q.now.type))
         tell_others(reservation_notice::reservation_released, q, out);
     return out;
@@ -198,7 +196,7 @@ reservation_outcome acquire(const question& q, reservation_type type) {
     }
     reservation_state next = q.now;
     hold(next, q.who, type);
-    return lead_to(std::move(next), q);
+    return lead_to(std::move(next));
 }
 
 /// What a Preempt comes to (8.19.7).
@@ -241,7 +239,7 @@ reservation_outcome preempt(const question& q, reservation_type type, bool and_a
     else
         end_without_holder(next);
     const bool type_changes = q.now.is_held() && next.type != q.now.type;
-    reservation_outcome out = lead_to(std::move(next), q);
+    reservation_outcome out = lead_to(std::move(next));
     const bool aborts = and_abort && !mutated(mutation::preempt_and_abort_ends_nobody);
     for (const registrant& r : q.now.registrants) {
         reservation_effect effect{.host = r.host};
@@ -281,7 +279,7 @@ reservation_outcome release_orderly(const question& q) {
         return refuse(invalid);
     reservation_state next = q.now;
     end_reservation(next);
-    reservation_outcome out = lead_to(std::move(next), q);
+    reservation_outcome out = lead_to(std::move(next));
     if (tells_release(q.now.type)) tell_others(reservation_notice::reservation_released, q, out);
     return out;
 }
@@ -291,7 +289,7 @@ reservation_outcome clear(const question& q) {
     next.persistent = q.now.persistent;
     next.generation = q.now.generation + 1;
     if (mutated(mutation::clearing_keeps_registrants)) next.registrants = q.now.registrants;
-    reservation_outcome out = lead_to(std::move(next), q);
+    reservation_outcome out = lead_to(std::move(next));
     if (!mutated(mutation::clearing_is_not_told))
         tell_others(reservation_notice::reservation_preempted, q, out);
     return out;
@@ -347,7 +345,7 @@ std::optional<reservation_request> read_reservation_request(
 
 reservation_outcome decide(const reservation_state& now, const host_id& who,
                            const reservation_request& asked) noexcept {
-    FULMAR_DASSERT(is_possible(now) && !who.is_nil());
+    FULMAR_DASSERT((is_possible(now) || is_locked(now)) && !who.is_nil());
     const question q{.now = now, .who = who, .asked = asked, .self = now.find(who)};
     try {
         if (asked.opcode == io_opcode::reservation_register) return decide_register(q);
@@ -368,7 +366,6 @@ reservation_outcome decide_persistence(const reservation_state& now, bool persis
         return refuse(sc::internal_error);
     }
     out.next->persistent = persistent;
-    out.durable = true;
     return out;
 }
 

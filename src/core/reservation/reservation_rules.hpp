@@ -44,11 +44,9 @@ struct reservation_effect {
 };
 
 struct reservation_outcome {
-    nvme::status status{};                  ///< DNR, except when there was no memory
-    std::optional<reservation_state> next;  ///< to be adopted; none: nothing changes
-    /// On disk before `next` is adopted: its record, or that there is none any more when `next` is
-    /// not persistent.
-    bool durable = false;
+    nvme::status status{};  ///< DNR, except when there was no memory
+    /// To be recorded, then adopted; none: nothing changes.
+    std::optional<reservation_state> next;
     std::vector<reservation_effect> effects;  ///< ascending by host, once each, after the adoption
 };
 

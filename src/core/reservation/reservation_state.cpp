@@ -24,6 +24,29 @@ reservation_role reservation_state::role_of(const nvme::host_id& host) const noe
     return holds ? reservation_role::holder : reservation_role::registrant;
 }
 
+reservation_status describe(const reservation_state& state) {
+    reservation_status s{.type = std::string(nvme::to_string(state.type)),
+                         .persistent = state.persistent,
+                         .generation = state.generation,
+                         .registrants = {}};
+    for (const registrant& one : state.registrants)
+        s.registrants.push_back({.identifier = std::string(nvme::to_text(one.host).view()),
+                                 .key = one.key,
+                                 .holds = state.is_held_by(one.host)});
+    return s;
+}
+
+reservation_state locked_reservation() noexcept {
+    return {.registrants = {},
+            .holder = {},
+            .type = nvme::reservation_type::exclusive_access_all,
+            .persistent = true};
+}
+
+bool is_locked(const reservation_state& state) noexcept {
+    return state.type == nvme::reservation_type::exclusive_access_all && state.registrants.empty();
+}
+
 bool is_possible(const reservation_state& state) noexcept {
     if (state.registrants.size() > limits::max_registrants) return false;
     if (!state.registrants.empty() && state.registrants.front().host.is_nil()) return false;

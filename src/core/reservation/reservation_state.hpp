@@ -3,6 +3,7 @@
 // comes next, which is adopted as a whole.
 #pragma once
 
+#include <fulmar/core/status_report.hpp>
 #include <fulmar/nvme/reservation.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
@@ -48,6 +49,13 @@ struct reservation_state {
         return role_of(host) == reservation_role::holder;
     }
 };
+
+/// For people. May throw std::bad_alloc.
+[[nodiscard]] reservation_status describe(const reservation_state& state);
+
+/// Nobody may do anything, and whoever registers holds: for a namespace whose state is not known.
+[[nodiscard]] reservation_state locked_reservation() noexcept;
+[[nodiscard]] bool is_locked(const reservation_state& state) noexcept;
 
 /// Registrants in order, once each, within the bound; a holder where the type has one, and who is a
 /// registrant. Every state that the rules lead to is possible.

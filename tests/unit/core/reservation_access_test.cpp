@@ -3,7 +3,7 @@
 #include "reservation/reservation_access.hpp"
 
 #include "policy/reservation.hpp"
-#include "reservation/host_access.hpp"
+#include "reservation/reservation_access.hpp"
 
 #include <gtest/gtest.h>
 
@@ -104,47 +104,29 @@ nvme::host_id host_ending_in(std::uint8_t number) {
     return id;
 }
 
-TEST(host_access, knows_each_host_by_its_place_and_what_was_taken_from_it) {
-    const std::vector<nvme::host_id> hosts{host_ending_in(3), host_ending_in(1), host_ending_in(2)};
-    host_access access;
-    ASSERT_TRUE(access.make_room(3));
-    reservation_state state;
-    access.refresh(state, hosts);
-    EXPECT_FALSE(access.any()) << "nobody is asked further without a reservation";
-    state.registrants = {{host_ending_in(1), 10}, {host_ending_in(2), 20}};
-    state.type = reservation_type::write_exclusive;
-    state.holder = host_ending_in(2);
-    access.refresh(state, hosts);
-    EXPECT_TRUE(access.any());
-    EXPECT_EQ(access.denied_at(0), access::write) << "a stranger";
-    EXPECT_EQ(access.denied_at(1), access::write) << "a registrant";
-    EXPECT_EQ(access.denied_at(2), access::none) << "the holder";
-    EXPECT_EQ(access.taken_at(0), access::write);
-    EXPECT_EQ(access.taken_at(2), access::none);
-    state.type = reservation_type::exclusive_access;
-    access.refresh(state, hosts);
-    EXPECT_EQ(access.taken_at(0), access::read) << "writing was denied before";
-    state.type = reservation_type::none;
-    state.holder = {};
-    access.refresh(state, hosts);
-    EXPECT_FALSE(access.any());
-    EXPECT_EQ(access.denied_at(0), access::none);
-    EXPECT_EQ(access.taken_at(0), access::none);
-}
-
-TEST(host_access, of_a_host_that_comes_later_is_that_of_the_reservation) {
-    host_access access;
-    reservation_state state;
-    state.registrants = {{host_ending_in(1), 10}};
-    state.type = reservation_type::exclusive_access_all;
-    ASSERT_TRUE(access.make_room(2));
-    access.admit(0, state, host_ending_in(1));
-    access.admit(1, state, host_ending_in(9));
-    EXPECT_TRUE(access.any());
-    EXPECT_EQ(access.denied_at(0), access::none);
-    EXPECT_EQ(access.denied_at(1), access::both);
-    ASSERT_TRUE(access.make_room(1));
-    EXPECT_EQ(access.denied_at(1), access::both) << "room is never taken back";
+TEST(reservation_access, is_taken_from_whoever_is_denied_more_than_before) {
+    reservation_state before;
+    before.registrants = {{host_ending_in(1), 10}, {host_ending_in(2), 20}};
+    const auto with = [&](reservation_type type, std::uint8_t holder) {
+        reservation_state state = before;
+        state.type = type;
+        if (holder != 0) state.holder = host_ending_in(holder);
+        return state;
+    };
+    const reservation_state exclusive = with(reservation_type::write_exclusive, 2);
+    EXPECT_FALSE(takes_access(before, before));
+    EXPECT_TRUE(takes_access(before, exclusive));
+    EXPECT_FALSE(takes_access(exclusive, before)) << "a release";
+    EXPECT_TRUE(takes_access(exclusive, with(reservation_type::write_exclusive, 1)))
+        << "the former holder may not write any more";
+    EXPECT_TRUE(takes_access(exclusive, with(reservation_type::exclusive_access, 2)))
+        << "strangers may not read any more";
+    const reservation_state all = with(reservation_type::write_exclusive_all, 0);
+    EXPECT_FALSE(takes_access(exclusive, all));
+    reservation_state fewer = all;
+    fewer.registrants.erase(fewer.registrants.begin());
+    EXPECT_TRUE(takes_access(all, fewer)) << "a registrant becomes a stranger";
+    EXPECT_FALSE(takes_access(fewer, all)) << "a stranger registers";
 }
 
 }  // namespace

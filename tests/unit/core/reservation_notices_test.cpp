@@ -1,6 +1,5 @@
 // Log page 80h and feature 82h of one controller (NVMe Base 2.0, sections 5.16.1.24 and 8.19.2).
-#include "reservation/reservation_notices.hpp"
-
+#include <fulmar/core/reservation_notices.hpp>
 #include <fulmar/nvme/features.hpp>
 
 #include <gtest/gtest.h>

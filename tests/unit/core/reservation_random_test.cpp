@@ -2,15 +2,15 @@
 // compared after each step: status, state, notifications, ended hosts, access, report, record and
 // log pages. The deliberate bugs of the rules must each be noticed by the same comparison.
 #include "policy/reservation.hpp"
-#include "reservation/host_access.hpp"
-#include "reservation/reservation_notices.hpp"
-#include "reservation/reservation_record.hpp"
+#include "reservation/reservation_access.hpp"
 #include "reservation/reservation_report.hpp"
 #include "reservation/reservation_rules.hpp"
 #include "reservation_reference.hpp"
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/reservation_notices.hpp>
+#include <fulmar/core/reservation_record.hpp>
 
 #include <gtest/gtest.h>
 
@@ -47,7 +47,6 @@ class random_world {
             never_reads_.push_back(chance(30));
             pages_[i].room = limits::max_reservation_notices;
         }
-        EXPECT_TRUE(access_.make_room(random_hosts));
     }
 
     /// What differs, or nothing.
@@ -138,16 +137,13 @@ class random_world {
         const std::string host = name_of(hosts_[number]);
         const reference_command c = draw_command(host);
         last_ = describe(number, c);
-        const bool persistent = reference_.ptpl;
         const int status = reference_.command(host, c);
         reservation_outcome outcome = decide(state_, hosts_[number], on_the_wire(c));
         same("status", int{outcome.status.sc}, status);
         same("do not retry", outcome.status.dnr, status != 0);
         same("a change", outcome.next.has_value(), reference_.changed);
-        same("durable", outcome.durable, reference_.changed && (persistent || reference_.ptpl));
         compare_effects(outcome);
         adopt(state_, outcome);
-        access_.refresh(state_, hosts_);
         for (std::size_t i = 0; i < random_hosts; ++i)
             if (const auto told = reference_.told.find(name_of(hosts_[i]));
                 told != reference_.told.end())
@@ -188,7 +184,7 @@ class random_world {
         reference_.set_persistence(on);
         reservation_outcome outcome = decide_persistence(state_, on);
         same("a change", outcome.next.has_value(), before != on);
-        same("durable", outcome.durable, before != on);
+        same("changes", outcome.next.has_value(), before != on);
         adopt(state_, outcome);
     }
 
@@ -219,8 +215,8 @@ class random_world {
     void compare_access() {
         for (std::size_t i = 0; i < random_hosts && wrong_.empty(); ++i) {
             const std::string host = name_of(hosts_[i]);
-            const access_bits denied_now = access_.denied_at(i);
-            same("any()", access_.any(), reference_.rtype != 0);
+            const access_bits denied_now = denied_to(state_, hosts_[i]);
+            same("is_held()", state_.is_held(), reference_.rtype != 0);
             for (int opcode = 0; opcode < 256; ++opcode) {
                 const auto raw = static_cast<std::uint8_t>(opcode);
                 if (!nvme::parse_io_opcode(raw)) continue;
@@ -297,7 +293,6 @@ class random_world {
     reservation_reference reference_;
     std::array<reservation_notices, random_hosts> notices_;
     std::array<notices_reference, random_hosts> pages_;
-    host_access access_;
     int step_ = 0;
     std::string last_ = "nothing";
     std::string wrong_;
@@ -350,7 +345,7 @@ INSTANTIATE_TEST_SUITE_P(
                     mutation::any_key_acquires, mutation::iekey_acquires,
                     mutation::existing_keys_are_not_ignored,
                     mutation::refused_commands_change_persistence,
-                    mutation::reserved_persistence_is_kept, mutation::changes_are_not_durable,
+                    mutation::reserved_persistence_is_kept,
                     mutation::reservations_outlive_their_holder,
                     mutation::unregistering_always_releases, mutation::acquiring_changes_the_type,
                     mutation::preempted_hosts_stay_registered, mutation::preempting_keeps_the_type,

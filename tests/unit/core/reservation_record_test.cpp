@@ -1,7 +1,7 @@
 // The record of reservations, there and back, and each way in which it can be no possible state.
-#include "reservation/reservation_record.hpp"
 
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/reservation_record.hpp>
 
 #include <gtest/gtest.h>
 

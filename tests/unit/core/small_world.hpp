@@ -140,10 +140,12 @@ class host_queue final : public qpair {
 class small_world {
   public:
     /// `policy` is what both namespaces have of it: what happens when their device is lost.
-    explicit small_world(device_factory make_device = &make_ram,
-                         const namespace_spec& policy = {}) {
-        target_ = std::make_unique<target>(
-            *control_, target::setup{.limits = {}, .make_device = std::move(make_device)});
+    explicit small_world(device_factory make_device = &make_ram, const namespace_spec& policy = {},
+                         reservation_memory* reservations = nullptr) {
+        target_ =
+            std::make_unique<target>(*control_, target::setup{.limits = {},
+                                                              .make_device = std::move(make_device),
+                                                              .reservations = reservations});
         group_ = &target_->add_poll_group(
             *data_, mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
         target_spec spec;

@@ -1,9 +1,7 @@
-// The state of reservations of one namespace as it is kept on disk: plain fields, for whatever form
-// the journal gives them, and the way back. Any thread; pure. Must never: take a record for a state
-// that the rules cannot lead to.
+// The state of reservations of one namespace as it is kept on disk: plain fields, in whatever form
+// they are written, and the way back. Any thread; pure. Must never: take a record for a state that
+// the rules cannot lead to.
 #pragma once
-
-#include "reservation_state.hpp"
 
 #include <fulmar/base/result.hpp>
 
@@ -12,6 +10,8 @@
 #include <vector>
 
 namespace fulmar::core {
+
+struct reservation_state;
 
 struct reservation_record {
     struct entry {
@@ -22,7 +22,7 @@ struct reservation_record {
     };
 
     std::uint32_t generation = 0;
-    bool persistent = false;  ///< a namespace whose PTPL state is 0 needs no record
+    bool persistent = false;  ///< PTPL: it outlives a power loss, and not only the daemon
     std::uint8_t type = 0;    ///< 0: no reservation
     std::string holder;       ///< 32 hexadecimal digits for types 1 to 4; empty otherwise
     std::vector<entry> registrants;
@@ -30,11 +30,11 @@ struct reservation_record {
     [[nodiscard]] bool operator==(const reservation_record&) const noexcept = default;
 };
 
-/// May throw std::bad_alloc: for the control plane.
+/// May throw std::bad_alloc. Called on: any thread.
 [[nodiscard]] reservation_record to_record(const reservation_state& state);
 
 /// What `record` describes. Errors: invalid_argument, with the place of the field as a JSON
-/// pointer, for what is no possible state. May throw std::bad_alloc.
+/// pointer, for what is no possible state. May throw std::bad_alloc. Called on: any thread.
 [[nodiscard]] result<reservation_state> from_record(const reservation_record& record);
 
 }  // namespace fulmar::core

@@ -1,0 +1,76 @@
+// The reservations of namespaces on disk: a small file for each in the state directory, put in the
+// place of the former one before the host that changed it is answered. What is not to outlive a
+// power loss (PTPL 0) is dropped when the machine has been started anew.
+#pragma once
+
+#include <fulmar/admin/disk.hpp>
+#include <fulmar/core/reservation_memory.hpp>
+#include <fulmar/engine/helper_job.hpp>
+#include <fulmar/engine/member_adapters.hpp>
+#include <fulmar/engine/reactor.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::app {
+
+/// Called on: control reactor.
+class reservation_files final : public core::reservation_memory {
+  public:
+    /// Reads the files whose names begin with `prefix`, and blocks for that: before the reactors
+    /// run. `boot_id` is the kernel's, of this start of the machine.
+    reservation_files(engine::reactor& control, admin::disk& files, std::string prefix,
+                      std::string boot_id);
+    /// What is on its way is still written, by a thread that is left alone.
+    ~reservation_files();
+    reservation_files(const reservation_files&) = delete;
+    reservation_files& operator=(const reservation_files&) = delete;
+
+    [[nodiscard]] result<std::optional<core::reservation_record>> recall(
+        const nvme::uuid& of) const override;
+    void record(const nvme::uuid& of, const core::reservation_record& what, waiter* w) override;
+    void forget(const nvme::uuid& of) noexcept override;
+    void withdraw(waiter& w) noexcept override;
+
+  private:
+    struct wish {
+        nvme::uuid of;
+        std::string path;
+        std::string text;  ///< empty: the file goes
+        waiter* told = nullptr;
+        result<void> outcome{};
+    };
+    struct writing final : engine::helper_job {
+        void work() noexcept override;
+        void come_home() noexcept override;
+        void left_alone() noexcept override;
+        reservation_files* owner = nullptr;
+        admin::disk* files = nullptr;
+        std::vector<wish> wishes;  ///< in order
+    };
+
+    void read(const std::string& name, const std::string& path);
+    [[nodiscard]] std::string path_of(const nvme::uuid& of) const;
+    [[nodiscard]] std::string render(const nvme::uuid& of,
+                                     const core::reservation_record& what) const;
+    void add(wish what);
+    void write_next() noexcept;
+    void tell() noexcept;
+
+    engine::reactor& control_;
+    admin::disk& files_;
+    const std::string prefix_;
+    const std::string boot_id_;
+    std::map<nvme::uuid, core::reservation_record> known_;
+    std::map<nvme::uuid, error> damaged_;
+    std::vector<wish> wanted_;      // once the job under way is done
+    std::unique_ptr<writing> job_;  // one at a time
+    std::vector<wish> done_;        // of which somebody is being told
+    engine::member_message<&reservation_files::tell> tell_{*this};
+};
+
+}  // namespace fulmar::app

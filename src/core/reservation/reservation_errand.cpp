@@ -1,0 +1,86 @@
+#include "reservation_errand.hpp"
+
+#include <fulmar/core/poll_group.hpp>
+#include <fulmar/core/qpair.hpp>
+#include <fulmar/core/request.hpp>
+#include <fulmar/core/subsystem_group.hpp>
+#include <fulmar/core/target.hpp>
+
+#include <new>
+#include <utility>
+
+namespace fulmar::core {
+
+namespace {
+
+// On the control reactor.
+void arrive(engine::message& m) noexcept {
+    std::unique_ptr<reservation_errand> self(&static_cast<reservation_errand&>(m));
+    target& at = self->group->target();
+    at.reservation_arrived(std::move(self));
+}
+
+// The next namespace that it is about, if any: false.
+bool goes_on(reservation_errand& errand) noexcept {
+    const auto* wanted = std::get_if<persistence_request>(&errand.what);
+    if (wanted == nullptr || !wanted->all) return false;
+    const subsystem_group* from = errand.group->find(errand.subsystem);
+    if (from == nullptr) return false;
+    for (const namespace_description& n : from->view->namespaces) {
+        if (n.id.index <= errand.ns.index) continue;
+        errand.ns = n.id;
+        return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+reservation_errand::reservation_errand() noexcept : message(nullptr) {}
+
+// Ends with the errand on the control reactor.
+void reservation_errand::leave(std::unique_ptr<reservation_errand> self) noexcept {
+    self->set_handler(&arrive);
+    engine::reactor& control = self->group->target().control_reactor();
+    control.post(*self.release());
+}
+
+// On the qpair's reactor.
+void reservation_errand::come_home(engine::message& m) noexcept {
+    std::unique_ptr<reservation_errand> self(&static_cast<reservation_errand&>(m));
+    request* const r = self->asker;
+    if (r == nullptr) return;
+    if (nvme::is_success(self->status) && goes_on(*self)) return leave(std::move(self));
+    r->errand = nullptr;
+    r->owner->finish(*r, self->status);
+}
+
+bool reservation_errand::send(request& r, const subsystem_group& from, namespace_id about,
+                              std::variant<reservation_request, persistence_request> asked,
+                              const nvme::host_id& by) noexcept {
+    auto errand = std::unique_ptr<reservation_errand>(new (std::nothrow) reservation_errand);
+    if (errand == nullptr) return false;
+    errand->asker = &r;
+    errand->group = &r.owner->group();
+    errand->subsystem = from.id;
+    errand->ns = about;
+    errand->who = by;
+    errand->what = asked;
+    r.errand = errand.get();
+    leave(std::move(errand));
+    return true;
+}
+
+void reservation_errand::forget(request& r) noexcept {
+    std::exchange(r.errand, nullptr)->asker = nullptr;
+}
+
+void reservation_errand::go_home(std::unique_ptr<reservation_errand> self,
+                                 nvme::status status) noexcept {
+    self->status = status;
+    self->set_handler(&come_home);
+    engine::reactor& home = self->group->reactor();
+    home.post(*self.release());
+}
+
+}  // namespace fulmar::core

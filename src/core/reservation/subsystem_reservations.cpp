@@ -1,0 +1,58 @@
+// What a subsystem does about the reservations of its namespaces: commands get in line, states are
+// adopted, recalled at start, forgotten with their namespace. Called on: control reactor.
+#include "reserve_operation.hpp"
+
+#include <fulmar/base/limits.hpp>
+#include <fulmar/base/log.hpp>
+#include <fulmar/core/reservation_memory.hpp>
+#include <fulmar/core/subsystem.hpp>
+#include <fulmar/core/target.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace fulmar::core {
+
+void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
+    if (waiting_.size() >= limits::pending_operations_per_subsystem)
+        return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
+    try {
+        enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));
+    } catch (const std::bad_alloc&) {
+        if (errand) reservation_errand::go_home(std::move(errand), nvme::sc::internal_error);
+    }
+}
+
+void subsystem::adopt(namespace_record& n, reservation_state&& next) {
+    n.reservation = std::make_shared<const reservation_state>(std::move(next));
+}
+
+// Hosts that were fenced must not find an open door where a record cannot be understood.
+reservation_view subsystem::recall_reservation(const namespace_spec& of,
+                                               const nvme::uuid& uuid) const {
+    if (target_.reservations() == nullptr) return nullptr;
+    const auto known = target_.reservations()->recall(uuid);
+    if (known && !*known) return nullptr;
+    auto state = known ? from_record(**known) : tl::unexpected(known.error());
+    if (state) return std::make_shared<const reservation_state>(std::move(*state));
+    log::error(
+        "namespace {} of {} is closed to every host until one registers: what was reserved is not "
+        "known: {}",
+        of.nsid, spec_.nqn, state.error().text());
+    return std::make_shared<const reservation_state>(locked_reservation());
+}
+
+void subsystem::forget_reservation(const namespace_record& n) noexcept {
+    if (target_.reservations() != nullptr && n.reservation) target_.reservations()->forget(n.uuid);
+}
+
+bool subsystem::has_registrants() const noexcept {
+    return std::any_of(namespaces_.begin(), namespaces_.end(), [](const auto& each) {
+        const auto& state = each.second.reservation;
+        return state != nullptr && !state->registrants.empty();
+    });
+}
+
+}  // namespace fulmar::core
