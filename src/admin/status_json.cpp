@@ -26,6 +26,19 @@ ordered_json array_of(const Specs& specs, Write&& write) {
 
 }  // namespace
 
+// Keys have 64 bits, which most readers of JSON do not keep as numbers.
+ordered_json to_json(const core::reservation_status& status) {
+    return {
+        {"type", status.type},
+        {"persistent", status.persistent},
+        {"generation", status.generation},
+        {"registrants", array_of(status.registrants, [](const core::reservation_status::host& one) {
+             return ordered_json{{"host_id", one.identifier},
+                                 {"key", fmt::format("{:#018x}", one.key)},
+                                 {"holds", one.holds}};
+         })}};
+}
+
 ordered_json to_json(const core::namespace_status& status) {
     ordered_json out = to_json(status.spec, document::body);
     ordered_json now = ordered_json::object();
@@ -43,6 +56,7 @@ ordered_json to_json(const core::namespace_status& status) {
                             {"parked", at.parked},
                             {"abandoned", at.abandoned}};
     });
+    if (status.reservation) now["reservation"] = to_json(*status.reservation);
     out["status"] = std::move(now);
     return out;
 }

@@ -55,6 +55,29 @@ std::string namespaces_text(const json& all) {
     return rows.text("no namespaces");
 }
 
+// One namespace, a line for each thing; each host that has registered with it, holders marked.
+std::string namespace_text(const json& ns) {
+    const json now = ns.value("status", json::object());
+    const auto block = now.value("block_size", std::uint64_t{0});
+    table rows({"NSID", text_of(ns, "nsid")});
+    rows.add({"state", text_of(now, "state")});
+    rows.add({"device", text_of(ns, "device")});
+    rows.add({"size", size_text(now.value("block_count", std::uint64_t{0}) * block)});
+    rows.add({"block", fmt::format("{}", block)});
+    rows.add({"ANA state", text_of(ns, "ana_state")});
+    rows.add({"on loss", text_of(ns, "on_loss")});
+    rows.add({"UUID", text_of(ns, "uuid")});
+    rows.add({"NGUID", text_of(ns, "nguid")});
+    rows.add({"description", text_of(ns, "description")});
+    const json reservation = now.value("reservation", json::object());
+    rows.add({"reservation", reservation.empty() ? "none, and nobody has registered"
+                                                 : text_of(reservation, "type")});
+    for (const json& host : reservation.value("registrants", json::array()))
+        rows.add({host.value("holds", false) ? "held by" : "registered",
+                  fmt::format("{} key {}", text_of(host, "host_id"), text_of(host, "key"))});
+    return rows.text("");
+}
+
 void add_add(CLI::App& group) {
     auto s = std::make_shared<namespace_settings>();
     CLI::App* const c = add_verb(group, "add", "offer a device as a namespace", s, true);
@@ -81,6 +104,16 @@ void add_namespace(CLI::App& app) {
         c->callback([s] {
             const json all = s->session.get(place(*s));
             s->session.show(all, [&] { return namespaces_text(all); });
+        });
+    }
+    {
+        auto s = std::make_shared<namespace_settings>();
+        CLI::App* const c =
+            add_verb(*group, "show", "one namespace, and who has reserved it", s, false);
+        wants_nsid(c, s);
+        c->callback([s] {
+            const json one = s->session.get(fmt::format("{}/{}", place(*s), s->nsid));
+            s->session.show(one, [&] { return namespace_text(one); });
         });
     }
     add_add(*group);
