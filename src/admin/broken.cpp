@@ -273,9 +273,10 @@ void set_aside_conflicts(core::target_spec& spec, const std::string& folder,
 
 core::target_spec with_stand_ins(core::target_spec spec, const std::vector<broken_object>& broken) {
     for (const broken_object& one : broken) {
-        if (!one.stand_in) continue;
         for (core::subsystem_spec& s : spec.subsystems) {
             if (s.nqn != one.nqn) continue;
+            s.closed = s.closed || one.what == kind::allow_list;
+            if (!one.stand_in) continue;
             spec.devices.push_back(one.stand_in->device);
             s.namespaces.push_back(one.stand_in->ns);
         }

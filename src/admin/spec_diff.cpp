@@ -104,8 +104,9 @@ void diff_hosts(const subsystem_spec& running, const subsystem_spec& wanted, pha
     if (closing) out.close.push_back(core::set_allow_any_host{running.nqn, false});
     for (const std::string& host : running.hosts)
         if (!after.contains(host)) out.close.push_back(core::remove_host{running.nqn, host});
-    if (!running.allow_any_host && wanted.allow_any_host)
-        out.open.push_back(core::set_allow_any_host{running.nqn, true});
+    // Last: who is on a list that was broken does not meet a half of it.
+    if (running.closed || (!running.allow_any_host && wanted.allow_any_host))
+        out.open.push_back(core::set_allow_any_host{running.nqn, wanted.allow_any_host});
 }
 
 void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,

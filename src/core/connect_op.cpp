@@ -19,6 +19,12 @@ void connect_op::refuse_for_now(connect_refusal reason,
     dw0 = which.pack();
 }
 
+void connect_op::refuse_host(bool list_is_broken) noexcept {
+    why = list_is_broken ? connect_refusal::list_broken : connect_refusal::host_not_allowed;
+    status = list_is_broken ? sc::connect_invalid_host : sc::connect_invalid_host.no_retry();
+    dw0 = 0;
+}
+
 connect_op::connect_op(qpair& q) noexcept
     : message(&command::connect::at_control), owner(&q), group(&q.group()) {}
 

@@ -28,6 +28,8 @@ constexpr std::array<words, connect_refusal_count> all_words{{
      "add the listener to the subsystem's \"listeners\", or connect to one of those"},
     {"host_not_allowed", "the host is not in the subsystem's list",
      "if it may connect: fulmar host add SUBSYSTEM HOST"},
+    {"list_broken", "the subsystem's list of hosts is broken",
+     "mend it in the configuration file, and reload; the host tries again by itself"},
     {"busy", "the subsystem is paused or being changed",
      "the host tries again; if it stays so, look at the subsystem's state"},
     {"too_many_wait", "too many hosts wait for the subsystem already", "the host tries again"},

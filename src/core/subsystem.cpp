@@ -432,6 +432,7 @@ subsystem_view subsystem::make_view() const {
     view->serial = spec_.serial;
     view->model = spec_.model;
     view->allow_any_host = spec_.allow_any_host || discovery_;
+    view->closed = spec_.closed;
     view->hosts = spec_.hosts;
     view->listeners = spec_.listeners;
     std::sort(view->hosts.begin(), view->hosts.end());

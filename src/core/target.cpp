@@ -307,8 +307,10 @@ void target::connect_arrived(connect_op& op) noexcept {
         return back(nvme::sc::connect_controller_busy, connect_refusal::busy);
     // The qpair's reactor has looked as well; but a host may have been removed while the question
     // travelled.
-    if (!s->allows(op.host_nqn()))
-        return back(nvme::sc::connect_invalid_host.no_retry(), connect_refusal::host_not_allowed);
+    if (!s->allows(op.host_nqn())) {
+        op.refuse_host(s->spec().closed);
+        return back(op.status, op.why);
+    }
     if (s->state() != subsystem_state::active) {
         op.wait = true;  // its poll group will park it until the subsystem is open there, or the
                          // wait is over

@@ -23,6 +23,8 @@ namespace {
 using backend::io_kind;
 using nvme::io_opcode;
 
+constexpr const char* closed_nqn = "nqn.2026-01.io.fulmar:closed";
+
 /// One line of the table.
 struct promise {
     std::string situation;
@@ -62,6 +64,7 @@ class Status : public suite {
   protected:
     Status() {
         setup.spec.devices[0].type = "spy";
+        setup.spec.subsystems.push_back({.nqn = closed_nqn, .closed = true});
         setup.devices = spy_.factory();
         setup.pool_bytes = 64u << 20;
         setup.limits.max_queue_depth = 1024;
@@ -401,6 +404,9 @@ void Status::add_connect_scenarios(std::map<std::string, scenario>& all) {
         target().must<core::subsystem_status>(
             core::set_allow_any_host{.nqn = std::string(subsystem_nqn), .allow = false});
         return connect_status([](auto&) {});
+    };
+    all["Connect to a subsystem whose list of hosts is broken"] = [this] {
+        return connect_status([](auto& p) { p.subnqn = closed_nqn; });
     };
     all["Connect with a wrong parameter"] = [this] {
         return connect_status([](auto& p) { p.hostid = {}; });

@@ -4,6 +4,9 @@
 
 #include "support/http_client.hpp"
 
+#include <fulmar/host/raw_session.hpp>
+#include <fulmar/nvme/status.hpp>
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -208,6 +211,40 @@ TEST(broken_objects, a_broken_object_keeps_nothing_else_from_being_served) {
     EXPECT_NE(status.output.find("broken: device \"odd\""), std::string::npos) << status.output;
     const finished reload = run({"fulmar", "config", "reload", "--admin", socket});
     EXPECT_NE(reload.exit_code, 0) << "a reload is refused whole: " << reload.output;
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+// A Linux host that meets "do not retry" stays away for good, long after the list was mended.
+TEST(broken_objects, hosts_of_a_subsystem_with_a_broken_list_may_come_back) {
+    const auto config = [](const char* hosts) {
+        return std::string(R"({
+          "admin": {"unix_socket": "admin.sock"},
+          "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}],
+          "subsystems": [{"nqn": "nqn.2026-11.io.fulmar:e2e", "hosts": [)") +
+               hosts + "]}]}";
+    };
+    daemon_process d(config(R"("nqn.2014-08.org:friend", "bad\u0001host")"));
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    const auto answer = [&d](const char* host_nqn) {
+        auto to = host::raw_session::open({.address = "127.0.0.1", .port = d.port()});
+        if (!to) return nvme::status(nvme::sc::internal_error);
+        const auto got = to->connect_queue({.subnqn = "nqn.2026-11.io.fulmar:e2e",
+                                            .hostnqn = host_nqn,
+                                            .hostid = nvme::derive_uuid(host_nqn, 0)});
+        return got ? got->status() : nvme::status(nvme::sc::internal_error);
+    };
+    for (const char* host_nqn : {"nqn.2014-08.org:friend", "nqn.2014-08.org:stranger"}) {
+        EXPECT_EQ(answer(host_nqn), nvme::sc::connect_invalid_host) << "and may try again";
+    }
+    EXPECT_NE(d.log().find("list of hosts is broken"), std::string::npos) << d.log();
+    // Mended, the list says it all again.
+    d.write_config(config(R"("nqn.2014-08.org:friend")"));
+    const finished reload =
+        run({"fulmar", "config", "reload", "--admin", d.folder() + "/admin.sock"});
+    EXPECT_EQ(reload.exit_code, 0) << reload.output;
+    EXPECT_EQ(answer("nqn.2014-08.org:friend"), nvme::sc::success);
+    EXPECT_EQ(answer("nqn.2014-08.org:stranger"), nvme::sc::connect_invalid_host.no_retry());
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 

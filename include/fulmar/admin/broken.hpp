@@ -50,7 +50,7 @@ bool set_aside(core::target_spec& spec, const json_node& root, const std::vector
 void set_aside_conflicts(core::target_spec& spec, const std::string& folder,
                          std::vector<broken_object>& out);
 
-/// `spec` with what stands in for broken namespaces.
+/// `spec` with what stands in for broken namespaces, and closed where a list of hosts is broken.
 /// Called on: any thread.
 core::target_spec with_stand_ins(core::target_spec spec, const std::vector<broken_object>& broken);
 

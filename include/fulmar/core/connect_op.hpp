@@ -59,6 +59,8 @@ class connect_op : public engine::message {
 
     /// `status`, `dw0` and `why` of a refusal after which the host may try again.
     void refuse_for_now(connect_refusal reason, const nvme::invalid_parameter& which) noexcept;
+    /// The same of a host that is not allowed: for good, unless nobody knows who is.
+    void refuse_host(bool list_is_broken) noexcept;
 
     [[nodiscard]] std::string_view host_nqn() const noexcept;
     [[nodiscard]] std::string_view subsystem_nqn() const noexcept;

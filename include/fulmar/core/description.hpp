@@ -49,6 +49,7 @@ struct subsystem_description {
     std::string serial;
     std::string model;
     bool allow_any_host = false;
+    bool closed = false;                            ///< its list is broken: no host now
     std::vector<std::string> hosts;                 ///< sorted
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid

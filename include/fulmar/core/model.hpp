@@ -82,7 +82,9 @@ struct subsystem_spec {
     std::uint16_t max_cntlid = limits::max_cntlid;
     std::uint32_t max_namespaces = limits::default_namespaces;  ///< hosts reckon with it; largest
                                                                 ///< NSID as well
-    bool paused = false;           ///< an operator's pause is part of the configuration
+    bool paused = false;  ///< an operator's pause is part of the configuration
+    bool closed = false;  ///< its list of hosts is broken: nobody may connect, whoever tries may
+                          ///< come back. In no file; ends with set_allow_any_host
     std::string description = {};  ///< for people
     friend bool operator==(const subsystem_spec&, const subsystem_spec&) = default;
 };

@@ -147,8 +147,10 @@ void resolve(connect_op& op) noexcept {
         op.refuse_for_now(connect_refusal::not_offered_here, parameter::subnqn);
         return refuse(op);
     }
-    if (!view.allows(op.host_nqn()))
-        return refuse(op, connect_refusal::host_not_allowed, sc::connect_invalid_host.no_retry());
+    if (!view.allows(op.host_nqn())) {
+        op.refuse_host(view.closed);
+        return refuse(op);
+    }
     if (view.discovery && op.command.qid.value() != 0) {
         std::uint32_t dw0 = 0;
         const nvme::status status = refused(parameter::qid, dw0);

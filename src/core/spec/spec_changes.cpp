@@ -44,6 +44,7 @@ result<void> apply_change(const remove_host& what, subsystem_spec& to) {
 
 result<void> apply_change(const set_allow_any_host& what, subsystem_spec& to) {
     to.allow_any_host = what.allow;
+    to.closed = false;
     return {};
 }
 

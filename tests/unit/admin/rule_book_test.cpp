@@ -240,6 +240,8 @@ TEST_F(RuleBook, ABrokenObjectKeepsNothingElseFromBeingServed) {
         EXPECT_TRUE(running.subsystems[0].allow_any_host);
         EXPECT_FALSE(running.subsystems[1].allow_any_host) << "a broken list never opens";
         EXPECT_THAT(running.subsystems[1].hosts, IsEmpty());
+        EXPECT_TRUE(running.subsystems[1].closed) << "whoever was on it may come back";
+        EXPECT_FALSE(running.subsystems[0].closed);
         const json all = json::parse(world->send("GET", of(nqn_a) + "/namespaces").body);
         ASSERT_EQ(all["namespaces"].size(), 3u) << "hosts would delete their disk";
         for (const json& ns : all["namespaces"])

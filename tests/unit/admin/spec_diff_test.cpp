@@ -6,6 +6,8 @@
 #include "random_spec.hpp"
 #include "spec_editor.hpp"
 
+#include <fulmar/core/spec_changes.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -119,6 +121,28 @@ TEST(SpecDiff, ClosesTheDoorOnlyBehindThoseWhoMayStay) {
                 testing::ElementsAre(testing::StartsWith("add host"),
                                      testing::StartsWith("set allow any host"),
                                      testing::StartsWith("remove host")));
+}
+
+TEST(SpecDiff, OpensASubsystemWhoseListWasBrokenWhenTheListIsWhole) {
+    core::target_spec running = small();
+    running.subsystems[0].hosts.clear();
+    running.subsystems[0].closed = true;
+    core::target_spec wanted = small();
+    wanted.subsystems[0].hosts = {"nqn.2014-08.x:h1", "nqn.2014-08.x:h2"};
+    const std::vector<core::change> steps = diff(running, wanted);
+    EXPECT_THAT(described(steps), testing::ElementsAre(testing::StartsWith("add host"),
+                                                       testing::StartsWith("add host"),
+                                                       testing::StartsWith("set allow any host")));
+    core::subsystem_spec& now = running.subsystems[0];
+    for (const core::change& step : steps) {
+        EXPECT_TRUE(now.closed);
+        const auto* const add = std::get_if<core::add_host>(&step);
+        const result<void> done =
+            add != nullptr ? core::apply_change(*add, now)
+                           : core::apply_change(std::get<core::set_allow_any_host>(step), now);
+        ASSERT_TRUE(done);
+    }
+    EXPECT_EQ(running, wanted);
 }
 
 TEST(SpecDiff, MakesASubsystemAnewWhenItsSerialChanges) {
