@@ -3,6 +3,7 @@
 #include "admin_data.hpp"
 #include "admin_pages.hpp"
 
+#include <fulmar/base/assert.hpp>
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 
@@ -49,7 +50,9 @@ void answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noe
             const error_log::page newest = c.errors().newest();
             return c.answer_with(r, std::as_bytes(std::span(newest)), offset);
         }
-        default: return c.answer_with(r, {}, offset);  // 13h: no NVMe-MI command is supported
+        default:  // all zeroes, since no NVMe-MI command is supported; other rows have a case
+            FULMAR_ASSERT(page == nvme::lid::mi_command_effects);
+            return c.answer_with(r, {}, offset);
     }
 }
 
