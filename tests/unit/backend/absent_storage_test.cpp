@@ -213,6 +213,21 @@ TEST_F(absent_storage, a_lost_memory_and_a_larger_file_are_no_change) {
     EXPECT_EQ(device->condition(), "ready");
 }
 
+TEST_F(absent_storage, what_nobody_can_compare_serves_and_says_so) {
+    make(1 << 20);
+    open({});
+    close();
+    open({});
+    EXPECT_EQ(device->note().find("nothing tells"), std::string::npos) << device->note();
+    close();
+    memory.all["disk"].facts = {{"kind", "file"}, {"of_an_older_kernel", "7"}};
+    open({});
+    EXPECT_EQ(device->condition(), "ready");
+    EXPECT_NE(device->note().find("nothing tells whether it is the same storage"),
+              std::string::npos)
+        << device->note();
+}
+
 TEST_F(absent_storage, a_file_smaller_than_the_device_is_refused_and_left_alone) {
     make(512 * 1024);
     for (const bool create : {false, true}) {

@@ -434,7 +434,7 @@ TEST_F(FileDevice, a_loop_device_and_the_file_behind_it_are_one_storage) {
     close();
 }
 
-TEST_F(FileDevice, a_block_device_that_is_taken_away_or_exchanged_is_noticed) {
+TEST_F(FileDevice, a_block_device_that_became_smaller_is_noticed) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 1 << 20);
     auto loop = std::make_unique<loop_device>(dir / "disk");
