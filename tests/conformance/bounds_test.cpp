@@ -1,9 +1,15 @@
 // Bounds: time, connections, memory; and what happens at each of them.
 #include "suite.hpp"
 
+#include <fulmar/base/limits.hpp>
+
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <filesystem>
+#include <string>
 #include <thread>
 
 namespace fulmar::conformance {
@@ -157,6 +163,40 @@ CONFORMANCE(Bounds, AHostThatOwesItsData, "E/stall") {
                                            nvme::make_transport_sgl(4096)))));
     EXPECT_TRUE(s.await_end().has_value());
     must(c->keep_alive());
+}
+
+/// The target's end of `peer`, which is in this process.
+int other_end(int peer) {
+    sockaddr_in wanted{};
+    socklen_t length = sizeof wanted;
+    ::getsockname(peer, reinterpret_cast<sockaddr*>(&wanted), &length);
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int fd = std::stoi(entry.path().filename().string());
+        sockaddr_in at{};
+        length = sizeof at;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&at), &length) == 0 &&
+            at.sin_family == AF_INET && at.sin_port == wanted.sin_port)
+            return fd;
+    }
+    return -1;
+}
+
+// A host with KATO 0 that has vanished: the kernel finds it out.
+CONFORMANCE(Bounds, TheKernelLooksForHostsThatHaveVanished, "E/kato") {
+    setup.limits.send_stall_s = 90;
+    const auto c = connect();
+    const host::raw_session io = raw_io(*c);
+    const int ours = other_end(io.fd());
+    ASSERT_GE(ours, 0);
+    const auto option = [ours](int level, int which) {
+        int value = -1;
+        socklen_t length = sizeof value;
+        EXPECT_EQ(::getsockopt(ours, level, which, &value, &length), 0);
+        return value;
+    };
+    EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), limits::keepalive_idle.count());
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 90'000);
 }
 
 CONFORMANCE(Bounds, KeepAliveTimeOut, "E/kato", "D3/18", "D7/0F") {

@@ -144,5 +144,31 @@ TEST(hostile, other_commands_do_not_extend_the_time_of_data_that_is_owed) {
     EXPECT_TRUE(owed->done);
 }
 
+// A peer that takes 64 KiB of its answers a second never stops, and never gets anywhere.
+TEST(hostile, a_trickle_of_reading_does_not_extend_the_time_of_an_answer) {
+    constexpr int answers = 16;
+    constexpr std::int64_t bytes = answers * std::int64_t{large_blocks} * 512;
+    world_options o = options(1);
+    o.tcp = true;
+    o.limits.send_stall_s = 2;
+    world w(o);
+    identity who = host();
+    who.tcp = true;
+    const auto admin = w.admin(who);
+    const auto io = w.io(*admin, 1);
+    for (int i = 0; i < answers; ++i) (void)io->read(1, 0, large_blocks);
+    const instant began = w.now();
+    instant next = began;
+    w.crowd([&] {
+        io->connection().set_reading(w.now() >= next);
+        if (w.now() >= next) next += seconds(1);
+    });
+    const duration by_size =
+        std::chrono::nanoseconds(bytes * (1'000'000'000 / limits::slowest_peer_bytes_per_s));
+    EXPECT_TRUE(w.run_until([&] { return io->closed(); }, by_size + seconds(2 + 4)));
+    EXPECT_GT(w.now() - began, seconds(2 + 2)) << "it was ended for silence";
+    w.crowd(nullptr);
+}
+
 }  // namespace
 }  // namespace fulmar::sim
