@@ -137,7 +137,9 @@ void daemon_process::write_config(const std::string& config) const {
 void daemon_process::start() {
     const int fd =
         open((folder_ + "/log").c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
-    child_ = spawn({"fulmard", "--config", config_path()}, fd, {environment_, unprivileged_});
+    std::vector<std::string> words{"fulmard", "--config", config_path()};
+    words.insert(words.end(), arguments_.begin(), arguments_.end());
+    child_ = spawn(words, fd, {environment_, unprivileged_});
     close(fd);
 }
 

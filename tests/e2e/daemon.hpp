@@ -39,6 +39,9 @@ class daemon_process {
     void set_environment(const std::string& name, const std::string& value) {
         environment_.emplace_back(name, value);
     }
+    /// Adds to the command line of what start() starts.
+    void add_argument(const std::string& word) { arguments_.push_back(word); }
+    void no_arguments() { arguments_.clear(); }
     /// From now on start() starts it as "nobody" when we are root; the folder becomes theirs.
     void without_privileges();
     /// True when the port accepts within the limit and the daemon is alive.
@@ -60,6 +63,7 @@ class daemon_process {
     std::string folder_;
     std::uint16_t port_;
     std::vector<std::pair<std::string, std::string>> environment_;
+    std::vector<std::string> arguments_;
     bool unprivileged_ = false;
     pid_t child_ = -1;
     int exit_code_ = -1;

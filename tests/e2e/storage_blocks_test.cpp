@@ -184,6 +184,36 @@ TEST_F(storage_blocks, of_512_on_sectors_of_4096_are_zeroed_and_deallocated_at_e
     stop();
 }
 
+// Whoever says nothing gets what the storage works in; what is configured already keeps its blocks.
+TEST_F(storage_blocks, of_a_new_device_are_those_of_its_storage_and_are_written_out) {
+    const large_sectors disk(d.folder() + "/sectors");
+    if (disk.path.empty()) GTEST_SKIP() << "NOT TESTED: no loop device can be set up here";
+    std::ofstream(d.folder() + "/image") << std::string(1 << 20, 'x');
+    d.write_config(serving(d.folder() + "/image", ""));
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    auto client = test::http_client::unix_socket(d.folder() + "/admin.sock");
+    const auto made = client.send(
+        "POST", "/v1/devices", json{{"name", "new"}, {"type", "file"}, {"path", disk.path}}.dump());
+    ASSERT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(json::parse(made.body)["block_size"], 4096);
+    for (const bool killed : {true, false}) {
+        EXPECT_EQ(d.stop(killed ? SIGKILL : SIGTERM), killed ? 128 + SIGKILL : 0) << d.log();
+        std::ifstream in(d.config_path());
+        const json file = json::parse(in);
+        for (const json& one : file["devices"])  // by the fold at the next start
+            EXPECT_EQ(one.value("block_size", 512), one["name"] == "new" ? 4096 : 512) << one;
+        d.start();
+        ASSERT_TRUE(d.wait_until_serving()) << d.log();
+        EXPECT_EQ(get("/v1/devices/new")["block_size"], 4096);
+        EXPECT_EQ(get("/v1/devices/disk")["block_size"], 512);
+    }
+    std::ifstream in(d.config_path());
+    for (const json& one : json::parse(in)["devices"])
+        EXPECT_TRUE(one.contains("block_size")) << one;
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
 /// A file system of 4 MiB, where our rights allow one.
 struct small_file_system {
     explicit small_file_system(const std::string& at) {

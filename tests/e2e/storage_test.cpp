@@ -129,6 +129,24 @@ TEST_F(storage, create_is_met_once_taken_out_of_the_file_and_never_repeated) {
     stop();
 }
 
+// For one start, and for all devices that have a size: an operator's word on the command line.
+TEST_F(storage, create_missing_creates_for_one_start) {
+    fs::create_directory(d.folder() + "/disk");
+    d.write_config(one_file_config(false));
+    d.add_argument("--create-missing");
+    start_again();
+    EXPECT_EQ(state(), "ready");
+    EXPECT_EQ(fs::file_size(image), 16u << 20);
+    EXPECT_EQ(verify().exit_code, 0);
+    stop();
+    d.no_arguments();
+    fs::rename(image, image + ".away");
+    start_again();
+    EXPECT_EQ(state(), "missing") << "what is known is not made again";
+    EXPECT_FALSE(fs::exists(image));
+    stop();
+}
+
 TEST_F(storage, rest_tells_of_create_and_creates_when_it_is_asked_to) {
     start(false);
     const std::string path = d.folder() + "/new.img";
