@@ -59,8 +59,8 @@ class limiter {
     explicit limiter(std::uint32_t burst = 5, duration period = std::chrono::seconds(10)) noexcept
         : burst_(burst), period_(period) {}
 
-    /// True when a line may be written now. `held_back()` tells how many were not since the last
-    /// one.
+    /// True when a line may be written now. `held_back()` tells how many were not, since it was
+    /// made.
     bool allow(instant now) noexcept;
     [[nodiscard]] std::uint64_t held_back() const noexcept { return held_back_; }
 

@@ -448,14 +448,20 @@ TEST_F(JournalTest, ChangesThatNeverPauseAreFoldedAllTheSame) {
 }
 
 TEST_F(JournalTest, AnEditedFileIsLeftAloneUntilAReload) {
-    run one(disk, {.fold_pause = std::chrono::milliseconds(1)});
+    turn_runner jobs;
+    run one(disk, {.fold_pause = std::chrono::milliseconds(1)}, &jobs);
     const std::string edited = R"({"devices":[{"name":"mine","type":"ram","size":512}]})";
     disk.put(config_path, edited);
+    fulmar::log::set_level(fulmar::log::level::warn);
+    testing::internal::CaptureStdout();
     one.append(device("a"));
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 100; ++i) {
         one.turn_once();
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+    fulmar::log::set_level(fulmar::log::level::off);
+    EXPECT_THAT(testing::internal::GetCapturedStdout(),
+                testing::HasSubstr("the configuration file was edited by hand"));
     EXPECT_EQ(disk.text(config_path), edited);
     EXPECT_EQ(one.log->counters().folds, 0u);
     EXPECT_TRUE(one.log->durable().has_value()) << "journalling goes on";

@@ -137,6 +137,10 @@ TEST_F(RestTest, TakesASubsystemThroughItsLife) {
               true);
 
     expect_problem(ask("DELETE", "/v1/devices/ram0"), 409, "conflict");
+    const http_answer in_use = ask("DELETE", "/v1/subsystems/" + rest_nqn);
+    expect_problem(in_use, 409, "would-disturb");
+    EXPECT_EQ(json::parse(in_use.body)["namespaces"], json::array({rest_nqn + "/1"}))
+        << "though no host is connected";
     EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn + "/hosts/" + host).status, 204);
     EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn + "/namespaces/1").status, 204);
     EXPECT_EQ(ask("DELETE", "/v1/subsystems/" + rest_nqn).status, 204);

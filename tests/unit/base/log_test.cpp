@@ -60,6 +60,19 @@ TEST_F(LogTest, ALineThatCannotBeFormattedIsItsFormat) {
                 testing::HasSubstr("value {}"));
 }
 
+TEST(LogLimiter, LetsAFewLinesThroughInEachPeriodAndCountsTheRest) {
+    using std::chrono::seconds;
+    log::limiter some(3, seconds(10));
+    const instant start = instant{} + seconds(100);
+    for (int period = 0; period < 3; ++period) {
+        int written = 0;
+        for (int i = 0; i < 50; ++i)
+            written += some.allow(start + seconds(10 * period) + std::chrono::milliseconds(i));
+        EXPECT_EQ(written, 3) << period;
+    }
+    EXPECT_EQ(some.held_back(), 3u * 47);
+}
+
 TEST_F(LogTest, BracesInTextThatIsNoFormatAreOnlyBraces) {
     EXPECT_THAT(printed_by([] { log::write(log::level::info, std::string_view("{} {")); }),
                 testing::HasSubstr("{} {"));

@@ -35,6 +35,19 @@ TEST(group_host, is_one_for_all_queues_of_an_nqn_whatever_their_host_identifiers
     EXPECT_EQ(w.group().hosts().with_io(), 0u);
 }
 
+// SPDK's benchmark tool tells none, wherever it runs.
+TEST(group_host, is_one_for_all_that_tell_no_name) {
+    small_world w;
+    std::vector<host_queue*> queues;
+    for (std::uint8_t identifier = 1; identifier <= 3; ++identifier) {
+        w.be({.nqn = "", .identifier = identifier});
+        queues.push_back(&w.connect_admin());
+    }
+    EXPECT_EQ(w.group().hosts().size(), 1u) << "they share one budget";
+    for (host_queue* q : queues) q->close(close_reason::host_disconnected);
+    w.turn();
+}
+
 // Whoever asks discovery is nobody's host.
 TEST(group_host, is_none_for_discovery) {
     small_world w;
