@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <span>
 
 namespace fulmar::model {
 
@@ -26,7 +28,7 @@ std::uint64_t scramble(std::uint64_t x) {
     return x ^ (x >> 32);
 }
 
-fingerprint fingerprint_of(const std::vector<byte>& bytes) {
+fingerprint fingerprint_of(std::span<const byte> bytes) {
     fingerprint f{.a = 0x243f6a8885a308d3u, .b = 0x13198a2e03707344u};
     for (std::size_t at = 0; at < bytes.size(); at += 8) {
         std::uint64_t word = 0;
@@ -102,9 +104,8 @@ class exploration {
     };
 
     std::uint32_t visit(const state& s, std::uint32_t parent, event by) {
-        bytes_.clear();
-        s.pack(bytes_);
-        const auto [number, fresh] = seen_.add(fingerprint_of(bytes_));
+        const std::size_t packed = s.pack(bytes_);
+        const auto [number, fresh] = seen_.add(fingerprint_of(std::span(bytes_).first(packed)));
         if (!fresh) return number;
         steps_.push_back({parent, by});
         depth_.push_back(static_cast<std::uint16_t>(number == 0 ? 0 : depth_[parent] + 1));
@@ -189,7 +190,7 @@ class exploration {
     std::deque<state> frontier_;
     std::uint32_t done_ = 0;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> runs_;  // the target's own moves
-    std::vector<byte> bytes_;
+    std::array<byte, sizeof(state)> bytes_{};
     std::vector<event> events_;
 };
 

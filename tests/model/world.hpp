@@ -12,7 +12,9 @@
 #include <fulmar/core/request_states.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -215,8 +217,9 @@ struct state {
     budget left;
     byte arrivals = 0;
 
-    /// The fields, one after the other, for hashing.
-    void pack(std::vector<byte>& into) const;
+    /// The fields, a byte each, one after the other, for hashing. `into` has room for a whole
+    /// state. Returns how many bytes they are.
+    std::size_t pack(std::span<byte> into) const;
 };
 
 // --- what can happen -----------------------------------------------------------------------------

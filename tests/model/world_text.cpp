@@ -1,6 +1,8 @@
 // A state as bytes, and as words.
 #include "world.hpp"
 
+#include <fulmar/base/assert.hpp>
+
 #include <fmt/format.h>
 
 namespace fulmar::model {
@@ -10,10 +12,10 @@ namespace fulmar::model {
 namespace {
 
 struct packer {
-    std::vector<byte>& to;
+    byte* to;
     template <typename... Ts>
     void operator()(Ts... values) {
-        (to.push_back(static_cast<byte>(values)), ...);
+        ((*to++ = static_cast<byte>(values)), ...);
     }
 };
 
@@ -57,8 +59,9 @@ void pack(packer& p, const group_side& g) {
 
 }  // namespace
 
-void state::pack(std::vector<byte>& into) const {
-    packer p{into};
+std::size_t state::pack(std::span<byte> into) const {
+    FULMAR_ASSERT(into.size() >= sizeof(state));
+    packer p{into.data()};
     model::pack(p, control);
     for (const group_side& g : group) model::pack(p, g);
     for (const command& r : request)
@@ -68,6 +71,7 @@ void state::pack(std::vector<byte>& into) const {
     p(left.operations, left.cuts, left.losses, left.failures, left.repeats, left.connects);
     for (const byte w : left.wishes) p(w);
     p(arrivals);
+    return static_cast<std::size_t>(p.to - into.data());
 }
 
 // --- words ---------------------------------------------------------------------------------------
