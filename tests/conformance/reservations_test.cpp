@@ -163,6 +163,24 @@ CONFORMANCE(Reservations, RegistrationsBelongToHosts, "D4/0D") {
     EXPECT_STATUS(read_blocks(*other.io, 0, got), sc::success) << "the holder has gone";
 }
 
+CONFORMANCE(Reservations, ReleaseMayBringTwoKeysAsLinuxDoes, "D4/0D") {
+    const member m = join(1);
+    ASSERT_EQ(enrol(m), sc::success);
+    ASSERT_EQ(acquire(m, reservation_type::write_exclusive), sc::success);
+    nvme::sqe sqe{};
+    sqe.opcode = static_cast<std::uint8_t>(io_opcode::reservation_release);
+    sqe.nsid = 1;
+    nvme::encode_reservation(sqe, {.action = 1});
+    nvme::reservation_register_data keys{};
+    keys.crkey = m.key;
+    for (const bool in_capsule : {true, false}) {
+        EXPECT_EQ(run_write(*m.io, sqe, nvme::wire_bytes(keys), in_capsule).status(),
+                  in_capsule ? nvme::status(sc::success) : conflict)
+            << "cleared once, and then nobody is registered";
+    }
+    EXPECT_EQ(header(m).registrants.value(), 0u);
+}
+
 CONFORMANCE(Reservations, WhatIsWrongIsSaid, "D4/0D") {
     const member m = join(1);
     bytes got(64);

@@ -48,20 +48,22 @@ nvme::status copies(const nvme::sqe& command, const io_form& form, parsed_io& ou
     return check_data_pointer(form, bytes, bytes);
 }
 
-// Register, Acquire and Release bring their keys; the form of Report is checked before room is made
-// for it, and the host gets what fits.
+// Register, Acquire and Release bring their keys, and Linux two of them where one is wanted. The
+// form of Report is checked before room is made for it, and the host gets what fits.
 nvme::status reserves(const nvme::sqe& command, const io_form& form, parsed_io& out) noexcept {
-    const auto keys = static_cast<std::uint32_t>(reservation_data_bytes(command.opcode));
-    const bool reports = keys == 0;
-    if (reports)
-        if (const nvme::status wrong = check_reservation_report(command); !nvme::is_success(wrong))
-            return wrong;
-    const std::uint64_t bytes =
-        reports ? nvme::decode_reservation_report(command).length_bytes : keys;
+    const std::size_t keys = reservation_data_bytes(command.opcode);
+    if (keys != 0) {
+        out = {.length = form.sgl_bytes,
+               .direction = data_direction::host_to_controller,
+               .reserves = true};
+        return check_data_pointer(form, keys, sizeof(nvme::reservation_register_data));
+    }
+    if (const nvme::status wrong = check_reservation_report(command); !nvme::is_success(wrong))
+        return wrong;
+    const std::uint64_t bytes = nvme::decode_reservation_report(command).length_bytes;
     if (bytes > form.max_transfer_bytes) return sc::invalid_field.no_retry();
     out = {.length = static_cast<std::uint32_t>(bytes),
-           .direction =
-               reports ? data_direction::controller_to_host : data_direction::host_to_controller,
+           .direction = data_direction::controller_to_host,
            .reserves = true};
     return check_data_pointer(form, bytes, bytes);
 }
