@@ -12,7 +12,8 @@
 #                                                        it links, all when it has none
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
 #                                                        line names the layers it links, or
-#                                                        sim_world: the simulator without its tests
+#                                                        sim_world: the simulator without its tests,
+#                                                        or fake_control: the core's stand-in
 
 get_property(FULMAR_LIBRARIES GLOBAL PROPERTY FULMAR_LIBRARIES)
 set(FULMAR_TEST_DIR "${CMAKE_SOURCE_DIR}/tests")
@@ -65,7 +66,7 @@ function(fulmar_test_executable name kind folder timeout)
   set_property(GLOBAL APPEND PROPERTY FULMAR_TESTS_${kind} ${name})
 endfunction()
 
-if(FULMAR_TESTS OR FULMAR_FUZZ)
+if(FULMAR_TESTS)
   file(GLOB_RECURSE support CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/support/*.cpp")
   if(support)
     add_library(test_support STATIC ${support})
@@ -176,7 +177,7 @@ function(fulmar_named_layers source tag result)
   string(STRIP "${line}" line)
   separate_arguments(line)
   list(TRANSFORM line PREPEND fulmar_)
-  list(TRANSFORM line REPLACE "^fulmar_(test_support|sim_world)$" "\\1")
+  list(TRANSFORM line REPLACE "^fulmar_(sim_world|fake_control)$" "\\1")
   set(${result} ${line} PARENT_SCOPE)
 endfunction()
 
@@ -214,6 +215,13 @@ if(FULMAR_FUZZ)
   target_link_libraries(sim_world PUBLIC
     fulmar_flags fulmar_transport_tcp fulmar_transport_loopback fulmar_backend fulmar_core
     Boost::context GTest::gtest)
+
+  # Of the tests' support only this, since the rest brings RDMA and the host with it.
+  add_library(fake_control STATIC EXCLUDE_FROM_ALL
+    "${FULMAR_TEST_DIR}/support/fake_control.cpp" "${FULMAR_TEST_DIR}/support/failing_memory.cpp")
+  target_include_directories(fake_control
+    PUBLIC "${FULMAR_TEST_DIR}" PRIVATE "${CMAKE_SOURCE_DIR}/src")
+  target_link_libraries(fake_control PUBLIC fulmar_flags fulmar_admin)
 
   file(GLOB fuzzers CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/fuzz/*_fuzz.cpp")
   add_custom_target(fuzz_targets)

@@ -1,4 +1,4 @@
-// fuzz-links: test_support admin
+// fuzz-links: fake_control admin
 //
 // Any bytes as a REST request ("METHOD target", a line with headers' values, the body): exactly one
 // answer, a known status, and JSON where JSON was promised.
