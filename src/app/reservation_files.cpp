@@ -57,13 +57,14 @@ reservation_files::reservation_files(engine::reactor& control, admin::disk& file
     const std::string beginning = prefix_.substr(prefix_.rfind('/') + 1);
     const auto names = files_.list(folder, beginning);
     if (!names) {
-        log::error("reservations cannot be read: {}", names.error().text());
+        if (names.error().code != errc::not_found) unlisted_ = names.error();
         return;
     }
     for (const std::string& name : *names) read(name.substr(beginning.size()), folder + "/" + name);
 }
 
 reservation_files::~reservation_files() {
+    ending_ = true;
     if (job_ == nullptr) write_next();
     if (job_ != nullptr) job_.release()->abandon();  // deletes itself
 }
@@ -117,9 +118,9 @@ result<std::optional<reservation_record>> reservation_files::recall(const nvme::
         return fail(errc::io_error,
                     fmt::format("{} cannot be understood: {}", path_of(of), bad->second.text()), {},
                     "restore the file, or remove it, and start again");
-    const auto at = known_.find(of);
-    if (at == known_.end()) return std::optional<reservation_record>();
-    return std::optional(at->second);
+    if (const auto at = known_.find(of); at != known_.end()) return std::optional(at->second);
+    if (unlisted_) return tl::unexpected(*unlisted_);
+    return std::optional<reservation_record>();
 }
 
 void reservation_files::record(const nvme::uuid& of, const reservation_record& what, waiter* w) {
@@ -169,7 +170,7 @@ void reservation_files::write_next() noexcept {
     job_.reset();
     done_ = std::exchange(wanted_, {});
     for (wish& one : done_) one.outcome = started;
-    control_.post(tell_);  // not inside record()
+    if (!ending_) control_.post(tell_);  // not inside record()
 }
 
 // Whoever is told may have more to write, or withdraw others.

@@ -67,10 +67,12 @@ class reservation_files final : public core::reservation_memory {
     const std::string boot_id_;
     std::map<nvme::uuid, core::reservation_record> known_;
     std::map<nvme::uuid, error> damaged_;
-    std::vector<wish> wanted_;      // once the job under way is done
-    std::unique_ptr<writing> job_;  // one at a time
-    std::vector<wish> done_;        // of which somebody is being told
+    std::optional<error> unlisted_;  // then nothing is known of any
+    std::vector<wish> wanted_;       // once the job under way is done
+    std::unique_ptr<writing> job_;   // one at a time
+    std::vector<wish> done_;         // of which somebody is being told
     engine::member_message<&reservation_files::tell> tell_{*this};
+    bool ending_ = false;
 };
 
 }  // namespace fulmar::app

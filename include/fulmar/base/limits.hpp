@@ -142,6 +142,10 @@ inline constexpr std::size_t max_farewells =
     64;  ///< ended TCP connections that still wait for their peer, per reactor
 inline constexpr std::chrono::milliseconds farewell{1000};  ///< how long at most
 inline constexpr std::uint32_t pending_operations_per_subsystem = 4096;
+/// Commands of hosts among them, which each need the disk and every reactor: one host keeps neither
+/// others nor an operator waiting for long.
+inline constexpr std::uint32_t pending_reservations_per_subsystem = 256;
+inline constexpr std::uint32_t pending_reservations_per_host = 8;
 
 /// Between two attempts of a listener whose address this machine does not have yet.
 inline constexpr std::chrono::milliseconds listen_retry{500};

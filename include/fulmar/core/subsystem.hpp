@@ -81,6 +81,8 @@ class operation {
     virtual bool resume() = 0;
     /// The target is stopping: what it waits for besides acks ends by `deadline`.
     virtual void hurry(instant deadline) noexcept { static_cast<void>(deadline); }
+    /// The host whose command it is; null: an operator's, or the target's own.
+    [[nodiscard]] virtual const nvme::host_id* of_host() const noexcept { return nullptr; }
 
     subsystem& subject;
     change what;
@@ -123,8 +125,8 @@ class subsystem {
         return namespaces_;
     }
 
-    /// A host's command that the poll groups cannot decide. Turned away like an operator's when too
-    /// many wait.
+    /// A host's command that the poll groups cannot decide. Turned away, to be tried again, when
+    /// limits::pending_reservations_per_subsystem wait, or its host has its share of them.
     void reserve(std::unique_ptr<reservation_errand> errand);
     /// Queues `op`; operations run one after the other. When
     /// limits::pending_operations_per_subsystem wait already, its request is answered with

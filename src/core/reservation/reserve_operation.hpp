@@ -22,6 +22,9 @@ class reserve_operation final : public operation, private reservation_memory::wa
     ~reserve_operation() override;
     bool resume() override;
     void hurry(instant deadline) noexcept override;
+    [[nodiscard]] const nvme::host_id* of_host() const noexcept override {
+        return errand_ ? &errand_->who : nullptr;
+    }
 
   private:
     void decide(const namespace_record& n);

@@ -16,7 +16,15 @@
 namespace fulmar::core {
 
 void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
-    if (waiting_.size() >= limits::pending_operations_per_subsystem)
+    std::uint32_t all = 0, its_own = 0;
+    for (const auto& op : waiting_) {
+        const nvme::host_id* const host = op->of_host();
+        if (host == nullptr) continue;
+        ++all;
+        its_own += *host == errand->who ? 1 : 0;
+    }
+    if (all >= limits::pending_reservations_per_subsystem ||
+        its_own >= limits::pending_reservations_per_host)
         return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
     try {
         enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));

@@ -154,6 +154,16 @@ TEST_F(reservation_files_test, what_cannot_be_understood_is_no_open_door) {
     EXPECT_EQ(files->recall(one)->value(), state(3)) << "a host has registered";
 }
 
+TEST_F(reservation_files_test, a_folder_that_cannot_be_listed_is_no_open_door_either) {
+    disk.cut_after(0);
+    disk.put(path(one), "");
+    static_cast<void>(disk.remove(path(one)));  // the power goes
+    ASSERT_TRUE(disk.off());
+    const auto files = open();
+    EXPECT_FALSE(files->recall(one).has_value());
+    EXPECT_FALSE(files->recall(two).has_value());
+}
+
 TEST_F(reservation_files_test, a_disk_that_refuses_is_told_and_nothing_else_is_lost) {
     auto files = open();
     ASSERT_TRUE(record(*files, state(1)));

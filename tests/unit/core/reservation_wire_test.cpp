@@ -383,6 +383,25 @@ TEST_F(reservation_wire, a_record_that_means_nothing_closes_the_namespace) {
     EXPECT_EQ(write(b), sc::success) << "it was cleared";
 }
 
+TEST_F(reservation_wire, one_host_does_not_fill_the_queue) {
+    memory.holds = true;
+    start(&memory);
+    std::vector<std::size_t> sent;
+    for (std::uint64_t key = 0; key < limits::pending_reservations_per_host + 2; ++key)
+        sent.push_back(send(a, io_opcode::reservation_register,
+                            {.action = 2, .ignore_existing_key = true}, 0, 10 + key));
+    for (int i = 0; i < 10; ++i) world->turn();
+    EXPECT_EQ(status_of(a, sent.back()), sc::command_interrupted) << "one runs, its share waits";
+    const std::size_t other = send(b, io_opcode::reservation_register, {.action = 0}, 0, 20);
+    world->turn();
+    EXPECT_FALSE(b.io->take(other).has_value()) << "it waits its turn";
+    memory.holds = false;
+    memory.tell();
+    sent.pop_back();
+    for (const std::size_t one : sent) EXPECT_EQ(status_of(a, one), sc::success);
+    EXPECT_EQ(status_of(b, other), sc::success);
+}
+
 TEST_F(reservation_wire, a_copy_of_a_registered_host_is_not_let_in) {
     start();
     const auto connects = [&](std::string_view nqn, std::uint8_t identifier) {
