@@ -25,11 +25,11 @@ struct doorkeeper final : http_handler {
     std::optional<http_response> screen(http_request& head) override {
         head.authenticated = !head.authorization.empty();
         if (head.authenticated) return std::nullopt;
-        return http_response{.status = 401};
+        return http_response{.status = 401, .body = {}, .headers = {}};
     }
-    void handle(http_request, respond answer) override { answer({.body = "{}"}); }
+    void handle(http_request, respond answer) override { answer({.body = "{}", .headers = {}}); }
     http_response refuse(std::uint16_t status, std::string_view) override {
-        return {.status = status};
+        return {.status = status, .body = {}, .headers = {}};
     }
 };
 
