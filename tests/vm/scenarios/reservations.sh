@@ -28,7 +28,16 @@ connect_as() {
     wait_for "the controller of $1 is live" $DEVICE_SECONDS all_controllers_live
     CONTROLLER=$(comm -13 <(sort <<< "$before") <(controllers | sort))
 }
-has_disk() { [ -b "/dev/$1n1" ]; } # CONTROLLER
+# disk_of CONTROLLER: its disk of namespace 1, which the kernel numbers as it finds them.
+disk_of() {
+    local folder
+    for folder in /sys/block/"$1"n*; do
+        attribute "$folder/nsid" && [ "$REPLY" = 1 ] && [ -b "/dev/${folder##*/}" ] || continue
+        echo "/dev/${folder##*/}"
+        return
+    done
+    return 1
+}
 writes() { dd if=/dev/zero of="$1" bs=4096 count=1 oflag=direct status=none 2> "$WORK/dd"; }
 reads() { dd if="$1" of=/dev/null bs=4096 count=1 iflag=direct status=none 2> "$WORK/dd"; }
 may() { "$1" "$2" || fail "$1 of $2 failed: $(cat "$WORK/dd")"; }           # writes|reads DISK
@@ -43,9 +52,10 @@ connect_as "$HOST_NQN" "$HOST_ID"
 first=$CONTROLLER
 connect_as "$OTHER_NQN" "$OTHER_ID"
 second=$CONTROLLER
-wait_for "a disk of the first host" $DEVICE_SECONDS has_disk "$first"
-wait_for "a disk of the second host" $DEVICE_SECONDS has_disk "$second"
-a=/dev/${first}n1 b=/dev/${second}n1
+wait_for "a disk of the first host" $DEVICE_SECONDS disk_of "$first"
+wait_for "a disk of the second host" $DEVICE_SECONDS disk_of "$second"
+a=$(disk_of "$first")
+b=$(disk_of "$second")
 
 step "nvme-cli: the holder writes, others read"
 nvme resv-register "$a" -n 1 --nrkey=0xa --rrega=0
