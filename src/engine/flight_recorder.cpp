@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
+#include <type_traits>
 
 namespace fulmar::engine {
 
@@ -31,7 +33,8 @@ Id unpack(std::uint64_t word) noexcept {
 }  // namespace
 
 flight_recorder::flight_recorder(reactor_id where)
-    : where_(where), slots_(std::make_unique<slot[]>(limits::flight_entries)) {
+    : where_(where), rooms_(std::make_unique_for_overwrite<room[]>(limits::flight_entries)) {
+    static_assert(std::is_trivially_destructible_v<slot>);
     for (auto& place : all) {
         const flight_recorder* nobody = nullptr;
         if (place.compare_exchange_strong(nobody, this)) return;
@@ -45,11 +48,16 @@ flight_recorder::~flight_recorder() {
     }
 }
 
+flight_recorder::slot& flight_recorder::slot_of(std::uint64_t number) const noexcept {
+    return *std::launder(reinterpret_cast<slot*>(&rooms_[number & mask]));
+}
+
 // A reader that has seen one of the new words sees the odd number as well, since the words are
 // released after it.
 void flight_recorder::note(instant at, const flight_note& what) noexcept {
     const std::uint64_t number = next_.load(std::memory_order_relaxed);
-    slot& s = slots_[number & mask];
+    if (number < limits::flight_entries) ::new (&rooms_[number]) slot;
+    slot& s = slot_of(number);
     s.sequence.store(2 * number + 1, std::memory_order_relaxed);
     const std::array<std::uint64_t, 7> words{
         static_cast<std::uint64_t>(at.time_since_epoch().count()),
@@ -69,7 +77,7 @@ bool flight_recorder::read(std::uint64_t back, flight_entry& into) const noexcep
     const std::uint64_t count = written();
     if (back >= std::min<std::uint64_t>(count, limits::flight_entries)) return false;
     const std::uint64_t number = count - 1 - back;
-    const slot& s = slots_[number & mask];
+    const slot& s = slot_of(number);
     const std::uint64_t before = s.sequence.load(std::memory_order_acquire);
     if (before != 2 * number + 2) return false;
     std::array<std::uint64_t, 7> words{};

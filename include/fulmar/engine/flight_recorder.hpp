@@ -65,9 +65,15 @@ class flight_recorder {
         std::array<std::atomic<std::uint64_t>, 7> words{};
     };
     static_assert(sizeof(slot) == limits::cache_line);
+    // Memory for one. Slots are made as they are first written: a ring that is seldom full costs
+    // neither the time nor the memory of one that is.
+    struct alignas(slot) room {
+        std::array<std::byte, sizeof(slot)> bytes;
+    };
+    [[nodiscard]] slot& slot_of(std::uint64_t number) const noexcept;
 
     reactor_id where_;
-    std::unique_ptr<slot[]> slots_;
+    std::unique_ptr<room[]> rooms_;
     std::atomic<std::uint64_t> next_{0};
 };
 
