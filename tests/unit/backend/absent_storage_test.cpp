@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <support/eventually.hpp>
 #include <support/io_runner.hpp>
+#include <support/loop_device.hpp>
 #include <support/temp_dir.hpp>
 #include <unistd.h>
 
@@ -120,6 +121,36 @@ TEST_F(absent_storage, a_missing_file_is_not_created_and_serves_once_it_is_there
     EXPECT_EQ(told.returns, 1);
     EXPECT_EQ(write(0, true), sc::success);
     EXPECT_EQ(io().flush(), sc::success);
+}
+
+TEST_F(absent_storage, a_block_device_that_appears_late_serves_then) {
+    std::ofstream(dir / "disk") << "";
+    fs::resize_file(dir / "disk", 1 << 20);
+    const test::loop_device disk(dir / "disk");
+    if (disk.path.empty()) GTEST_SKIP() << "no loop device can be set up here";
+    open({.size_bytes = 1 << 20});
+    EXPECT_EQ(device->condition(), "missing");
+    fs::create_symlink(disk.path, path);  // as udev does
+    ASSERT_TRUE(until("ready"));
+    EXPECT_EQ(device->geometry().block_count, 2048u);
+    EXPECT_EQ(write(0, true), sc::success);
+}
+
+TEST_F(absent_storage, a_name_that_leads_to_another_block_device_is_a_loss) {
+    for (const char* name : {"one", "two"}) {
+        std::ofstream(dir / name) << "";
+        fs::resize_file(dir / name, 1 << 20);
+    }
+    const test::loop_device one(dir / "one"), two(dir / "two");
+    if (two.path.empty()) GTEST_SKIP() << "no loop devices can be set up here";
+    fs::create_symlink(one.path, path);
+    open({.size_bytes = 1 << 20});
+    ASSERT_EQ(write(0, true), sc::success);
+    fs::remove(path);
+    fs::create_symlink(two.path, path);
+    ASSERT_TRUE(until("lost"));
+    EXPECT_EQ(write(0, true), device_gone);
+    EXPECT_EQ(told.losses, 1);
 }
 
 TEST_F(absent_storage, a_request_without_create_for_an_absent_file_is_refused_and_tells_of_create) {

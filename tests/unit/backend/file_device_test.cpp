@@ -9,8 +9,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <linux/loop.h>
 #include <support/io_runner.hpp>
+#include <support/loop_device.hpp>
 #include <support/temp_dir.hpp>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -29,6 +29,7 @@ namespace sc = nvme::sc;
 using test::all_zero;
 using test::hand_reactor;
 using test::io_runner;
+using test::loop_device;
 using test::test_op;
 
 /// Memory as requests have it: aligned.
@@ -55,30 +56,6 @@ struct buffer {
 bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
-
-/// A loop device on a file, where the kernel and our rights allow one.
-struct loop_device {
-    explicit loop_device(const std::string& backing, unsigned long block_bytes = 512) {
-        const unique_fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-        if (!control) return;
-        const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
-        if (number < 0) return;
-        const std::string name = fmt::format("/dev/loop{}", number);
-        fd.reset(::open(name.c_str(), O_RDWR | O_CLOEXEC));
-        const unique_fd file(::open(backing.c_str(), O_RDWR | O_CLOEXEC));
-        if (!fd || !file || ::ioctl(fd.get(), LOOP_SET_FD, file.get()) != 0) return;
-        if (::ioctl(fd.get(), LOOP_SET_BLOCK_SIZE, block_bytes) != 0) {
-            ::ioctl(fd.get(), LOOP_CLR_FD);
-            return;
-        }
-        path = name;
-    }
-    ~loop_device() {
-        if (!path.empty()) ::ioctl(fd.get(), LOOP_CLR_FD);
-    }
-    unique_fd fd;
-    std::string path;
-};
 
 class FileDevice : public ::testing::Test {
   protected:
