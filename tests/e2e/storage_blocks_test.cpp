@@ -209,7 +209,8 @@ TEST_F(storage_blocks, of_a_new_device_are_those_of_its_storage_and_are_written_
         EXPECT_EQ(get("/v1/devices/disk")["block_size"], 512);
     }
     std::ifstream in(d.config_path());
-    for (const json& one : json::parse(in)["devices"])
+    const json file = json::parse(in);
+    for (const json& one : file["devices"])
         EXPECT_TRUE(one.contains("block_size")) << one;
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
