@@ -15,7 +15,7 @@ OTHER=nqn.2026-11.io.fulmar:other
 PASSING=nqn.2026-11.io.fulmar:passing
 LET_GO_US=50000 # from the kernel's request for the drive to close(), where the kernel resets the card
 ERROR_MS=1000 # from a command to the answer that its drive is lost
-SLOWER_MS=100 # than an idle slot, by the median
+SLOWER_MS=100 # than an idle slot, by the median; past MOST_AGAIN more by the fastest: a delay of ours is in each of them
 BUSY_PERCENT=25 # of the machine's processors, used by others than this guest: then a power-off is not among those whose
 # median counts, and a drive that was held for too long is pulled
 MOST_AGAIN=5 # more times, also while the median says that power-offs under load are slower: of three, two may be the machine's
@@ -182,9 +182,13 @@ measured=$(wc -l < "$WORK/busy")
 expect "the drive was let go in time in $CYCLES cycles" test "$(wc -l < "$WORK/let-go")" -ge "$CYCLES"
 longest=$(sort -n "$WORK/let-go" | tail -n 1)
 busy=$(median < "$WORK/busy")
+fastest=$(sort -n "$WORK/busy" | head -n 1)
 say "shown: let go after $(median < "$WORK/let-go") us (median), $longest us (the longest of $CYCLES)"
-say "shown: power off takes ${busy:-?} ms under load (in $measured quiet cycles), $idle ms idle (medians)"
-as_fast_as_idle || fail "power off takes $busy ms under load, $idle ms idle"
+say "shown: power off takes ${busy:-?} ms under load (in $measured quiet cycles, the fastest ${fastest:-?}), $idle ms idle (medians)"
+if [ $again -lt $MOST_AGAIN ]; then
+    as_fast_as_idle || fail "power off takes $busy ms under load, $idle ms idle"
+fi
+[ "${fastest:-0}" -le $((idle + SLOWER_MS)) ] || fail "power off takes at least $fastest ms under load, $idle ms idle"
 nvme disconnect -n $OTHER
 disconnect_all
 target_stop
