@@ -210,8 +210,7 @@ TEST_F(storage_blocks, of_a_new_device_are_those_of_its_storage_and_are_written_
     }
     std::ifstream in(d.config_path());
     const json file = json::parse(in);
-    for (const json& one : file["devices"])
-        EXPECT_TRUE(one.contains("block_size")) << one;
+    for (const json& one : file["devices"]) EXPECT_TRUE(one.contains("block_size")) << one;
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 
