@@ -176,10 +176,12 @@ void reservation_files::write_next() noexcept {
 // Whoever is told may have more to write, or withdraw others.
 void reservation_files::tell() noexcept {
     for (std::size_t i = 0; i < done_.size(); ++i) {
-        const wish& one = done_[i];
-        if (!one.outcome) log::error("{}: {}", one.path, one.outcome.error().text());
-        waiter* const w = std::exchange(done_[i].told, nullptr);
-        if (w != nullptr) w->on_recorded(one.outcome);
+        wish& one = done_[i];
+        waiter* const w = std::exchange(one.told, nullptr);
+        if (w != nullptr)
+            w->on_recorded(one.outcome);  // who says what it means
+        else if (!one.outcome)
+            log::error("{}: {}", one.path, one.outcome.error().text());
     }
     done_.clear();
     if (job_ == nullptr) write_next();

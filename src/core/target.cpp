@@ -325,7 +325,7 @@ void target::connect_arrived(connect_op& op) noexcept {
         return back(nvme::sc::connect_controller_busy, connect_refusal::no_connection_left);
     if (op.command.qid.value() == 0) {
         const nvme::host_id identifier{op.data->hostid};
-        if (s->has_namesake(newcomer, identifier)) {
+        if (!s->is_discovery() && s->has_namesake(newcomer, identifier)) {
             if (s->has_registrants()) {
                 op.refuse_for_now(connect_refusal::identifier_in_use,
                                   nvme::connect_parameter::hostid);
