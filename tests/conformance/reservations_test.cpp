@@ -1,5 +1,6 @@
 // Reservations (Base 2.0, sections 7.2 to 7.5 and 8.19): several hosts on one namespace.
 #include "suite.hpp"
+#include "support/reservation_commands.hpp"
 
 #include <fulmar/nvme/reservation.hpp>
 
@@ -34,15 +35,9 @@ class Reservations : public suite {
     static nvme::status send(const member& m, io_opcode opcode, nvme::reservation_command how,
                              std::uint64_t first, std::uint64_t second, std::uint32_t nsid = 1,
                              bool in_capsule = true) {
-        nvme::sqe sqe{};
-        sqe.opcode = static_cast<std::uint8_t>(opcode);
-        sqe.nsid = nsid;
-        nvme::encode_reservation(sqe, how);
-        nvme::reservation_register_data keys{};
-        keys.crkey = first;
-        keys.nrkey = second;
+        const auto keys = test::reservation_keys(first, second);
         const auto data = nvme::wire_bytes(keys);
-        return run_write(*m.io, sqe,
+        return run_write(*m.io, test::reservation_sqe(opcode, how, nsid),
                          opcode == io_opcode::reservation_release ? data.first(8) : data,
                          in_capsule)
             .status();

@@ -2,6 +2,7 @@
 // compared; a row that nobody can bring about is a failure, and so is one that nobody wrote down.
 #include "backend/file/file_status.hpp"
 #include "suite.hpp"
+#include "support/reservation_commands.hpp"
 #include "support/spy_device.hpp"
 
 #include <fulmar/nvme/reservation.hpp>
@@ -81,14 +82,8 @@ class Status : public suite {
     static nvme::status reserve(host::queue& q, io_opcode opcode,
                                 const nvme::reservation_command& how, std::uint64_t current,
                                 std::uint64_t other) {
-        nvme::sqe sqe{};
-        sqe.opcode = static_cast<std::uint8_t>(opcode);
-        sqe.nsid = 1;
-        nvme::encode_reservation(sqe, how);
-        nvme::reservation_register_data keys{};
-        keys.crkey = current;
-        keys.nrkey = other;
-        return run_write(q, sqe, nvme::wire_bytes(keys)).status();
+        const auto keys = test::reservation_keys(current, other);
+        return run_write(q, test::reservation_sqe(opcode, how), nvme::wire_bytes(keys)).status();
     }
 
     /// A host with an I/O queue; `acre`: one that honours retry delays.

@@ -3,6 +3,7 @@
 // scheduler do.
 #include "many_seeds.hpp"
 #include "scenario.hpp"
+#include "support/reservation_commands.hpp"
 
 #include <fulmar/nvme/reservation.hpp>
 
@@ -26,14 +27,8 @@ struct member {
 
 command_ref reserve(queue& q, io_opcode opcode, const nvme::reservation_command& how,
                     std::uint64_t current, std::uint64_t other) {
-    nvme::sqe sqe{};
-    sqe.opcode = static_cast<std::uint8_t>(opcode);
-    sqe.nsid = 1;
-    nvme::encode_reservation(sqe, how);
-    nvme::reservation_register_data keys{};
-    keys.crkey = current;
-    keys.nrkey = other;
-    return q.submit(sqe, nvme::wire_bytes(keys), (current & 1) != 0);
+    const auto keys = test::reservation_keys(current, other);
+    return q.submit(test::reservation_sqe(opcode, how), nvme::wire_bytes(keys), (current & 1) != 0);
 }
 
 class cluster {

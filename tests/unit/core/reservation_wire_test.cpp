@@ -1,6 +1,7 @@
 // Reservation commands on a whole target: what hosts send and see, and what waits for what.
 #include "absent_device.hpp"
 #include "small_world.hpp"
+#include "support/reservation_commands.hpp"
 
 #include <fulmar/core/reservation_memory.hpp>
 #include <fulmar/nvme/async_event.hpp>
@@ -96,25 +97,13 @@ struct reservation_wire : testing::Test {
     }
     absent_device& device() { return *devices.front(); }
 
-    static nvme::sqe reservation(io_opcode opcode, const nvme::reservation_command& how) {
-        nvme::sqe command{};
-        command.opcode = static_cast<std::uint8_t>(opcode);
-        command.nsid = 1u;
-        nvme::encode_reservation(command, how);
-        return command;
-    }
-    static std::vector<std::byte> keys(std::uint64_t first, std::uint64_t second) {
-        nvme::reservation_register_data data{};
-        data.crkey = first;
-        data.nrkey = second;
-        const auto bytes = nvme::wire_bytes(data);
-        return {bytes.begin(), bytes.end()};
-    }
     std::size_t send(const host& h, io_opcode opcode, const nvme::reservation_command& how,
                      std::uint64_t current, std::uint64_t other, bool in_capsule = false) {
-        std::vector<std::byte> data = keys(current, other);
-        if (opcode == io_opcode::reservation_release) data.resize(8);
-        return h.io->send(reservation(opcode, how), 0, data, in_capsule);
+        const auto keys = fulmar::test::reservation_keys(current, other);
+        const auto data = nvme::wire_bytes(keys);
+        return h.io->send(fulmar::test::reservation_sqe(opcode, how), 0,
+                          opcode == io_opcode::reservation_release ? data.first(8) : data,
+                          in_capsule);
     }
     nvme::status status_of(const host& h, std::size_t index) {
         std::optional<reply> answer;
