@@ -9,7 +9,8 @@
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
 #   tests/bench/<name>.cpp             -> bin/fulmar-<name>  with tests/bench/<name>/*.cpp; its
 #                                                        `// bench-links:` line names the layers
-#                                                        it links, all when it has none
+#                                                        (or test_support) it links, all when it
+#                                                        has none
 #   tests/fuzz/<name>_fuzz.cpp         -> fuzz_<name>    fuzz preset only; its `// fuzz-links:`
 #                                                        line names the layers it links, or
 #                                                        sim_world: the simulator without its tests,
@@ -177,7 +178,13 @@ function(fulmar_named_layers source tag result)
   string(STRIP "${line}" line)
   separate_arguments(line)
   list(TRANSFORM line PREPEND fulmar_)
-  list(TRANSFORM line REPLACE "^fulmar_(sim_world|fake_control)$" "\\1")
+  list(TRANSFORM line REPLACE "^fulmar_(test_support|sim_world|fake_control)$" "\\1")
+  foreach(library IN LISTS line)
+    # Else the linker would look for a library of that name, much later.
+    if(NOT TARGET ${library})
+      message(FATAL_ERROR "${source}: its line `// ${tag}:` names ${library}, which is no library here")
+    endif()
+  endforeach()
   set(${result} ${line} PARENT_SCOPE)
 endfunction()
 
