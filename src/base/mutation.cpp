@@ -33,6 +33,8 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(lost_caches_are_forgotten);
         FULMAR_NAME(identities_change);
         FULMAR_NAME(restarts_forget_subsystems);
+        FULMAR_NAME(writers_do_not_share_ranges);
+        FULMAR_NAME(claims_do_not_wait);
         FULMAR_NAME(copies_only_read);
         FULMAR_NAME(registrants_share_any_reservation);
         FULMAR_NAME(registering_again_replaces_keys);

@@ -2,7 +2,10 @@
 // What waits is ended; what is at a backend is nudged and answered in its own time (NVMe Base 2.0,
 // section 5.1).
 #include "command/buffer.hpp"
+#include "command/fused.hpp"
 #include "command/io.hpp"
+#include "command/range.hpp"
+#include "reservation/reservation_errand.hpp"
 
 #include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
@@ -61,33 +64,55 @@ void qpair::abort(abort_op& op) noexcept {
         [](request& r, void* context) {
             auto& wanted = *static_cast<abort_op*>(context);
             if (wanted.aborted || r.cid() != wanted.cid || &r == wanted.asker) return;
-            switch (r.state()) {
-                case request_state::parked:
-                    wanted.aborted = true;
-                    r.entry->parked.erase(r.entry->parked.iterator_to(r));
-                    r.entry->gate.unpark(r.parked_bytes);
-                    r.entry->show();
-                    r.owner->note("unparked", "aborted", r.cid());
-                    return r.owner->finish(r, sc::aborted_by_request.no_retry());
-                case request_state::awaiting_buffer:
-                    wanted.aborted = true;
-                    command::buffer::cancel_wait(r);
-                    if (r.entered)
-                        return command::io::complete(r, sc::aborted_by_request.no_retry());
-                    return r.owner->finish(r, sc::aborted_by_request.no_retry());
-                case request_state::executing:
-                    if (r.task != nullptr)
-                        r.entry->channel->abort(*r.task);
-                    else if (!r.owner->is_io())
-                        wanted.aborted = r.owner->controller_->abort_async_event(r);
-                    return;
-                case request_state::idle:
-                case request_state::received:
-                case request_state::awaiting_data:  // its data is on the way: it has to be taken in
-                case request_state::answering: return;
-            }
+            if (r.state() == request_state::answering || r.state() == request_state::idle) return;
+            request* const second = command::fused::second_of(r);
+            abort_request(second != nullptr ? *second : r, wanted);
         },
         &op);
+}
+
+// Of a fused pair this is the second: the first ends with it.
+void qpair::abort_request(request& r, abort_op& op) noexcept {
+    const nvme::status aborted = sc::aborted_by_request.no_retry();
+    qpair& q = *r.owner;
+    switch (r.state()) {
+        case request_state::paired:
+            if (&r == q.first_of_pair_) {
+                (void)q.take_first_of_pair();
+            } else if (r.errand != nullptr) {
+                reservation_errand::forget(r);
+            } else {
+                return;  // data is on the way
+            }
+            op.aborted = true;
+            return q.finish(r, aborted);
+        case request_state::parked:
+            op.aborted = true;
+            r.entry->parked.erase(r.entry->parked.iterator_to(r));
+            r.entry->gate.unpark(r.parked_bytes);
+            r.entry->show();
+            q.note("unparked", "aborted", r.cid());
+            return q.finish(r, aborted);
+        case request_state::awaiting_buffer:
+            op.aborted = true;
+            command::buffer::cancel_wait(r);
+            if (r.entered) return command::io::complete(r, aborted);
+            return q.finish(r, aborted);
+        case request_state::awaiting_range:
+            op.aborted = true;
+            command::range::stop_waiting(r);
+            return command::io::complete(r, aborted);
+        case request_state::executing:
+            if (r.task != nullptr)
+                r.entry->channel->abort(*r.task);
+            else if (!q.is_io())
+                op.aborted = q.controller_->abort_async_event(r);
+            return;
+        case request_state::idle:
+        case request_state::received:
+        case request_state::awaiting_data:  // its data is on the way: it has to be taken in
+        case request_state::answering: return;
+    }
 }
 
 }  // namespace fulmar::core

@@ -108,6 +108,10 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
                 nvme::oncs::save_and_select | nvme::oncs::reservations | nvme::oncs::verify |
                 nvme::oncs::copy;
+    page.fuses = nvme::fuses::compare_and_write;
+    // In blocks of the largest size that there is; a namespace says more where its own are smaller.
+    page.acwu = clamp_16(
+        limits::fused_bytes(about.options.max_transfer_bytes) / limits::max_block_bytes - 1);
     page.ocfs = nvme::ocfs::format_0;
     // Always: hosts read this once, and a namespace with a cache may be added later. CNS 08h tells
     // which namespaces have none.

@@ -1,5 +1,7 @@
 #include "command/buffer.hpp"
 #include "command/connect.hpp"
+#include "command/io.hpp"
+#include "command/range.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -20,7 +22,8 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
       pool_(std::move(pool)),
       admin_pool_(pool_->split(limits::admin_pool_bytes).value()),
       newcomer_pool_(pool_->split(limits::newcomer_pool_bytes).value()),
-      complaints_(std::make_unique<log::limiter>()) {
+      complaints_(std::make_unique<log::limiter>()),
+      place_(static_cast<std::uint32_t>(target.groups().size())) {
     pool_->open(quarantine_, 0, false);
     pool_->open(slow_devices_, 0, false);
     const std::uint32_t blocks = pool_->total_chunks() / io_task::few + 1;
@@ -39,6 +42,7 @@ poll_group::~poll_group() {
     reactor_.remove(*this, engine::stage::submit);
     reactor_.remove(settler_, engine::stage::settle);
     reactor_.timers().cancel(slow_timer_);
+    reactor_.timers().cancel(range_limit_);
     subsystems_.clear();
     pool_->close(quarantine_);
     pool_->close(slow_devices_);
@@ -133,6 +137,49 @@ void poll_group::look_for_slow_devices() noexcept {
             if (e != nullptr) command::buffer::charge_slow_tasks(*e);
     }
     reactor_.timers().arm(slow_timer_, reactor_.now() + limits::slow_device);
+}
+
+// --- ranges of blocks
+// -----------------------------------------------------------------------------
+
+void poll_group::await_range(request& r) noexcept {
+    if (r.state() != request_state::awaiting_range) {
+        r.advance(request_event::want_range);
+        r.parked_at = reactor_.now();
+    }
+    awaiting_range_.push_back(r);
+    watch_ranges();
+}
+
+void poll_group::watch_ranges() noexcept {
+    if (awaiting_range_.empty() || range_limit_.armed()) return;
+    reactor_.timers().arm(range_limit_,
+                          awaiting_range_.front().parked_at +
+                              std::chrono::milliseconds(options_.transition_timeout_ms));
+}
+
+// Whoever still cannot have its range waits again, behind those that it came after.
+void poll_group::ranges_released() noexcept {
+    intrusive_list<request, &request::list> now;
+    now.swap(awaiting_range_);
+    while (!now.empty()) {
+        request& r = now.front();
+        now.pop_front();
+        command::io::execute(r);
+    }
+}
+
+// A device that does not answer keeps its range.
+void poll_group::ranges_too_late() noexcept {
+    const instant now = reactor_.now();
+    while (!awaiting_range_.empty()) {
+        request& r = awaiting_range_.front();
+        if (now - r.parked_at < std::chrono::milliseconds(options_.transition_timeout_ms)) break;
+        awaiting_range_.pop_front();
+        command::io::note(r, "range-is-kept");
+        command::io::complete(r, command::io::retry_later(*r.owner, nvme::sc::command_interrupted));
+    }
+    watch_ranges();
 }
 
 void poll_group::bury(std::unique_ptr<namespace_entry> entry) noexcept {
@@ -392,6 +439,8 @@ io_task* poll_group::take_task(std::uint32_t chunks) noexcept {
 }
 
 void poll_group::return_task(io_task& task) noexcept {
+    if (task.hold.stripes != 0) [[unlikely]]
+        command::range::give_back(*task.entry, task.hold);
     task.chain.release();
     task.owner = nullptr;
     task.entry = nullptr;

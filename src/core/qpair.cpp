@@ -5,7 +5,9 @@
 #include "command/buffer.hpp"
 #include "command/connect.hpp"
 #include "command/fabrics.hpp"
+#include "command/fused.hpp"
 #include "command/io.hpp"
+#include "command/range.hpp"
 #include "reservation/reservation_errand.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -114,20 +116,28 @@ void qpair::note(const char* what, const char* detail, std::uint64_t value) cons
                             .value = value});
 }
 
+// What is wrong with a command before anybody looks at what it asks.
+nvme::status qpair::fault_of(const request& r) noexcept {
+    if (!nvme::is_success(r.transport_status)) {
+        // No room for it now: with a delay where the host honours it.
+        const bool later = r.transport_status.is(sc::namespace_not_ready);
+        return later ? command::io::retry_later(*r.owner, r.transport_status) : r.transport_status;
+    }
+    const nvme::psdt pointer = r.sqe.data_pointer();
+    if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
+        return sc::invalid_field.no_retry();
+    return sc::success;
+}
+
 void qpair::on_command(request& r) noexcept {
     r.advance(request_event::arrive);
     ++outstanding_;
     if (sq_entries_ != 0 && ++sq_head_ == sq_entries_) sq_head_ = 0;
     bump(counters_->commands);
-    if (!nvme::is_success(r.transport_status)) {
-        // No room for it now: with a delay where the host honours it.
-        const bool later = r.transport_status.is(sc::namespace_not_ready);
-        return finish(
-            r, later ? command::io::retry_later(*this, r.transport_status) : r.transport_status);
-    }
-    const nvme::psdt pointer = r.sqe.data_pointer();
-    if (pointer != nvme::psdt::sgl && pointer != nvme::psdt::sgl_with_metadata_segment)
-        return finish(r, sc::invalid_field.no_retry());
+    const nvme::status fault = fault_of(r);
+    if (r.sqe.fused() != nvme::fuse::none || first_of_pair_ != nullptr) [[unlikely]]
+        if (is_io() && state_ == qpair_state::live && command::fused::arrived(r, fault)) return;
+    if (!nvme::is_success(fault)) return finish(r, fault);
     if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics))
         return command::fabrics::start(r);
     if (state_ != qpair_state::live) return finish(r, sc::command_sequence_error.no_retry());
@@ -140,6 +150,8 @@ void qpair::on_command(request& r) noexcept {
 }
 
 void qpair::on_data(request& r, nvme::status status) noexcept {
+    if (r.partner != nullptr) [[unlikely]]
+        return command::fused::data_arrived(r, status);
     if (!nvme::is_success(status)) {
         if (r.entered) return command::io::complete(r, status);
         return finish(r, status);
@@ -149,6 +161,8 @@ void qpair::on_data(request& r, nvme::status status) noexcept {
 }
 
 void qpair::finish(request& r, nvme::status status) noexcept {
+    if (r.partner != nullptr) [[unlikely]]
+        command::fused::other_ends(r, status);
     r.status = status;
     if (!nvme::is_success(status)) {
         bump(counters_->errors);
@@ -162,6 +176,22 @@ void qpair::finish(request& r, nvme::status status) noexcept {
         r.in_capsule_chunk.release();
     }
     answer(r);
+}
+
+void qpair::await_second(request& first) noexcept {
+    first_of_pair_ = &first;
+    group_->reactor().timers().arm(second_deadline_,
+                                   group_->reactor().now() + limits::fused_patience);
+}
+
+request* qpair::take_first_of_pair() noexcept {
+    if (first_of_pair_ != nullptr) group_->reactor().timers().cancel(second_deadline_);
+    return std::exchange(first_of_pair_, nullptr);
+}
+
+void qpair::second_is_missing() noexcept {
+    note("fused", "no-second", first_of_pair_->cid());
+    finish(*take_first_of_pair(), sc::aborted_missing_fused);
 }
 
 void qpair::fetch(request& r) noexcept {
@@ -233,6 +263,14 @@ void qpair::end_waiting_request(request& r) noexcept {
             command::buffer::cancel_wait(r);
             if (r.entered) return command::io::complete(r, sc::aborted_sq_deletion);
             return finish(r, sc::aborted_sq_deletion);
+        case request_state::paired:  // with the second, or when its data is said to have failed
+            if (&r == first_of_pair_) return finish(*take_first_of_pair(), sc::aborted_sq_deletion);
+            if (r.errand == nullptr) return;
+            reservation_errand::forget(r);
+            return finish(r, sc::aborted_sq_deletion);
+        case request_state::awaiting_range:
+            command::range::stop_waiting(r);
+            return command::io::complete(r, sc::aborted_sq_deletion);
         case request_state::executing:
             if (r.task != nullptr) r.entry->channel->abort(*r.task);
             if (r.errand == nullptr) return;

@@ -54,6 +54,7 @@ void request::reset() noexcept {
     generation = 0;
     task = nullptr;
     errand = nullptr;
+    missing = 0;
 }
 
 }  // namespace fulmar::core

@@ -115,9 +115,11 @@ std::string_view to_string(request_state state) noexcept {
     switch (state) {
         FULMAR_NAME(request_state, idle);
         FULMAR_NAME(request_state, received);
+        FULMAR_NAME(request_state, paired);
         FULMAR_NAME(request_state, parked);
         FULMAR_NAME(request_state, awaiting_buffer);
         FULMAR_NAME(request_state, awaiting_data);
+        FULMAR_NAME(request_state, awaiting_range);
         FULMAR_NAME(request_state, executing);
         FULMAR_NAME(request_state, answering);
     }
@@ -127,10 +129,12 @@ std::string_view to_string(request_state state) noexcept {
 std::string_view to_string(request_event event) noexcept {
     switch (event) {
         FULMAR_NAME(request_event, arrive);
+        FULMAR_NAME(request_event, pair);
         FULMAR_NAME(request_event, park);
         FULMAR_NAME(request_event, replay);
         FULMAR_NAME(request_event, want_buffer);
         FULMAR_NAME(request_event, want_data);
+        FULMAR_NAME(request_event, want_range);
         FULMAR_NAME(request_event, execute);
         FULMAR_NAME(request_event, answer);
         FULMAR_NAME(request_event, sent);

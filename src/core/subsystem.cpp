@@ -453,6 +453,7 @@ subsystem_view subsystem::make_view() const {
         d.hold = n.holds();
         d.park_ms = n.spec.park_ms;
         d.reservation = n.reservation;
+        d.ranges = n.ranges;
         d.keeps_reservations = target_.reservations() != nullptr;
         view->namespaces.push_back(d);
     }

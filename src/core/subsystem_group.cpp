@@ -85,6 +85,7 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     block_count = from.geometry.block_count;
     write_protected = from.write_protected;
     reservation = from.reservation;
+    ranges = from.ranges;
     set_ana(from.ana);
     hold = from.hold;
     park_ms = from.park_ms;

@@ -73,6 +73,20 @@ void buffer_chain::zero(std::size_t offset, std::size_t length) const noexcept {
                    [](std::byte* at, std::size_t bytes) noexcept { std::memset(at, 0, bytes); });
 }
 
+buffer_chain buffer_chain::split_front(std::uint32_t count) noexcept {
+    FULMAR_ASSERT(count != 0 && count < count_ && !from_reserve_);
+    buffer_chain front;
+    front.pool_ = pool_;
+    front.credit_ = credit_;
+    front.head_ = head_;
+    front.tail_ = head_;
+    front.count_ = count;
+    for (std::uint32_t i = 1; i < count; ++i) front.tail_ = pool_->next_[front.tail_];
+    head_ = pool_->next_[front.tail_];
+    count_ -= count;
+    return front;
+}
+
 void buffer_chain::recharge(buffer_credit& to) noexcept {
     if (count_ == 0 || credit_ == &to) return;
     FULMAR_ASSERT(to.pool_ == pool_);

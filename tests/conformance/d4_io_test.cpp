@@ -415,21 +415,6 @@ CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/04", "D4/12", "D4/18", "D4/79", "D10
     EXPECT_STATUS(read_blocks(q, 0, data), sc::success);
 }
 
-CONFORMANCE(D4Io, FusedCommands, "D4/fused", "B/sgl") {
-    const auto c = connect();
-    host::raw_session q = raw_io(*c);
-    const bytes data = pattern(512);
-    const auto fused = [&](io_opcode opcode, nvme::fuse how, std::uint16_t cid) {
-        nvme::sqe sqe = raw_sqe(io_sqe(opcode, {}), cid, nvme::make_in_capsule_sgl(0, 512));
-        sqe.flags = nvme::make_flags(how, nvme::psdt::sgl);
-        return must(q.run(sqe, data)).status();
-    };
-    EXPECT_EQ(fused(io_opcode::compare, nvme::fuse::first, 1), sc::invalid_field.no_retry());
-    EXPECT_EQ(fused(io_opcode::write, nvme::fuse::second, 2), sc::invalid_field.no_retry());
-    EXPECT_EQ(fused(io_opcode::write, nvme::fuse::invalid, 3), sc::invalid_field.no_retry());
-    EXPECT_EQ(fused(io_opcode::write, nvme::fuse::none, 4), sc::success);
-}
-
 CONFORMANCE(D4Io, MediaErrorsAreTold, "D4/01", "D4/02") {
     testing::spy& spy = spying();
     const auto c = connect();

@@ -213,7 +213,7 @@ CONFORMANCE(D6Identify, FieldsOfAnIoController, "D6/01", "D6/fields") {
                                    nvme::oncs::reservations | nvme::oncs::verify |
                                    nvme::oncs::copy);
     EXPECT_EQ(id.ocfs.value(), nvme::ocfs::format_0);
-    EXPECT_EQ(id.fuses.value(), 0);
+    EXPECT_EQ(id.fuses.value(), nvme::fuses::compare_and_write);
     EXPECT_EQ(id.oacs.value(), 0);
     EXPECT_EQ(id.vwc & nvme::vwc::present, nvme::vwc::present);
     EXPECT_EQ(id.sgls.value() & 3u, nvme::sgls::supported);

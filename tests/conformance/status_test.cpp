@@ -109,6 +109,7 @@ class Status : public suite {
     void add_limit_scenarios(std::map<std::string, scenario>& all);
     void add_data_scenarios(std::map<std::string, scenario>& all);
     void add_reservation_scenarios(std::map<std::string, scenario>& all);
+    void add_fused_scenarios(std::map<std::string, scenario>& all);
     void add_path_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
 
@@ -151,6 +152,15 @@ class Status : public suite {
             bytes(512))));
     }
 
+    void send_fused(io_opcode opcode, nvme::fuse how, std::uint16_t cid, std::uint32_t blocks = 1,
+                    const bytes& data = bytes(512)) {
+        const auto pointer = blocks == 1 ? nvme::make_in_capsule_sgl(0, 512)
+                                         : nvme::make_transport_sgl(blocks * 512);
+        nvme::sqe sqe = raw_sqe(io_sqe(opcode, {.slba = 0, .blocks = blocks}), cid, pointer);
+        sqe.flags = nvme::make_flags(how, nvme::psdt::sgl);
+        must(raw_->send(blocks == 1 ? host::make_capsule(sqe, data) : host::make_capsule(sqe)));
+    }
+
     testing::spy spy_;
     std::unique_ptr<host::controller> c_;
     host::queue* q_ = nullptr;
@@ -159,13 +169,52 @@ class Status : public suite {
 INSTANTIATE_TEST_SUITE_P(Reactors, Status, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
+void Status::add_fused_scenarios(std::map<std::string, scenario>& all) {
+    all["a fused command whose other one does not follow, or did not come before"] = [this] {
+        send_fused(io_opcode::compare, nvme::fuse::first, 1);
+        send_write(2);
+        EXPECT_STATUS(must(raw_->collect(1)), sc::aborted_missing_fused);
+        EXPECT_STATUS(must(raw_->collect(2)), sc::success);
+        send_fused(io_opcode::write, nvme::fuse::second, 3);
+        return must(raw_->collect(3)).status();
+    };
+    all["the Write of a fused pair whose Compare fails"] = [this] {
+        send_fused(io_opcode::compare, nvme::fuse::first, 1, 1, bytes(512, std::byte{7}));
+        send_fused(io_opcode::write, nvme::fuse::second, 2);
+        EXPECT_STATUS(must(raw_->collect(1)), sc::compare_failure.no_retry());
+        return must(raw_->collect(2)).status();
+    };
+    all["a fused pair of more than ACWU"] = [this] {
+        send_fused(io_opcode::compare, nvme::fuse::first, 1, 257);
+        send_fused(io_opcode::write, nvme::fuse::second, 2, 257);
+        EXPECT_STATUS(must(raw_->collect(1)), sc::atomic_write_unit_exceeded.no_retry());
+        return must(raw_->collect(2)).status();
+    };
+    all["a fused pair whose blocks a device keeps, past the deadline"] = [this] {
+        const auto pair = [this](std::uint16_t first) {
+            send_fused(io_opcode::compare, nvme::fuse::first, first);
+            send_fused(io_opcode::write, nvme::fuse::second, static_cast<std::uint16_t>(first + 1));
+        };
+        pair(1);
+        EXPECT_STATUS(must(raw_->collect(2)), sc::success);
+        spy_.hold(true, true);
+        send_write(3);
+        EXPECT_TRUE(testing::eventually([this] { return spy_.held() == 1; }));
+        pair(4);
+        const nvme::status got = must(raw_->collect(4)).status();
+        EXPECT_STATUS(must(raw_->collect(5)), got);
+        spy_.hold(false);
+        return got;
+    };
+}
+
 void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
     all["unknown opcode"] = [this] { return io(io_opcode::write_uncorrectable); };
     all["a Copy of more, or from more places, than the namespace says"] = [this] {
         return copy(0, 0x10000);
     };
     all["a Copy onto blocks that it reads"] = [this] { return copy(4, 8); };
-    all["a field that cannot be, fused command, transfer above MDTS"] = [this] {
+    all["a field that cannot be, transfer above MDTS"] = [this] {
         bytes more(c_->max_transfer_bytes() + 512);
         EXPECT_STATUS(read_blocks(*q_, 0, more), sc::invalid_field.no_retry());
         return admin(feature_sqe(nvme::get_features{.fid = 0xc0}));
@@ -434,6 +483,7 @@ std::map<std::string, Status::scenario> Status::scenarios() {
     add_limit_scenarios(all);
     add_data_scenarios(all);
     add_reservation_scenarios(all);
+    add_fused_scenarios(all);
     add_path_scenarios(all);
     add_connect_scenarios(all);
     return all;

@@ -115,11 +115,11 @@ nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
     switch (op.kind) {
         case backend::io_kind::read: read(op, whose); break;
         case backend::io_kind::write: write(op, whose); break;
+        case backend::io_kind::compare: return compare(op, whose);
         case backend::io_kind::flush:
             if (manners_.loses_cache) durable_ = tags_;
             [[fallthrough]];
         case backend::io_kind::verify:
-        case backend::io_kind::compare:
         case backend::io_kind::deallocate:
         case backend::io_kind::copy:  // it says that it cannot
         case backend::io_kind::write_zeroes: book_.landed(name_, whose, 0, 0, now_); break;
@@ -151,11 +151,28 @@ void disk::read(const backend::io_op& op, std::uint64_t whose) {
 void disk::write(const backend::io_op& op, std::uint64_t whose) {
     each_block(op, [&](std::uint64_t lba, const std::byte* from) {
         const stamp s = judged_ ? read_stamp(from) : stamp{};
-        book_.landed(name_, whose, lba, s.tag, now_);
+        book_.landed(name_, whose, lba, keeps_history_ ? 0 : s.tag, now_);
+        if (keeps_history_) history_[lba].push_back(s.tag);
         if (s.tag == 0) return;
         tags_[lba] = s.tag;
         if (op.fua) durable_[lba] = s.tag;
     });
+}
+
+nvme::status disk::compare(const backend::io_op& op, std::uint64_t whose) {
+    bool same = true;
+    book_.landed(name_, whose, op.first_block, 0, now_);
+    each_block(op, [&](std::uint64_t lba, const std::byte* wanted) {
+        const auto found = tags_.find(lba);
+        same = same && read_stamp(wanted).tag == (found == tags_.end() ? 0 : found->second);
+    });
+    return same ? sc::success : sc::compare_failure.no_retry();
+}
+
+std::vector<std::uint64_t> disk::history(std::uint64_t lba) const {
+    const std::lock_guard hold(lock_);
+    const auto found = history_.find(lba);
+    return found == history_.end() ? std::vector<std::uint64_t>{} : found->second;
 }
 
 // --- channel -------------------------------------------------------------------------------------

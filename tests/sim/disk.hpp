@@ -40,6 +40,10 @@ class disk {
 
     /// Of its blocks nobody keeps a book.
     void take_anything() { judged_ = false; }
+    /// Any host may write any block: instead of the book, each block keeps what landed there.
+    void keep_history() { keeps_history_ = true; }
+    /// Tags, in the order in which they landed.
+    [[nodiscard]] std::vector<std::uint64_t> history(std::uint64_t lba) const;
     void set_manners(const disk_manners& m);
     [[nodiscard]] disk_manners manners() const;
     /// While stalled nothing is answered; afterwards everything is.
@@ -70,6 +74,7 @@ class disk {
   private:
     void read(const backend::io_op& op, std::uint64_t whose);
     void write(const backend::io_op& op, std::uint64_t whose);
+    [[nodiscard]] nvme::status compare(const backend::io_op& op, std::uint64_t whose);
 
     mutable std::mutex lock_;
     std::string name_;
@@ -79,6 +84,8 @@ class disk {
     std::uint64_t seed_;
     disk_manners manners_;
     bool judged_ = true;
+    bool keeps_history_ = false;
+    std::map<std::uint64_t, std::vector<std::uint64_t>> history_;
     bool stalled_ = false;
     bool lost_ = false;
     std::uint32_t held_ = 0;

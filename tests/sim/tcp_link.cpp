@@ -28,7 +28,7 @@ class tcp_link final : public host_link, tcp_user {
     void submit(nvme::sqe command, std::span<const std::byte> data, bool in_capsule,
                 std::uint32_t answer_bytes) override {
         if (finishing_) return;
-        command.flags = nvme::make_flags(nvme::fuse::none, nvme::psdt::sgl);
+        command.flags = nvme::make_flags(command.fused(), nvme::psdt::sgl);
         const auto length = static_cast<std::uint32_t>(data.size());
         command.sgl1 = !data.empty() && in_capsule
                            ? nvme::make_in_capsule_sgl(0, length)

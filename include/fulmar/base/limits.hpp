@@ -49,6 +49,13 @@ inline constexpr std::size_t max_discovery_bytes = 64 * 1024;
 inline constexpr std::size_t default_in_capsule_bytes = 8 * 1024;
 inline constexpr std::size_t max_in_capsule_bytes = chunk_bytes;
 inline constexpr std::uint32_t max_chunks_per_request = max_transfer_bytes / chunk_bytes;
+/// Of each command of a fused Compare and Write. Both have their data in memory at once, and so
+/// share what one command may have.
+inline constexpr std::size_t max_fused_bytes = 128 * 1024;
+[[nodiscard]] constexpr std::size_t fused_bytes(std::size_t transfer_bytes) noexcept {
+    return transfer_bytes / 2 < max_fused_bytes ? transfer_bytes / 2 : max_fused_bytes;
+}
+inline constexpr std::size_t max_block_bytes = 4096;   ///< of a namespace
 inline constexpr std::uint32_t max_dsm_ranges = 256;   ///< NVM Command Set, Dataset Management
 inline constexpr std::uint32_t max_copy_ranges = 128;  ///< sources of a Copy: a page of descriptors
 inline constexpr std::size_t max_copy_bytes =
@@ -154,6 +161,8 @@ inline constexpr std::chrono::milliseconds listen_retry{500};
 inline constexpr std::int64_t slowest_peer_bytes_per_s = 256 * 1024;
 /// The longest pause of a peer that has not been admitted.
 inline constexpr std::chrono::seconds newcomer_patience{5};
+/// Between the first and the second command of a fused pair, which hosts send one behind the other.
+inline constexpr std::chrono::seconds fused_patience{5};
 
 /// What a connection may cost in resident memory before its Connect has named a host: a peer can
 /// have as many of them as the listener allows half-open. What it leases while it has unparsed

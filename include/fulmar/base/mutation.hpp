@@ -46,6 +46,9 @@ enum class mutation : std::uint8_t {
     // A restart is not an outage.
     identities_change,           ///< a namespace has another UUID each time that it is made
     restarts_forget_subsystems,  ///< what a shutdown takes down is missing in the configuration
+    // A fused pair is alone in its range.
+    writers_do_not_share_ranges,  ///< ordinary commands go past the locks of ranges
+    claims_do_not_wait,           ///< a pair begins while others are in its range still
     // One writer at a time: reservations (tests/unit/core/reservation_random_test.cpp).
     copies_only_read,                   ///< a Copy is let through by what its sources need alone
     registrants_share_any_reservation,  ///< registrants do what only the holder may

@@ -15,9 +15,11 @@
 
 namespace fulmar::core {
 
+class range_locks;
 struct reservation_state;
 /// Replaced as a whole, like the description that it is in. Null: nobody has ever registered.
 using reservation_view = std::shared_ptr<const reservation_state>;
+using range_locks_view = std::shared_ptr<range_locks>;
 
 /// One namespace as hosts see it.
 struct namespace_description {
@@ -33,6 +35,7 @@ struct namespace_description {
     bool hold = false;                ///< a loss makes its I/O wait instead of failing it
     std::uint32_t park_ms = 0;        ///< how long one request may wait then
     reservation_view reservation{};   ///< who has registered, and who holds
+    range_locks_view ranges{};        ///< null: no fused pair has come yet
     bool keeps_reservations = false;  ///< they can outlive the daemon and a power loss
 
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }

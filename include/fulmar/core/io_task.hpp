@@ -6,6 +6,7 @@
 #include <fulmar/backend/io_op.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/range_locks.hpp>
 #include <fulmar/mem/buffer_chain.hpp>
 
 #include <sys/uio.h>
@@ -35,6 +36,7 @@ class io_task : public backend::io_op {
     /// By whoever looks for devices that have not answered for a while.
     enum class seen : std::uint8_t { not_yet, once, slow };
     seen age = seen::not_yet;
+    range_hold hold{};        ///< of the blocks that the device may touch
     mem::buffer_chain chain;  ///< given back to the request when the task ends
     static constexpr std::uint32_t few =
         10;  ///< chunks whose vectors fit here; more borrow a block from the poll group

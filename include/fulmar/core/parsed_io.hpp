@@ -22,6 +22,7 @@ struct parsed_io {
     bool changes_blocks = false;  ///< not on a write-protected namespace
     bool brings_ranges = false;   ///< its data names ranges of blocks
     bool hint_only = false;       ///< nothing for the device to do, once its data is here
+    bool fused = false;           ///< it carries out a Compare before itself
     bool reserves = false;        ///< a reservation command: nothing of it reaches the device
 };
 static_assert(sizeof(parsed_io) <= 24);
@@ -35,7 +36,7 @@ struct io_form {
     nvme::status sgl_status{};    ///< success, or what is wrong with the data pointer
 };
 
-/// What is wrong with a command before its namespace is looked at: fusing, an unknown opcode.
+/// What is wrong with a command before its namespace is looked at: an unknown opcode.
 [[nodiscard]] nvme::status check_opcode(const nvme::sqe& command) noexcept;
 
 /// parse_io() of everything but Read and Write.
@@ -69,10 +70,9 @@ struct io_form {
 }
 
 /// The form of the command: whether it can be carried out on such a namespace at all. Fills in
-/// `out` on success. Says nothing about the namespace's size or state.
+/// `out` on success. Says nothing about the namespace's size or state, nor about fusing.
 [[nodiscard]] inline nvme::status parse_io(const nvme::sqe& command, const io_form& form,
                                            parsed_io& out) noexcept {
-    if (command.fused() != nvme::fuse::none) return nvme::sc::invalid_field.no_retry();
     if (command.opcode == static_cast<std::uint8_t>(nvme::io_opcode::read))
         return parse_transfer(command, form, backend::io_kind::read, out);
     if (command.opcode == static_cast<std::uint8_t>(nvme::io_opcode::write))

@@ -105,6 +105,12 @@ class poll_group final : private engine::poller {
         if (!entry.starving_hook.is_linked()) starving_.push_back(entry);
     }
     void starves(host_buffers& host) noexcept;
+    /// It waits for its range of blocks, as command/range.hpp says, but not for ever.
+    void await_range(request& r) noexcept;
+    /// Ranges of blocks have become free. Called on: any thread.
+    void post_ranges_released() noexcept { reactor_.post(ranges_notice_); }
+    /// Its number among the target's.
+    [[nodiscard]] std::uint32_t place() const noexcept { return place_; }
     /// Nothing of it waits any more.
     void forget(namespace_entry& entry) noexcept { starving_.erase(starving_.iterator_to(entry)); }
     void forget(host_buffers& host) noexcept {
@@ -212,6 +218,13 @@ class poll_group final : private engine::poller {
     std::unique_ptr<vector_block[]> vector_blocks_;
     vector_block* free_vectors_ = nullptr;
     intrusive_list<namespace_entry, &namespace_entry::starving_hook> starving_;
+    void ranges_released() noexcept;
+    void ranges_too_late() noexcept;
+    void watch_ranges() noexcept;
+    intrusive_list<request, &request::list> awaiting_range_;  // the oldest first
+    engine::member_message<&poll_group::ranges_released> ranges_notice_{*this};
+    engine::member_timer<&poll_group::ranges_too_late> range_limit_{*this};
+    const std::uint32_t place_;
     intrusive_list<host_buffers, &host_buffers::hook> waiting_hosts_;
     using grave_list = intrusive_list<namespace_entry, &namespace_entry::grave_hook>;
     grave_list graveyard_;

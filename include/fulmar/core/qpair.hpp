@@ -109,7 +109,8 @@ class qpair {
     /// on_answered(), every one in `awaiting_data` through on_data() with an error, inside this
     /// call; a later answer() is given back at once.
     virtual void stop() noexcept = 0;
-    /// Visits every request that is not idle. The visitor may end the one it is shown, no other.
+    /// Visits every request that is not idle. The visitor may end the one it is shown,
+    /// and the other one of its fused pair.
     virtual void for_each_request(void (*visit)(request&, void*), void* context) noexcept = 0;
     /// Make room for `depth` requests (Connect said so).  False: no memory.
     virtual bool grow(std::uint32_t depth) noexcept = 0;
@@ -135,6 +136,9 @@ class qpair {
     void record_error(const request& r, nvme::status status) noexcept;
     void check_drained() noexcept;
     void end_waiting_request(request& r) noexcept;
+    void second_is_missing() noexcept;
+    [[nodiscard]] static nvme::status fault_of(const request& r) noexcept;
+    static void abort_request(request& r, abort_op& op) noexcept;
     void give_up_backends() noexcept;
     [[nodiscard]] bool is_admin_of_controller() const noexcept {
         return controller_ != nullptr && connect_.command.qid.value() == 0;
@@ -174,6 +178,8 @@ class qpair {
     bool host_has_io_ = false;    // it counts this as an I/O queue
     /// A closing queue waits for what is at backends, but not for ever.
     engine::member_timer<&qpair::give_up_backends> drain_deadline_{*this};
+    request* first_of_pair_ = nullptr;  // whose second has not come
+    engine::member_timer<&qpair::second_is_missing> second_deadline_{*this};
     list_hook group_hook_;
     list_hook subsystem_hook_;
 
@@ -195,6 +201,10 @@ class qpair {
     /// It is live. `counters`: where it counts from now on; null: in its own.
     void accept_connect(subsystem_group& in, queue_counters* counters) noexcept;
     void refuse_connect(nvme::status status, std::uint32_t dw0) noexcept;
+    // The first of a fused pair whose second has not come: command/fused.hpp.
+    void await_second(request& first) noexcept;
+    /// Null: none waits.
+    [[nodiscard]] request* take_first_of_pair() noexcept;
     /// Nothing of its Connect is on another reactor any more.
     void connect_is_home() noexcept { check_drained(); }
     /// Its controller has let it go.

@@ -5,6 +5,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/parsed_io.hpp>
+#include <fulmar/core/range_locks.hpp>
 #include <fulmar/core/request_states.hpp>
 #include <fulmar/mem/buffer_chain.hpp>
 #include <fulmar/mem/buffer_credit.hpp>
@@ -60,6 +61,7 @@ class request {
     std::uint32_t dw1 = 0;
 
     std::uint32_t charged = 0;  ///< chunks that its namespace's share counts
+    range_hold hold{};          ///< of its blocks, until its task has it
     io_task* task = nullptr;    ///< while it is at a backend
     mem::buffer_chain chain;    ///< the request's own buffer
     std::span<const std::byte>
@@ -71,7 +73,9 @@ class request {
     std::uint64_t parked_bytes = 0;  ///< what its gate counts while it is parked
     instant parked_at{};
     reservation_errand* errand = nullptr;  ///< while the control reactor decides about it
-    list_hook list{};                      ///< parked at its gate, or starving
+    request* partner = nullptr;            ///< of its fused pair; see command/fused.hpp
+    std::uint8_t missing = 0;              ///< whose data a fused pair has to fetch
+    list_hook list{};                      ///< parked at its gate, starving, or awaiting its range
     struct buffer_wait : mem::buffer_waiter {
         explicit buffer_wait(request& r) noexcept;
         request* owner;

@@ -48,6 +48,7 @@ struct namespace_record {
     instant since{};
     std::unique_ptr<namespace_gauge[]> gauges;  ///< one per poll group, lent to it
     reservation_view reservation;               ///< who has registered, and who holds
+    range_locks_view ranges;                    ///< null: no fused pair has come yet
     std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
     bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.
@@ -173,6 +174,8 @@ class subsystem {
     void drop_record(std::uint32_t nsid);
     /// From now on that is the state of `n`; the next fan-out has the poll groups take it.
     static void adopt(namespace_record& n, reservation_state&& next);
+    /// From the next view on, commands of `n` share their ranges of blocks.
+    static void share_ranges(namespace_record& n);
     /// An operator removes `n`, and with it what is known of its reservations.
     void forget_reservation(const namespace_record& n) noexcept;
     /// The end of a subsystem: all records go.

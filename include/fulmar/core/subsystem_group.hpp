@@ -57,6 +57,7 @@ struct namespace_entry {
     bool hold = false;        ///< a loss of its device makes its I/O wait
     std::uint32_t park_ms = 0;
     reservation_view reservation;  ///< null: nobody has registered
+    range_locks_view ranges;       ///< null: nobody has to be alone in a range, ever
 
     intrusive_list<request, &request::list> parked;
     intrusive_list<io_task, &io_task::entry_hook>

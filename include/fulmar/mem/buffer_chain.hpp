@@ -52,6 +52,9 @@ class buffer_chain {
     /// buffers stay).
     void recharge(buffer_credit& to) noexcept;
 
+    /// The first `count` chunks, which are in another chain from now on; more than that must stay.
+    [[nodiscard]] buffer_chain split_front(std::uint32_t count) noexcept;
+
     void release() noexcept;
 
   private:

@@ -1,6 +1,7 @@
 // From the arrival of an I/O command to its buffer. The policies come before buffers, so that what
 // waits at a gate holds no memory but its in-capsule data. Must never allocate, log or block.
 #include "buffer.hpp"
+#include "fused.hpp"
 #include "io.hpp"
 #include "policy/policies.hpp"
 #include "reservation.hpp"
@@ -15,21 +16,12 @@ namespace sc = nvme::sc;
 
 namespace {
 
-// Data that came with the command is the transport's until the end of this turn.
-void keep_in_capsule(request& r) noexcept {
-    r.chain = std::move(r.in_capsule_chunk);
-    r.chain.copy_in(0, r.in_capsule);
-    r.in_capsule = {};
-}
-
 void park(request& r, std::uint64_t kept) noexcept {
     qpair& q = *r.owner;
     namespace_entry& entry = *r.entry;
     r.advance(request_event::park);
-    if (!r.in_capsule.empty()) {
-        keep_in_capsule(r);
-        r.parked_bytes = kept;
-    }
+    if (!r.in_capsule.empty()) keep_in_capsule(r);
+    r.parked_bytes = kept;
     r.parked_at = q.group().reactor().now();
     entry.parked.push_back(r);
     entry.show();
@@ -46,6 +38,8 @@ void enter(request& r) noexcept {
     if (r.io.block_count != 0 &&
         !nvme::lba_range_fits(r.io.first_block, r.io.block_count, entry.block_count))
         return complete(r, sc::lba_out_of_range.no_retry());
+    if (r.io.fused) [[unlikely]]
+        return fused::entered(r);
     if (r.length == 0) return execute(r);
     if (!r.chain) {
         if (r.in_capsule.empty()) return buffer::want(r);
@@ -63,8 +57,14 @@ void refuse(request& r, const policy::verdict& v) noexcept {
     q.finish(r, v.later ? retry_later(q, v.status) : v.status);
 }
 
+std::uint64_t kept_bytes(const request& r) noexcept {
+    if (r.io.fused) [[unlikely]]
+        return fused::kept_bytes(r);
+    return r.in_capsule.empty() ? 0 : limits::chunk_bytes;
+}
+
 void admit(request& r) noexcept {
-    const std::uint64_t kept = r.in_capsule.empty() ? 0 : limits::chunk_bytes;
+    const std::uint64_t kept = kept_bytes(r);
     const policy::verdict v = policy::ask(r, kept);
     switch (v.says) {
         case policy::word::pass: return enter(r);
@@ -84,12 +84,18 @@ void note(const request& r, const char* what) noexcept {
                                  .value = r.cid()});
 }
 
-void start(request& r) noexcept {
+void keep_in_capsule(request& r) noexcept {
+    r.chain = std::move(r.in_capsule_chunk);
+    r.chain.copy_in(0, r.in_capsule);
+    r.in_capsule = {};
+}
+
+nvme::status read(request& r) noexcept {
     qpair& q = *r.owner;
     r.entry = q.subsystem()->find(r.sqe.nsid.value());
     if (const policy::verdict v = policy::ask_visibility(r); v.says != policy::word::pass) {
         const nvme::status wrong = check_opcode(r.sqe);
-        return q.finish(r, nvme::is_success(wrong) ? v.status : wrong);
+        return nvme::is_success(wrong) ? v.status : wrong;
     }
     const namespace_entry& entry = *r.entry;
     r.generation = entry.id.generation;
@@ -101,9 +107,16 @@ void start(request& r) noexcept {
                   .sgl_bytes = r.sgl_bytes,
                   .sgl_status = r.sgl_status},
                  r.io);
-    if (!nvme::is_success(wrong)) return q.finish(r, wrong);
     r.direction = r.io.direction;
     r.length = r.io.length;
+    return wrong;
+}
+
+void start(request& r) noexcept {
+    if (const nvme::status wrong = read(r); !nvme::is_success(wrong)) {
+        r.direction = nvme::data_direction::none;
+        return r.owner->finish(r, wrong);
+    }
     if (r.io.reserves) [[unlikely]]
         return reservation::start(r);
     admit(r);
@@ -116,6 +129,8 @@ void replay(request& r) noexcept {
 }
 
 void have_buffer(request& r) noexcept {
+    if (r.io.fused) [[unlikely]]
+        return fused::have_buffer(r);
     if (r.direction == nvme::data_direction::host_to_controller) return r.owner->fetch(r);
     if (r.io.reserves) [[unlikely]]
         return reservation::go_on(r);

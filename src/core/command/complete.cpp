@@ -1,6 +1,7 @@
 // The second half of an I/O command: the backend is done, the gate is left, the answer goes out.
 #include "buffer.hpp"
 #include "io.hpp"
+#include "range.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
@@ -46,6 +47,8 @@ void complete(request& r, nvme::status status) noexcept {
         q.group().count(read ? &group_counters::bytes_read : &group_counters::bytes_written,
                         r.length);
     }
+    if (r.hold.stripes != 0) [[unlikely]]
+        range::give_back(entry, r.hold);
     r.entered = false;
     entry.share.held -= r.charged;
     r.charged = 0;
@@ -53,29 +56,33 @@ void complete(request& r, nvme::status status) noexcept {
     leave_gate(entry);  // last: it may end what waits for the gate to drain
 }
 
-void task_done(backend::io_op& op, nvme::status status) noexcept {
-    auto& task = static_cast<io_task&>(op);
+request* take_back(io_task& task) noexcept {
     namespace_entry& entry = *task.entry;
     entry.tasks.erase(entry.tasks.iterator_to(task));
+    if (task.owner != nullptr) return task.owner;
+    // Abandoned: answered long ago; now its memory is free as well.
     poll_group& group = *entry.group;
-    request* r = task.owner;
-    if (r == nullptr) {  // abandoned: answered long ago; now its memory is free as well
-        --entry.abandoned;
-        entry.quarantined -= task.charged;
-        entry.share.held -= task.charged;
-        group.count(&group_counters::reaped);
-        entry.show_abandoned();
-        group.return_task(task);
-        if (entry.subsystem != nullptr)
-            entry.subsystem->check_pending();
-        else if (entry.abandoned == 0)
-            group.dig_up(entry);
-        return;
-    }
+    --entry.abandoned;
+    entry.quarantined -= task.charged;
+    entry.share.held -= task.charged;
+    group.count(&group_counters::reaped);
+    entry.show_abandoned();
+    group.return_task(task);
+    if (entry.subsystem != nullptr)
+        entry.subsystem->check_pending();
+    else if (entry.abandoned == 0)
+        group.dig_up(entry);
+    return nullptr;
+}
+
+void task_done(backend::io_op& op, nvme::status status) noexcept {
+    auto& task = static_cast<io_task&>(op);
+    request* const r = take_back(task);
+    if (r == nullptr) return;
     r->chain = std::move(task.chain);
     if (task.age == io_task::seen::slow) r->chain.recharge(r->owner->credit());
     r->task = nullptr;
-    group.return_task(task);
+    r->owner->group().return_task(task);
     complete(*r, status);
 }
 
@@ -106,7 +113,12 @@ bool give_up(request& r, nvme::status answer) noexcept {
             buffer::cancel_wait(r);
             complete(r, as_it_is ? answer : retry_later(*r.owner, sc::namespace_not_ready));
             return true;
+        case request_state::paired:  // inside its gate: the data of one of the pair is on the way
         case request_state::awaiting_data: return false;
+        case request_state::awaiting_range:
+            range::stop_waiting(r);
+            complete(r, as_it_is ? answer : retry_later(*r.owner, sc::namespace_not_ready));
+            return true;
         case request_state::executing: {
             if (r.task == nullptr) return true;
             io_task& task = *r.task;

@@ -83,7 +83,6 @@ nvme::status moves_nothing(bool supported, io_kind kind, const nvme::sqe& comman
 }  // namespace
 
 nvme::status check_opcode(const nvme::sqe& command) noexcept {
-    if (command.fused() != nvme::fuse::none) return sc::invalid_field.no_retry();
     return nvme::parse_io_opcode(command.opcode) ? sc::success : sc::invalid_opcode.no_retry();
 }
 

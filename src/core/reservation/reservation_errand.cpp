@@ -1,5 +1,7 @@
 #include "reservation_errand.hpp"
 
+#include "command/fused.hpp"
+
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/request.hpp>
@@ -52,12 +54,15 @@ void reservation_errand::come_home(engine::message& m) noexcept {
     if (r == nullptr) return;
     if (nvme::is_success(self->status) && goes_on(*self)) return leave(std::move(self));
     r->errand = nullptr;
+    if (std::holds_alternative<range_locks_request>(self->what))
+        return command::fused::have_locks(*r, self->status);
     r->owner->finish(*r, self->status);
 }
 
-bool reservation_errand::send(request& r, const subsystem_group& from, namespace_id about,
-                              std::variant<reservation_request, persistence_request> asked,
-                              const nvme::host_id& by) noexcept {
+bool reservation_errand::send(
+    request& r, const subsystem_group& from, namespace_id about,
+    std::variant<reservation_request, persistence_request, range_locks_request> asked,
+    const nvme::host_id& by) noexcept {
     auto errand = std::unique_ptr<reservation_errand>(new (std::nothrow) reservation_errand);
     if (errand == nullptr) return false;
     errand->asker = &r;

@@ -1,6 +1,7 @@
-// A reservation command, or Set Features 83h, on its way to the control reactor, which decides, and
-// back. It outlives its command when the connection ends meanwhile. Called on: the reactor that
-// holds the message. Must never: leave the control reactor without a status.
+// A reservation command, Set Features 83h or the first fused pair of a namespace on its way to the
+// control reactor, which decides, and back. It outlives its command when the connection ends
+// meanwhile. Called on: the reactor that holds the message. Must never: leave the control reactor
+// without a status.
 #pragma once
 
 #include "reservation_rules.hpp"
@@ -23,13 +24,17 @@ struct persistence_request {
     bool all = false;  ///< of every namespace from the one that is meant, one after the other
 };
 
+/// A fused pair: its namespace gets locks of ranges, with nothing on its way past them.
+struct range_locks_request {};
+
 struct reservation_errand final : engine::message {
     reservation_errand() noexcept;
 
     /// Sends the command `r`, which stays in `executing` until this is back. False: no memory.
-    [[nodiscard]] static bool send(request& r, const subsystem_group& from, namespace_id about,
-                                   std::variant<reservation_request, persistence_request> what,
-                                   const nvme::host_id& who) noexcept;
+    [[nodiscard]] static bool send(
+        request& r, const subsystem_group& from, namespace_id about,
+        std::variant<reservation_request, persistence_request, range_locks_request> what,
+        const nvme::host_id& who) noexcept;
     /// The connection of `r` ends: nobody waits any more. Called on: the qpair's reactor.
     static void forget(request& r) noexcept;
     /// Control reactor: it is decided.
@@ -40,7 +45,7 @@ struct reservation_errand final : engine::message {
     subsystem_id subsystem{};
     namespace_id ns{};
     nvme::host_id who{};
-    std::variant<reservation_request, persistence_request> what{};
+    std::variant<reservation_request, persistence_request, range_locks_request> what{};
     nvme::status status{};
 
   private:

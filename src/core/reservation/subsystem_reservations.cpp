@@ -1,9 +1,11 @@
 // What a subsystem does about the reservations of its namespaces: commands get in line, states are
 // adopted, recalled at start, forgotten with their namespace. Called on: control reactor.
 #include "reserve_operation.hpp"
+#include "share_ranges_operation.hpp"
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/range_locks.hpp>
 #include <fulmar/core/reservation_memory.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
@@ -27,7 +29,10 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
         its_own >= limits::pending_reservations_per_host)
         return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
     try {
-        enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));
+        if (std::holds_alternative<range_locks_request>(errand->what))
+            enqueue(std::make_unique<share_ranges_operation>(*this, std::move(errand)));
+        else
+            enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));
     } catch (const std::bad_alloc&) {
         if (errand) reservation_errand::go_home(std::move(errand), nvme::sc::internal_error);
     }
@@ -36,6 +41,8 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
 void subsystem::adopt(namespace_record& n, reservation_state&& next) {
     n.reservation = std::make_shared<const reservation_state>(std::move(next));
 }
+
+void subsystem::share_ranges(namespace_record& n) { n.ranges = std::make_shared<range_locks>(); }
 
 // Hosts that were fenced must not find an open door where a record cannot be understood.
 reservation_view subsystem::recall_reservation(const namespace_spec& of,

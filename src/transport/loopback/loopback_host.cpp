@@ -123,7 +123,7 @@ void loopback_connection::submit(nvme::sqe command, std::span<const std::byte> d
                                  bool in_capsule, std::uint32_t answer_bytes) {
     if (state_ == state::closed || finishing_) return;
     auto f = std::make_unique<frame>(frame_kind::command, wire_);
-    command.flags = nvme::make_flags(nvme::fuse::none, nvme::psdt::sgl);
+    command.flags = nvme::make_flags(command.fused(), nvme::psdt::sgl);
     const auto length = static_cast<std::uint32_t>(data.size());
     command.sgl1 = !data.empty() && in_capsule
                        ? nvme::make_in_capsule_sgl(0, length)

@@ -131,11 +131,7 @@ TEST_F(parse_io_command, that_the_device_does_not_have_is_an_invalid_opcode) {
     EXPECT_TRUE(out.hint_only) << "a hint needs no device";
 }
 
-TEST_F(parse_io_command, that_is_fused_or_unknown_is_refused_whatever_its_namespace) {
-    nvme::sqe fused = command(io_opcode::compare);
-    fused.flags = nvme::make_flags(nvme::fuse::first, nvme::psdt::sgl);
-    EXPECT_EQ(check_opcode(fused), sc::invalid_field.no_retry());
-    EXPECT_EQ(parse(fused, 4096), sc::invalid_field.no_retry());
+TEST_F(parse_io_command, that_is_unknown_is_refused_whatever_its_namespace) {
     nvme::sqe unknown{};
     unknown.opcode = 0x3f;
     EXPECT_EQ(check_opcode(unknown), sc::invalid_opcode.no_retry());

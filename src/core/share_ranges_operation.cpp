@@ -1,0 +1,45 @@
+#include "share_ranges_operation.hpp"
+
+#include <fulmar/core/range_locks.hpp>
+
+#include <utility>
+
+namespace fulmar::core {
+
+namespace sc = nvme::sc;
+
+share_ranges_operation::share_ranges_operation(subsystem& s,
+                                               std::unique_ptr<reservation_errand> from)
+    : operation(s, remove_namespace{}, nullptr), errand_(std::move(from)) {}
+
+share_ranges_operation::~share_ranges_operation() {
+    if (errand_) reservation_errand::go_home(std::move(errand_), sc::namespace_not_ready);
+}
+
+// Like a reservation that denies something to everybody, and is written down nowhere.
+bool share_ranges_operation::resume() {
+    namespace_record* n = subject.find(errand_->ns.index + 1);
+    if (n != nullptr && n->id != errand_->ns) n = nullptr;
+    for (;;) {
+        operation_sight sight = look(n);
+        sight.changes = n != nullptr && n->ranges == nullptr;
+        sight.takes = true;
+        const operation_step step = take_step(operation_kind::reserve, sight, n);
+        if (step.end != operation_end::none) return finish(step.end);
+        if (step.record) continue;
+        if (step.adopt) subject.share_ranges(*n);
+        const bool views = step.ask != group_action::drain_namespace;
+        subject.fan_out(step.ask, n, views ? subject.make_view() : nullptr);
+        return false;
+    }
+}
+
+bool share_ranges_operation::finish(operation_end how) {
+    nvme::status status = sc::success;
+    if (how == operation_end::gone) status = sc::invalid_namespace_or_format.no_retry();
+    if (how == operation_end::refused) status = sc::command_interrupted;
+    reservation_errand::go_home(std::move(errand_), status);
+    return true;
+}
+
+}  // namespace fulmar::core
