@@ -158,6 +158,8 @@ bool machine::give_up(byte r) {
         case request_state::idle:
         case request_state::received:
         case request_state::parked:
+        case request_state::paired:  // these two: not here, there are no fused pairs
+        case request_state::awaiting_range:
         case request_state::answering: return true;
     }
     return true;
@@ -195,6 +197,8 @@ void machine::close(byte c) {
             case request_state::answering: answer_sent(r); break;
             case request_state::idle:
             case request_state::received:
+            case request_state::paired:
+            case request_state::awaiting_range:
             case request_state::executing: break;
         }
     }
