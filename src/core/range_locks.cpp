@@ -28,10 +28,10 @@ range_locks::stripe_set range_locks::touched(std::uint64_t first, std::uint64_t 
     return std::rotl(as_many, static_cast<int>(from % stripes));
 }
 
-range_locks::shared range_locks::share(stripe_set wanted) noexcept {
-    if (mutated(mutation::writers_do_not_share_ranges)) return shared::yes;
+range_locks::sharing range_locks::share(stripe_set wanted) noexcept {
+    if (mutated(mutation::writers_do_not_share_ranges)) return sharing::yes;
     for (stripe_set left = wanted; left != 0;)
-        if ((locks_[take_lowest(left)].word.load() & claimed_bit) != 0) return shared::no;
+        if ((locks_[take_lowest(left)].word.load() & claimed_bit) != 0) return sharing::no;
     for (stripe_set left = wanted; left != 0;) {
         const unsigned at = take_lowest(left);
         std::atomic<std::uint32_t>& word = locks_[at].word;
@@ -39,9 +39,9 @@ range_locks::shared range_locks::share(stripe_set wanted) noexcept {
         while ((now & claimed_bit) == 0 && !word.compare_exchange_weak(now, now + 1)) {}
         if ((now & claimed_bit) == 0) continue;
         unshare(wanted & (bit(at) - 1));
-        return shared::for_a_moment;
+        return sharing::for_a_moment;
     }
-    return shared::yes;
+    return sharing::yes;
 }
 
 void range_locks::unshare(stripe_set shared) noexcept {

@@ -27,12 +27,12 @@ class range_locks {
     [[nodiscard]] static stripe_set touched(std::uint64_t first, std::uint64_t count,
                                             unsigned block_shift) noexcept;
 
-    enum class shared : std::uint8_t {
+    enum class sharing : std::uint8_t {
         yes,
         no,            ///< somebody claims one of them
         for_a_moment,  ///< likewise; some were shared meanwhile, and a claim may have met that
     };
-    [[nodiscard]] shared share(stripe_set wanted) noexcept;
+    [[nodiscard]] sharing share(stripe_set wanted) noexcept;
     void unshare(stripe_set shared) noexcept;
     /// Goes on where it stopped: `claimed` is what it has, and may have become more. True: nobody
     /// else is in `wanted` any more.

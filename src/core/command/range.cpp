@@ -30,9 +30,9 @@ bool try_once(request& r, range_locks::stripe_set wanted) noexcept {
         return locks.claim(wanted, r.hold.stripes);
     }
     switch (locks.share(wanted)) {
-        case range_locks::shared::yes: r.hold = {.stripes = wanted}; return true;
-        case range_locks::shared::no: return false;
-        case range_locks::shared::for_a_moment: wake_who_waits(*r.entry); return false;
+        case range_locks::sharing::yes: r.hold = {.stripes = wanted}; return true;
+        case range_locks::sharing::no: return false;
+        case range_locks::sharing::for_a_moment: wake_who_waits(*r.entry); return false;
     }
     return false;
 }

@@ -11,7 +11,7 @@
 namespace fulmar::core {
 namespace {
 
-using shared = range_locks::shared;
+using sharing = range_locks::sharing;
 constexpr std::uint64_t blocks_per_stripe = 128;  // of 512 bytes
 
 range_locks::stripe_set touched(std::uint64_t first, std::uint64_t count) {
@@ -35,14 +35,14 @@ TEST(range_locks, stripes_are_those_that_the_range_touches) {
 
 TEST(range_locks, many_share_and_one_claims) {
     range_locks locks;
-    EXPECT_EQ(locks.share(3), shared::yes);
-    EXPECT_EQ(locks.share(6), shared::yes);
+    EXPECT_EQ(locks.share(3), sharing::yes);
+    EXPECT_EQ(locks.share(6), sharing::yes);
     range_locks::stripe_set claimed = 0;
     EXPECT_FALSE(locks.claim(2, claimed));
     EXPECT_EQ(claimed, 2u) << "newcomers are kept out already";
-    EXPECT_EQ(locks.share(2), shared::no);
-    EXPECT_EQ(locks.share(3), shared::no) << "all or none";
-    EXPECT_EQ(locks.share(1), shared::yes) << "its neighbour";
+    EXPECT_EQ(locks.share(2), sharing::no);
+    EXPECT_EQ(locks.share(3), sharing::no) << "all or none";
+    EXPECT_EQ(locks.share(1), sharing::yes) << "its neighbour";
     locks.unshare(3);
     EXPECT_FALSE(locks.claim(2, claimed));
     locks.unshare(6);
@@ -55,7 +55,7 @@ TEST(range_locks, many_share_and_one_claims) {
     locks.unshare(1);
     EXPECT_TRUE(locks.claim(3, second));
     locks.unclaim(second);
-    EXPECT_EQ(locks.share(range_locks::all), shared::yes);
+    EXPECT_EQ(locks.share(range_locks::all), sharing::yes);
     locks.unshare(range_locks::all);
 }
 
@@ -92,7 +92,7 @@ TEST(range_locks, exclude_each_other_on_many_threads) {
                     locks.unclaim(claimed);
                     added.fetch_add(2);
                 } else {
-                    while (locks.share(wanted) != shared::yes) std::this_thread::yield();
+                    while (locks.share(wanted) != sharing::yes) std::this_thread::yield();
                     const std::uint64_t seen = numbers[first] + numbers[first + 1];
                     std::this_thread::yield();
                     EXPECT_EQ(numbers[first] + numbers[first + 1], seen);
