@@ -1,5 +1,6 @@
 // The device's part of an I/O command. Must never allocate, log or block.
 #include "io.hpp"
+#include "policy/visibility.hpp"
 #include "ranges.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -116,7 +117,8 @@ void execute(request& r) noexcept {
     // The gate has closed while the request waited for a buffer or its data: the device is lost or
     // being taken away, and gets nothing more. Nor does the one that has come back since: whoever
     // asked for a fence meanwhile has been told that nothing is on its way.
-    if (r.cut_off || entry.gate.turns_back()) {
+    if (r.cut != cut_off::no || entry.gate.turns_back()) {
+        if (r.cut == cut_off::hidden) return complete(r, policy::unseen);
         const bool closed = entry.gate.position == gate_position::closed;
         return complete(r, closed ? entry.closed_status : backend::device_gone);
     }
