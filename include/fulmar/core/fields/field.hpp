@@ -56,8 +56,8 @@ enum class field_change : std::uint8_t {
 };
 
 /// New values of it are edits of the object that is there.
-constexpr bool is_edited(field_change change) noexcept {
-    return change == field_change::in_place || change == field_change::noticed;
+constexpr bool is_edited(field_change how) noexcept {
+    return how == field_change::in_place || how == field_change::noticed;
 }
 
 /// Whether an object must have it.
