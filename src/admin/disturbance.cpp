@@ -2,6 +2,8 @@
 
 #include "problem_document.hpp"
 
+#include <fulmar/core/spec_rules.hpp>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -1,6 +1,7 @@
 #include "spec_diff.hpp"
 
 #include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/spec_rules.hpp>
 
 #include <algorithm>
 #include <set>
