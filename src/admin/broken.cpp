@@ -59,6 +59,7 @@ broken_object::placeholder stand_in_for(const core::namespace_spec& ns, const st
     broken_object::placeholder out;
     out.ns.nsid = ns.nsid;
     out.ns.ana = ns.ana;
+    out.ns.visible_to = ns.visible_to;
     out.device.name = out.ns.device = fmt::format("absent:{}/{}", nqn, ns.nsid);
     out.device.type = absent_type;
     for (const core::device_spec& device : spec.devices)

@@ -2,6 +2,8 @@
 
 #include "problem_document.hpp"
 
+#include <fulmar/core/spec_rules.hpp>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -47,6 +49,29 @@ disturbance closed_out(const std::string& nqn, const connected_hosts& connected,
         std::erase_if(out.hosts, [&](const std::string& host) {
             return std::find(spec->hosts.begin(), spec->hosts.end(), host) != spec->hosts.end();
         });
+    return out;
+}
+
+const core::namespace_spec* find(const core::target_spec& spec, const std::string& nqn,
+                                 std::uint32_t nsid) {
+    const core::subsystem_spec* subsystem = find(spec, nqn);
+    if (subsystem == nullptr) return nullptr;
+    for (const core::namespace_spec& ns : subsystem->namespaces)
+        if (ns.nsid == nsid) return &ns;
+    return nullptr;
+}
+
+/// Connected hosts that see the namespace now, and will not.
+disturbance hidden_from(const core::modify_namespace& c, const connected_hosts& connected,
+                        const core::target_spec& running, const core::target_spec& wanted) {
+    const core::namespace_spec* before = find(running, c.nqn, c.nsid);
+    const core::namespace_spec* after = find(wanted, c.nqn, c.nsid);
+    if (before == nullptr || after == nullptr) return {};
+    disturbance out{connected.of(c.nqn), {}};
+    std::erase_if(out.hosts, [&](const std::string& host) {
+        return !core::chooses(before->visible_to, host) || core::chooses(after->visible_to, host);
+    });
+    if (!out.hosts.empty()) out.namespaces.push_back(name_of(c.nqn, c.nsid));
     return out;
 }
 
@@ -134,6 +159,8 @@ disturbance disturbed_by(const core::change& what, const connected_hosts& connec
         if (serves) return {};
         return {connected.of(c->nqn), {name_of(c->nqn, c->nsid)}};
     }
+    if (const auto* c = std::get_if<core::modify_namespace>(&what))
+        return hidden_from(*c, connected, running, wanted);
     if (const auto* c = std::get_if<core::remove_listener>(&what))
         return {connected.through(c->name), {}};
     if (const auto* c = std::get_if<core::detach_device>(&what))

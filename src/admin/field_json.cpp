@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace fulmar::admin {
 
@@ -18,6 +19,8 @@ namespace {
 
 using core::field_facts;
 using core::field_form;
+
+constexpr std::string_view every_host = "all";
 
 bool is_printable_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
@@ -174,9 +177,10 @@ bool read_number(object_reader& reader, const field_facts& facts, document kind,
     return true;
 }
 
-bool read_list(object_reader& reader, const field_facts& facts, std::vector<std::string>& into) {
-    if (facts.form == field_form::texts) return reader.read_words(facts.name, into, facts.most);
+namespace {
+void read_hosts(object_reader& reader, const field_facts& facts, std::vector<std::string>& into) {
     const std::string sample(facts.sample);
+    std::unordered_set<std::string_view> known;
     for (const json_place& item : reader.items(facts.name, facts.most)) {
         const auto complain = [&](std::string message, std::string remedy) {
             reader.problems().add(
@@ -186,12 +190,33 @@ bool read_list(object_reader& reader, const field_facts& facts, std::vector<std:
             complain(fmt::format("must be a string, not {}", kind_name(item.node->kind)), sample);
         else if (auto wrong = check_host_nqn(item.node->text))
             complain(std::move(*wrong), sample);
-        else if (std::find(into.begin(), into.end(), item.node->text) != into.end())
+        else if (!known.insert(item.node->text).second)
             complain("this host is there twice", "remove one of the two");
         else
             into.push_back(item.node->text);
     }
+}
+}  // namespace
+
+bool read_list(object_reader& reader, const field_facts& facts, std::vector<std::string>& into) {
+    if (facts.form == field_form::texts) return reader.read_words(facts.name, into, facts.most);
+    read_hosts(reader, facts, into);
     return reader.has(facts.name);
+}
+
+bool read_choice(object_reader& reader, const field_facts& facts, core::host_choice& into) {
+    const json_place said = reader.member(facts.name);
+    if (said.node == nullptr) return false;
+    const bool all = said.node->kind == json_kind::text && said.node->text == every_host;
+    if (!all && said.node->kind != json_kind::array) {
+        reader.complain(facts.name, "must be \"all\", or a list of the NQNs of hosts",
+                        std::string(facts.sample));
+        into = {.all = false};  // who would be kept out must not come in by a mistake
+        return false;
+    }
+    into = {.all = all};
+    if (!all) read_hosts(reader, facts, into.named);
+    return true;
 }
 
 bool read_list(object_reader& reader, const field_facts& facts, std::vector<int>& into) {
@@ -219,6 +244,11 @@ bool read_list(object_reader& reader, const field_facts& facts, core::subsystem_
                                    fits.error().remedy});
     }
     return reader.has(facts.name);
+}
+
+nlohmann::ordered_json choice_json(const core::host_choice& hosts) {
+    if (hosts.all) return every_host;
+    return hosts.named;
 }
 
 nlohmann::ordered_json number_json(std::uint64_t value, const field_facts& facts, document kind) {

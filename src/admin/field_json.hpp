@@ -35,6 +35,7 @@ bool read_text(object_reader& reader, const core::field_facts& facts, std::strin
 bool read_list(object_reader& reader, const core::field_facts& facts,
                std::vector<std::string>& into);
 bool read_list(object_reader& reader, const core::field_facts& facts, std::vector<int>& into);
+bool read_choice(object_reader& reader, const core::field_facts& facts, core::host_choice& into);
 bool read_number(object_reader& reader, const core::field_facts& facts, document kind,
                  std::uint64_t& into);
 bool read_list(object_reader& reader, const core::field_facts& facts, core::subsystem_spec& into,
@@ -63,6 +64,8 @@ bool read_value(object_reader& reader, const core::field_facts& facts, document 
         if (!read_number(reader, facts, kind, wide)) return false;
         into = static_cast<Value>(wide);
         return true;
+    } else if constexpr (std::is_same_v<Value, core::host_choice>) {
+        return read_choice(reader, facts, into);
     } else if constexpr (is_optional<Value>) {
         typename Value::value_type said;
         if (!read_value(reader, facts, kind, said)) return false;
@@ -153,6 +156,7 @@ Object read_nested(json_place where, problem_list& problems, document kind) {
 }
 
 nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all, document kind);
+nlohmann::ordered_json choice_json(const core::host_choice& hosts);
 nlohmann::ordered_json number_json(std::uint64_t value, const core::field_facts& facts,
                                    document kind);
 template <has_tables Object>
@@ -167,6 +171,8 @@ nlohmann::ordered_json value_json(const Value& value, const core::field_facts& f
         return namespaces_json(value, kind);
     } else if constexpr (std::is_unsigned_v<Value> && !std::is_same_v<Value, bool>) {
         return number_json(value, facts, kind);
+    } else if constexpr (std::is_same_v<Value, core::host_choice>) {
+        return choice_json(value);
     } else if constexpr (is_optional<Value>) {
         if (!value) return nullptr;
         return value_json(*value, facts, kind);
@@ -218,24 +224,24 @@ nlohmann::ordered_json nested_json(const Object& object, document kind) {
     return out;
 }
 
-/// New values for fields that may change in place, of the members that `reader` has.
+/// New values for fields that an edit changes, of the members that `reader` has.
 template <typename Spec>
 core::field_edits<Spec> read_edits(object_reader& reader) {
     core::field_edits<Spec> out;
     for (std::size_t i = 0; i < core::fields_of<Spec>::all.size(); ++i) {
         const core::field<Spec>& field = core::fields_of<Spec>::all[i];
-        if (field.facts.change == core::field_change::in_place &&
+        if (core::is_edited(field.facts.change) &&
             read_field(reader, field, out.values, document::body))
             core::mark(out, i);
     }
     return out;
 }
 
-/// For people: `others`, and the fields that may change in place.
+/// For people: `others`, and the fields that an edit changes.
 template <typename Spec>
 std::string changeable(std::string others) {
     for (const core::field<Spec>& field : core::fields_of<Spec>::all)
-        if (field.facts.change == core::field_change::in_place)
+        if (core::is_edited(field.facts.change))
             others += fmt::format(", \"{}\"", field.facts.name);
     return others;
 }

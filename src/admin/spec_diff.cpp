@@ -1,6 +1,7 @@
 #include "spec_diff.hpp"
 
 #include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/spec_rules.hpp>
 
 #include <algorithm>
 #include <set>
@@ -68,7 +69,8 @@ void diff_kept_namespace(const std::string& nqn, const namespace_spec& running,
     if (wanted.ana != running.ana)
         out.open.push_back(core::set_ana_state{nqn, running.nsid, wanted.ana});
     if (auto edits = core::edits_between(running, wanted); edits.which != 0)
-        out.open.push_back(core::modify_namespace{nqn, running.nsid, std::move(edits)});
+        (core::takes_hosts_away(running.visible_to, wanted.visible_to) ? out.close : out.open)
+            .push_back(core::modify_namespace{nqn, running.nsid, std::move(edits)});
 }
 
 void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted,

@@ -19,6 +19,11 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(deadlines_are_ignored);
         FULMAR_NAME(fences_do_not_drain);
         FULMAR_NAME(reservations_do_not_drain);
+        FULMAR_NAME(hidden_namespaces_serve);
+        FULMAR_NAME(hiding_does_not_wait);
+        FULMAR_NAME(hidden_commands_stay_parked);
+        FULMAR_NAME(late_data_reaches_hidden);
+        FULMAR_NAME(strangers_hear_of_changes);
         FULMAR_NAME(fences_cover_all_namespaces);
         FULMAR_NAME(fences_stop_admin_commands);
         FULMAR_NAME(second_loss_is_asserted);

@@ -28,7 +28,16 @@ std::uint64_t bytes_of(const std::string& text) {
     return *bytes;
 }
 
-bool is_list(field_form form) { return form == field_form::hosts || form == field_form::texts; }
+bool is_list(field_form form) {
+    return form == field_form::hosts || form == field_form::texts ||
+           form == field_form::host_choice;
+}
+
+field_options::json choice_of(const std::vector<std::string>& said) {
+    if (said.size() != 1) return said;
+    if (said.front() == "all") return "all";
+    return said.front() == "none" ? field_options::json::array() : field_options::json(said);
+}
 
 }  // namespace
 
@@ -68,6 +77,7 @@ void field_options::fill(json& body) const {
             case field_form::size: member = bytes_of(one.values.front()); break;
             case field_form::hosts:
             case field_form::texts: member = one.values; break;
+            case field_form::host_choice: member = choice_of(one.values); break;
             default: member = one.values.front();
         }
     }

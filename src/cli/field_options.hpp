@@ -30,11 +30,11 @@ class field_options {
                 one.facts.form != core::field_form::namespaces)
                 add(command, one.facts, one);
     }
-    /// What can be changed of one that is there, without its hosts noticing.
+    /// What can be changed of one that is there.
     template <typename Spec>
     void add_for_changing(CLI::App& command) {
         for (const core::field<Spec>& one : core::fields_of<Spec>::all)
-            if (one.facts.change == core::field_change::in_place) add(command, one.facts, one);
+            if (core::is_edited(one.facts.change)) add(command, one.facts, one);
     }
 
     /// The members that were said; leaves when one is no size.

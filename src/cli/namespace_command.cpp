@@ -55,6 +55,14 @@ std::string namespaces_text(const json& all) {
     return rows.text("no namespaces");
 }
 
+std::string viewers_text(const json& ns) {
+    const json who = ns.value("visible_to", json("all"));
+    if (who.is_string()) return "all hosts of the subsystem";
+    std::string out;
+    for (const json& host : who) out += (out.empty() ? "" : ", ") + host.get<std::string>();
+    return out.empty() ? "nobody" : out;
+}
+
 // One namespace, a line for each thing; each host that has registered with it, holders marked.
 std::string namespace_text(const json& ns) {
     const json now = ns.value("status", json::object());
@@ -66,6 +74,7 @@ std::string namespace_text(const json& ns) {
     rows.add({"block", fmt::format("{}", block)});
     rows.add({"ANA state", text_of(ns, "ana_state")});
     rows.add({"on loss", text_of(ns, "on_loss")});
+    rows.add({"visible to", viewers_text(ns)});
     rows.add({"UUID", text_of(ns, "uuid")});
     rows.add({"NGUID", text_of(ns, "nguid")});
     rows.add({"description", text_of(ns, "description")});
@@ -128,7 +137,8 @@ void add_namespace(CLI::App& app) {
     }
     {
         auto s = std::make_shared<namespace_settings>();
-        CLI::App* const c = add_verb(*group, "set", "change what no host notices", s, true);
+        CLI::App* const c =
+            add_verb(*group, "set", "change who sees it, or its description", s, true);
         wants_nsid(c, s);
         s->fields.add_for_changing<core::namespace_spec>(*c);
         c->callback([s] {

@@ -3,6 +3,8 @@
 // Must never: allocate, or keep a reference to what it was given.
 #pragma once
 
+#include "seen_namespaces.hpp"
+
 #include <fulmar/backend/device.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/model.hpp>
@@ -23,10 +25,14 @@ using identify_page = std::array<std::byte, nvme::identify_bytes>;
 
 /// Who answers an Identify.
 struct identify_context {
-    const subsystem_description& subsystem;
+    seen_namespaces seen;
     const target_options& options;
     cntlid controller;
     bool keyed_data = false;  ///< over a transport that moves data by key (RDMA)
+
+    [[nodiscard]] const subsystem_description& subsystem() const noexcept {
+        return seen.subsystem();
+    }
 };
 
 [[nodiscard]] nvme::identify_controller make_identify_controller(
@@ -36,7 +42,7 @@ struct identify_context {
 [[nodiscard]] nvme::identify_independent_namespace make_independent_namespace(
     const namespace_description& about) noexcept;
 /// Active namespaces above `after`, lost ones too: a host that misses one deletes its disk.
-[[nodiscard]] nvme::namespace_list make_namespace_list(const subsystem_description& subsystem,
+[[nodiscard]] nvme::namespace_list make_namespace_list(const seen_namespaces& seen,
                                                        std::uint32_t after) noexcept;
 
 /// Fills `page`, which is zeroed, with what `command` asks for; or says what is wrong with it.
@@ -166,8 +172,9 @@ struct smart_facts {
 /// Log page 0Ch. It can be longer than is good for a stack, so it is copied out piece by piece.
 class ana_log {
   public:
-    ana_log(const subsystem_description& subsystem, bool groups_only) noexcept
-        : subsystem_(subsystem), groups_only_(groups_only) {}
+    /// `changes`: how often it has changed.
+    ana_log(const seen_namespaces& seen, std::uint64_t changes, bool groups_only) noexcept
+        : seen_(seen), changes_(changes), count_(seen.count()), groups_only_(groups_only) {}
 
     [[nodiscard]] std::uint64_t size_bytes() const noexcept;
     /// Fills `out` with the page from `offset_bytes` on; zeroes behind its end.
@@ -176,7 +183,9 @@ class ana_log {
   private:
     [[nodiscard]] std::size_t entry_bytes() const noexcept;
 
-    const subsystem_description& subsystem_;
+    seen_namespaces seen_;
+    std::uint64_t changes_;
+    std::size_t count_;
     bool groups_only_;
 };
 

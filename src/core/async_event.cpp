@@ -102,13 +102,14 @@ void controller::drop_async_events(nvme::status with) noexcept {
     warned_ = 0;
     changed_namespaces_.clear();
     changed_overflow_ = false;
+    ana_changes_ = 0;
     notices_.reset();
     for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
 }
 
 // Room for a full page was reserved. More changes than it can hold become "many".
 void controller::namespace_changed(std::uint32_t number) noexcept {
-    if (description().find(nsid(number)) == nullptr) {
+    if (seen().find(nsid(number)) == nullptr) {
         features_.error_recovery.erase(number);
         notices_.forget_mask(number);
     }
@@ -130,6 +131,7 @@ backend::device_health controller::health() const noexcept {
     backend::device_health all{.temperature_kelvin = 0, .spare_threshold_percent = 10};
     for (const auto& entry : subsystem_->entries) {
         if (entry == nullptr || entry->channel == nullptr) continue;
+        if (hides(entry->id.index + 1)) continue;
         const auto one = entry->channel->health();
         if (!one) continue;
         all.critical_warning |= one->critical_warning;
@@ -168,7 +170,18 @@ nvme::reservation_notification_log controller::read_reservation_notice(bool next
     return last_notice_;
 }
 
-void controller::ana_changed() noexcept { raise(nvme::event::ana_changed); }
+void controller::ana_changed() noexcept {
+    ++ana_changes_;
+    raise(nvme::event::ana_changed);
+}
+
+// The ANA log changes with the list, which is no event of its own: the host reads both (NVMe Base
+// 2.0, figure "Asynchronous Event Information - Notice").
+void controller::set_hidden(std::uint32_t number, bool hidden, bool told) noexcept {
+    if (!hidden_.set(number, hidden) || !told) return;
+    ++ana_changes_;
+    namespace_changed(number);
+}
 
 void controller::discovery_changed() noexcept {
     discovery_page_ = nullptr;

@@ -2,6 +2,7 @@
 // association ends.
 #include "command/connect.hpp"
 #include "discovery_query.hpp"
+#include "seen_namespaces.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -119,10 +120,12 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       subsystem_(&subsystem),
       subsystem_id_(subsystem.id),
       who_(std::move(who)),
+      hidden_(subsystem.view->namespace_limit),
       last_seen_(home.reactor().now()),
       keep_alive_ms_(who_.keep_alive_ms),
       release_(*this),
       created_(home.reactor().now()) {
+    subsystem.view->hide_from(who_.host_nqn, hidden_);
     changed_namespaces_.reserve(std::tuple_size_v<decltype(nvme::changed_namespace_log::nsid)>);
     for (abort_op& op : aborts_) op.owner = this;
     touch_keep_alive();
@@ -141,6 +144,7 @@ void controller::advance(controller_event on) noexcept {
 }
 
 const subsystem_description& controller::description() const noexcept { return *subsystem_->view; }
+seen_namespaces controller::seen() const noexcept { return {description(), hidden_}; }
 bool controller::is_discovery() const noexcept { return subsystem_->view->discovery; }
 
 void controller::may_join(connect_op& op) const noexcept {

@@ -1,8 +1,21 @@
 #include <fulmar/core/description.hpp>
+#include <fulmar/core/hidden_namespaces.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace fulmar::core {
+
+host_list in_order(const host_choice& of) {
+    if (of.all) return nullptr;
+    auto names = of.named;
+    std::sort(names.begin(), names.end());
+    return std::make_shared<const std::vector<std::string>>(std::move(names));
+}
+
+bool has(const host_list& hosts, std::string_view nqn) noexcept {
+    return hosts == nullptr || std::binary_search(hosts->begin(), hosts->end(), nqn);
+}
 
 const namespace_description* subsystem_description::find(nsid number) const noexcept {
     const auto at = std::lower_bound(
@@ -13,6 +26,12 @@ const namespace_description* subsystem_description::find(nsid number) const noex
 
 bool subsystem_description::allows(std::string_view host_nqn) const noexcept {
     return allow_any_host || std::binary_search(hosts.begin(), hosts.end(), host_nqn);
+}
+
+void subsystem_description::hide_from(std::string_view host_nqn,
+                                      hidden_namespaces& out) const noexcept {
+    for (const namespace_description& n : namespaces)
+        if (n.visible_to != nullptr) out.set(n.number().value(), !n.visible(host_nqn));
 }
 
 bool subsystem_description::offered_at(std::string_view listener) const noexcept {

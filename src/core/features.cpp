@@ -53,7 +53,7 @@ namespace {
 nvme::status check_namespace(const controller& c, std::uint32_t number) noexcept {
     if (number == nvme::nsid_none || number > c.description().namespace_limit)
         return sc::invalid_namespace_or_format.no_retry();
-    if (c.description().find(nsid(number)) == nullptr) return sc::invalid_field.no_retry();
+    if (c.seen().find(nsid(number)) == nullptr) return sc::invalid_field.no_retry();
     return sc::success;
 }
 
@@ -94,8 +94,10 @@ nvme::status set_error_recovery(controller& c, std::uint32_t number, std::uint32
             c.features().error_recovery.insert_or_assign(number, limit);
             return sc::success;
         }
-        for (const namespace_description& n : c.description().namespaces)
+        c.seen().for_each([&](const namespace_description& n) {
             c.features().error_recovery.insert_or_assign(n.number().value(), limit);
+            return true;
+        });
     } catch (const std::bad_alloc&) {
         return sc::internal_error;
     }
@@ -131,9 +133,11 @@ nvme::status set_mask(controller& c, std::uint32_t number, std::uint32_t value) 
     if ((value & ~nvme::reservation_mask::all) != 0) return sc::invalid_field.no_retry();
     try {
         std::vector<std::uint32_t> concerned;
-        for (const namespace_description& n : c.description().namespaces)
+        c.seen().for_each([&](const namespace_description& n) {
             if (number == nvme::nsid_broadcast || n.number().value() == number)
                 concerned.push_back(n.number().value());
+            return true;
+        });
         if (c.notices().set_mask(concerned, value)) return sc::success;
     } catch (const std::bad_alloc&) {
         return sc::internal_error;
@@ -182,9 +186,13 @@ void controller::set_persistence(request& r, std::uint32_t value) noexcept {
         return finish(r, sc::invalid_field.no_retry());
     const std::uint32_t number = r.sqe.nsid.value();
     const bool all = number == nvme::nsid_broadcast;
-    const auto& namespaces = description().namespaces;
-    const namespace_description* first = all ? namespaces.data() : description().find(nsid(number));
-    if (namespaces.empty()) return finish(r, sc::success);
+    const namespace_description* first = all ? nullptr : seen().find(nsid(number));
+    if (all)
+        seen().for_each([&](const namespace_description& n) {
+            first = &n;
+            return false;
+        });
+    if (first == nullptr) return finish(r, sc::success);  // of all, and there is none
     const persistence_request wanted{
         .persistent = (value & nvme::reservation_persist_through_power_loss) != 0, .all = all};
     if (!reservation_errand::send(r, *subsystem_, first->id, wanted, nvme::host_id{host_id()}))
@@ -269,7 +277,7 @@ nvme::status get(const controller& c, request& r, const feature_row& row, std::u
             r.dw0 = current ? c.notices().mask_of(number) : 0;
             return sc::success;
         case fid::reservation_persistence: {
-            const namespace_description* n = c.description().find(nsid(number));
+            const namespace_description* n = c.seen().find(nsid(number));
             r.dw0 = current && n->reservation != nullptr && n->reservation->persistent ? 1 : 0;
             return sc::success;
         }

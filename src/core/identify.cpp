@@ -11,7 +11,7 @@ namespace sc = nvme::sc;
 
 void controller::identify(request& r) noexcept {
     identify_page page{};
-    const identify_context about{.subsystem = description(),
+    const identify_context about{.seen = seen(),
                                  .options = home_.options(),
                                  .controller = who_.id,
                                  .keyed_data = r.owner->moves_data_by_key()};

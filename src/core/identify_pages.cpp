@@ -42,12 +42,12 @@ bool tells_use(ana_state state) noexcept {
 
 // What both kinds of controllers say.
 void fill_common(nvme::identify_controller& page, const identify_context& about) noexcept {
-    nvme::copy_space_padded(page.sn, about.subsystem.serial);
-    nvme::copy_space_padded(page.mn, about.subsystem.model);
+    nvme::copy_space_padded(page.sn, about.subsystem().serial);
+    nvme::copy_space_padded(page.mn, about.subsystem().model);
     nvme::copy_space_padded(page.fr, version);
-    nvme::copy_nul_padded(page.subnqn, about.subsystem.nqn);
+    nvme::copy_nul_padded(page.subnqn, about.subsystem().nqn);
     page.mdts = mdts_of(
-        about.subsystem.discovery
+        about.subsystem().discovery
             ? std::min<std::uint64_t>(about.options.max_transfer_bytes, limits::max_discovery_bytes)
             : about.options.max_transfer_bytes);
     page.cntlid = about.controller.value();
@@ -83,8 +83,8 @@ void fill_ana(nvme::identify_controller& page, const identify_context& about) no
     page.anatt = std::max<std::uint8_t>(clamp_8(about.options.ana_transition_s), 1);
     page.anacap = cap::optimized | cap::non_optimized | cap::inaccessible | cap::persistent_loss |
                   cap::change | cap::group_id_constant;
-    page.anagrpmax = about.subsystem.namespace_limit;
-    page.nanagrpid = about.subsystem.namespace_limit;
+    page.anagrpmax = about.subsystem().namespace_limit;
+    page.nanagrpid = about.subsystem().namespace_limit;
 }
 
 void fill_io(nvme::identify_controller& page, const identify_context& about) noexcept {
@@ -103,8 +103,8 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.sqes = nvme::sqes_64;
     page.cqes = nvme::cqes_16;
     page.maxcmd = clamp_16(about.options.max_queue_depth);
-    page.nn = about.subsystem.namespace_limit;
-    page.mnan = about.subsystem.namespace_limit;
+    page.nn = about.subsystem().namespace_limit;
+    page.mnan = about.subsystem().namespace_limit;
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
                 nvme::oncs::save_and_select | nvme::oncs::reservations | nvme::oncs::verify |
                 nvme::oncs::copy;
@@ -171,9 +171,9 @@ bool is_nvm(std::uint8_t csi) noexcept { return csi == static_cast<std::uint8_t>
 // The CNS values that concern one namespace. One that could be, but is not, gives zeroes.
 nvme::status fill_one_namespace(const identify_context& about, nvme::cns which,
                                 std::uint32_t number, identify_page& page) noexcept {
-    if (number == 0 || number > about.subsystem.namespace_limit)
+    if (number == 0 || number > about.subsystem().namespace_limit)
         return sc::invalid_namespace_or_format.no_retry();  // FFFFFFFFh: no namespace management
-    const namespace_description* found = about.subsystem.find(nsid(number));
+    const namespace_description* found = about.seen.find(nsid(number));
     if (found == nullptr) {
         const bool required = which == nvme::cns::namespace_descriptors;
         return required ? sc::invalid_namespace_or_format.no_retry() : sc::success;
@@ -189,7 +189,7 @@ nvme::status fill_one_namespace(const identify_context& about, nvme::cns which,
 nvme::status fill_list(const identify_context& about, std::uint32_t after,
                        identify_page& page) noexcept {
     if (after >= nvme::nsid_broadcast - 1) return sc::invalid_namespace_or_format.no_retry();
-    return put(page, make_namespace_list(about.subsystem, after));
+    return put(page, make_namespace_list(about.seen, after));
 }
 
 // One combination, the NVM command set alone.
@@ -208,7 +208,7 @@ nvme::status fill_combinations(const identify_context& about, std::uint16_t cont
 nvme::identify_controller make_identify_controller(const identify_context& about) noexcept {
     nvme::identify_controller page{};
     fill_common(page, about);
-    if (about.subsystem.discovery)
+    if (about.subsystem().discovery)
         fill_discovery(page, about);
     else
         fill_io(page, about);
@@ -253,13 +253,15 @@ nvme::identify_independent_namespace make_independent_namespace(
     return page;
 }
 
-nvme::namespace_list make_namespace_list(const subsystem_description& subsystem,
+nvme::namespace_list make_namespace_list(const seen_namespaces& seen,
                                          std::uint32_t after) noexcept {
     nvme::namespace_list list{};
     std::size_t count = 0;
-    for (const namespace_description& n : subsystem.namespaces)
+    seen.for_each([&](const namespace_description& n) {
         if (n.number().value() > after && count < list.nsid.size())
             list.nsid[count++] = n.number().value();
+        return true;
+    });
     return list;
 }
 
@@ -268,7 +270,7 @@ nvme::status fill_identify(const identify_context& about, const nvme::sqe& comma
     const nvme::identify_command wanted = nvme::decode_identify(command);
     const std::uint32_t number = command.nsid.value();
     const auto which = nvme::parse_cns(wanted.cns);
-    if (!which || (about.subsystem.discovery && *which != nvme::cns::controller))
+    if (!which || (about.subsystem().discovery && *which != nvme::cns::controller))
         return sc::invalid_field.no_retry();
     switch (*which) {
         case nvme::cns::controller: return put(page, make_identify_controller(about));

@@ -119,7 +119,7 @@ std::size_t ana_log::entry_bytes() const noexcept {
 }
 
 std::uint64_t ana_log::size_bytes() const noexcept {
-    return sizeof(nvme::ana_log_header) + subsystem_.namespaces.size() * entry_bytes();
+    return sizeof(nvme::ana_log_header) + count_ * entry_bytes();
 }
 
 void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const noexcept {
@@ -128,22 +128,27 @@ void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const n
     if (offset_bytes >= end) return;
 
     nvme::ana_log_header header{};
-    header.change_count = subsystem_.ana_change_count;
-    header.groups = static_cast<std::uint16_t>(subsystem_.namespaces.size());
+    header.change_count = changes_;
+    header.groups = static_cast<std::uint16_t>(count_);
     copy_window(nvme::wire_bytes(header), 0, offset_bytes, out);
 
     constexpr std::uint64_t start = sizeof(header);
-    std::uint64_t index = offset_bytes > start ? (offset_bytes - start) / entry_bytes() : 0;
-    for (std::uint64_t at = start + index * entry_bytes(); at < end; at += entry_bytes(), ++index) {
-        const namespace_description& n = subsystem_.namespaces[index];
-        ana_entry entry{};
-        entry.group.group_id = n.ana_group();
-        entry.group.nsids = groups_only_ ? 0u : 1u;
-        entry.group.change_count = n.ana_change_count;
-        entry.group.state = static_cast<std::uint8_t>(n.ana);
-        entry.nsid = n.number().value();
-        copy_window(nvme::wire_bytes(entry).first(entry_bytes()), at, offset_bytes, out);
-    }
+    const std::uint64_t skip = offset_bytes > start ? (offset_bytes - start) / entry_bytes() : 0;
+    std::uint64_t at = start + skip * entry_bytes();
+    seen_.for_each(
+        [&](const namespace_description& n) {
+            if (at >= end) return false;
+            ana_entry entry{};
+            entry.group.group_id = n.ana_group();
+            entry.group.nsids = groups_only_ ? 0u : 1u;
+            entry.group.change_count = n.ana_change_count;
+            entry.group.state = static_cast<std::uint8_t>(n.ana);
+            entry.nsid = n.number().value();
+            copy_window(nvme::wire_bytes(entry).first(entry_bytes()), at, offset_bytes, out);
+            at += entry_bytes();
+            return true;
+        },
+        skip);
 }
 
 }  // namespace fulmar::core

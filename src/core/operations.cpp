@@ -1,6 +1,7 @@
 #include "operations.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 
@@ -347,6 +348,7 @@ result<void> update_operation::apply() {
     if (const auto* c = std::get_if<set_ana_state>(&what)) {
         namespace_record* n = subject.find(c->nsid);
         if (n == nullptr) return tl::unexpected(not_there(subject, c->nsid));
+        about_ = c->nsid;
         ana_ = n->spec.ana != c->state;
         FULMAR_CHECK(core::apply_change(*c, n->spec));
         if (ana_) subject.count_ana_change(*n);
@@ -363,6 +365,14 @@ result<void> update_operation::apply() {
     return {};
 }
 
+namespace {
+bool says_viewers(const modify_namespace& edit) noexcept {
+    const auto& table = fields_of<namespace_spec>::all;
+    const auto* const field = find_field<namespace_spec>("visible_to");
+    return is_marked(edit.set, static_cast<std::size_t>(field - table.data()));
+}
+}  // namespace
+
 std::optional<result<control_answer>> update_operation::modify() {
     if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
         FULMAR_CHECK(core::apply_change(*edit, subject.edit()));
@@ -372,8 +382,26 @@ std::optional<result<control_answer>> update_operation::modify() {
     if (edit == nullptr) return std::nullopt;
     namespace_record* const n = subject.find(edit->nsid);
     if (n == nullptr) return tl::unexpected(not_there(subject, edit->nsid));
-    FULMAR_CHECK(core::apply_change(*edit, n->spec));
-    return control_answer(subject.status(*n));
+    namespace_spec edited = n->spec;
+    FULMAR_CHECK(core::apply_change(*edit, edited));
+    viewers_ = says_viewers(*edit);  // asked again, it tells again what has not ended
+    if (viewers_) n->visible_to = in_order(edited.visible_to);
+    n->spec = std::move(edited);
+    if (!viewers_) return control_answer(subject.status(*n));
+    about_ = edit->nsid;
+    return std::nullopt;
+}
+
+void update_operation::answer_viewers() {
+    const namespace_record& n = *subject.find(about_);
+    const std::size_t named = n.spec.visible_to.named.size();
+    const std::string who = n.spec.visible_to.all ? "every host"
+                            : named == 0          ? "nobody"
+                            : named == 1          ? n.spec.visible_to.named.front()
+                                                  : fmt::format("{} hosts", named);
+    log::info("{} namespace {} is now visible to {}", subject.spec().nqn, about_, who);
+    answer_fenced(subject.status(n), fmt::format("namespace {} is visible to {}", about_, who),
+                  subject.last_unreaped());
 }
 
 bool update_operation::resume() {
@@ -394,9 +422,16 @@ bool update_operation::resume() {
             return true;
         }
         sent_ = true;
-        subject.fan_out(expels_ ? group_action::expel_hosts : group_action::update_view, nullptr,
-                        subject.make_view(), {}, ana_, expelled_);
+        const group_action action = expels_    ? group_action::expel_hosts
+                                    : viewers_ ? group_action::change_viewers
+                                               : group_action::update_view;
+        subject.fan_out(action, about_ != 0 ? subject.find(about_) : nullptr, subject.make_view(),
+                        {}, ana_, expelled_);
         return false;
+    }
+    if (viewers_) {
+        answer_viewers();
+        return true;
     }
     subject.owner().discovery_changed();
     if (const auto* c = std::get_if<set_ana_state>(&what)) {

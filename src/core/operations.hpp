@@ -79,12 +79,15 @@ class update_operation final : public operation {
 
   private:
     result<void> apply();
-    /// Nothing, when `what` is no modification of fields in place.
+    /// Nothing, when there is something that hosts are told of.
     std::optional<result<control_answer>> modify();
+    void answer_viewers();
     bool sent_ = false;
     bool ana_ = false;
     bool expels_ = false;
-    std::string expelled_;  ///< the host; empty: whoever is not on the list
+    std::string expelled_;     ///< the host; empty: whoever is not on the list
+    std::uint32_t about_ = 0;  ///< the namespace, when it is about one
+    bool viewers_ = false;     ///< and that is who sees it
 };
 
 /// The device behind a namespace is gone.

@@ -66,6 +66,7 @@ bool poll_group::poll() noexcept {
 // the device: a RAM device has lent that memory to what was sent this turn.
 bool poll_group::settle_all() noexcept {
     bool worked = false;
+    unsettled_.splice(unsettled_.end(), watched_);
     while (!unsettled_.empty()) {
         subsystem_group& s = unsettled_.front();
         unsettled_.pop_front();

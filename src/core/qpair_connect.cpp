@@ -1,6 +1,7 @@
 // What a Connect does to its queue pair. Called on: the qpair's reactor.
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
+#include <fulmar/core/subsystem_group.hpp>
 
 #include <utility>
 
@@ -32,7 +33,8 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     if (!by.view->discovery) {
         host_ = group_->hosts().join(connect_.host_nqn(), io);
         host_has_io_ = io;
-        if (host_ == nullptr) return false;
+        if (host_ == nullptr || !hidden_.make_room(by.view->namespace_limit)) return false;
+        by.view->hide_from(connect_.host_nqn(), hidden_);
     }
     if (io && !group_->reserve_tasks(entries)) return false;
     if (!grow(entries)) {

@@ -407,6 +407,7 @@ result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_u
     record.hold_limit = std::make_unique<namespace_record::hold_timer>(*this, record.id);
     record.gauges = std::make_unique<namespace_gauge[]>(commands_.size());
     record.reservation = recall_reservation(spec, known.uuid);
+    record.visible_to = in_order(spec.visible_to);
     record.spec = std::move(spec);
     if (!lost) warn_of_cache(record);
     return &namespaces_.emplace(record.spec.nsid, std::move(record)).first->second;
@@ -437,7 +438,6 @@ subsystem_view subsystem::make_view() const {
     view->listeners = spec_.listeners;
     std::sort(view->hosts.begin(), view->hosts.end());
     std::sort(view->listeners.begin(), view->listeners.end());
-    view->ana_change_count = ana_changes_;
     view->namespace_limit = spec_.max_namespaces;
     view->namespaces.reserve(namespaces_.size());
     for (const auto& [nsid, n] : namespaces_) {
@@ -454,6 +454,7 @@ subsystem_view subsystem::make_view() const {
         d.park_ms = n.spec.park_ms;
         d.reservation = n.reservation;
         d.ranges = n.ranges;
+        d.visible_to = n.visible_to;
         d.keeps_reservations = target_.reservations() != nullptr;
         view->namespaces.push_back(d);
     }

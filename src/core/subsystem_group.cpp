@@ -3,6 +3,7 @@
 #include "command/io.hpp"
 #include "nqn_key.hpp"
 #include "policy/ana.hpp"
+#include "policy/visibility.hpp"
 #include "reservation/reservation_rules.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -86,6 +87,7 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     write_protected = from.write_protected;
     reservation = from.reservation;
     ranges = from.ranges;
+    visible_to = from.visible_to;
     set_ana(from.ana);
     hold = from.hold;
     park_ms = from.park_ms;
@@ -200,7 +202,7 @@ void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer)
             [](request& r, void* in) {
                 const context& c = *static_cast<const context*>(in);
                 if (r.entered && r.entry == c.lost && !command::io::give_up(r, c.answer))
-                    r.cut_off = true;
+                    r.cut = cut_off::lost;
             },
             &about);
     }
@@ -223,6 +225,7 @@ bool subsystem_group::add_namespace(const namespace_description& what, group_com
     entry->gate.generation = what.id.generation;
     entry->closed_status = sc::namespace_not_ready;
     entry->channel = std::move(*channel);
+    choose_viewers(*entry, what, false);
     entries[what.id.index] = std::move(entry);
     return true;
 }
@@ -233,9 +236,78 @@ void subsystem_group::replace_view(subsystem_view description) noexcept {
     group->view_replaced(*this, old->nqn);
     for (const namespace_description& n : view->namespaces) {
         namespace_entry* entry = find(n.number().value());
-        if (entry != nullptr && entry->id == n.id) entry->refresh(n);
+        if (entry == nullptr || entry->id != n.id) continue;
+        if (entry->visible_to != n.visible_to) choose_viewers(*entry, n, true);
+        entry->refresh(n);
     }
 }
+
+// --- who sees a namespace ------------------------------------------------------------------------
+
+// Each queue and each controller here notes whether its host does. `told`: hosts know the namespace
+// already, and hear where that changes for them.
+void subsystem_group::choose_viewers(namespace_entry& entry, const namespace_description& now,
+                                     bool told) noexcept {
+    const std::uint32_t number = now.number().value();
+    for (controller& c : controllers) c.set_hidden(number, !now.visible(c.host_nqn()), told);
+    for (qpair& q : qpairs) q.hidden_.set(number, !now.visible(q.connect_.host_nqn()));
+    if (told) turn_away(entry);
+}
+
+// What has not reached the device yet of hosts that do not see the namespace never does. What is
+// there ends by itself, or by the deadline.
+void subsystem_group::turn_away(namespace_entry& entry) noexcept {
+    note("viewers", "changed", entry.id, 0, entry.gate.inside);
+    for (auto at = entry.parked.begin(); at != entry.parked.end();) {
+        request& r = *at++;
+        if (!r.owner->hides(entry) || mutated(mutation::hidden_commands_stay_parked)) continue;
+        entry.parked.erase(entry.parked.iterator_to(r));
+        entry.gate.unpark(r.parked_bytes);
+        r.parked_bytes = 0;
+        note("unparked", "hidden", entry.id, r.owner->connection_number(), r.cid());
+        r.owner->finish(r, policy::unseen);
+    }
+    for (auto at = qpairs.begin(); at != qpairs.end();) {
+        qpair& q = *at++;
+        if (!q.is_io() || !q.hides(entry)) continue;
+        q.for_each_request(
+            [](request& r, void* about) {
+                if (!r.entered || r.entry != about || r.task != nullptr) return;
+                if (command::io::give_up(r, policy::unseen)) return;
+                if (!mutated(mutation::late_data_reaches_hidden)) r.cut = cut_off::hidden;
+            },
+            &entry);
+    }
+    entry.show();
+}
+
+std::uint32_t subsystem_group::tasks_of_unseeing(const namespace_entry& entry) noexcept {
+    if (entry.visible_to == nullptr) return 0;
+    return static_cast<std::uint32_t>(
+        std::count_if(entry.tasks.begin(), entry.tasks.end(), [&](const io_task& task) {
+            return task.owner != nullptr && task.owner->owner->hides(entry);
+        }));
+}
+
+// The host of a task that was given up may be gone; the key of its name stays.
+std::uint32_t subsystem_group::unreaped_of_unseeing(const namespace_entry& entry) noexcept {
+    if (entry.visible_to == nullptr || entry.abandoned == 0) return 0;
+    std::uint32_t of_seeing = 0;
+    for (const std::string& nqn : *entry.visible_to) {
+        const std::uint64_t key = nqn_key(nqn);
+        for (const io_task& task : entry.tasks)
+            of_seeing += task.owner == nullptr && task.host == key ? 1 : 0;
+    }
+    return entry.abandoned - std::min(of_seeing, entry.abandoned);  // two names may share a key
+}
+
+// --- what hosts are told -------------------------------------------------------------------------
+
+namespace {
+bool hears(const controller& c, std::uint32_t number) noexcept {
+    return !c.hides(number) || mutated(mutation::strangers_hear_of_changes);
+}
+}  // namespace
 
 void subsystem_group::tell_namespaces_changed(const group_command& command) noexcept {
     for (const std::uint32_t number : command.changed_namespaces) tell_namespace_changed(number);
@@ -243,7 +315,8 @@ void subsystem_group::tell_namespaces_changed(const group_command& command) noex
 
 void subsystem_group::tell_ana_changed(const group_command& command) noexcept {
     if (command.changed_ana == 0) return;
-    for (controller& c : controllers) c.ana_changed();
+    for (controller& c : controllers)
+        if (hears(c, command.ns.index + 1)) c.ana_changed();
 }
 
 void subsystem_group::tell_of_reservation(const group_command& command) noexcept {
@@ -251,13 +324,14 @@ void subsystem_group::tell_of_reservation(const group_command& command) noexcept
     for (const reservation_effect& effect : command.adopted->effects) {
         if (effect.notice == nvme::reservation_notice::empty) continue;
         for (controller& c : controllers)
-            if (nvme::host_id{c.host_id()} == effect.host)
+            if (nvme::host_id{c.host_id()} == effect.host && hears(c, command.ns.index + 1))
                 c.reservation_changed(command.ns.index + 1, effect.notice);
     }
 }
 
 void subsystem_group::tell_namespace_changed(std::uint32_t number) noexcept {
-    for (controller& c : controllers) c.namespace_changed(number);
+    for (controller& c : controllers)
+        if (hears(c, number)) c.namespace_changed(number);
 }
 
 // What hosts are told by a gate that `action` closes.
@@ -328,6 +402,7 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::open_namespace:
         case group_action::update_view: tell_namespaces_changed(command); break;
         case group_action::expel_hosts: expel(); break;
+        case group_action::change_viewers:  // the new description has done it
         case group_action::none:
         case group_action::add_subsystem:
         case group_action::fence_subsystem:
@@ -385,16 +460,24 @@ std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const
 std::uint32_t subsystem_group::unreaped(const group_command& command) const noexcept {
     if (command.action == group_action::expel_hosts) return unreaped_of_expelled(command.subject);
     std::uint32_t count = 0;
-    for (const auto& e : entries)
-        if (e != nullptr && concerns(command, *e)) count += e->abandoned;
+    const bool of_some = command.action == group_action::change_viewers;
+    for (const auto& e : entries) {
+        if (e == nullptr) continue;
+        if (of_some && e->id == command.ns) count += unreaped_of_unseeing(*e);
+        if (concerns(command, *e)) count += e->abandoned;
+    }
     return count;
 }
 
 // What is given up counts until the deadline; after it, it is reported.
 std::uint32_t subsystem_group::still_waiting(const group_command& command) const noexcept {
     std::uint32_t left = gave_up ? 0 : unreaped(command);
-    for (const auto& e : entries)
-        if (e != nullptr && concerns(command, *e)) left += e->gate.inside;
+    const bool of_some = command.action == group_action::change_viewers;
+    for (const auto& e : entries) {
+        if (e == nullptr) continue;
+        if (of_some && e->id == command.ns) left += tasks_of_unseeing(*e);
+        if (concerns(command, *e)) left += e->gate.inside;
+    }
     if (command.action == group_action::close_subsystem)
         left += static_cast<std::uint32_t>(controllers.size() + qpairs.size());
     if (command.action == group_action::expel_hosts) {
@@ -413,7 +496,11 @@ void subsystem_group::settle() noexcept {
     group_command& command = *pending;
     const std::uint32_t left = still_waiting(command);
     command.waiting_for.store(left, std::memory_order_relaxed);
-    if (left != 0) return;
+    if (left != 0) {
+        // Others go on meanwhile, so that its gate says nothing of these.
+        if (command.action == group_action::change_viewers) group->settle_next_turn(*this);
+        return;
+    }
     pending = nullptr;
     note(gave_up ? "given-up" : "drained", to_string(command.action).data(), command.ns,
          command.transition);
@@ -442,6 +529,16 @@ void subsystem_group::refuse_pending() noexcept {
     group->acknowledge(command);
 }
 
+// What of the namespaces' I/O the deadline of `command` ends.
+bool subsystem_group::ends_with(const group_command& command, const request& r) const noexcept {
+    switch (command.action) {
+        case group_action::expel_hosts: return !view->allows(r.owner->connect_.host_nqn());
+        case group_action::change_viewers:
+            return r.entry->id == command.ns && r.task != nullptr && r.owner->hides(*r.entry);
+        default: return concerns(command, *r.entry);
+    }
+}
+
 // The deadline has passed: hosts get their answers now, whatever the backends still hold. Who owes
 // data is not waited for.
 void subsystem_group::give_up_pending() noexcept {
@@ -461,11 +558,8 @@ void subsystem_group::give_up_pending() noexcept {
             [](request& r, void* in) {
                 context& about = *static_cast<context*>(in);
                 const group_command& command = *about.command;
-                const bool concerned = command.action == group_action::expel_hosts
-                                           ? !about.self->view->allows(r.owner->connect_.host_nqn())
-                                           : r.entered && about.self->concerns(command, *r.entry);
-                if (concerned && r.entered && !command::io::give_up(r, sc::internal_error))
-                    about.owes = true;
+                const bool concerned = r.entered && about.self->ends_with(command, r);
+                if (concerned && !command::io::give_up(r, sc::internal_error)) about.owes = true;
             },
             &c);
         if (c.owes) q.close(close_reason::stalled);

@@ -59,6 +59,7 @@ constexpr std::array bounds_rows{
     row{"E/kato", "keep alive time-out", "M", "C"},
     row{"E/abort", "Abort aborts what waits", "M", "–"},
     row{"E/namespace", "namespaces added, removed, resized while connected", "M", "–"},
+    row{"E/visible", "namespaces that only some hosts see", "M", "–"},
     row{"E/status", "docs/status.md: every situation that it lists", "M", "M"},
     row{"E/races", "Connect, Abort, reset, keep alive and operators at the same time", "M", "M"},
     row{"E/crd", "retry delay only for hosts that enabled it", "O", "–"},

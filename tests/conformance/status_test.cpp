@@ -4,6 +4,7 @@
 #include "suite.hpp"
 #include "support/reservation_commands.hpp"
 #include "support/spy_device.hpp"
+#include "support/viewers.hpp"
 
 #include <fulmar/nvme/reservation.hpp>
 
@@ -218,6 +219,11 @@ void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
         bytes more(c_->max_transfer_bytes() + 512);
         EXPECT_STATUS(read_blocks(*q_, 0, more), sc::invalid_field.no_retry());
         return admin(feature_sqe(nvme::get_features{.fid = 0xc0}));
+    };
+    all["NSID of a namespace that the host does not see (`visible_to`)"] = [this] {
+        target().must<core::namespace_status>(
+            test::visible_to(std::string(subsystem_nqn), 1, test::only({})));
+        return read();
     };
     all["a log page that is not there"] = [this] {
         return admin(log_sqe({.lid = 0x06, .length_bytes = 4}));

@@ -184,6 +184,24 @@ TEST_F(fence, of_a_host_that_is_removed_says_what_may_still_land) {
     }));
 }
 
+TEST_F(fence, of_a_namespace_that_is_hidden_is_told_again_until_it_is_kept) {
+    one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xdd);
+    stall(write);
+    const auto hide = [&] {
+        return rest("PATCH", fence_place + "/namespaces/1", R"({"visible_to": []})");
+    };
+    expect_unfenced(hide());
+    ASSERT_TRUE(wait(write));
+    EXPECT_FALSE(write.succeeded());
+    EXPECT_EQ(json::parse(rest("GET", fence_place + "/namespaces/1").body)["visible_to"],
+              json::array())
+        << "the change has been made";
+    expect_readable(2);
+    expect_unfenced(hide());
+    give_back();
+    EXPECT_TRUE(eventually([&] { return hide().status == 200; }));
+}
+
 TEST_F(fence, of_a_subsystem_that_is_deleted_frees_its_name_but_not_the_device) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xcc);
     stall(write);

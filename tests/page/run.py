@@ -172,7 +172,7 @@ def health(**more):
 def subsystem(state):
     return {"nqn": "nqn.2026-11.io.fulmar:canned", "serial": MARKUP, "model": "m", "allow_any_host": True, "hosts": [],
             "paused": False, "status": {"state": "active", "controllers": 1},
-            "namespaces": [{"nsid": 1, "device": "drive11", "uuid": "u", "ana_state": "optimized", "on_loss": "fail",
+            "namespaces": [{"nsid": 1, "device": "drive11", "uuid": "u", "ana_state": "optimized", "on_loss": "fail", "visible_to": [],
                             "status": {"state": state, "block_count": 2048, "block_size": 512,
                                        "outstanding": 0, "parked": 3}}]}
 
@@ -228,6 +228,7 @@ class CannedAnswers(PageTest):
         self.sees(MARKUP, "#drives")
         self.sees(MARKUP, "#devices")
         self.sees(MARKUP, "#subsystems")
+        self.sees("nobody", "#subsystems")
         self.assertEqual(self.browser.find_elements(By.TAG_NAME, "img"), [])
         self.assertEqual(self.browser.title, "fulmard on " + MARKUP)
         self.expect_quiet_console()

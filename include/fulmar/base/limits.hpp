@@ -84,6 +84,7 @@ inline constexpr std::uint32_t max_controllers = 1024;  ///< per subsystem
 inline constexpr std::uint16_t min_cntlid = 1;
 inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and above are reserved
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem
+inline constexpr std::uint32_t max_visible_hosts = max_hosts;  ///< named by one namespace
 /// Of reservations, per namespace. A host stays registered when its controllers are gone.
 inline constexpr std::uint32_t max_registrants = 1024;
 inline constexpr std::uint32_t max_reservation_notices =

@@ -11,6 +11,7 @@
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/discovery_page.hpp>
 #include <fulmar/core/error_log.hpp>
+#include <fulmar/core/hidden_namespaces.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/reservation_notices.hpp>
 #include <fulmar/engine/member_adapters.hpp>
@@ -33,6 +34,7 @@ namespace fulmar::core {
 
 class poll_group;
 class target;
+class seen_namespaces;
 struct admin_data_rules;
 struct discovery_query;
 struct subsystem_group;
@@ -127,6 +129,14 @@ class controller {
     /// Fabrics commands but Connect; on the admin queue.
     void on_fabrics_command(request& r) noexcept;
 
+    /// Its host does not see that namespace.
+    [[nodiscard]] bool hides(std::uint32_t number) const noexcept { return hidden_.has(number); }
+    /// What its host sees of the subsystem.
+    [[nodiscard]] seen_namespaces seen() const noexcept;
+    /// Who sees the namespace has changed, or it is new: `told` says whether its host is to hear of
+    /// it where that makes a difference.
+    void set_hidden(std::uint32_t number, bool hidden, bool told) noexcept;
+
     // Events. A change is remembered until a host that enabled it has read the log.
     void namespace_changed(std::uint32_t number) noexcept;
     void ana_changed() noexcept;
@@ -188,6 +198,8 @@ class controller {
     [[nodiscard]] bool more_namespaces_changed() const noexcept { return changed_overflow_; }
     /// The oldest page that it has not read (`next`), or once more the last one that it has.
     [[nodiscard]] nvme::reservation_notification_log read_reservation_notice(bool next) noexcept;
+    /// How often its ANA log has changed, since it was made or reset.
+    [[nodiscard]] std::uint64_t ana_changes() const noexcept { return ana_changes_; }
     [[nodiscard]] reservation_notices& notices() noexcept { return notices_; }
     [[nodiscard]] const reservation_notices& notices() const noexcept { return notices_; }
     /// Ends a waiting Asynchronous Event Request; false when `r` is none.
@@ -268,6 +280,7 @@ class controller {
     bool released_ = false;
 
     controller_features features_;
+    hidden_namespaces hidden_;  // from its host
 
     // Keep alive.
     engine::member_timer<&controller::on_keep_alive_due> keep_alive_{*this};
@@ -285,6 +298,7 @@ class controller {
     std::uint8_t warned_ = 0;              // critical warnings that events were raised for
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
+    std::uint64_t ana_changes_ = 0;
     reservation_notices notices_;
     nvme::reservation_notification_log last_notice_{};
 

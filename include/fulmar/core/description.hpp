@@ -16,6 +16,14 @@
 namespace fulmar::core {
 
 class range_locks;
+class hidden_namespaces;
+/// NQNs in order. Null: every host is meant.
+using host_list = std::shared_ptr<const std::vector<std::string>>;
+/// Called on: any thread.
+[[nodiscard]] host_list in_order(const host_choice& of);
+/// Called on: any thread.
+[[nodiscard]] bool has(const host_list& hosts, std::string_view nqn) noexcept;
+
 struct reservation_state;
 /// Replaced as a whole, like the description that it is in. Null: nobody has ever registered.
 using reservation_view = std::shared_ptr<const reservation_state>;
@@ -37,8 +45,12 @@ struct namespace_description {
     reservation_view reservation{};   ///< who has registered, and who holds
     range_locks_view ranges{};        ///< null: no fused pair has come yet
     bool keeps_reservations = false;  ///< they can outlive the daemon and a power loss
+    host_list visible_to{};           ///< who sees it, of the hosts that may connect
 
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
+    [[nodiscard]] bool visible(std::string_view host_nqn) const noexcept {
+        return has(visible_to, host_nqn);
+    }
     [[nodiscard]] std::uint32_t ana_group() const noexcept {
         return id.index + 1;
     }  ///< one group per namespace
@@ -56,11 +68,12 @@ struct subsystem_description {
     std::vector<std::string> hosts;                 ///< sorted
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid
-    std::uint64_t ana_change_count = 0;
     std::uint32_t namespace_limit = limits::default_namespaces;  ///< NN, MNAN
 
     [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
     [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;
+    /// Notes what `host_nqn` does not see into `out`, which has room for all.
+    void hide_from(std::string_view host_nqn, hidden_namespaces& out) const noexcept;
     [[nodiscard]] bool offered_at(std::string_view listener) const noexcept;
 };
 

@@ -25,6 +25,8 @@ enum class group_action : std::uint8_t {
     hold_namespace,    ///< the device is gone for now: what is at it is answered, what comes waits
                        ///< for it; done at once
     update_view,       ///< hosts, ANA states, sizes: replace the description and tell the hosts
+    change_viewers,    ///< who sees a namespace: replace the description, tell the hosts concerned;
+                       ///< done when nothing of hosts that do not see it is at the backend
     expel_hosts,       ///< end the controllers of hosts that the new view does not allow; done when
                        ///< they are gone and nothing of them is at the backends
 };

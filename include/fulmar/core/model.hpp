@@ -57,6 +57,13 @@ enum class ana_state : std::uint8_t {
 /// What hosts see of a namespace whose drive is gone (architecture section 4).
 enum class loss_policy : std::uint8_t { fail, hold };
 
+/// Hosts: all of them, or those that are named, who may be none.
+struct host_choice {
+    bool all = true;
+    std::vector<std::string> named = {};  ///< NQNs, each once; empty where `all`
+    friend bool operator==(const host_choice&, const host_choice&) = default;
+};
+
 struct namespace_spec {
     std::uint32_t nsid = 0;   ///< 0 in a request: the lowest free one
     std::string device = {};  ///< name of a device_spec
@@ -66,6 +73,7 @@ struct namespace_spec {
     loss_policy on_loss = loss_policy::fail;
     std::uint32_t park_ms = 10'000;
     std::uint32_t hold_s = 60;
+    host_choice visible_to = {};   ///< of the hosts that may connect
     std::string description = {};  ///< for people
     friend bool operator==(const namespace_spec&, const namespace_spec&) = default;
 };

@@ -82,6 +82,9 @@ class poll_group final : private engine::poller {
     void execute(group_command& command) noexcept;
     void escalate(const escalate_command& command) noexcept;
     void acknowledge(group_command& command) noexcept;
+    /// Looks at it again at the end of the next turn, whenever that comes: for what no event of its
+    /// own tells of.
+    void settle_next_turn(subsystem_group& s) noexcept { watched_.push_back(s); }
     void settle_later(subsystem_group& s) noexcept {
         if (!s.unsettled_hook.is_linked()) unsettled_.push_back(s);
     }
@@ -204,6 +207,7 @@ class poll_group final : private engine::poller {
     std::vector<std::unique_ptr<subsystem_group>> subsystems_;  // by slot
     std::vector<subsystem_group*> discovery_;  // those that are discovery services: a few
     intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> unsettled_;
+    intrusive_list<subsystem_group, &subsystem_group::unsettled_hook> watched_;  // none at once
     std::unordered_map<std::string_view, subsystem_group*>
         by_nqn_;  // keys live in the descriptions
     intrusive_list<connect_op, &connect_op::parked_hook> parked_connects_;

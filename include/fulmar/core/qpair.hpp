@@ -5,6 +5,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/core/connect_op.hpp>
+#include <fulmar/core/hidden_namespaces.hpp>
 #include <fulmar/core/listener_places.hpp>
 #include <fulmar/core/qpair_states.hpp>
 #include <fulmar/core/queue_counters.hpp>
@@ -28,6 +29,7 @@ class poll_group;
 struct abort_op;
 struct group_host;
 struct host_buffers;
+struct namespace_entry;
 struct subsystem_group;
 
 enum class close_reason : std::uint8_t {
@@ -176,6 +178,7 @@ class qpair {
     connect_op connect_;
     group_host* host_ = nullptr;  // that connected
     bool host_has_io_ = false;    // it counts this as an I/O queue
+    hidden_namespaces hidden_;    // from its host
     /// A closing queue waits for what is at backends, but not for ever.
     engine::member_timer<&qpair::give_up_backends> drain_deadline_{*this};
     request* first_of_pair_ = nullptr;  // whose second has not come
@@ -217,6 +220,9 @@ class qpair {
     void finish(request& r, nvme::status status) noexcept;
     /// Asks the transport for the command's data; then on_data().
     void fetch(request& r) noexcept;
+    /// Its host does not see `entry`.
+    [[nodiscard]] bool hides(const namespace_entry& entry) const noexcept;  // subsystem_group.hpp
+    [[nodiscard]] const hidden_namespaces& hidden() const noexcept { return hidden_; }
     /// Its host's memory of the kind that this queue uses; null on discovery controllers.
     [[nodiscard]] host_buffers* buffers() noexcept;
     // Null before a Connect has been accepted; counters() are the queue's own then.

@@ -23,6 +23,13 @@ struct namespace_entry;
 class io_task;
 struct reservation_errand;
 
+/// Why a command must not reach its device although it is inside the gate.
+enum class cut_off : std::uint8_t {
+    no,
+    lost,    ///< the device was lost while its data was on the way: not the one that comes back
+    hidden,  ///< its host does not see the namespace any more
+};
+
 /// Called on: the qpair's reactor, all members. What every command touches comes first; request.cpp
 /// holds the sizes.
 class request {
@@ -36,8 +43,7 @@ class request {
 
     // On its way. Core's, but for `direction`, `length` and `in_place`.
     bool entered = false;  ///< it is inside its gate
-    bool cut_off = false;  ///< its device was lost while its data was on the way: it must not reach
-                           ///< the one that comes back
+    core::cut_off cut = core::cut_off::no;
     nvme::data_direction direction = nvme::data_direction::none;
     std::uint32_t length = 0;      ///< bytes that move
     std::uint32_t sgl_bytes = 0;   ///< what the data pointer describes; 0: none. The transport's

@@ -61,6 +61,10 @@ result<void> check_nsid(std::uint32_t nsid, const subsystem_spec& in);
 /// Two listeners that the kernel does not give one port: one of them is every address.
 /// Called on: any thread.
 bool cover_each_other(const listener_spec& a, const listener_spec& b);
+/// Whether `host` is among `hosts`. Called on: any thread.
+bool chooses(const host_choice& hosts, std::string_view host);
+/// Some host is among `before`, and not among `after`. Called on: any thread.
+bool takes_hosts_away(const host_choice& before, const host_choice& after);
 /// What is wrong with a new size of `device`: too large, or no whole blocks. 0 is no size.
 /// Called on: any thread.
 result<void> check_size(std::uint64_t bytes, const device_spec& device);

@@ -49,6 +49,7 @@ struct namespace_record {
     std::unique_ptr<namespace_gauge[]> gauges;  ///< one per poll group, lent to it
     reservation_view reservation;               ///< who has registered, and who holds
     range_locks_view ranges;                    ///< null: no fused pair has come yet
+    host_list visible_to;                       ///< what `spec` says, in order; shared with views
     std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
     bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.
@@ -183,10 +184,7 @@ class subsystem {
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
     [[nodiscard]] target& owner() noexcept { return target_; }
     subsystem_spec& edit() noexcept { return spec_; }
-    void count_ana_change(namespace_record& n) noexcept {
-        ++ana_changes_;
-        ++n.ana_changes;
-    }
+    static void count_ana_change(namespace_record& n) noexcept { ++n.ana_changes; }
     void set_last_error(std::string text) { last_error_ = std::move(text); }
     [[nodiscard]] bool deleted() const noexcept { return deleted_; }
 
@@ -237,7 +235,6 @@ class subsystem {
     instant since_;
     std::map<std::uint32_t, namespace_record> namespaces_;
     std::unordered_map<std::uint32_t, std::uint32_t> namespace_generations_;
-    std::uint64_t ana_changes_ = 0;
 
     std::unique_ptr<operation> current_;
     std::deque<std::unique_ptr<operation>> waiting_;

@@ -58,6 +58,7 @@ struct namespace_entry {
     std::uint32_t park_ms = 0;
     reservation_view reservation;  ///< null: nobody has registered
     range_locks_view ranges;       ///< null: nobody has to be alone in a range, ever
+    host_list visible_to;          ///< null: every host sees it
 
     intrusive_list<request, &request::list> parked;
     intrusive_list<io_task, &io_task::entry_hook>
@@ -144,6 +145,7 @@ struct subsystem_group {
     [[nodiscard]] std::uint32_t still_waiting(const group_command& command) const noexcept;
     [[nodiscard]] std::uint32_t unreaped(const group_command& command) const noexcept;
     [[nodiscard]] std::uint32_t unreaped_of_expelled(std::string_view host) const noexcept;
+    [[nodiscard]] bool ends_with(const group_command& command, const request& r) const noexcept;
     void bury_what_is_left(const group_command& command) noexcept;
     void refuse_pending() noexcept;
     void expel() noexcept;
@@ -153,6 +155,16 @@ struct subsystem_group {
     void tell_ana_changed(const group_command& command) noexcept;
     void tell_of_reservation(const group_command& command) noexcept;
     void tell_namespaces_changed(const group_command& command) noexcept;
+    void choose_viewers(namespace_entry& entry, const namespace_description& now,
+                        bool told) noexcept;
+    void turn_away(namespace_entry& entry) noexcept;
+    [[nodiscard]] static std::uint32_t tasks_of_unseeing(const namespace_entry& entry) noexcept;
+    [[nodiscard]] static std::uint32_t unreaped_of_unseeing(const namespace_entry& entry) noexcept;
 };
+
+/// Called on: owning reactor.
+inline bool qpair::hides(const namespace_entry& entry) const noexcept {
+    return hidden_.has(entry.id.index + 1);
+}
 
 }  // namespace fulmar::core

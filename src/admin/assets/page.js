@@ -186,6 +186,11 @@ function show_connections(connections) {
     ], rows));
 }
 
+const viewers = (n) => (n.visible_to ?? "all") === "all" ? "all hosts"
+  : n.visible_to.length === 0 ? "nobody"
+  : n.visible_to.length === 1 ? n.visible_to[0]
+  : some(n.visible_to.length, "host");
+
 function show_subsystems(subsystems) {
   const parts = subsystems.map((s) => {
     const one = element("article");
@@ -201,6 +206,7 @@ function show_subsystems(subsystems) {
         ["Device", (n) => n.device],
         ["Size", (n) => bytes(n.status.block_count * n.status.block_size), "number"],
         ["ANA", (n) => state(n.ana_state), "wide"],
+        ["Visible to", viewers, "wide"],
         ["On loss", (n) => n.on_loss, "wide"],
         ["Outstanding", (n) => n.status.outstanding, "number wide"],
         ["Parked", (n) => n.status.parked, "number wide"],

@@ -33,7 +33,7 @@ void park(request& r, std::uint64_t kept) noexcept {
 // Inside the gate: from here on every way out goes through complete().
 void enter(request& r) noexcept {
     namespace_entry& entry = *r.entry;
-    r.cut_off = false;
+    r.cut = cut_off::no;
     entry.show();
     if (r.io.block_count != 0 &&
         !nvme::lba_range_fits(r.io.first_block, r.io.block_count, entry.block_count))

@@ -1,6 +1,7 @@
 // The device's part of an I/O command. Must never allocate, log or block.
 #include "fused.hpp"
 #include "io.hpp"
+#include "policy/visibility.hpp"
 #include "range.hpp"
 #include "ranges.hpp"
 
@@ -137,7 +138,8 @@ void submit(request& r) noexcept {
     // The gate has closed while the request waited for a buffer, its data or its range: the device
     // is lost or being taken away, and gets nothing more. Nor does the one that has come back
     // since: whoever asked for a fence meanwhile has been told that nothing is on its way.
-    if (r.cut_off || entry.gate.turns_back()) {
+    if (r.cut != cut_off::no || entry.gate.turns_back()) {
+        if (r.cut == cut_off::hidden) return complete(r, policy::unseen);
         const bool closed = entry.gate.position == gate_position::closed;
         return complete(r, closed ? entry.closed_status : backend::device_gone);
     }

@@ -144,8 +144,9 @@ void have_locks(request& second, nvme::status status) noexcept {
     qpair& q = *second.owner;
     if (!nvme::is_success(status)) return q.finish(second, status);
     second.entry = q.subsystem()->find(second.sqe.nsid.value());
-    if (second.entry == nullptr || second.entry->id.generation != second.generation)
-        return q.finish(second, sc::invalid_namespace_or_format.no_retry());
+    if (second.entry == nullptr || second.entry->id.generation != second.generation ||
+        q.hides(*second.entry))
+        return q.finish(second, policy::unseen);
     if (second.entry->ranges == nullptr)
         return q.finish(second, io::retry_later(q, sc::command_interrupted));
     io::replay(second);

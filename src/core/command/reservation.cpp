@@ -3,6 +3,7 @@
 
 #include "buffer.hpp"
 #include "io.hpp"
+#include "policy/visibility.hpp"
 #include "reservation/reservation_errand.hpp"
 #include "reservation/reservation_report.hpp"
 
@@ -61,8 +62,11 @@ void go_on(request& r) noexcept {
     qpair& q = *r.owner;
     r.advance(request_event::execute);
     const namespace_description* about = q.subsystem()->view->find(nsid(r.sqe.nsid.value()));
-    if (about == nullptr || about->id.generation != r.generation)
-        return q.finish(r, sc::invalid_namespace_or_format.no_retry());
+    const bool there = about != nullptr && about->id.generation == r.generation;
+    if (const policy::verdict v =
+            policy::visibility(there, there && q.hidden().has(about->number().value()));
+        v.says != policy::word::pass)
+        return q.finish(r, v.status);
     if (r.direction == nvme::data_direction::controller_to_host) return report(r, *about);
     std::array<std::byte, most_key_bytes> keys{};
     const std::span<std::byte> brought = std::span(keys).first(r.length);

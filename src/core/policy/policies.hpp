@@ -21,7 +21,9 @@ namespace fulmar::core::policy {
 
 /// Before the command is read any further: the form of a command depends on its namespace.
 [[nodiscard]] inline verdict ask_visibility(const request& r) noexcept {
-    return visibility(r.entry != nullptr);
+    const bool exists = r.entry != nullptr;
+    const bool chosen = exists && r.entry->visible_to != nullptr;  // seldom
+    return visibility(exists, chosen && r.owner->hides(*r.entry));
 }
 
 /// Behind the gate, where a namespace is restricted at all. A command that waited at the gate while

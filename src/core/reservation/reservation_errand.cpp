@@ -28,8 +28,9 @@ bool goes_on(reservation_errand& errand) noexcept {
     if (wanted == nullptr || !wanted->all) return false;
     const subsystem_group* from = errand.group->find(errand.subsystem);
     if (from == nullptr) return false;
+    const hidden_namespaces& hidden = errand.asker->owner->hidden();
     for (const namespace_description& n : from->view->namespaces) {
-        if (n.id.index <= errand.ns.index) continue;
+        if (n.id.index <= errand.ns.index || hidden.has(n.number().value())) continue;
         errand.ns = n.id;
         return true;
     }
@@ -70,6 +71,11 @@ bool reservation_errand::send(
     errand->subsystem = from.id;
     errand->ns = about;
     errand->who = by;
+    try {
+        errand->host_nqn = r.owner->asked().host_nqn();
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
     errand->what = asked;
     r.errand = errand.get();
     leave(std::move(errand));

@@ -10,6 +10,7 @@
 #include <fulmar/engine/message.hpp>
 
 #include <memory>
+#include <string>
 #include <variant>
 
 namespace fulmar::core {
@@ -45,6 +46,7 @@ struct reservation_errand final : engine::message {
     subsystem_id subsystem{};
     namespace_id ns{};
     nvme::host_id who{};
+    std::string host_nqn{};  ///< of the same host
     std::variant<reservation_request, persistence_request, range_locks_request> what{};
     nvme::status status{};
 

@@ -53,6 +53,8 @@ void reserve_operation::decide(const namespace_record& n) {
 bool reserve_operation::resume() {
     namespace_record* n = subject.find(errand_->ns.index + 1);
     if (n != nullptr && n->id != errand_->ns) n = nullptr;
+    if (stage() == operation_stage::begin && n != nullptr && !has(n->visible_to, errand_->host_nqn))
+        n = nullptr;  // hidden while the command waited its turn
     if (stage() == operation_stage::begin && n != nullptr) decide(*n);
     for (;;) {
         operation_sight sight = look(n);

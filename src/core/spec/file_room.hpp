@@ -36,8 +36,8 @@ inline file_room room_of_entry(std::string_view text) noexcept {
     return {entry_room.bytes + written_bytes(text), entry_room.values};
 }
 
-/// Of the field's value, as long as it can be; a text as long as it is. Hosts and namespaces have
-/// claims of their own.
+/// Of the field's value, as long as it can be; a text as long as it is. A subsystem's hosts and
+/// namespaces have claims of their own.
 template <typename Spec>
 file_room room_of_value(const field<Spec>& one, const Spec& spec) {
     return std::visit(
@@ -50,6 +50,10 @@ file_room room_of_value(const field<Spec>& one, const Spec& spec) {
                 file_room out{list_bytes, 1};
                 if (one.facts.form == field_form::texts)
                     for (const std::string& entry : value) add(out, room_of_entry(entry));
+                return out;
+            } else if constexpr (std::is_same_v<type, host_choice>) {
+                file_room out{list_bytes, 1};
+                for (const std::string& entry : value.named) add(out, room_of_entry(entry));
                 return out;
             } else if constexpr (std::is_same_v<type, std::vector<namespace_spec>>) {
                 return {list_bytes, 1};

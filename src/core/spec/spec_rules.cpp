@@ -182,6 +182,18 @@ bool cover_each_other(const listener_spec& a, const listener_spec& b) {
            is_wildcard(a.address) != is_wildcard(b.address);
 }
 
+bool chooses(const host_choice& hosts, std::string_view host) {
+    return hosts.all ||
+           std::find(hosts.named.begin(), hosts.named.end(), host) != hosts.named.end();
+}
+
+bool takes_hosts_away(const host_choice& before, const host_choice& after) {
+    if (before.all || after.all) return !after.all;
+    const std::unordered_set<std::string_view> stay(after.named.begin(), after.named.end());
+    return std::any_of(before.named.begin(), before.named.end(),
+                       [&](const std::string& host) { return !stay.contains(host); });
+}
+
 result<void> check_size(std::uint64_t bytes, const device_spec& device) {
     if (bytes > limits::max_device_bytes)
         return fail(errc::invalid_argument,

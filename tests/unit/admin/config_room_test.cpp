@@ -92,6 +92,7 @@ core::target_spec everything(std::size_t times) {
             ns.ana = core::ana_state::non_optimized;
             ns.on_loss = core::loss_policy::hold;
             ns.park_ms = ns.hold_s = largest32;
+            ns.visible_to = {.all = false, .named = {s.hosts.front()}};
             ns.description = "the \"database\"";
             s.namespaces.push_back(ns);
         }

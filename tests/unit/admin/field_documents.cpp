@@ -84,6 +84,11 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
             out["uniqueItems"] = true;
             return out;
         }
+        case field_form::host_choice: {
+            ordered_json list = list_of(facts, reference_to(folder, "host"));
+            list["uniqueItems"] = true;
+            return {{"anyOf", {{{"const", "all"}}, list}}};
+        }
         case field_form::texts: return list_of(facts, {{"type", "string"}});
         case field_form::cpus: {
             ordered_json out =
@@ -202,6 +207,7 @@ std::string shown_values(const field_facts& facts) {
         case field_form::uuid: return "a UUID";
         case field_form::nguid: return "an NGUID";
         case field_form::hosts: return fmt::format("up to {} NQNs", facts.most);
+        case field_form::host_choice: return fmt::format("`\"all\"`, or up to {} NQNs", facts.most);
         case field_form::texts: return fmt::format("up to {} texts", facts.most);
         case field_form::cpus: return fmt::format("up to {} numbers of CPUs", facts.most);
         case field_form::object: return fmt::format("`{}`, below", facts.schema);
@@ -218,6 +224,7 @@ std::string shown_change(field_change change) {
         case field_change::chosen: return "no; chosen where nothing is said";
         case field_change::by_request: return "yes";
         case field_change::in_place: return "yes; no host notices";
+        case field_change::noticed: return "yes";
         case field_change::one_time: return "met once";
     }
     return {};
@@ -340,7 +347,7 @@ ordered_json patch_schema(const std::vector<described_field>& fields, const orde
     ordered_json out{{"type", "object"}};
     out["properties"] = before["properties"];
     for (const described_field& one : fields) {
-        if (one.facts.change != field_change::in_place) continue;
+        if (!core::is_edited(one.facts.change)) continue;
         ordered_json schema = field_schema(one, schema_use::body, "#/components/schemas/");
         schema.erase("default");
         out["properties"][std::string(one.facts.name)] = std::move(schema);

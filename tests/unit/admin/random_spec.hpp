@@ -73,6 +73,9 @@ class spec_generator {
             ns.on_loss = below(4) == 0 ? core::loss_policy::hold : core::loss_policy::fail;
             ns.uuid = fmt::format("00000000-0000-4000-8000-0000000000{}{}", i, nsid);
             ns.nguid = fmt::format("0000000000000000000000000000{:02}{:02}", i + 1, nsid);
+            if (coin()) ns.visible_to.all = false;
+            for (unsigned h = 0; h < 3 && !ns.visible_to.all; ++h)
+                if (coin()) ns.visible_to.named.push_back(fmt::format("nqn.2014-08.org.x:h{}", h));
             ns.description = description();
             spec.namespaces.push_back(std::move(ns));
         }

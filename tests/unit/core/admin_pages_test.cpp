@@ -32,7 +32,6 @@ subsystem_description make_subsystem() {
     s.nqn = "nqn.2024-01.test:a";
     s.serial = "S1";
     s.model = "Fulmar";
-    s.ana_change_count = 7;
     for (const std::uint32_t number : {1u, 3u, 1024u})
         s.namespaces.push_back(make_namespace(number));
     s.namespaces[1].ready = false;
@@ -452,7 +451,7 @@ std::vector<std::byte> whole(const ana_log& log) {
 
 TEST(ana_log, lists_one_group_per_namespace) {
     const subsystem_description s = make_subsystem();
-    const std::vector<std::byte> bytes = whole(ana_log(s, false));
+    const std::vector<std::byte> bytes = whole(ana_log(s, 7, false));
     ASSERT_EQ(bytes.size(), 16u + 3 * 36);
     const auto header = *nvme::read_wire<nvme::ana_log_header>(bytes);
     EXPECT_EQ(header.change_count.value(), 7u);
@@ -470,7 +469,7 @@ TEST(ana_log, lists_one_group_per_namespace) {
 
 TEST(ana_log, has_room_for_as_many_as_there_can_be) {
     const subsystem_description s = make_largest();
-    const std::vector<std::byte> bytes = whole(ana_log(s, false));
+    const std::vector<std::byte> bytes = whole(ana_log(s, 7, false));
     ASSERT_EQ(bytes.size(), limits::ana_log_bytes(limits::max_namespaces));
     EXPECT_EQ(nvme::read_wire<nvme::ana_log_header>(bytes)->groups.value(), limits::max_namespaces);
     EXPECT_EQ(nvme::read_wire<nvme::le32>(std::span(bytes).last(4))->value(),
@@ -479,7 +478,7 @@ TEST(ana_log, has_room_for_as_many_as_there_can_be) {
 
 TEST(ana_log, without_namespaces_is_shorter) {
     const subsystem_description s = make_subsystem();
-    const std::vector<std::byte> bytes = whole(ana_log(s, true));
+    const std::vector<std::byte> bytes = whole(ana_log(s, 7, true));
     ASSERT_EQ(bytes.size(), 16u + 3 * 32);
     const auto last = *nvme::read_wire<nvme::ana_group_descriptor>(std::span(bytes).subspan(80));
     EXPECT_EQ(last.group_id.value(), 1024u);
@@ -490,7 +489,7 @@ TEST(ana_log, without_namespaces_is_shorter) {
 TEST(ana_log, reads_the_same_in_any_pieces) {
     const subsystem_description s = make_subsystem();
     for (const bool groups_only : {false, true}) {
-        const ana_log log(s, groups_only);
+        const ana_log log(s, 7, groups_only);
         std::vector<std::byte> expected = whole(log);
         expected.resize(expected.size() + 64);
         for (std::size_t offset = 0; offset < expected.size(); offset += 4) {
@@ -507,7 +506,7 @@ TEST(ana_log, reads_the_same_in_any_pieces) {
 TEST(ana_log, of_an_empty_subsystem_is_a_header) {
     subsystem_description s = make_subsystem();
     s.namespaces.clear();
-    EXPECT_EQ(whole(ana_log(s, false)).size(), sizeof(nvme::ana_log_header));
+    EXPECT_EQ(whole(ana_log(s, 7, false)).size(), sizeof(nvme::ana_log_header));
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ TEST(policy_of_write_protection, stops_what_changes_blocks_and_nothing_else) {
 }
 
 TEST(policy_of_visibility, answers_what_is_not_seen_like_what_is_not_there) {
-    EXPECT_EQ(policy::visibility(true).says, word::pass);
-    EXPECT_EQ(policy::visibility(false).status, sc::invalid_namespace_or_format.no_retry());
+    EXPECT_EQ(policy::visibility(true, false).says, word::pass);
+    EXPECT_EQ(policy::visibility(false, false).status, sc::invalid_namespace_or_format.no_retry());
 }
 
 TEST(policies, are_asked_in_their_order) {

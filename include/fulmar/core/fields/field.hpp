@@ -37,6 +37,7 @@ enum class field_form : std::uint8_t {
     uuid,         ///< may be empty
     nguid,        ///< may be empty
     hosts,        ///< a list of the NQNs of hosts
+    host_choice,  ///< "all", or such a list
     texts,        ///< a list of texts
     cpus,         ///< a list of the numbers of CPUs
     namespaces,   ///< a list of namespaces
@@ -50,8 +51,14 @@ enum class field_change : std::uint8_t {
     chosen,      ///< likewise; where nothing is said, the target chooses, and keeps what it chose
     by_request,  ///< by a request of its own, which hosts may notice
     in_place,    ///< at any time; no host notices
+    noticed,     ///< at any time, in place; hosts see that it has changed
     one_time     ///< a request that is gone once it is met; nothing is compared
 };
+
+/// New values of it are edits of the object that is there.
+constexpr bool is_edited(field_change how) noexcept {
+    return how == field_change::in_place || how == field_change::noticed;
+}
 
 /// Whether an object must have it.
 enum class field_need : std::uint8_t {
@@ -143,7 +150,7 @@ struct members_and {
         std::variant<bool Spec::*, std::uint16_t Spec::*, std::uint32_t Spec::*,
                      std::uint64_t Spec::*, std::string Spec::*, std::vector<std::string> Spec::*,
                      ana_state Spec::*, loss_policy Spec::*, write_cache_mode Spec::*,
-                     std::vector<namespace_spec> Spec::*, More Spec::*...>;
+                     host_choice Spec::*, std::vector<namespace_spec> Spec::*, More Spec::*...>;
 };
 
 /// A struct with members of other types specializes this.

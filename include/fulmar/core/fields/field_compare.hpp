@@ -94,7 +94,7 @@ field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
     field_edits<Spec> out;
     for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i) {
         const field<Spec>& one = fields_of<Spec>::all[i];
-        if (one.facts.change != field_change::in_place || same(one, running, wanted)) continue;
+        if (!is_edited(one.facts.change) || same(one, running, wanted)) continue;
         copy(one, wanted, out.values);
         mark(out, i);
     }

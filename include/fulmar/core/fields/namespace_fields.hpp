@@ -67,6 +67,16 @@ struct fields_of<namespace_spec> {
                                .most = limits::max_hold_s,
                                .help = "hold: how long the namespace waits; then it is as under "
                                        "fail."}},
+        field<namespace_spec>{
+            &namespace_spec::visible_to,
+            {.name = "visible_to",
+             .form = field_form::host_choice,
+             .most = limits::max_visible_hosts,
+             .change = field_change::noticed,
+             .help =
+                 "Which of the subsystem's hosts see it: \"all\", or the NQNs of those that do; "
+                 "an empty list: none. To the others it does not exist.",
+             .sample = "\"all\", or a list of what /etc/nvme/hostnqn of each host says"}},
         field<namespace_spec>{&namespace_spec::description, description_facts},
     };
 };
