@@ -137,12 +137,22 @@ void fill_granularity(nvme::identify_namespace& page, const backend::geometry& d
     const std::uint32_t deallocate = known(device.deallocate_granularity_blocks);
     const std::uint32_t optimal = known(device.optimal_write_blocks);
     if (write == 1 && deallocate == 1 && optimal == 1) return;
-    page.nsfeat = nvme::nsfeat::optimal_io;
+    page.nsfeat |= nvme::nsfeat::optimal_io;
     page.npwg = clamp_16(write - 1);
     page.npwa = page.npwg;
     page.npdg = clamp_16(deallocate - 1);
     page.npda = page.npdg;
     page.nows = clamp_16(optimal - 1);
+}
+
+// AWUN and AWUPF of the controller are 0, one block: hosts build on them (Linux from 6.11 on tells
+// applications of atomic writes, and databases drop what protects them from torn pages). Only a
+// namespace whose device promises more says so.
+void fill_atomicity(nvme::identify_namespace& page, const backend::geometry& device) noexcept {
+    if (device.atomic_blocks <= 1 && device.power_fail_atomic_blocks <= 1) return;
+    page.nsfeat |= nvme::nsfeat::atomic_fields;
+    page.nawun = clamp_16(device.atomic_blocks - 1);
+    page.nawupf = clamp_16(device.power_fail_atomic_blocks - 1);
 }
 
 // Without a place to keep them, reservations end with the daemon.
@@ -223,6 +233,7 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
                       ? nvme::dlfeat::reads_zero
                       : nvme::dlfeat::reads_unreported;
     fill_granularity(page, device);
+    fill_atomicity(page, device);
     if (device.copy.ranges != 0) {
         page.mssrl = clamp_16(device.copy.range_blocks);
         page.mcl = device.copy.blocks;

@@ -232,6 +232,26 @@ TEST(identify_namespace, tells_what_is_best_for_the_storage) {
     EXPECT_EQ(page.npdg.value(), 0xffff);
 }
 
+TEST(identify_namespace, promises_one_block_whole_and_more_only_where_the_device_does) {
+    namespace_description n = make_namespace(1);
+    auto page = make_identify_namespace(n);
+    EXPECT_EQ(page.nsfeat & nvme::nsfeat::atomic_fields, 0) << "as the controller says: one";
+    EXPECT_EQ(page.nawupf.value(), 0);
+    n.geometry.atomic_blocks = 64;
+    n.geometry.power_fail_atomic_blocks = 8;
+    n.geometry.write_granularity_blocks = 8;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.nsfeat, nvme::nsfeat::atomic_fields | nvme::nsfeat::optimal_io);
+    EXPECT_EQ(page.nawun.value(), 63) << "0-based";
+    EXPECT_EQ(page.nawupf.value(), 7);
+    EXPECT_EQ(page.nabsn.value(), 0) << "without boundaries";
+    EXPECT_EQ(page.nabspf.value(), 0);
+    EXPECT_EQ(page.nabo.value(), 0);
+    n.geometry.power_fail_atomic_blocks = 1;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.nawupf.value(), 0) << "and one after a power failure";
+}
+
 TEST(identify_namespace, inactive_gives_zeroes_and_impossible_gives_an_error) {
     const subsystem_description s = make_subsystem();
     for (const cns which :
