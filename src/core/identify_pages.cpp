@@ -108,6 +108,8 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
                 nvme::oncs::save_and_select | nvme::oncs::reservations | nvme::oncs::verify |
                 nvme::oncs::copy;
+    if (about.subsystem.keeps_protection)
+        page.nwpc = nvme::nwpc::write_protect | nvme::nwpc::until_power_cycle;
     page.ocfs = nvme::ocfs::format_0;
     // Always: hosts read this once, and a namespace with a cache may be added later. CNS 08h tells
     // which namespaces have none.
@@ -240,7 +242,7 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
         page.msrc = clamp_8(device.copy.ranges - 1);
     }
     page.anagrpid = about.ana_group();
-    page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};
+    page.nsattr = about.write_protected() ? nvme::nsattr::write_protected : std::uint8_t{0};
     page.nguid = about.nguid.bytes;
     page.lbaf[0].lbads = static_cast<std::uint8_t>(std::bit_width(device.block_bytes) - 1);
     return page;
@@ -255,7 +257,7 @@ nvme::identify_independent_namespace make_independent_namespace(
     page.nmic = nvme::nmic::shared;
     page.rescap = reservations_of(about);
     page.anagrpid = about.ana_group();
-    page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};
+    page.nsattr = about.write_protected() ? nvme::nsattr::write_protected : std::uint8_t{0};
     page.nstat = about.ready ? nvme::nstat::ready : std::uint8_t{0};
     return page;
 }

@@ -1,5 +1,6 @@
-// A reservation command, or Set Features 83h, on its way to the control reactor, which decides, and
-// back. It outlives its command when the connection ends meanwhile. Called on: the reactor that
+// What a host wants of a namespace, by a reservation command or by Set Features 83h or 84h, on its
+// way to the control reactor, which decides, and back. Operators lift a write protection the same
+// way. It outlives its command when the connection ends meanwhile. Called on: the reactor that
 // holds the message. Must never: leave the control reactor without a status.
 #pragma once
 
@@ -7,12 +8,14 @@
 
 #include <fulmar/base/ids.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/nvme/features.hpp>
 
 #include <memory>
 #include <variant>
 
 namespace fulmar::core {
 
+class control_request;
 class poll_group;
 class request;
 struct subsystem_group;
@@ -23,13 +26,21 @@ struct persistence_request {
     bool all = false;  ///< of every namespace from the one that is meant, one after the other
 };
 
+/// Set Features 84h: the write protection.
+struct protection_request {
+    nvme::write_protection state = nvme::write_protection::none;
+    bool all = false;          ///< as of persistence_request
+    bool by_operator = false;  ///< who lifts what no host may
+};
+
+using namespace_wish = std::variant<reservation_request, persistence_request, protection_request>;
+
 struct reservation_errand final : engine::message {
     reservation_errand() noexcept;
 
     /// Sends the command `r`, which stays in `executing` until this is back. False: no memory.
     [[nodiscard]] static bool send(request& r, const subsystem_group& from, namespace_id about,
-                                   std::variant<reservation_request, persistence_request> what,
-                                   const nvme::host_id& who) noexcept;
+                                   const namespace_wish& what, const nvme::host_id& who) noexcept;
     /// The connection of `r` ends: nobody waits any more. Called on: the qpair's reactor.
     static void forget(request& r) noexcept;
     /// Control reactor: it is decided.
@@ -40,8 +51,9 @@ struct reservation_errand final : engine::message {
     subsystem_id subsystem{};
     namespace_id ns{};
     nvme::host_id who{};
-    std::variant<reservation_request, persistence_request> what{};
+    namespace_wish what{};
     nvme::status status{};
+    control_request* operators = nullptr;  ///< whose it is, instead of a host's
 
   private:
     static void leave(std::unique_ptr<reservation_errand> self) noexcept;

@@ -196,7 +196,7 @@ TEST(identify_namespace, follows_the_geometry) {
                   .deallocate = true,
                   .deallocated_reads_zero = true,
                   .optimal_io_blocks = 16};
-    n.write_protected = true;
+    n.protection = nvme::write_protection::until_power_cycle;
     const auto page = make_identify_namespace(n);
     EXPECT_EQ(page.lbaf[0].lbads, 12);
     EXPECT_EQ(page.nsfeat, nvme::nsfeat::optimal_io);
