@@ -51,6 +51,7 @@ const std::vector<route>& all_routes() {
         {"PATCH", "/v1/subsystems/{nqn}/namespaces/{nsid}", routes::patch_namespace, with_body,
          true},
         {"DELETE", "/v1/subsystems/{nqn}/namespaces/{nsid}", routes::remove_namespace, none, true},
+        {"DELETE", "/v1/subsystems/{nqn}/namespaces/{nsid}/protection", routes::lift_protection},
 
         {"GET", "/v1/listeners", routes::list_listeners},
         {"POST", "/v1/listeners", routes::add_listener, with_body, true},

@@ -41,6 +41,7 @@ void add_namespace(const call_ptr& call);
 void show_namespace(const call_ptr& call);
 void patch_namespace(const call_ptr& call);
 void remove_namespace(const call_ptr& call);
+void lift_protection(const call_ptr& call);
 
 // routes_device.cpp
 void list_devices(const call_ptr& call);

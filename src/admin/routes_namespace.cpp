@@ -88,4 +88,12 @@ void remove_namespace(const call_ptr& call) {
         [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
 }
 
+void lift_protection(const call_ptr& call) {
+    const auto nsid = call->nsid(1);
+    if (!nsid) return;
+    call->ask(
+        core::lift_protection{call->parameters[0], *nsid},
+        [call](const core::control_answer&, std::uint64_t revision) { call->none(revision); });
+}
+
 }  // namespace fulmar::admin::routes

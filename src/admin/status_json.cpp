@@ -56,6 +56,7 @@ ordered_json to_json(const core::namespace_status& status) {
                             {"parked", at.parked},
                             {"abandoned", at.abandoned}};
     });
+    now["write_protection"] = to_string(status.protection);
     if (status.reservation) now["reservation"] = to_json(*status.reservation);
     out["status"] = std::move(now);
     return out;

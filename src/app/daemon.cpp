@@ -149,7 +149,7 @@ result<void> daemon::build() {
                                                                 .memory = storage_records_.get()},
                                                                drives_),
                             .log = journal_.get(),
-                            .reservations = reservation_files_.get(),
+                            .memory = namespace_files_.get(),
                             .hugepages = memory_->hugepages(),
                             .counters = &drive_counters_});
     for (const auto& r : pool_->reactors()) {
@@ -176,7 +176,7 @@ result<void> daemon::open_state() {
     storage_records_ = std::make_unique<storage_records>(
         *control_, admin::system_disk(),
         state_path(config_path_, config_.config.options.state_dir, "devices"));
-    reservation_files_ = std::make_unique<reservation_files>(
+    namespace_files_ = std::make_unique<namespace_files>(
         *control_, admin::system_disk(),
         state_path(config_path_, config_.config.options.state_dir, "reservations."), boot_id());
     storage_watch_ = std::make_unique<backend::storage_watch>(*control_);
@@ -257,7 +257,7 @@ void daemon::wind_up() {
     target_.reset();
     storage_watch_.reset();
     storage_records_.reset();
-    reservation_files_.reset();
+    namespace_files_.reset();
     drive_service_.reset();
     // What those threads have to say may begin another: a drive that was being brought up is
     // closed.
@@ -299,7 +299,7 @@ daemon::~daemon() {
     target_.reset();
     storage_watch_.reset();
     storage_records_.reset();
-    reservation_files_.reset();
+    namespace_files_.reset();
     journal_.reset();
     files_.reset();
 }

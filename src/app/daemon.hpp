@@ -6,8 +6,8 @@
 #include "drive_service.hpp"
 #include "hotplug_bridge.hpp"
 #include "idle_memory.hpp"
+#include "namespace_files.hpp"
 #include "options.hpp"
-#include "reservation_files.hpp"
 #include "signals.hpp"
 #include "storage_records.hpp"
 #include "watchdog.hpp"
@@ -64,7 +64,7 @@ class daemon {
     std::unique_ptr<engine::reactor_pool> pool_;
     std::unique_ptr<engine::file_io_provider> files_;
     std::unique_ptr<storage_records> storage_records_;
-    std::unique_ptr<reservation_files> reservation_files_;
+    std::unique_ptr<namespace_files> namespace_files_;
     std::unique_ptr<backend::storage_watch> storage_watch_;
     std::unique_ptr<vfio::drive_access_provider> drive_provider_;
     backend::pcie_roster drive_roster_;

@@ -78,6 +78,7 @@ std::string namespace_text(const json& ns) {
     rows.add({"UUID", text_of(ns, "uuid")});
     rows.add({"NGUID", text_of(ns, "nguid")});
     rows.add({"description", text_of(ns, "description")});
+    rows.add({"write protection", text_of(now, "write_protection")});
     const json reservation = now.value("reservation", json::object());
     rows.add({"reservation", reservation.empty() ? "none, and nobody has registered"
                                                  : text_of(reservation, "type")});
@@ -133,6 +134,17 @@ void add_namespace(CLI::App& app) {
         c->callback([s] {
             s->session.done(s->session.change("DELETE", fmt::format("{}/{}", place(*s), s->nsid)),
                             fmt::format("removed namespace {} of {}", s->nsid, s->nqn));
+        });
+    }
+    {
+        auto s = std::make_shared<namespace_settings>();
+        CLI::App* const c = add_verb(
+            *group, "unprotect", "let hosts write again what one of them has protected", s, true);
+        wants_nsid(c, s);
+        c->callback([s] {
+            s->session.done(
+                s->session.change("DELETE", fmt::format("{}/{}/protection", place(*s), s->nsid)),
+                fmt::format("namespace {} of {} can be written", s->nsid, s->nqn));
         });
     }
     {

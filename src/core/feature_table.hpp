@@ -48,6 +48,9 @@ inline constexpr auto features = [] {
         feature_row{.id = reservation_persistence,
                     .name = "Reservation Persistence",
                     .per_namespace = true},
+        feature_row{.id = namespace_write_protection,
+                    .name = "Namespace Write Protection",
+                    .per_namespace = true},
     };
 }();
 

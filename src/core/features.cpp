@@ -2,6 +2,7 @@
 // is saveable, so the saved value of a feature is its default.
 #include "admin_pages.hpp"
 #include "feature_table.hpp"
+#include "policy/write_protection.hpp"
 #include "reservation/reservation_errand.hpp"
 
 #include <fulmar/core/controller.hpp>
@@ -180,12 +181,20 @@ nvme::status set(controller& c, request& r, const feature_row& row, std::uint32_
 
 }  // namespace
 
-// The namespace's, not the controller's: the control reactor decides.
-void controller::set_persistence(request& r, std::uint32_t value) noexcept {
-    if ((value & ~nvme::reservation_persist_through_power_loss) != 0)
-        return finish(r, sc::invalid_field.no_retry());
+// 83h and 84h are the namespace's, not the controller's: the control reactor decides.
+void controller::set_of_namespace(request& r, nvme::fid which, std::uint32_t value) noexcept {
     const std::uint32_t number = r.sqe.nsid.value();
     const bool all = number == nvme::nsid_broadcast;
+    namespace_wish wanted = persistence_request{.persistent = value != 0, .all = all};
+    if (which == fid::namespace_write_protection) {
+        const auto state = static_cast<nvme::write_protection>(value);
+        const bool known = value <= nvme::write_protection_mask && policy::can_become(state);
+        if (!known || !description().keeps_protection)
+            return finish(r, sc::invalid_field.no_retry());
+        wanted = protection_request{.state = state, .all = all};
+    } else if ((value & ~nvme::reservation_persist_through_power_loss) != 0) {
+        return finish(r, sc::invalid_field.no_retry());
+    }
     const namespace_description* first = all ? nullptr : seen().find(nsid(number));
     if (all)
         seen().for_each([&](const namespace_description& n) {
@@ -193,8 +202,6 @@ void controller::set_persistence(request& r, std::uint32_t value) noexcept {
             return false;
         });
     if (first == nullptr) return finish(r, sc::success);  // of all, and there is none
-    const persistence_request wanted{
-        .persistent = (value & nvme::reservation_persist_through_power_loss) != 0, .all = all};
     if (!reservation_errand::send(r, *subsystem_, first->id, wanted, nvme::host_id{host_id()}))
         finish(r, sc::internal_error);
 }
@@ -204,8 +211,9 @@ void controller::set_features(request& r) noexcept {
     const feature_row* row = find_feature(what.fid, is_discovery());
     if (row == nullptr) return finish(r, sc::invalid_field.no_retry());
     nvme::status status = check_set(*this, *row, what, r.sqe.nsid.value());
-    if (nvme::is_success(status) && row->id == fid::reservation_persistence)
-        return set_persistence(r, what.cdw11);
+    if (nvme::is_success(status) &&
+        (row->id == fid::reservation_persistence || row->id == fid::namespace_write_protection))
+        return set_of_namespace(r, row->id, what.cdw11);
     if (nvme::is_success(status)) status = set(*this, r, *row, what.cdw11);
     finish(r, status);
     if (!nvme::is_success(status)) return;
@@ -281,6 +289,11 @@ nvme::status get(const controller& c, request& r, const feature_row& row, std::u
             r.dw0 = current && n->reservation != nullptr && n->reservation->persistent ? 1 : 0;
             return sc::success;
         }
+        case fid::namespace_write_protection:
+            r.dw0 = current
+                        ? static_cast<std::uint32_t>(c.description().find(nsid(number))->protection)
+                        : 0;
+            return sc::success;
         case fid::host_identifier:
             // The short form cannot hold what Connect brought.
             return (argument & nvme::host_identifier_extended) != 0 ? sc::success

@@ -112,6 +112,8 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     // In blocks of the largest size that there is; a namespace says more where its own are smaller.
     page.acwu = clamp_16(
         limits::fused_bytes(about.options.max_transfer_bytes) / limits::max_block_bytes - 1);
+    if (about.subsystem().keeps_protection)
+        page.nwpc = nvme::nwpc::write_protect | nvme::nwpc::until_power_cycle;
     page.ocfs = nvme::ocfs::format_0;
     // Always: hosts read this once, and a namespace with a cache may be added later. CNS 08h tells
     // which namespaces have none.
@@ -141,12 +143,29 @@ void fill_granularity(nvme::identify_namespace& page, const backend::geometry& d
     const std::uint32_t deallocate = known(device.deallocate_granularity_blocks);
     const std::uint32_t optimal = known(device.optimal_write_blocks);
     if (write == 1 && deallocate == 1 && optimal == 1) return;
-    page.nsfeat = nvme::nsfeat::optimal_io;
+    page.nsfeat |= nvme::nsfeat::optimal_io;
     page.npwg = clamp_16(write - 1);
     page.npwa = page.npwg;
     page.npdg = clamp_16(deallocate - 1);
     page.npda = page.npdg;
     page.nows = clamp_16(optimal - 1);
+}
+
+// AWUN and AWUPF of the controller are 0, one block: hosts build on them (Linux from 6.11 on tells
+// applications of atomic writes, and databases drop what protects them from torn pages). Only a
+// namespace whose device promises more says so.
+void fill_atomicity(nvme::identify_namespace& page, const backend::geometry& device) noexcept {
+    if (device.atomic_blocks <= 1 && device.power_fail_atomic_blocks <= 1) return;
+    page.nsfeat |= nvme::nsfeat::atomic_fields;
+    page.nawun = clamp_16(device.atomic_blocks - 1);
+    page.nawupf = clamp_16(device.power_fail_atomic_blocks - 1);
+}
+
+// How much a fused pair may have, in blocks of this namespace: more than ACWU where they are small.
+void fill_fused(nvme::identify_namespace& page, std::uint32_t block_bytes,
+                std::uint64_t max_transfer_bytes) noexcept {
+    page.nsfeat |= nvme::nsfeat::atomic_fields;
+    page.nacwu = clamp_16(limits::fused_bytes(max_transfer_bytes) / block_bytes - 1);
 }
 
 // Without a place to keep them, reservations end with the daemon.
@@ -179,7 +198,11 @@ nvme::status fill_one_namespace(const identify_context& about, nvme::cns which,
         return required ? sc::invalid_namespace_or_format.no_retry() : sc::success;
     }
     switch (which) {
-        case nvme::cns::namespace_data: return put(page, make_identify_namespace(*found));
+        case nvme::cns::namespace_data: {
+            nvme::identify_namespace told = make_identify_namespace(*found);
+            fill_fused(told, found->geometry.block_bytes, about.options.max_transfer_bytes);
+            return put(page, told);
+        }
         case nvme::cns::independent_namespace: return put(page, make_independent_namespace(*found));
         case nvme::cns::namespace_descriptors: fill_descriptors(page, *found); return sc::success;
         default: return sc::success;  // 05h: no protection information, so all of it is 0
@@ -227,13 +250,14 @@ nvme::identify_namespace make_identify_namespace(const namespace_description& ab
                       ? nvme::dlfeat::reads_zero
                       : nvme::dlfeat::reads_unreported;
     fill_granularity(page, device);
+    fill_atomicity(page, device);
     if (device.copy.ranges != 0) {
         page.mssrl = clamp_16(device.copy.range_blocks);
         page.mcl = device.copy.blocks;
         page.msrc = clamp_8(device.copy.ranges - 1);
     }
     page.anagrpid = about.ana_group();
-    page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};
+    page.nsattr = about.write_protected() ? nvme::nsattr::write_protected : std::uint8_t{0};
     page.nguid = about.nguid.bytes;
     page.lbaf[0].lbads = static_cast<std::uint8_t>(std::bit_width(device.block_bytes) - 1);
     return page;
@@ -248,7 +272,7 @@ nvme::identify_independent_namespace make_independent_namespace(
     page.nmic = nvme::nmic::shared;
     page.rescap = reservations_of(about);
     page.anagrpid = about.ana_group();
-    page.nsattr = about.write_protected ? nvme::nsattr::write_protected : std::uint8_t{0};
+    page.nsattr = about.write_protected() ? nvme::nsattr::write_protected : std::uint8_t{0};
     page.nstat = about.ready ? nvme::nstat::ready : std::uint8_t{0};
     return page;
 }

@@ -129,7 +129,7 @@ bool delete_operation::resume() {
     const operation_step step = take_step(operation_kind::remove, look(nullptr), nullptr);
     if (begins) subject.owner().discovery_changed();
     if (step.drop_subsystem && request != nullptr)
-        for (const auto& [nsid, n] : subject.namespaces()) subject.forget_reservation(n);
+        for (const auto& [nsid, n] : subject.namespaces()) subject.forget(n);
     if (step.drop_subsystem) subject.drop_all();
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask); return false;
@@ -216,7 +216,7 @@ bool remove_namespace_operation::resume() {
     const std::uint32_t nsid = std::get<remove_namespace>(what).nsid;
     namespace_record* n = subject.find(nsid);
     const operation_step step = take_step(operation_kind::remove_namespace, look(n), n);
-    if (step.drop_namespace) subject.forget_reservation(*n);
+    if (step.drop_namespace) subject.forget(*n);
     if (step.drop_namespace) subject.drop_record(nsid);
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;

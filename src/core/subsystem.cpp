@@ -214,9 +214,11 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->changed_namespaces = changed;
         command->changed_ana = changed_ana ? 1 : 0;
         command->adopted = adopted_;
+        command->flushes = flushes_;
         command->send();
     }
     adopted_ = nullptr;
+    flushes_ = false;
     target_.control_reactor().timers().arm(deadline_, target_.transition_deadline());
 }
 
@@ -406,9 +408,9 @@ result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_u
     record.since = target_.control_reactor().now();
     record.hold_limit = std::make_unique<namespace_record::hold_timer>(*this, record.id);
     record.gauges = std::make_unique<namespace_gauge[]>(commands_.size());
-    record.reservation = recall_reservation(spec, known.uuid);
     record.visible_to = in_order(spec.visible_to);
     record.spec = std::move(spec);
+    recall(record);
     if (!lost) warn_of_cache(record);
     return &namespaces_.emplace(record.spec.nsid, std::move(record)).first->second;
 }
@@ -434,6 +436,7 @@ subsystem_view subsystem::make_view() const {
     view->model = spec_.model;
     view->allow_any_host = spec_.allow_any_host || discovery_;
     view->closed = spec_.closed;
+    view->keeps_protection = target_.memory() != nullptr;
     view->hosts = spec_.hosts;
     view->listeners = spec_.listeners;
     std::sort(view->hosts.begin(), view->hosts.end());
@@ -452,10 +455,11 @@ subsystem_view subsystem::make_view() const {
         d.ready = n.state != namespace_state::lost;
         d.hold = n.holds();
         d.park_ms = n.spec.park_ms;
+        d.protection = n.protection;
         d.reservation = n.reservation;
         d.ranges = n.ranges;
         d.visible_to = n.visible_to;
-        d.keeps_reservations = target_.reservations() != nullptr;
+        d.keeps_reservations = target_.memory() != nullptr;
         view->namespaces.push_back(d);
     }
     return view;
@@ -591,6 +595,7 @@ namespace_status subsystem::status(const namespace_record& n) const {
     }
     for (const auto& command : commands_)
         if (command->busy && command->ns == n.id) add_wait(s.transition.waiting_for, *command);
+    s.protection = n.protection;
     if (n.reservation) s.reservation = describe(*n.reservation);
     return s;
 }

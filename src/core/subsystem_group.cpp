@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 namespace fulmar::core {
 
@@ -84,7 +85,7 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     geometry = from.geometry;
     block_shift = static_cast<unsigned>(std::countr_zero(from.geometry.block_bytes));
     block_count = from.geometry.block_count;
-    write_protected = from.write_protected;
+    write_protected = from.write_protected();
     reservation = from.reservation;
     ranges = from.ranges;
     visible_to = from.visible_to;
@@ -501,6 +502,7 @@ void subsystem_group::settle() noexcept {
         if (command.action == group_action::change_viewers) group->settle_next_turn(*this);
         return;
     }
+    if (std::exchange(command.flushes, false) && flush_drained(command)) return;
     pending = nullptr;
     note(gave_up ? "given-up" : "drained", to_string(command.action).data(), command.ns,
          command.transition);
@@ -508,6 +510,50 @@ void subsystem_group::settle() noexcept {
     command.unreaped = unreaped(command);
     bury_what_is_left(command);
     group->acknowledge(command);
+}
+
+// Each poll group after its own drain: together they cover every write. It counts as one that was
+// given up, since no request waits for it. False: there is nothing to flush, or no memory to do it.
+// A task of its own, since a poll group without queues has none in its pool.
+bool subsystem_group::flush_drained(group_command& command) noexcept {
+    namespace_entry* entry = find(command.ns.index + 1);
+    if (entry == nullptr || entry->id != command.ns || !entry->geometry.volatile_write_cache)
+        return false;
+    if (entry->flush == nullptr) entry->flush.reset(new (std::nothrow) io_task);
+    if (entry->flush == nullptr) {
+        command.succeeded = false;
+        command.failure = "there is no memory to flush";
+        return false;
+    }
+    io_task& task = *entry->flush;  // at rest: what was given up has been waited for
+    task.kind = backend::io_kind::flush;
+    task.entry = entry;
+    task.done = &drained_flushed;
+    entry->flushed_for = command.transition;
+    entry->tasks.push_back(task);
+    ++entry->abandoned;
+    entry->show_abandoned();
+    entry->channel->submit(task);
+    return true;
+}
+
+void subsystem_group::drained_flushed(backend::io_op& op, nvme::status status) noexcept {
+    auto& task = static_cast<io_task&>(op);
+    namespace_entry& entry = *task.entry;
+    entry.tasks.erase(entry.tasks.iterator_to(task));
+    --entry.abandoned;
+    entry.show_abandoned();
+    const std::uint64_t meant = std::exchange(entry.flushed_for, 0);
+    if (entry.subsystem == nullptr) {  // buried
+        if (entry.abandoned == 0) entry.group->dig_up(entry);
+        return;
+    }
+    group_command* const waits = entry.subsystem->pending;
+    if (waits != nullptr && waits->transition == meant && !nvme::is_success(status)) {
+        waits->succeeded = false;
+        waits->failure = "the device did not flush";
+    }
+    entry.subsystem->check_pending();
 }
 
 // The namespace goes; what its device still holds keeps the entry.

@@ -169,6 +169,16 @@ void add_quarantined(counters_report& report, const subsystem_status& of) {
              static_cast<double>(n.quarantined_bytes)});
 }
 
+void add_protection(counters_report& report, const subsystem_status& of) {
+    for (const namespace_status& n : of.namespaces)
+        report.samples.push_back(
+            {"fulmar_namespace_write_protected",
+             "1 while a host has it write protected",
+             false,
+             {{"subsystem", of.spec.nqn}, {"nsid", fmt::format("{}", n.spec.nsid)}},
+             n.protection == nvme::write_protection::none ? 0.0 : 1.0});
+}
+
 }  // namespace
 
 // Each ring is in order; together they are sorted by time.
@@ -253,6 +263,12 @@ void target::on_query(control_request& request) {
     if (const auto* end = std::get_if<end_connection>(&q)) {
         return group_tour::send(std::make_unique<connection_ender>(request, *this, end->id));
     }
+    if (const auto* lift = std::get_if<lift_protection>(&q)) {
+        if (subsystem* s = find(lift->nqn); s != nullptr && !s->is_discovery())
+            return s->lift_protection(lift->nsid, request);
+        return request.finish(
+            fail(errc::not_found, fmt::format("there is no subsystem {}", lift->nqn)));
+    }
     request.finish(ask(q));
 }
 
@@ -293,7 +309,11 @@ result<control_answer> target::ask(const query& q) {
                                       {{"device", d.spec.name}, {"state", d.state}},
                                       d.state == "ready" ? 1.0 : 0.0});
         for (const auto& s : slots_)
-            if (s != nullptr && !s->is_discovery()) add_quarantined(report, s->status());
+            if (s != nullptr && !s->is_discovery()) {
+                const subsystem_status now = s->status();
+                add_quarantined(report, now);
+                add_protection(report, now);
+            }
         report.samples.push_back({"fulmar_configuration_revision",
                                   "Changes applied since start",
                                   false,

@@ -77,7 +77,8 @@ constexpr std::array feature_rows{
     row{"D7/7D", "metadata, progress marker (7Dh to 80h)", "O", "–", verdict::refused},
     row{"D7/81", "Host Identifier", "M", "–", verdict::conforms, "as Connect brought it; no Set"},
     row{"D7/82", "reservation notification mask, persistence (82h, 83h)", "C", "–"},
-    row{"D7/84", "Namespace Write Protection", "O", "–", verdict::refused, "NWPC is 0"},
+    row{"D7/84", "Namespace Write Protection", "O", "–", verdict::conforms,
+        "write protect, and until power cycle; not permanent"},
     row{"D7/sel", "Get Features SEL 0 to 3", "M", "M"},
 };
 

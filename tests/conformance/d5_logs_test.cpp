@@ -201,7 +201,7 @@ CONFORMANCE(D5Logs, FeaturesSupported, "D5/12") {
         return all;
     };
     EXPECT_EQ(features(*connect()), (std::set<unsigned>{0x01, 0x02, 0x04, 0x05, 0x06, 0x07, 0x0a,
-                                                        0x0b, 0x0f, 0x16, 0x81, 0x82, 0x83}));
+                                                        0x0b, 0x0f, 0x16, 0x81, 0x82, 0x83, 0x84}));
     EXPECT_EQ(features(*connect_discovery()), (std::set<unsigned>{0x0b, 0x0f}));
 }
 

@@ -142,6 +142,19 @@ CONFORMANCE(D6Identify, NvmCommandSetController, "D6/06") {
         << "no limits beyond MDTS";
 }
 
+// Linux from 6.11 on makes atomic writes of it, and databases rely on those.
+CONFORMANCE(D6Identify, OneBlockIsAtomicAndNoMoreIsPromised, "D6/00", "D6/01") {
+    const auto c = connect();
+    EXPECT_EQ(c->identity().awun.value(), 0) << "0-based";
+    EXPECT_EQ(c->identity().awupf.value(), 0);
+    for (const std::uint32_t nsid : {1u, 2u}) {
+        const auto ns = must(c->identify_namespace(nsid));
+        EXPECT_EQ(ns.nawun.value(), 0);
+        EXPECT_EQ(ns.nawupf.value(), 0);
+        EXPECT_EQ(ns.nabspf.value(), 0);
+    }
+}
+
 CONFORMANCE(D6Identify, IndependentNamespace, "D6/08") {
     const auto c = connect();
     const auto page = identify(*c, nvme::cns::independent_namespace, 1);

@@ -168,11 +168,11 @@ CONFORMANCE(D7Features, HostIdentifier, "D7/81") {
     EXPECT_STATUS(run_write(c->admin(), set, data), sc::command_sequence_error.no_retry());
 }
 
-CONFORMANCE(D7Features, WhatIsNotThere, "D7/08", "D7/0E", "D7/17", "D7/7D", "D7/84", "D3/unknown") {
+CONFORMANCE(D7Features, WhatIsNotThere, "D7/08", "D7/0E", "D7/17", "D7/7D", "D3/unknown") {
     const auto c = connect();
-    for (const unsigned fid : {0x00u, 0x03u, 0x08u, 0x09u, 0x0cu, 0x0du, 0x0eu, 0x10u, 0x11u,
-                               0x12u, 0x13u, 0x14u, 0x15u, 0x17u, 0x18u, 0x19u, 0x1au, 0x1du,
-                               0x1eu, 0x7du, 0x7eu, 0x7fu, 0x80u, 0x84u, 0xc0u, 0xffu}) {
+    for (const unsigned fid :
+         {0x00u, 0x03u, 0x08u, 0x09u, 0x0cu, 0x0du, 0x0eu, 0x10u, 0x11u, 0x12u, 0x13u, 0x14u, 0x15u,
+          0x17u, 0x18u, 0x19u, 0x1au, 0x1du, 0x1eu, 0x7du, 0x7eu, 0x7fu, 0x80u, 0xc0u, 0xffu}) {
         const auto raw = static_cast<std::uint8_t>(fid);
         EXPECT_EQ(get_status(*c, {.fid = raw}), sc::invalid_field.no_retry()) << fid;
         EXPECT_EQ(set_status(*c, raw, 0), sc::invalid_field.no_retry()) << fid;

@@ -68,6 +68,7 @@ class Status : public suite {
         setup.spec.devices[0].type = "spy";
         setup.spec.subsystems.push_back({.nqn = closed_nqn, .closed = true});
         setup.devices = spy_.factory();
+        setup.memory = &memory;
         setup.pool_bytes = 64u << 20;
         setup.limits.max_queue_depth = 1024;
         setup.limits.connect_wait_ms = 100;
@@ -111,6 +112,7 @@ class Status : public suite {
     void add_data_scenarios(std::map<std::string, scenario>& all);
     void add_reservation_scenarios(std::map<std::string, scenario>& all);
     void add_fused_scenarios(std::map<std::string, scenario>& all);
+    void add_protection_scenarios(std::map<std::string, scenario>& all);
     void add_path_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
 
@@ -386,6 +388,40 @@ void Status::add_reservation_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
+void Status::add_protection_scenarios(std::map<std::string, scenario>& all) {
+    const auto protect = [this](nvme::write_protection state) {
+        return run(c_->admin(),
+                   {.sqe = feature_sqe(
+                        nvme::set_features{.fid = 0x84, .cdw11 = static_cast<std::uint32_t>(state)},
+                        1)})
+            .status();
+    };
+    const auto lift = [this] {
+        target().must(core::query(core::lift_protection{std::string(subsystem_nqn), 1}));
+    };
+    all["a command that would change a write protected namespace"] = [=, this] {
+        EXPECT_EQ(protect(nvme::write_protection::write_protect), sc::success);
+        const nvme::status got = write_blocks(*q_, 0, bytes(512)).status();
+        lift();
+        return got;
+    };
+    all["an end of write protection that is to last until the next power cycle"] = [=, this] {
+        EXPECT_EQ(protect(nvme::write_protection::until_power_cycle), sc::success);
+        const nvme::status got = protect(nvme::write_protection::none);
+        lift();
+        return got;
+    };
+    all["a write protection that commands at the device hold up, past the deadline"] = [=, this] {
+        spy_.hold(true);
+        send_write(1);
+        EXPECT_TRUE(testing::eventually([this] { return spy_.held() == 1; }));
+        const nvme::status got = protect(nvme::write_protection::write_protect);
+        spy_.hold(false);
+        EXPECT_EQ(must(raw_->collect(1)).status(), sc::success) << "it has gone on";
+        return got;
+    };
+}
+
 void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["too much is parked already"] = [this] {
         pause();
@@ -490,6 +526,7 @@ std::map<std::string, Status::scenario> Status::scenarios() {
     add_data_scenarios(all);
     add_reservation_scenarios(all);
     add_fused_scenarios(all);
+    add_protection_scenarios(all);
     add_path_scenarios(all);
     add_connect_scenarios(all);
     return all;
@@ -573,10 +610,7 @@ TEST(StatusTable, HasARowForEveryStatusThatTheSourcesName) {
         {"success", "is no error"},
         {"invalid_sgl_segment", "RDMA only, and walked by unit tests of its data pointers"},
         {"invalid_sgl_count", "RDMA only, and walked by unit tests of its data pointers"},
-        {"feature_not_changeable",
-         "the one such feature, the host identifier, is a Command Sequence Error"},
         {"internal_path_error", "how drives tell core of their loss; core puts the answer's in"},
-        {"namespace_write_protected", "no configuration can write-protect a namespace yet"},
     };
     const char* root = std::getenv("FULMAR_SOURCE_DIR");
     const std::filesystem::path source = root != nullptr ? root : ".";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "rows.hpp"
+#include "support/remembered_namespaces.hpp"
 #include "support/target_fixture.hpp"
 
 #include <fulmar/host/controller.hpp>
@@ -54,6 +55,7 @@ class suite : public ::testing::TestWithParam<int> {
     /// What the target will be; to be changed before the first use of target().
     /// Devices "a" (512-byte blocks, NSID 1) and "b" (4096, NSID 2), any host, 127.0.0.1.
     testing::target_setup setup;
+    test::remembered_namespaces memory;  ///< for `setup.memory`; outlives restart()
     /// The subsystem in `setup`.
     core::subsystem_spec& offered() { return setup.spec.subsystems.front(); }
     [[nodiscard]] int data_reactors() const { return GetParam(); }

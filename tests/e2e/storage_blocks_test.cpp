@@ -121,9 +121,9 @@ class storage_blocks : public testing::Test {
     host::queue* queue = nullptr;
 };
 
-/// A disk with sectors of 4096 bytes, where the kernel and our rights allow one.
-struct large_sectors {
-    explicit large_sectors(const std::string& backing) {
+/// A disk with such sectors, where the kernel and our rights allow one.
+struct loop_disk {
+    explicit loop_disk(const std::string& backing, std::uint32_t bytes = 4096) {
         std::ofstream(backing) << "x";
         fs::resize_file(backing, 4 << 20);
         const unique_fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
@@ -135,10 +135,10 @@ struct large_sectors {
         if (!fd || !file) return;
         struct ::loop_config how {};
         how.fd = static_cast<std::uint32_t>(file.get());
-        how.block_size = 4096;
+        how.block_size = bytes;
         if (::ioctl(fd.get(), LOOP_CONFIGURE, &how) == 0) path = name;
     }
-    ~large_sectors() {
+    ~loop_disk() {
         if (!path.empty()) ::ioctl(fd.get(), LOOP_CLR_FD);
     }
     unique_fd fd;
@@ -147,7 +147,7 @@ struct large_sectors {
 
 // What mkfs and blkdiscard do: ranges that begin and end anywhere.
 TEST_F(storage_blocks, of_512_on_sectors_of_4096_are_zeroed_and_deallocated_at_every_alignment) {
-    const large_sectors disk(d.folder() + "/sectors");
+    const loop_disk disk(d.folder() + "/sectors");
     if (disk.path.empty()) GTEST_SKIP() << "NOT TESTED: no loop device can be set up here";
     serve(disk.path);
     EXPECT_THAT(d.log(), testing::HasSubstr("device disk: O_DIRECT is not possible"));
@@ -186,7 +186,7 @@ TEST_F(storage_blocks, of_512_on_sectors_of_4096_are_zeroed_and_deallocated_at_e
 
 // Whoever says nothing gets what the storage works in; what is configured already keeps its blocks.
 TEST_F(storage_blocks, of_a_new_device_are_those_of_its_storage_and_are_written_out) {
-    const large_sectors disk(d.folder() + "/sectors");
+    const loop_disk disk(d.folder() + "/sectors");
     if (disk.path.empty()) GTEST_SKIP() << "NOT TESTED: no loop device can be set up here";
     std::ofstream(d.folder() + "/image") << std::string(1 << 20, 'x');
     d.write_config(serving(d.folder() + "/image", ""));
@@ -212,6 +212,25 @@ TEST_F(storage_blocks, of_a_new_device_are_those_of_its_storage_and_are_written_
     const json file = json::parse(in);
     for (const json& one : file["devices"]) EXPECT_TRUE(one.contains("block_size")) << one;
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+// A host relies on one block being whole (AWUPF 0): who serves larger ones than the disk has is
+// told.
+TEST_F(storage_blocks, larger_than_the_sectors_of_their_disk_are_warned_about) {
+    const loop_disk disk(d.folder() + "/sectors", 512);
+    if (disk.path.empty()) GTEST_SKIP() << "NOT TESTED: no loop device can be set up here";
+    const std::string warning =
+        "its blocks have 4096 bytes, and the disk writes 512 at once: after a power failure one "
+        "may be half old and half new";
+    serve(disk.path, R"(, "block_size": 4096)");
+    EXPECT_THAT(d.log(), testing::HasSubstr("device disk: " + warning));
+    EXPECT_THAT(get("/v1/devices/disk")["status"]["note"].get<std::string>(),
+                testing::HasSubstr(warning));
+    EXPECT_EQ(controller->identify_namespace(1).value().nawupf.value(), 0);
+    stop();
+    serve(disk.path, R"(, "block_size": 512)");
+    EXPECT_THAT(get("/v1/devices/disk").dump(), testing::Not(testing::HasSubstr("half new")));
+    stop();
 }
 
 /// A file system of 4 MiB, where our rights allow one.

@@ -40,11 +40,13 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     options_.fabric.seed = random_();
     options_.fabric.observer = watcher_.get();
     fabric_ = std::make_unique<transport::loopback_fabric>(*reactors_.back(), options_.fabric);
+    remembered_.answer_on(*reactors_.front());
     target_ = std::make_unique<core::target>(
         *reactors_.front(),
         core::target::setup{
             .limits = options_.limits,
-            .make_device = [this](const core::device_spec& spec) { return make_device(spec); }});
+            .make_device = [this](const core::device_spec& spec) { return make_device(spec); },
+            .memory = options_.remembers ? &remembered_ : nullptr});
     for (unsigned i = 0; i < options_.data_reactors; ++i)
         target_->add_poll_group(
             *reactors_[i + 1],

@@ -6,6 +6,7 @@
 #include "disk.hpp"
 #include "host.hpp"
 #include "rack.hpp"
+#include "support/remembered_namespaces.hpp"
 #include "tcp_fabric.hpp"
 #include "trace.hpp"
 
@@ -39,6 +40,7 @@ struct world_options {
     std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
     rack_options cards{};
     bool tcp = false;                     ///< hosts may come by NVMe/TCP, too
+    bool remembers = false;               ///< what hosts make of namespaces is recorded
     std::vector<std::string> unjudged{};  ///< disks to which anybody may write anything
     /// With more turns than that, and some for each byte that hosts receive, it does not come to
     /// rest: that is a failure, and nothing waits any longer. 0: any number.
@@ -201,6 +203,7 @@ class world {
     std::unique_ptr<transport::loopback_fabric> fabric_;
     std::unique_ptr<tcp_fabric> tcp_;
     std::unique_ptr<rack> rack_;
+    test::remembered_namespaces remembered_;
     std::unique_ptr<core::target> target_;
     std::vector<ticket_ref> asked_;
     std::set<std::string> open_to_all_;  // subsystems that any host may use

@@ -167,6 +167,15 @@ result<core::control_answer> fake_control::change(core::change& what) {
     return core::control_answer(std::monostate{});
 }
 
+namespace {
+result<core::control_answer> lift(const core::subsystem_spec* of, const core::lift_protection& q) {
+    if (of != nullptr)
+        for (const auto& ns : of->namespaces)
+            if (ns.nsid == q.nsid) return core::control_answer(std::monostate{});
+    return fail(errc::not_found, fmt::format("{} has no namespace {}", q.nqn, q.nsid));
+}
+}  // namespace
+
 result<core::control_answer> fake_control::ask(const core::query& what) {
     const std::lock_guard guard(lock_);
     if (const auto* q = std::get_if<core::get_subsystem>(&what)) {
@@ -218,6 +227,8 @@ result<core::control_answer> fake_control::ask(const core::query& what) {
             return fail(errc::not_found, fmt::format("there is no connection {}", q->id));
         return core::control_answer(std::monostate{});
     }
+    if (const auto* q = std::get_if<core::lift_protection>(&what))
+        return lift(model_->subsystem(q->nqn), *q);
     if (std::holds_alternative<core::get_recorder>(what)) {
         core::flight_report_entry one;
         one.sequence = 1;

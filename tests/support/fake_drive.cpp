@@ -597,6 +597,12 @@ nvme::status fake_drive::get_log(const nvme::sqe& command) {
                                                                 : sc::data_transfer_error;
 }
 
+void fake_drive::add_atomicity(nvme::identify_namespace& ns) const {
+    ns.nawun = card_.nawun;
+    ns.nawupf = card_.nawupf;
+    ns.nabspf = card_.nabspf;
+}
+
 nvme::status fake_drive::identify(const nvme::sqe& command) {
     std::array<std::byte, nvme::identify_bytes> out{};
     const auto pad = [](auto& field, const std::string& text) {
@@ -611,6 +617,8 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
             pad(id.fr, "1.0");
             id.mdts = card_.mdts;
             id.oncs = card_.oncs;
+            id.awun = card_.awun;
+            id.awupf = card_.awupf;
             id.vwc = card_.write_cache ? nvme::vwc::present : std::uint8_t{0};
             id.sgls = card_.sgl ? nvme::sgls::supported : 0;
             id.nn = card_.namespaces;
@@ -641,6 +649,7 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
             ns.npwg = card_.npwg;
             ns.npdg = card_.npdg;
             ns.nows = card_.nows;
+            add_atomicity(ns);
             ns.mssrl = std::uint16_t{64};
             ns.mcl = std::uint32_t{256};
             ns.msrc = 15;

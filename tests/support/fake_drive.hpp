@@ -50,6 +50,11 @@ class fake_drive {
         std::uint16_t npwg = 0;
         std::uint16_t npdg = 0;
         std::uint16_t nows = 0;
+        std::uint16_t awun = 0;
+        std::uint16_t awupf = 0;
+        std::uint16_t nawun = 0;
+        std::uint16_t nawupf = 0;
+        std::uint16_t nabspf = 0;
         std::uint32_t zoned_nsid = 0;  // not 0: the drive knows several command sets
     };
     enum class mischief : std::uint8_t {
@@ -173,6 +178,7 @@ class fake_drive {
     void step_registers();
     void execute(std::uint16_t qid, const nvme::sqe& command);
     nvme::status admin(const nvme::sqe& command, std::uint32_t& dw0);
+    void add_atomicity(nvme::identify_namespace& ns) const;
     nvme::status identify(const nvme::sqe& command);
     nvme::status get_log(const nvme::sqe& command);
     void abort(const nvme::sqe& command, std::uint32_t& dw0);

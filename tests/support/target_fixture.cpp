@@ -1,5 +1,7 @@
 #include "target_fixture.hpp"
 
+#include "remembered_namespaces.hpp"
+
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/core/target.hpp>
@@ -92,9 +94,11 @@ running_target::running_target(target_setup setup)
                                                           .busy_window = busy,
                                                           .clock = &parts_->clock,
                                                           .hooks = {}}));
+    if (parts_->setup.memory != nullptr) parts_->setup.memory->answer_on(*parts_->control);
     parts_->target = std::make_unique<core::target>(
-        *parts_->control,
-        core::target::setup{.limits = parts_->setup.limits, .make_device = parts_->setup.devices});
+        *parts_->control, core::target::setup{.limits = parts_->setup.limits,
+                                              .make_device = parts_->setup.devices,
+                                              .memory = parts_->setup.memory});
     for (const auto& r : parts_->pool->reactors())
         parts_->target->add_poll_group(
             *r, or_throw(

@@ -24,6 +24,10 @@ namespace fulmar::backend {
 class device;
 }
 
+namespace fulmar::test {
+class remembered_namespaces;
+}
+
 namespace fulmar::testing {
 
 using test::eventually;
@@ -37,7 +41,8 @@ struct target_setup {
     std::size_t pool_bytes = 8u << 20;  ///< per data reactor
     core::target_options limits{};
     core::target_spec spec{};
-    device_factory devices{};  ///< null: "ram" and "null"
+    device_factory devices{};                       ///< null: "ram" and "null"
+    test::remembered_namespaces* memory = nullptr;  ///< outlives the target
 };
 
 /// Devices of type "ram" and "null".

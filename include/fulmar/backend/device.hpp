@@ -55,6 +55,10 @@ struct geometry {
     std::uint32_t write_granularity_blocks = 0;  ///< NPWG: 8 for 512-byte blocks on 4Kn storage
     std::uint32_t deallocate_granularity_blocks = 0;  ///< NPDG: less is not given back
     std::uint32_t optimal_write_blocks = 0;           ///< NOWS
+    // Blocks of one write that others see as a whole or not at all (NAWUN), and that a power
+    // failure leaves so (NAWUPF). 1 wherever nobody promises more.
+    std::uint32_t atomic_blocks = 1;
+    std::uint32_t power_fail_atomic_blocks = 1;
 };
 
 /// How to recognise the device again; empty fields are unknown.

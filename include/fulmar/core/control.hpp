@@ -144,10 +144,16 @@ struct get_recorder {};      ///< → flight_report
 struct end_connection {
     std::uint64_t id = 0;  ///< as connection_status tells; never used again
 };
+/// → std::monostate, when the namespace can be written again: whatever protection hosts have put on
+/// it has ended. It is here for the same reason: a host may protect it again.
+struct lift_protection {
+    std::string nqn;
+    std::uint32_t nsid = 0;
+};
 
-using query =
-    std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices, get_device,
-                 list_listeners, list_connections, get_counters, get_recorder, end_connection>;
+using query = std::variant<get_target, get_spec, list_subsystems, get_subsystem, list_devices,
+                           get_device, list_listeners, list_connections, get_counters, get_recorder,
+                           end_connection, lift_protection>;
 
 /// What an answer holds; std::monostate for a change that has nothing to tell. add_namespace and
 /// create_* answer with the status of what they made, so that a caller learns the NSID, UUID and

@@ -239,7 +239,7 @@ class controller {
     void get_log_page(request& r) noexcept;
     // features.cpp
     void set_features(request& r) noexcept;
-    void set_persistence(request& r, std::uint32_t value) noexcept;
+    void set_of_namespace(request& r, nvme::fid which, std::uint32_t value) noexcept;
     void get_features(request& r) noexcept;
     // async_event.cpp
     void async_event_request(request& r) noexcept;

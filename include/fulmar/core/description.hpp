@@ -5,6 +5,7 @@
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/ids.hpp>
 #include <fulmar/core/model.hpp>
+#include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
 #include <cstdint>
@@ -39,7 +40,7 @@ struct namespace_description {
     /// Of its ANA group; never 0, which says "not counted".
     std::uint64_t ana_change_count = 1;
     bool ready = true;  ///< false: lost; Identify says so and I/O is answered
-    bool write_protected = false;
+    nvme::write_protection protection = nvme::write_protection::none;
     bool hold = false;                ///< a loss makes its I/O wait instead of failing it
     std::uint32_t park_ms = 0;        ///< how long one request may wait then
     reservation_view reservation{};   ///< who has registered, and who holds
@@ -47,6 +48,9 @@ struct namespace_description {
     bool keeps_reservations = false;  ///< they can outlive the daemon and a power loss
     host_list visible_to{};           ///< who sees it, of the hosts that may connect
 
+    [[nodiscard]] bool write_protected() const noexcept {
+        return protection != nvme::write_protection::none;
+    }
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
     [[nodiscard]] bool visible(std::string_view host_nqn) const noexcept {
         return has(visible_to, host_nqn);
@@ -65,6 +69,7 @@ struct subsystem_description {
     std::string model;
     bool allow_any_host = false;
     bool closed = false;                            ///< its list is broken: no host now
+    bool keeps_protection = false;                  ///< hosts may write protect: it can be kept
     std::vector<std::string> hosts;                 ///< sorted
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid

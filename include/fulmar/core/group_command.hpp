@@ -45,7 +45,8 @@ struct group_command : engine::message {
     std::string_view subject{};  ///< expel_hosts: which one, or empty; the owner keeps it alive
     namespace_gauge* gauge = nullptr;  ///< attach_namespace: where its numbers are shown
     const reservation_outcome* adopted =
-        nullptr;  ///< a reservation: whom it concerns is told; the owner keeps it alive
+        nullptr;           ///< a reservation: whom it concerns is told; the owner keeps it alive
+    bool flushes = false;  ///< drain_namespace: what has landed is made durable before the ack
     std::uint64_t changed_ana = 0;                  ///< hosts are told that the ANA log changed
     std::vector<std::uint32_t> changed_namespaces;  ///< NSIDs whose attributes changed
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fulmar/core/model.hpp>
+#include <fulmar/nvme/features.hpp>
 
 #include <array>
 #include <cstdint>
@@ -50,7 +51,8 @@ struct namespace_status {
         std::uint64_t parked = 0;
         std::uint64_t abandoned = 0;
     };
-    std::vector<place> where;                         ///< those reactors that have any
+    std::vector<place> where;  ///< those reactors that have any
+    nvme::write_protection protection = nvme::write_protection::none;
     std::optional<reservation_status> reservation{};  ///< none: nobody has registered
 };
 

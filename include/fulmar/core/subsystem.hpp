@@ -50,6 +50,8 @@ struct namespace_record {
     reservation_view reservation;               ///< who has registered, and who holds
     range_locks_view ranges;                    ///< null: no fused pair has come yet
     host_list visible_to;                       ///< what `spec` says, in order; shared with views
+    nvme::write_protection protection = nvme::write_protection::none;
+    bool recorded = false;          ///< something is kept of it, or was at the start
     std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
     bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.
@@ -130,6 +132,9 @@ class subsystem {
     /// A host's command that the poll groups cannot decide. Turned away, to be tried again, when
     /// limits::pending_reservations_per_subsystem wait, or its host has its share of them.
     void reserve(std::unique_ptr<reservation_errand> errand);
+    /// An operator's command: what hosts have protected may be written again. May throw
+    /// std::bad_alloc: then nothing has been asked for.
+    void lift_protection(std::uint32_t nsid, control_request& asker);
     /// Queues `op`; operations run one after the other. When
     /// limits::pending_operations_per_subsystem wait already, its request is answered with
     /// limit_reached.
@@ -153,6 +158,8 @@ class subsystem {
     [[nodiscard]] std::string_view last_failure() const noexcept { return failure_; }
     /// The next fan-out tells whom this concerns; it lives until the last ack.
     void adopted(const reservation_outcome& what) noexcept { adopted_ = &what; }
+    /// In the next fan-out, a drain, what has landed is made durable before the ack.
+    void flush_what_is_drained() noexcept { flushes_ = true; }
     /// What the current operation waited for, and is no ack, has come.
     void resume_current() noexcept;
     /// Operations that the last fan-out gave up and that are at a device still.
@@ -177,8 +184,8 @@ class subsystem {
     static void adopt(namespace_record& n, reservation_state&& next);
     /// From the next view on, commands of `n` share their ranges of blocks.
     static void share_ranges(namespace_record& n);
-    /// An operator removes `n`, and with it what is known of its reservations.
-    void forget_reservation(const namespace_record& n) noexcept;
+    /// An operator removes `n`, and with it what hosts have made of it.
+    void forget(const namespace_record& n) noexcept;
     /// The end of a subsystem: all records go.
     void drop_all();
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
@@ -215,8 +222,7 @@ class subsystem {
     void enqueue_first(std::unique_ptr<operation> op);
     friend struct namespace_record::hold_timer;
     void hold_passed(namespace_id which);
-    [[nodiscard]] reservation_view recall_reservation(const namespace_spec& of,
-                                                      const nvme::uuid& uuid) const;
+    void recall(namespace_record& n) const;
     void note(const char* what, std::string_view detail, namespace_id ns = {},
               std::uint64_t object = 0, std::uint64_t value = 0) const noexcept;
     void run_next() noexcept;  // a step that finds no memory has nobody to tell (ADR 006)
@@ -246,6 +252,7 @@ class subsystem {
     std::string failure_;
     std::string subject_;
     const reservation_outcome* adopted_ = nullptr;
+    bool flushes_ = false;
     std::string last_error_;
     engine::member_timer<&subsystem::on_deadline> deadline_{*this};
 

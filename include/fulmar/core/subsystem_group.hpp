@@ -68,6 +68,8 @@ struct namespace_entry {
     list_hook starving_hook{};                         ///< in the group's list while there are any
     std::uint32_t abandoned = 0;       ///< tasks still at the backend whose request was given up
     std::uint32_t quarantined = 0;     ///< chunks that those keep, which the share counts
+    std::unique_ptr<io_task> flush;    ///< of a drain that makes durable; null until there is one
+    std::uint64_t flushed_for = 0;     ///< the transition whose Flush is at the backend; or 0
     namespace_gauge* gauge = &unseen;  ///< where others look; nobody does once it is buried
     namespace_gauge unseen;
     /// Lets other threads see what has changed.
@@ -148,6 +150,8 @@ struct subsystem_group {
     [[nodiscard]] bool ends_with(const group_command& command, const request& r) const noexcept;
     void bury_what_is_left(const group_command& command) noexcept;
     void refuse_pending() noexcept;
+    [[nodiscard]] bool flush_drained(group_command& command) noexcept;
+    static void drained_flushed(backend::io_op& op, nvme::status status) noexcept;
     void expel() noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;

@@ -33,7 +33,7 @@ namespace fulmar::core {
 class counter_source;
 
 class controller;
-class reservation_memory;
+class namespace_memory;
 struct discovery_query;
 struct reservation_errand;
 
@@ -44,9 +44,10 @@ class target final : public control_port {
         target_options limits;
         device_factory make_device;
         change_log* log = nullptr;  ///< null: nothing is recorded, every change counts as durable
-        reservation_memory* reservations = nullptr;  ///< null: they end with the daemon
-        bool hugepages = false;                      ///< for reports only
-        const counter_source* counters = nullptr;    ///< of what core does not know; outlives it
+        namespace_memory* memory = nullptr;        ///< null: reservations end with the daemon, and
+                                                   ///< nothing can be write protected
+        bool hugepages = false;                    ///< for reports only
+        const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -97,7 +98,7 @@ class target final : public control_port {
     // For subsystems.
     [[nodiscard]] device_registry& devices() noexcept { return devices_; }
     /// Null: nothing of reservations is kept.
-    [[nodiscard]] reservation_memory* reservations() const noexcept { return setup_.reservations; }
+    [[nodiscard]] namespace_memory* memory() const noexcept { return setup_.memory; }
     /// The configuration has changed: count the revision, record it, answer whoever asked.
     /// With an error: it has happened, but not as it was promised.
     void commit(const change& what, control_request* request, result<control_answer> with) noexcept;

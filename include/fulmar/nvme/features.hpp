@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace fulmar::nvme {
 
@@ -158,6 +159,18 @@ enum class write_protection : std::uint8_t {
     until_power_cycle = 2,
     permanent = 3,
 };
+inline constexpr std::uint32_t write_protection_mask = 7;  // dword 11; the rest is reserved
+
+/// Also in records and in REST.
+[[nodiscard]] constexpr std::string_view to_string(write_protection state) noexcept {
+    switch (state) {
+        case write_protection::none: return "none";
+        case write_protection::write_protect: return "write-protect";
+        case write_protection::until_power_cycle: return "until-power-cycle";
+        case write_protection::permanent: return "permanent";
+    }
+    return "?";
+}
 
 // --- 07h Number of queues ----------------------------------------------------------------------
 

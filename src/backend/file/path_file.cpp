@@ -90,6 +90,7 @@ result<void> path_file::prepare(const storage_record* known, bool accept) {
         add_note(fmt::format("it has {} bytes, of which the first {} are used", present, wanted));
     if (int logical = 0; is_block_ && ::ioctl(buffered_.get(), BLKSSZGET, &logical) == 0)
         storage_block_ = static_cast<std::uint32_t>(logical);
+    warn_of_torn_blocks();
     open_direct();
     ask_deallocate();
     return {};
@@ -248,6 +249,17 @@ bool path_file::is_same(const struct ::stat& now) const noexcept {
 int path_file::open_for_sync() noexcept {
     const int fd = ::open(name_of(buffered_).data(), O_RDWR | O_CLOEXEC);
     return fd >= 0 ? fd : -errno;
+}
+
+// One block is what a host takes for granted (AWUPF 0).
+void path_file::warn_of_torn_blocks() {
+    const std::uint64_t physical =
+        queue_limit(is_block_ ? stat_.st_rdev : stat_.st_dev, "physical_block_size");
+    if (blocks_may_tear(options_.block_bytes, physical))
+        add_note(
+            fmt::format("its blocks have {} bytes, and the disk writes {} at once: after a "
+                        "power failure one may be half old and half new",
+                        options_.block_bytes, physical));
 }
 
 void path_file::open_direct() {

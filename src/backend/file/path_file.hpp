@@ -77,6 +77,7 @@ class path_file final : public backing_file {
     [[nodiscard]] unique_fd same_open_disk() const noexcept;
     [[nodiscard]] bool is_same(int fd) const noexcept;
     [[nodiscard]] bool is_same(const struct ::stat& now) const noexcept;
+    void warn_of_torn_blocks();
     void open_direct();
     void ask_deallocate();
     void add_note(const std::string& text);

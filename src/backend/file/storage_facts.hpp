@@ -20,6 +20,13 @@ std::uint64_t queue_limit(dev_t device, const char* name) noexcept;
 /// The block size for a new device there: what the storage works in, 512 or 4096.
 std::uint32_t block_bytes_of(const std::string& path) noexcept;
 
+/// Whether a power failure may leave a block of a device half written: the disk under it is known
+/// to write less at once. `physical_bytes` 0: it is not known, or there is none.
+[[nodiscard]] constexpr bool blocks_may_tear(std::uint32_t block_bytes,
+                                             std::uint64_t physical_bytes) noexcept {
+    return physical_bytes != 0 && physical_bytes < block_bytes;
+}
+
 /// "file:DEV:INODE" or "block:MAJOR:MINOR".
 std::string claim_of(const struct ::stat& about);
 

@@ -52,6 +52,17 @@ std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(most_blocks, bytes / block_bytes));
 }
 
+atomic_limits atomic_limits_of(const namespace_description& ns,
+                               const drive_description& drive) noexcept {
+    const std::uint32_t whole = blocks_per_command(io_kind::write, drive, ns.block_bytes);
+    const auto least = [whole](std::uint32_t of_namespace, std::uint32_t of_drive) noexcept {
+        return std::min(of_namespace != 0 ? of_namespace : of_drive, whole);
+    };
+    const std::uint32_t blocks = least(ns.atomic_blocks, drive.atomic_blocks);
+    const std::uint32_t power = least(ns.power_fail_atomic_blocks, drive.power_fail_atomic_blocks);
+    return {.blocks = blocks, .power_fail_blocks = std::min(power, blocks)};
+}
+
 nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
                  std::uint32_t nsid) noexcept {
     nvme::sqe command{};

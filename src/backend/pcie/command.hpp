@@ -19,6 +19,15 @@ namespace fulmar::backend::pcie {
 [[nodiscard]] std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
                                                std::uint32_t block_bytes) noexcept;
 
+/// How much of one write the drive keeps whole: what it says, as far as one command carries it.
+struct atomic_limits {
+    std::uint32_t blocks = 1;
+    std::uint32_t power_fail_blocks = 1;
+    friend bool operator==(const atomic_limits&, const atomic_limits&) = default;
+};
+[[nodiscard]] atomic_limits atomic_limits_of(const namespace_description& ns,
+                                             const drive_description& drive) noexcept;
+
 /// The command for `blocks` blocks of `op`, `skip` blocks after its first; without data pointer.
 [[nodiscard]] nvme::sqe encode(const io_op& op, std::uint32_t skip, std::uint32_t blocks,
                                std::uint32_t nsid) noexcept;

@@ -382,6 +382,8 @@ result<void> controller::read_controller(std::span<const std::byte> page) {
     description_.model = trimmed(id.mn);
     description_.firmware = trimmed(id.fr);
     description_.oncs = id.oncs.value();
+    description_.atomic_blocks = id.awun.value() + 1u;  // 0-based
+    description_.power_fail_atomic_blocks = id.awupf.value() + 1u;
     description_.volatile_write_cache = (id.vwc & nvme::vwc::present) != 0;
     const std::uint32_t sgls = id.sgls.value() & 3u;
     description_.sgl = sgls == nvme::sgls::supported || sgls == nvme::sgls::dword_aligned;
@@ -499,6 +501,13 @@ result<namespace_description> read_namespace(std::uint32_t nsid,
         out.deallocate_granularity_blocks = ns.npdg.value() + 1u;
         out.optimal_write_blocks = ns.nows.value() + 1u;
     }
+    if ((ns.nsfeat & nvme::nsfeat::atomic_fields) != 0) {  // 0-based
+        out.atomic_blocks = ns.nawun.value() + 1u;
+        out.power_fail_atomic_blocks = ns.nawupf.value() + 1u;
+    }
+    // A write across a boundary is not atomic, and hosts are told of none.
+    if (ns.nabsn.value() != 0 || ns.nabspf.value() != 0)
+        out.atomic_blocks = out.power_fail_atomic_blocks = 1;
     if (ns.mssrl.value() != 0 && ns.mcl.value() != 0)
         out.copy = {.ranges = std::min<std::uint32_t>(ns.msrc + 1u, limits::max_copy_ranges),
                     .range_blocks = ns.mssrl.value(),

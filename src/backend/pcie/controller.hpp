@@ -33,6 +33,8 @@ struct namespace_description {
     std::uint32_t write_granularity_blocks = 0;
     std::uint32_t deallocate_granularity_blocks = 0;
     std::uint32_t optimal_write_blocks = 0;
+    std::uint32_t atomic_blocks = 0;             ///< of one write; 0: as the drive says of itself
+    std::uint32_t power_fail_atomic_blocks = 0;  ///< likewise
     bool deallocated_reads_zero = false;
     copy_bounds copy{};               ///< as far as the drive knows Copy at all
     std::optional<error> unusable{};  ///< why; then only `nsid` means anything
@@ -64,6 +66,8 @@ struct drive_description {
     std::uint32_t first_nsid = 0;                     ///< what 0 stood for
     std::uint32_t max_transfer_bytes = 0;             ///< of one command; a multiple of the page
     std::uint16_t oncs = 0;
+    std::uint32_t atomic_blocks = 1;             ///< of one write (AWUN)
+    std::uint32_t power_fail_atomic_blocks = 1;  ///< likewise (AWUPF)
     command_limits limits{};
     bool volatile_write_cache = false;  ///< there is one, and it is on
     bool command_sets = false;          ///< a namespace may speak another one than NVM

@@ -1,4 +1,5 @@
 // What a drive says of its namespaces and of itself, and the devices that stand on it.
+#include "command.hpp"
 #include "drive.hpp"
 
 #include <fulmar/base/log.hpp>
@@ -110,6 +111,7 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
     ns.identity.model = about.model;
     ns.identity.nguid = found.nguid;
     ns.identity.eui64 = found.eui64;
+    const atomic_limits atomic = atomic_limits_of(found, about);
     // Read on any thread: while the drive serves, nothing but the size changes, in the view.
     if (!ns.known || state_ != drive_state::ready)
         ns.geometry = {.block_bytes = found.block_bytes,
@@ -124,7 +126,9 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
                        .optimal_io_blocks = found.optimal_io_blocks,
                        .write_granularity_blocks = found.write_granularity_blocks,
                        .deallocate_granularity_blocks = found.deallocate_granularity_blocks,
-                       .optimal_write_blocks = found.optimal_write_blocks};
+                       .optimal_write_blocks = found.optimal_write_blocks,
+                       .atomic_blocks = atomic.blocks,
+                       .power_fail_atomic_blocks = atomic.power_fail_blocks};
     ns.known = true;
     ns.taken = true;
     ns.reason.clear();

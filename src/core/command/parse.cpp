@@ -25,7 +25,7 @@ nvme::status manages_dataset(const nvme::sqe& command, const io_form& form,
     out = {.length = bytes,
            .kind = io_kind::deallocate,
            .direction = data_direction::host_to_controller,
-           .changes_blocks = true,
+           .changes_blocks = (wanted.attributes & nvme::dsm_attribute::deallocate) != 0,
            .brings_ranges = true,
            .hint_only = (wanted.attributes & nvme::dsm_attribute::deallocate) == 0 ||
                         !form.device.deallocate};

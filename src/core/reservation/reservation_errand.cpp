@@ -2,6 +2,7 @@
 
 #include "command/fused.hpp"
 
+#include <fulmar/core/control.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/request.hpp>
@@ -24,8 +25,10 @@ void arrive(engine::message& m) noexcept {
 
 // The next namespace that it is about, if any: false.
 bool goes_on(reservation_errand& errand) noexcept {
-    const auto* wanted = std::get_if<persistence_request>(&errand.what);
-    if (wanted == nullptr || !wanted->all) return false;
+    const auto* persist = std::get_if<persistence_request>(&errand.what);
+    const auto* protect = std::get_if<protection_request>(&errand.what);
+    const bool all = (persist != nullptr && persist->all) || (protect != nullptr && protect->all);
+    if (!all) return false;
     const subsystem_group* from = errand.group->find(errand.subsystem);
     if (from == nullptr) return false;
     const hidden_namespaces& hidden = errand.asker->owner->hidden();
@@ -35,6 +38,21 @@ bool goes_on(reservation_errand& errand) noexcept {
         return true;
     }
     return false;
+}
+
+void answer_operator(const reservation_errand& errand) noexcept {
+    const nvme::status status = errand.status;
+    control_request& asker = *errand.operators;
+    if (nvme::is_success(status)) return asker.finish(control_answer(std::monostate{}));
+    if (status == nvme::sc::invalid_namespace_or_format.no_retry())
+        return asker.finish(fail(errc::not_found, "the namespace is gone"));
+    if (status == nvme::sc::command_interrupted)
+        return asker.finish(fail(errc::limit_reached, "too much waits for this subsystem", {},
+                                 "let it finish, then try again"));
+    if (status == nvme::sc::namespace_not_ready)
+        return asker.finish(fail(errc::unavailable, "the subsystem or the target is ending"));
+    asker.finish(fail(errc::io_error, "the protection stays: that it ends cannot be recorded", {},
+                      "the log says what is wrong with the state directory"));
 }
 
 }  // namespace
@@ -60,10 +78,8 @@ void reservation_errand::come_home(engine::message& m) noexcept {
     r->owner->finish(*r, self->status);
 }
 
-bool reservation_errand::send(
-    request& r, const subsystem_group& from, namespace_id about,
-    std::variant<reservation_request, persistence_request, range_locks_request> asked,
-    const nvme::host_id& by) noexcept {
+bool reservation_errand::send(request& r, const subsystem_group& from, namespace_id about,
+                              const namespace_wish& asked, const nvme::host_id& by) noexcept {
     auto errand = std::unique_ptr<reservation_errand>(new (std::nothrow) reservation_errand);
     if (errand == nullptr) return false;
     errand->asker = &r;
@@ -89,6 +105,7 @@ void reservation_errand::forget(request& r) noexcept {
 void reservation_errand::go_home(std::unique_ptr<reservation_errand> self,
                                  nvme::status status) noexcept {
     self->status = status;
+    if (self->operators != nullptr) return answer_operator(*self);
     self->set_handler(&come_home);
     engine::reactor& home = self->group->reactor();
     home.post(*self.release());

@@ -1,13 +1,15 @@
-// A reservation command, Set Features 83h or the first fused pair of a namespace on its way to the
-// control reactor, which decides, and back. It outlives its command when the connection ends
-// meanwhile. Called on: the reactor that holds the message. Must never: leave the control reactor
-// without a status.
+// What a host wants of a namespace, by a reservation command, by Set Features 83h or 84h or by its
+// first fused pair, on its way to the control reactor, which decides, and back. Operators lift a
+// write protection the same way. It outlives its command when the connection ends meanwhile.
+// Called on: the reactor that holds the message. Must never: leave the control reactor without a
+// status.
 #pragma once
 
 #include "reservation_rules.hpp"
 
 #include <fulmar/base/ids.hpp>
 #include <fulmar/engine/message.hpp>
+#include <fulmar/nvme/features.hpp>
 
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 
 namespace fulmar::core {
 
+class control_request;
 class poll_group;
 class request;
 struct subsystem_group;
@@ -28,14 +31,22 @@ struct persistence_request {
 /// A fused pair: its namespace gets locks of ranges, with nothing on its way past them.
 struct range_locks_request {};
 
+/// Set Features 84h: the write protection.
+struct protection_request {
+    nvme::write_protection state = nvme::write_protection::none;
+    bool all = false;          ///< as of persistence_request
+    bool by_operator = false;  ///< who lifts what no host may
+};
+
+using namespace_wish =
+    std::variant<reservation_request, persistence_request, protection_request, range_locks_request>;
+
 struct reservation_errand final : engine::message {
     reservation_errand() noexcept;
 
     /// Sends the command `r`, which stays in `executing` until this is back. False: no memory.
-    [[nodiscard]] static bool send(
-        request& r, const subsystem_group& from, namespace_id about,
-        std::variant<reservation_request, persistence_request, range_locks_request> what,
-        const nvme::host_id& who) noexcept;
+    [[nodiscard]] static bool send(request& r, const subsystem_group& from, namespace_id about,
+                                   const namespace_wish& what, const nvme::host_id& who) noexcept;
     /// The connection of `r` ends: nobody waits any more. Called on: the qpair's reactor.
     static void forget(request& r) noexcept;
     /// Control reactor: it is decided.
@@ -47,8 +58,9 @@ struct reservation_errand final : engine::message {
     namespace_id ns{};
     nvme::host_id who{};
     std::string host_nqn{};  ///< of the same host
-    std::variant<reservation_request, persistence_request, range_locks_request> what{};
+    namespace_wish what{};
     nvme::status status{};
+    control_request* operators = nullptr;  ///< whose it is, instead of a host's
 
   private:
     static void leave(std::unique_ptr<reservation_errand> self) noexcept;

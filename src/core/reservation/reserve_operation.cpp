@@ -1,5 +1,6 @@
 #include "reserve_operation.hpp"
 
+#include "policy/write_protection.hpp"
 #include "reservation_access.hpp"
 
 #include <fulmar/base/log.hpp>
@@ -23,7 +24,13 @@ bool asks_for_persistence(const reservation_errand& errand) noexcept {
     if (const auto* asked = std::get_if<reservation_request>(&errand.what))
         return asked->opcode == nvme::io_opcode::reservation_register &&
                asked->command.persist == nvme::persist_change::on;
-    return std::get<persistence_request>(errand.what).persistent;
+    if (const auto* asked = std::get_if<persistence_request>(&errand.what))
+        return asked->persistent;
+    return true;
+}
+
+bool is_protected(nvme::write_protection state) noexcept {
+    return state != nvme::write_protection::none;
 }
 
 }  // namespace
@@ -33,21 +40,31 @@ reserve_operation::reserve_operation(subsystem& s, std::unique_ptr<reservation_e
 
 reserve_operation::~reserve_operation() {
     subject.owner().control_reactor().timers().cancel(record_deadline_);
-    if (waits_) subject.owner().reservations()->withdraw(*this);
+    if (waits_) subject.owner().memory()->withdraw(*this);
     if (errand_) reservation_errand::go_home(std::move(errand_), sc::namespace_not_ready);
 }
 
 void reserve_operation::decide(const namespace_record& n) {
     const reservation_state& now = state_of(n);
-    if (subject.owner().reservations() == nullptr && asks_for_persistence(*errand_)) {
+    if (subject.owner().memory() == nullptr && asks_for_persistence(*errand_)) {
         outcome_.status = sc::invalid_field.no_retry();  // as Identify says: RESCAP
         return;
     }
+    if (const auto* asked = std::get_if<protection_request>(&errand_->what))
+        return decide_protection(n, *asked);
     if (const auto* asked = std::get_if<reservation_request>(&errand_->what))
         outcome_ = core::decide(now, errand_->who, *asked);
     else
         outcome_ = decide_persistence(now, std::get<persistence_request>(errand_->what).persistent);
     takes_ = outcome_.next && takes_access(now, *outcome_.next);
+}
+
+void reserve_operation::decide_protection(const namespace_record& n,
+                                          const protection_request& asked) {
+    if (!asked.by_operator) outcome_.status = policy::may_protect(n.protection, asked.state);
+    if (!nvme::is_success(outcome_.status) || asked.state == n.protection) return;
+    protection_ = asked.state;
+    takes_ = is_protected(asked.state) && !is_protected(n.protection);
 }
 
 bool reserve_operation::resume() {
@@ -58,31 +75,54 @@ bool reserve_operation::resume() {
     if (stage() == operation_stage::begin && n != nullptr) decide(*n);
     for (;;) {
         operation_sight sight = look(n);
-        sight.changes = outcome_.next.has_value();
+        sight.changes = outcome_.next.has_value() || protection_.has_value();
         sight.takes = takes_;
         if (stage() == operation_stage::recording) sight.failed = failed_;
         const operation_step step = take_step(operation_kind::reserve, sight, n);
         if (step.end != operation_end::none) return finish(step.end);
         if (step.record) {
-            if (record(*n, *outcome_.next)) return false;
+            if (record(*n)) return false;
             continue;
         }
-        if (step.adopt) {
-            subsystem::adopt(*n, std::move(*outcome_.next));
-            outcome_.next.reset();
-            subject.adopted(outcome_);
-        }
-        const bool views = step.ask != group_action::drain_namespace;
-        subject.fan_out(step.ask, n, views ? subject.make_view() : nullptr);
+        std::vector<std::uint32_t> changed;
+        if (step.adopt) changed = adopt(*n);
+        const bool drains = step.ask == group_action::drain_namespace;
+        if (drains && protection_) subject.flush_what_is_drained();
+        subject.fan_out(step.ask, n, drains ? nullptr : subject.make_view(), std::move(changed));
         return false;
     }
 }
 
-bool reserve_operation::record(const namespace_record& n, const reservation_state& next) {
-    reservation_memory* const memory = subject.owner().reservations();
+// The namespaces whose attributes hosts are told to look at again.
+std::vector<std::uint32_t> reserve_operation::adopt(namespace_record& n) {
+    std::vector<std::uint32_t> changed;
+    if (protection_) {
+        changed.push_back(n.spec.nsid);
+        n.protection = *protection_;
+        return changed;
+    }
+    subsystem::adopt(n, std::move(*outcome_.next));
+    outcome_.next.reset();
+    subject.adopted(outcome_);
+    return changed;
+}
+
+// What is so now, or with what has been decided.
+kept_namespace reserve_operation::describe(const namespace_record& n, bool decided) const {
+    kept_namespace all{.reservation = {}, .protection = n.protection};
+    if (n.reservation) all.reservation = to_record(*n.reservation);
+    if (!decided) return all;
+    if (outcome_.next) all.reservation = to_record(*outcome_.next);
+    if (protection_) all.protection = *protection_;
+    return all;
+}
+
+bool reserve_operation::record(namespace_record& n) {
+    namespace_memory* const memory = subject.owner().memory();
     if (memory == nullptr) return false;
     try {
-        memory->record(n.uuid, to_record(next), this);
+        memory->record(n.uuid, describe(n, true), this);
+        n.recorded = true;
     } catch (const std::bad_alloc&) {
         failed_ = true;
         return false;
@@ -103,21 +143,21 @@ void reserve_operation::on_recorded(result<void> outcome) noexcept {
     subject.owner().control_reactor().timers().cancel(record_deadline_);
     failed_ = !outcome.has_value();
     if (failed_)
-        log::error("{}: a reservation cannot be recorded, so that it is refused: {}",
-                   subject.spec().nqn, outcome.error().text());
+        log::error("{}: a change of namespace {} cannot be recorded, so that it is refused: {}",
+                   subject.spec().nqn, errand_->ns.index + 1, outcome.error().text());
     subject.resume_current();  // may destroy this
 }
 
 // The storage hangs. What it was asked to write may still get there: behind it comes what holds.
 void reserve_operation::on_record_late() noexcept {
-    subject.owner().reservations()->withdraw(*this);
+    subject.owner().memory()->withdraw(*this);
     on_recorded(fail(errc::timed_out, "the state directory does not answer"));
 }
 
 void reserve_operation::undo_record(const namespace_record& n) noexcept try {
-    subject.owner().reservations()->record(n.uuid, to_record(state_of(n)), nullptr);
+    subject.owner().memory()->record(n.uuid, describe(n, false), nullptr);
 } catch (const std::bad_alloc&) {
-    log::error("{}: after a reservation that was refused, its record may say that it was not",
+    log::error("{}: after a change that was refused, its record may say that it was not",
                subject.spec().nqn);
 }
 

@@ -1,14 +1,17 @@
-// What a subsystem does about the reservations of its namespaces: commands get in line, states are
-// adopted, recalled at start, forgotten with their namespace. Called on: control reactor.
+// What a subsystem does about the reservations and the protection of its namespaces: commands get
+// in line, states are adopted, recalled at start, forgotten with their namespace. Called on:
+// control reactor.
 #include "reserve_operation.hpp"
 #include "share_ranges_operation.hpp"
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/core/namespace_memory.hpp>
 #include <fulmar/core/range_locks.hpp>
-#include <fulmar/core/reservation_memory.hpp>
 #include <fulmar/core/subsystem.hpp>
 #include <fulmar/core/target.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -38,29 +41,50 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
     }
 }
 
+void subsystem::lift_protection(std::uint32_t nsid, control_request& asker) {
+    const namespace_record* n = find(nsid);
+    if (n == nullptr || deleted_ || target_.stopping())
+        return asker.finish(
+            fail(errc::not_found, fmt::format("{} has no namespace {}", spec_.nqn, nsid)));
+    auto errand = std::make_unique<reservation_errand>();
+    errand->operators = &asker;
+    errand->subsystem = id_;
+    errand->ns = n->id;
+    errand->what = protection_request{.by_operator = true};
+    reserve(std::move(errand));
+}
+
 void subsystem::adopt(namespace_record& n, reservation_state&& next) {
     n.reservation = std::make_shared<const reservation_state>(std::move(next));
 }
 
 void subsystem::share_ranges(namespace_record& n) { n.ranges = std::make_shared<range_locks>(); }
 
-// Hosts that were fenced must not find an open door where a record cannot be understood.
-reservation_view subsystem::recall_reservation(const namespace_spec& of,
-                                               const nvme::uuid& uuid) const {
-    if (target_.reservations() == nullptr) return nullptr;
-    const auto known = target_.reservations()->recall(uuid);
-    if (known && !*known) return nullptr;
-    auto state = known ? from_record(**known) : tl::unexpected(known.error());
-    if (state) return std::make_shared<const reservation_state>(std::move(*state));
+// Hosts that were fenced must not find an open door where a record cannot be understood, nor blocks
+// that were protected be written.
+void subsystem::recall(namespace_record& n) const {
+    if (target_.memory() == nullptr) return;
+    const auto known = target_.memory()->recall(n.uuid);
+    n.recorded = !known || known->has_value();
+    if (!n.recorded) return;
+    n.protection = known ? (*known)->protection : nvme::write_protection::write_protect;
+    if (known && !(*known)->reservation) return;
+    auto state = known ? from_record(*(*known)->reservation) : tl::unexpected(known.error());
+    if (state) {
+        n.reservation = std::make_shared<const reservation_state>(std::move(*state));
+        return;
+    }
     log::error(
         "namespace {} of {} is closed to every host until one registers: what was reserved is not "
-        "known: {}",
-        of.nsid, spec_.nqn, state.error().text());
-    return std::make_shared<const reservation_state>(locked_reservation());
+        "known{}: {}",
+        n.spec.nsid, spec_.nqn,
+        known ? "" : ", nor whether it was write protected, so that it is until that is lifted",
+        state.error().text());
+    n.reservation = std::make_shared<const reservation_state>(locked_reservation());
 }
 
-void subsystem::forget_reservation(const namespace_record& n) noexcept {
-    if (target_.reservations() != nullptr && n.reservation) target_.reservations()->forget(n.uuid);
+void subsystem::forget(const namespace_record& n) noexcept {
+    if (target_.memory() != nullptr && n.recorded) target_.memory()->forget(n.uuid);
 }
 
 bool subsystem::has_registrants() const noexcept {

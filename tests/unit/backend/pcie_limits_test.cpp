@@ -81,6 +81,32 @@ TEST_F(pcie_limits_test, what_is_best_for_it_is_told) {
     EXPECT_EQ(device->geometry().write_granularity_blocks, 0u) << "the fields do not count";
 }
 
+// Databases drop their own protection on the strength of this.
+TEST_F(pcie_limits_test, atomicity_is_that_of_the_drive_as_far_as_one_command_goes) {
+    const auto promised = [&](const fake_drive::options& with) {
+        restart(with);
+        const backend::geometry all = device->geometry();
+        return std::pair(all.atomic_blocks, all.power_fail_atomic_blocks);
+    };
+    using both = std::pair<std::uint32_t, std::uint32_t>;
+    EXPECT_EQ(promised({}), both(1, 1));
+    EXPECT_EQ(promised({.awun = 63, .awupf = 31}), both(64, 32));
+    EXPECT_EQ(promised({.nsfeat = nvme::nsfeat::atomic_fields,
+                        .awun = 63,
+                        .awupf = 31,
+                        .nawun = 15,
+                        .nawupf = 7}),
+              both(16, 8))
+        << "the namespace knows better";
+    EXPECT_EQ(promised({.awun = 63, .awupf = 31, .nawun = 15, .nawupf = 7}), both(64, 32))
+        << "the fields of the namespace do not count";
+    EXPECT_EQ(promised({.mdts = 1, .awun = 0xffff, .awupf = 0xffff}), both(16, 16))
+        << "what is longer becomes several commands";
+    EXPECT_EQ(promised({.awun = 63, .awupf = 31, .nabspf = 15}), both(1, 1))
+        << "hosts are told of no boundaries";
+    EXPECT_EQ(promised({.awun = 7, .awupf = 31}), both(8, 8)) << "a drive that contradicts itself";
+}
+
 TEST(encode_ranges, says_everything_once_whatever_the_limits) {
     std::mt19937 random(3);
     for (int round = 0; round < 500; ++round) {

@@ -25,6 +25,14 @@ TEST(storage_facts, each_known_one_that_changes_is_a_change_and_is_named) {
 }
 
 // A kernel that tells less, or more, than the one before has changed no storage.
+TEST(blocks_may_tear, where_the_disk_writes_less_at_once) {
+    EXPECT_TRUE(blocks_may_tear(4096, 512));
+    EXPECT_FALSE(blocks_may_tear(4096, 4096));
+    EXPECT_FALSE(blocks_may_tear(512, 512));
+    EXPECT_FALSE(blocks_may_tear(512, 4096));
+    EXPECT_FALSE(blocks_may_tear(4096, 0)) << "nobody knows";
+}
+
 TEST(storage_facts, one_that_is_unknown_is_no_change) {
     for (const storage_facts& before : {of_a_disk, of_a_file})
         for (const auto& [name, was] : before) {

@@ -14,7 +14,9 @@ namespace fulmar::core::test {
 class absent_device final : public backend::device {
   public:
     const char* type() const noexcept override { return "absent"; }
-    backend::geometry geometry() const noexcept override { return {.block_count = 2048}; }
+    backend::geometry geometry() const noexcept override {
+        return {.block_count = 2048, .volatile_write_cache = cached};
+    }
     const backend::device_identity& identity() const noexcept override { return identity_; }
     backend::device_state state() const noexcept override {
         return lost_ ? backend::device_state::lost : backend::device_state::ready;
@@ -45,6 +47,17 @@ class absent_device final : public backend::device {
         return true;
     }
     void keep(bool on) { keeping_ = on; }
+    /// Kept, of that kind; the others stay.
+    void answer_kept(backend::io_kind kind, nvme::status with) {
+        auto all = std::exchange(kept_, {});
+        for (backend::io_op* op : all)
+            if (op->kind == kind)
+                op->done(*op, with);
+            else
+                kept_.push_back(op);
+    }
+    bool cached = false;  ///< it has a volatile write cache
+    std::vector<backend::io_kind> came;
     [[nodiscard]] std::size_t kept() const { return kept_.size(); }
     void go(bool tell = true) {
         lost_ = true;
@@ -65,6 +78,7 @@ class absent_device final : public backend::device {
     struct channel final : backend::io_channel {
         explicit channel(absent_device& d) : owner(d) {}
         void submit(backend::io_op& op) noexcept override {
+            owner.came.push_back(op.kind);
             if (owner.lost_) return op.done(op, backend::device_gone);
             if (owner.keeping_) return owner.kept_.push_back(&op);
             op.done(op, nvme::sc::success);

@@ -170,7 +170,9 @@ TEST(identify_namespace, tells_size_format_and_identity) {
     EXPECT_EQ(n.anagrpid.value(), 1u);
     EXPECT_EQ(n.nguid, s.namespaces[0].nguid.bytes);
     EXPECT_EQ(n.noiob.value(), 0) << "a boundary that hosts split at";
-    EXPECT_EQ(n.nsfeat, 0);
+    EXPECT_EQ(n.nsfeat, nvme::nsfeat::atomic_fields) << "for NACWU: the others say one block";
+    EXPECT_EQ(n.nawun.value() + n.nawupf.value(), 0);
+    EXPECT_EQ(n.nacwu.value(), limits::max_fused_bytes / 512 - 1);
 }
 
 // ncap = 0 would tell Linux to delete the disk.
@@ -195,7 +197,7 @@ TEST(identify_namespace, follows_the_geometry) {
                   .deallocate = true,
                   .deallocated_reads_zero = true,
                   .optimal_io_blocks = 16};
-    n.write_protected = true;
+    n.protection = nvme::write_protection::until_power_cycle;
     const auto page = make_identify_namespace(n);
     EXPECT_EQ(page.lbaf[0].lbads, 12);
     EXPECT_EQ(page.nsfeat, nvme::nsfeat::optimal_io);
@@ -229,6 +231,26 @@ TEST(identify_namespace, tells_what_is_best_for_the_storage) {
     n.geometry.deallocate_granularity_blocks = 1u << 20;
     page = make_identify_namespace(n);
     EXPECT_EQ(page.npdg.value(), 0xffff);
+}
+
+TEST(identify_namespace, promises_one_block_whole_and_more_only_where_the_device_does) {
+    namespace_description n = make_namespace(1);
+    auto page = make_identify_namespace(n);
+    EXPECT_EQ(page.nsfeat & nvme::nsfeat::atomic_fields, 0) << "as the controller says: one";
+    EXPECT_EQ(page.nawupf.value(), 0);
+    n.geometry.atomic_blocks = 64;
+    n.geometry.power_fail_atomic_blocks = 8;
+    n.geometry.write_granularity_blocks = 8;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.nsfeat, nvme::nsfeat::atomic_fields | nvme::nsfeat::optimal_io);
+    EXPECT_EQ(page.nawun.value(), 63) << "0-based";
+    EXPECT_EQ(page.nawupf.value(), 7);
+    EXPECT_EQ(page.nabsn.value(), 0) << "without boundaries";
+    EXPECT_EQ(page.nabspf.value(), 0);
+    EXPECT_EQ(page.nabo.value(), 0);
+    n.geometry.power_fail_atomic_blocks = 1;
+    page = make_identify_namespace(n);
+    EXPECT_EQ(page.nawupf.value(), 0) << "and one after a power failure";
 }
 
 TEST(identify_namespace, inactive_gives_zeroes_and_impossible_gives_an_error) {

@@ -15,7 +15,7 @@ TEST(feature_table, has_the_mandatory_features_once_each_and_in_order) {
     std::vector<unsigned> ids;
     for (const feature_row& row : features) ids.push_back(static_cast<unsigned>(row.id));
     EXPECT_EQ(ids, (std::vector<unsigned>{0x01, 0x02, 0x04, 0x05, 0x06, 0x07, 0x0a, 0x0b, 0x0f,
-                                          0x16, 0x81, 0x82, 0x83}));
+                                          0x16, 0x81, 0x82, 0x83, 0x84}));
 }
 
 TEST(feature_table, discovery_controllers_have_events_and_keep_alive) {

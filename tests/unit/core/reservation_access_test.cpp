@@ -1,12 +1,17 @@
-// The access matrix, row by row of NVMe Base 2.0, section 8.19.1; what each opcode needs; and the
-// byte per host that the data path reads.
+// The access matrix, row by row of NVMe Base 2.0, section 8.19.1; what each opcode needs; the byte
+// per host that the data path reads; and, by the same table, what write protection refuses.
 #include "reservation/reservation_access.hpp"
 
 #include "policy/reservation.hpp"
+#include "policy/write_protection.hpp"
 #include "reservation/reservation_access.hpp"
+
+#include <fulmar/core/parsed_io.hpp>
+#include <fulmar/nvme/reservation.hpp>
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -96,6 +101,86 @@ TEST(policy_of_reservation, answers_conflict_and_not_to_try_again) {
     const policy::verdict refused = policy::reservation(access::write, access::both);
     EXPECT_EQ(refused.says, policy::word::answer);
     EXPECT_EQ(refused.status, sc::reservation_conflict.no_retry());
+}
+
+/// What a command of that opcode, which is of good form, is read as. Nothing: no device does it.
+std::optional<parsed_io> read_as(io_opcode opcode, bool with_hints_only = false) {
+    nvme::sqe command{};
+    command.opcode = static_cast<std::uint8_t>(opcode);
+    command.nsid = 1u;
+    std::uint32_t bytes = 0;
+    switch (opcode) {
+        case io_opcode::dataset_management:
+            nvme::encode_dataset_management(
+                command,
+                {.ranges = 1, .attributes = with_hints_only ? 0 : nvme::dsm_attribute::deallocate});
+            bytes = sizeof(nvme::dsm_range);
+            break;
+        case io_opcode::copy:
+            nvme::encode_copy(command, {.sdlba = 8, .ranges = 1});
+            bytes = sizeof(nvme::copy_range);
+            break;
+        case io_opcode::reservation_report:
+            nvme::encode_reservation_report(command, {.length_bytes = 64, .extended = true});
+            bytes = 64;
+            break;
+        case io_opcode::reservation_register:
+        case io_opcode::reservation_acquire:
+        case io_opcode::reservation_release: bytes = sizeof(nvme::reservation_register_data); break;
+        default: nvme::encode_block_range(command, {.slba = 0, .blocks = 1}); bytes = 512;
+    }
+    const backend::geometry able{.block_count = 64,
+                                 .deallocate = true,
+                                 .copy = {.ranges = 4, .range_blocks = 8, .blocks = 8}};
+    parsed_io out;
+    const nvme::status wrong = parse_io(
+        command, {.device = able, .max_transfer_bytes = 1u << 20, .sgl_bytes = bytes}, out);
+    if (!nvme::is_success(wrong)) return std::nullopt;
+    return out;
+}
+
+// The one table says which opcodes write; all of them but Flush change blocks. Each is asked in
+// every state of protection.
+TEST(write_protection, refuses_every_opcode_that_changes_blocks_in_every_state_but_none) {
+    unsigned refused_opcodes = 0;
+    for (const access_row& row : access_rows) {
+        const auto read = read_as(row.opcode);
+        if (!read) continue;
+        const bool writes = (row.needs & access::write) != 0 && row.opcode != io_opcode::flush;
+        refused_opcodes += writes ? 1 : 0;
+        for (const auto state :
+             {nvme::write_protection::none, nvme::write_protection::write_protect,
+              nvme::write_protection::until_power_cycle}) {
+            SCOPED_TRACE("opcode " + std::to_string(static_cast<int>(row.opcode)) + ", " +
+                         std::string(to_string(state)));
+            const bool is_protected = state != nvme::write_protection::none;
+            const policy::verdict v = policy::write_protection(is_protected, read->changes_blocks);
+            if (is_protected && writes)
+                EXPECT_EQ(v.status, sc::namespace_write_protected.no_retry());
+            else
+                EXPECT_EQ(v.says, policy::word::pass);
+        }
+    }
+    EXPECT_EQ(refused_opcodes, 4u) << "Write, Write Zeroes, Dataset Management, Copy";
+}
+
+TEST(write_protection, lets_hints_through) {
+    EXPECT_TRUE(read_as(io_opcode::dataset_management)->changes_blocks);
+    EXPECT_FALSE(read_as(io_opcode::dataset_management, true)->changes_blocks);
+}
+
+TEST(write_protection, until_a_power_cycle_is_not_lifted_by_hosts) {
+    using enum nvme::write_protection;
+    for (const auto from : {none, write_protect, until_power_cycle})
+        for (const auto to : {none, write_protect, until_power_cycle}) {
+            const nvme::status wanted = from == until_power_cycle && to != from
+                                            ? nvme::status(sc::feature_not_changeable.no_retry())
+                                            : nvme::status(sc::success);
+            EXPECT_EQ(policy::may_protect(from, to), wanted)
+                << to_string(from) << " to " << to_string(to);
+        }
+    EXPECT_FALSE(policy::can_become(permanent));
+    EXPECT_FALSE(policy::can_become(static_cast<nvme::write_protection>(4)));
 }
 
 nvme::host_id host_ending_in(std::uint8_t number) {

@@ -1,9 +1,9 @@
 // Reservation commands on a whole target: what hosts send and see, and what waits for what.
 #include "absent_device.hpp"
+#include "slow_memory.hpp"
 #include "small_world.hpp"
 #include "support/reservation_commands.hpp"
 
-#include <fulmar/core/reservation_memory.hpp>
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/io_command.hpp>
@@ -12,7 +12,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <vector>
 
 namespace fulmar::core::test {
@@ -26,44 +25,6 @@ using std::chrono::seconds;
 
 constexpr nvme::status conflict = sc::reservation_conflict.no_retry();
 
-/// Keeps records, and tells of them when the test says so.
-class slow_memory final : public reservation_memory {
-  public:
-    result<std::optional<reservation_record>> recall(const nvme::uuid& of) const override {
-        if (damaged) return fail(errc::io_error, "bytes that mean nothing");
-        const auto at = known.find(of);
-        if (at == known.end()) return std::optional<reservation_record>();
-        return std::optional(at->second);
-    }
-    void record(const nvme::uuid& of, const reservation_record& what, waiter* w) override {
-        ++asked;
-        if (!fails) known[of] = what;
-        if (w == nullptr) return;
-        waiting = w;
-        if (!holds) tell();
-    }
-    void forget(const nvme::uuid& of) noexcept override { known.erase(of); }
-    void withdraw(waiter& w) noexcept override {
-        if (waiting == &w) waiting = nullptr;
-    }
-    /// Not inside record(): a real one never answers there.
-    void tell() { tells = true; }
-    void turn() {
-        if (!std::exchange(tells, false) || waiting == nullptr) return;
-        waiter* const w = std::exchange(waiting, nullptr);
-        w->on_recorded(fails ? result<void>(fail(errc::io_error, "no space left"))
-                             : result<void>{});
-    }
-
-    std::map<nvme::uuid, reservation_record> known;
-    waiter* waiting = nullptr;
-    std::size_t asked = 0;
-    bool holds = false;
-    bool fails = false;
-    bool tells = false;
-    bool damaged = false;
-};
-
 struct reservation_wire : testing::Test {
     struct host {
         host_queue* admin = nullptr;
@@ -74,7 +35,7 @@ struct reservation_wire : testing::Test {
     std::unique_ptr<small_world> world;
     host a, b;
 
-    void start(reservation_memory* with = nullptr) {
+    void start(namespace_memory* with = nullptr) {
         world = std::make_unique<small_world>(
             [this](const device_spec&) -> result<std::unique_ptr<backend::device>> {
                 auto made = std::make_unique<absent_device>();
@@ -325,7 +286,7 @@ TEST_F(reservation_wire, a_change_is_recorded_before_it_is_answered) {
     EXPECT_EQ(reported(b).basic.registrants.value(), 1u);
     EXPECT_EQ(reported(b).basic.ptpls, 1);
     ASSERT_EQ(memory.known.size(), 1u);
-    EXPECT_TRUE(memory.known.begin()->second.persistent);
+    EXPECT_TRUE(memory.known.begin()->second.reservation->persistent);
 }
 
 TEST_F(reservation_wire, what_cannot_be_recorded_is_refused) {
@@ -343,7 +304,8 @@ TEST_F(reservation_wire, what_cannot_be_recorded_is_refused) {
     for (int i = 0; i < 10; ++i) world->turn();
     world->advance(seconds(11));
     EXPECT_EQ(status_of(a, pending), sc::internal_error) << "the storage hangs";
-    EXPECT_EQ(memory.known.begin()->second.type, 0) << "what holds was written behind it";
+    EXPECT_EQ(memory.known.begin()->second.reservation->type, 0)
+        << "what holds was written behind it";
     EXPECT_EQ(write(b), sc::success);
 }
 
@@ -364,12 +326,15 @@ TEST_F(reservation_wire, a_record_that_means_nothing_closes_the_namespace) {
     memory.damaged = true;
     start(&memory);
     EXPECT_EQ(read(a), conflict);
-    EXPECT_EQ(write(b), conflict);
+    constexpr nvme::status is_protected = sc::namespace_write_protected.no_retry();
+    EXPECT_EQ(write(b), is_protected) << "for all that is known";
     ASSERT_EQ(enrol(a, 10), sc::success);
-    EXPECT_EQ(write(a), sc::success);
+    EXPECT_EQ(read(a), sc::success);
+    EXPECT_EQ(write(a), is_protected) << "to register does not lift that";
     EXPECT_EQ(read(b), conflict);
     EXPECT_EQ(run(a, io_opcode::reservation_release, {.action = 1}, 10, 0), sc::success);
-    EXPECT_EQ(write(b), sc::success) << "it was cleared";
+    EXPECT_EQ(read(b), sc::success) << "it was cleared";
+    EXPECT_EQ(write(b), is_protected);
 }
 
 TEST_F(reservation_wire, one_host_does_not_fill_the_queue) {

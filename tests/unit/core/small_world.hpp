@@ -141,11 +141,10 @@ class small_world {
   public:
     /// `policy` is what both namespaces have of it: what happens when their device is lost.
     explicit small_world(device_factory make_device = &make_ram, const namespace_spec& policy = {},
-                         reservation_memory* reservations = nullptr) {
-        target_ =
-            std::make_unique<target>(*control_, target::setup{.limits = {},
-                                                              .make_device = std::move(make_device),
-                                                              .reservations = reservations});
+                         namespace_memory* memory = nullptr) {
+        target_ = std::make_unique<target>(
+            *control_,
+            target::setup{.limits = {}, .make_device = std::move(make_device), .memory = memory});
         group_ = &target_->add_poll_group(
             *data_, mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
         target_spec spec;
@@ -261,6 +260,8 @@ class small_world {
         return call(q, nvme::to_sqe(command));
     }
 
+    /// Kept alive by the caller until it is answered.
+    void submit(control_request& request) noexcept { target_->submit(request); }
     /// What an administrator changes.
     void change(core::change what) {
         struct sink : control_request {
