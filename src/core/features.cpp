@@ -290,9 +290,8 @@ nvme::status get(const controller& c, request& r, const feature_row& row, std::u
             return sc::success;
         }
         case fid::namespace_write_protection:
-            r.dw0 = current
-                        ? static_cast<std::uint32_t>(c.description().find(nsid(number))->protection)
-                        : 0;
+            r.dw0 =
+                current ? static_cast<std::uint32_t>(c.seen().find(nsid(number))->protection) : 0;
             return sc::success;
         case fid::host_identifier:
             // The short form cannot hold what Connect brought.

@@ -2,6 +2,7 @@
 // namespace.
 #include "suite.hpp"
 #include "support/spy_device.hpp"
+#include "support/viewers.hpp"
 
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/features.hpp>
@@ -169,8 +170,19 @@ CONFORMANCE(WriteProtection, UntilAPowerCycleIsNotLiftedByHosts, "D7/84") {
         expect_all(leave_blocks(*m), sc::success);
     }
     EXPECT_EQ(set(b, write_protection::until_power_cycle), sc::success) << "it is that";
+    // An operator does, whoever sees the namespace.
+    const auto show = [this](core::host_choice hosts) {
+        target().must<core::namespace_status>(
+            test::visible_to(std::string(subsystem_nqn), 1, std::move(hosts)));
+    };
+    show(test::only({"nqn.2026-01.io.fulmar:member-2"}));
     target().must(core::query(core::lift_protection{std::string(subsystem_nqn), 1}));
     expect_all(change_blocks(b), sc::success);
+    // A host that does not see it can neither ask nor protect.
+    EXPECT_EQ(set(a, write_protection::write_protect), sc::invalid_namespace_or_format.no_retry());
+    ASSERT_EQ(set(a, write_protection::write_protect, nvme::nsid_broadcast), sc::success);
+    EXPECT_EQ(get(b), 0u);
+    EXPECT_EQ(get(b, 0, 2), 1u);
 }
 
 CONFORMANCE(WriteProtection, ItOutlivesTheTarget, "D7/84") {

@@ -70,7 +70,9 @@ void reserve_operation::decide_protection(const namespace_record& n,
 bool reserve_operation::resume() {
     namespace_record* n = subject.find(errand_->ns.index + 1);
     if (n != nullptr && n->id != errand_->ns) n = nullptr;
-    if (stage() == operation_stage::begin && n != nullptr && !has(n->visible_to, errand_->host_nqn))
+    const bool of_host = errand_->operators == nullptr;
+    if (stage() == operation_stage::begin && n != nullptr && of_host &&
+        !has(n->visible_to, errand_->host_nqn))
         n = nullptr;  // hidden while the command waited its turn
     if (stage() == operation_stage::begin && n != nullptr) decide(*n);
     for (;;) {
