@@ -50,6 +50,7 @@ class writers {
     explicit writers(world& w) : world_(w) {
         for (unsigned i = 0; i < hosts_at_work; ++i) {
             who_[i] = host(static_cast<int>(i), one, w.pick(w.data_reactors()));
+            who_[i].tcp = w.chance(0.5);
             join(i);
         }
     }
@@ -178,6 +179,7 @@ std::uint64_t play(std::uint64_t seed) {
                  .ignore_abort_chance = 0.5,
                  .answers_inline = seed % 7 == 0};
     o.limits.transition_timeout_ms = 200;
+    o.tcp = true;
     world w(o);
     w.disk_named("a").set_blocks(64 * 256);
     w.disk_named("a").keep_history();
