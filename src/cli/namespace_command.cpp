@@ -139,7 +139,7 @@ void add_namespace(CLI::App& app) {
     {
         auto s = std::make_shared<namespace_settings>();
         CLI::App* const c = add_verb(
-            *group, "unprotect", "let hosts write again what one of them has protected", s, true);
+            *group, "unprotect", "let hosts write again what one of them has protected", s, false);
         wants_nsid(c, s);
         c->callback([s] {
             s->session.done(

@@ -38,6 +38,12 @@ std::string_view to_string(close_reason reason) noexcept {
 }
 
 namespace {
+// What there is no room for is turned back, perhaps before what has come earlier: that it is here
+// says nothing of the order, unless it is the second that a first waits for.
+bool says_its_place(const request& r) noexcept {
+    return r.sqe.fused() == nvme::fuse::second || !r.transport_status.is(sc::namespace_not_ready);
+}
+
 void bump(std::atomic<std::uint64_t>& counter) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -136,7 +142,9 @@ void qpair::on_command(request& r) noexcept {
     bump(counters_->commands);
     const nvme::status fault = fault_of(r);
     if (r.sqe.fused() != nvme::fuse::none || first_of_pair_ != nullptr) [[unlikely]]
-        if (is_io() && state_ == qpair_state::live && command::fused::arrived(r, fault)) return;
+        if (is_io() && state_ == qpair_state::live && says_its_place(r) &&
+            command::fused::arrived(r, fault))
+            return;
     if (!nvme::is_success(fault)) return finish(r, fault);
     if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics))
         return command::fabrics::start(r);

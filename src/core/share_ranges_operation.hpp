@@ -20,6 +20,10 @@ class share_ranges_operation final : public operation {
         return errand_ ? &errand_->who : nullptr;
     }
 
+    [[nodiscard]] bool concerns(namespace_id which) const noexcept {
+        return errand_ != nullptr && errand_->ns == which;
+    }
+
   private:
     bool finish(operation_end how);
 

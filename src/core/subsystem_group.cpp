@@ -202,7 +202,8 @@ void subsystem_group::abandon_tasks(namespace_entry& entry, nvme::status answer)
         q.for_each_request(
             [](request& r, void* in) {
                 const context& c = *static_cast<const context*>(in);
-                if (r.entered && r.entry == c.lost && !command::io::give_up(r, c.answer))
+                if (r.entered && r.entry == c.lost && !command::io::give_up(r, c.answer) &&
+                    r.cut == cut_off::no)
                     r.cut = cut_off::lost;
             },
             &about);
@@ -273,7 +274,11 @@ void subsystem_group::turn_away(namespace_entry& entry) noexcept {
         if (!q.is_io() || !q.hides(entry)) continue;
         q.for_each_request(
             [](request& r, void* about) {
-                if (!r.entered || r.entry != about || r.task != nullptr) return;
+                if (!r.entered || r.entry != about) return;
+                if (r.task != nullptr) {  // of a pair, whose Write has not been submitted
+                    if (r.partner != nullptr) r.cut = cut_off::hidden;
+                    return;
+                }
                 if (command::io::give_up(r, policy::unseen)) return;
                 if (!mutated(mutation::late_data_reaches_hidden)) r.cut = cut_off::hidden;
             },
@@ -293,13 +298,16 @@ std::uint32_t subsystem_group::tasks_of_unseeing(const namespace_entry& entry) n
 // The host of a task that was given up may be gone; the key of its name stays.
 std::uint32_t subsystem_group::unreaped_of_unseeing(const namespace_entry& entry) noexcept {
     if (entry.visible_to == nullptr || entry.abandoned == 0) return 0;
-    std::uint32_t of_seeing = 0;
-    for (const std::string& nqn : *entry.visible_to) {
-        const std::uint64_t key = nqn_key(nqn);
-        for (const io_task& task : entry.tasks)
-            of_seeing += task.owner == nullptr && task.host == key ? 1 : 0;
+    const auto sees = [&](std::uint64_t host) {
+        return std::any_of(entry.visible_to->begin(), entry.visible_to->end(),
+                           [host](const std::string& nqn) { return nqn_key(nqn) == host; });
+    };
+    std::uint32_t count = 0;
+    for (const io_task& task : entry.tasks) {
+        const bool of_a_host = task.owner == nullptr && task.host != 0;  // a flush has none
+        count += of_a_host && !sees(task.host) ? 1 : 0;
     }
-    return entry.abandoned - std::min(of_seeing, entry.abandoned);  // two names may share a key
+    return count;
 }
 
 // --- what hosts are told -------------------------------------------------------------------------
@@ -448,7 +456,7 @@ std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const
     const auto look_at = [&](const namespace_entry& e) {
         if (e.abandoned == 0) return;
         for (const io_task& task : e.tasks)
-            count += task.owner == nullptr && is_meant(task.host) ? 1 : 0;
+            count += task.owner == nullptr && task.host != 0 && is_meant(task.host) ? 1 : 0;
     };
     for (const auto& e : entries)
         if (e != nullptr) look_at(*e);

@@ -179,7 +179,7 @@ CONFORMANCE(WriteProtection, UntilAPowerCycleIsNotLiftedByHosts, "D7/84") {
     target().must(core::query(core::lift_protection{std::string(subsystem_nqn), 1}));
     expect_all(change_blocks(b), sc::success);
     // A host that does not see it can neither ask nor protect.
-    EXPECT_EQ(set(a, write_protection::write_protect), sc::invalid_namespace_or_format.no_retry());
+    EXPECT_EQ(set(a, write_protection::write_protect), sc::invalid_field.no_retry());
     ASSERT_EQ(set(a, write_protection::write_protect, nvme::nsid_broadcast), sc::success);
     EXPECT_EQ(get(b), 0u);
     EXPECT_EQ(get(b, 0, 2), 1u);

@@ -82,25 +82,38 @@ inline gate_next(state, on) {
 }
 
 /* ---- tables: request ---- */
-mtype:request = { r_idle, r_received, r_parked, r_awaiting_buffer, r_awaiting_data, r_executing,
-                  r_answering };
-mtype:request_event = { r_on_arrive, r_on_park, r_on_replay, r_on_want_buffer, r_on_want_data,
-                        r_on_execute, r_on_answer, r_on_sent };
+mtype:request = { r_idle, r_received, r_paired, r_parked, r_awaiting_buffer, r_awaiting_data,
+                  r_awaiting_range, r_executing, r_answering };
+mtype:request_event = { r_on_arrive, r_on_pair, r_on_park, r_on_replay, r_on_want_buffer,
+                        r_on_want_data, r_on_want_range, r_on_execute, r_on_answer, r_on_sent };
 inline request_next(state, on) {
     if
     :: state == r_idle && on == r_on_arrive -> state = r_received
+    :: state == r_received && on == r_on_pair -> state = r_paired
     :: state == r_received && on == r_on_park -> state = r_parked
     :: state == r_received && on == r_on_want_buffer -> state = r_awaiting_buffer
     :: state == r_received && on == r_on_want_data -> state = r_awaiting_data
+    :: state == r_received && on == r_on_want_range -> state = r_awaiting_range
     :: state == r_received && on == r_on_execute -> state = r_executing
     :: state == r_received && on == r_on_answer -> state = r_answering
+    :: state == r_paired && on == r_on_replay -> state = r_received
+    :: state == r_paired && on == r_on_want_data -> state = r_awaiting_data
+    :: state == r_paired && on == r_on_want_range -> state = r_awaiting_range
+    :: state == r_paired && on == r_on_execute -> state = r_executing
+    :: state == r_paired && on == r_on_answer -> state = r_answering
     :: state == r_parked && on == r_on_replay -> state = r_received
     :: state == r_parked && on == r_on_answer -> state = r_answering
+    :: state == r_awaiting_buffer && on == r_on_pair -> state = r_paired
     :: state == r_awaiting_buffer && on == r_on_want_data -> state = r_awaiting_data
+    :: state == r_awaiting_buffer && on == r_on_want_range -> state = r_awaiting_range
     :: state == r_awaiting_buffer && on == r_on_execute -> state = r_executing
     :: state == r_awaiting_buffer && on == r_on_answer -> state = r_answering
+    :: state == r_awaiting_data && on == r_on_pair -> state = r_paired
+    :: state == r_awaiting_data && on == r_on_want_range -> state = r_awaiting_range
     :: state == r_awaiting_data && on == r_on_execute -> state = r_executing
     :: state == r_awaiting_data && on == r_on_answer -> state = r_answering
+    :: state == r_awaiting_range && on == r_on_execute -> state = r_executing
+    :: state == r_awaiting_range && on == r_on_answer -> state = r_answering
     :: state == r_executing && on == r_on_answer -> state = r_answering
     :: state == r_answering && on == r_on_sent -> state = r_idle
     :: else -> assert(false)

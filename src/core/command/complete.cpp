@@ -95,6 +95,11 @@ void abandon(io_task& task, nvme::status answer) noexcept {
     task.host = r->owner->host()->key;
     task.charged = std::exchange(r->charged, 0);  // the share counts it until the device lets go
     task.chain.recharge(entry.group->quarantine());
+    // What changes no block may go on beside whoever wants to be alone.
+    const bool only_looks = task.kind == backend::io_kind::read ||
+                            task.kind == backend::io_kind::compare ||
+                            task.kind == backend::io_kind::verify;
+    if (only_looks && task.hold.stripes != 0) range::give_back(entry, task.hold);
     r->task = nullptr;
     r->direction =
         nvme::data_direction::none;  // whatever the device does now, nothing of it reaches the host

@@ -47,6 +47,8 @@ void end_both(request& first, nvme::status of_first, request& second,
 void go_on(request& second) noexcept {
     qpair& q = *second.owner;
     if (second.entry->ranges != nullptr) return have_locks(second, sc::success);
+    if (const policy::verdict v = policy::ask_before_locks(second); v.says != policy::word::pass)
+        return q.finish(second, v.status);
     if (!reservation_errand::send(second, *q.subsystem(), second.entry->id, range_locks_request{},
                                   q.host_identifier()))
         q.finish(second, io::retry_later(q, sc::internal_error));
@@ -142,6 +144,7 @@ bool arrived(request& r, nvme::status fault) noexcept {
 // Its namespace may have gone meanwhile, and another one have its number.
 void have_locks(request& second, nvme::status status) noexcept {
     qpair& q = *second.owner;
+    if (status.is(sc::command_interrupted)) status = io::retry_later(q, status);
     if (!nvme::is_success(status)) return q.finish(second, status);
     second.entry = q.subsystem()->find(second.sqe.nsid.value());
     if (second.entry == nullptr || second.entry->id.generation != second.generation ||

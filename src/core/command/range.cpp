@@ -1,5 +1,7 @@
 #include "range.hpp"
 
+#include "io.hpp"
+
 #include <fulmar/core/target.hpp>
 
 #include <bit>
@@ -45,6 +47,7 @@ bool take(request& r) noexcept {
     poll_group& group = r.owner->group();
     r.entry->ranges->announce(group.place());
     if (try_once(r, wanted)) return true;
+    if (!r.in_capsule.empty()) io::keep_in_capsule(r);
     group.await_range(r);
     return false;
 }

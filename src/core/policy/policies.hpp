@@ -38,6 +38,18 @@ namespace fulmar::core::policy {
                        access_needed(r.sqe.opcode));
 }
 
+/// What needs no locks to be refused costs its namespace no drain: a fused pair, before its
+/// namespace has locks of ranges.
+[[nodiscard]] inline verdict ask_before_locks(const request& r) noexcept {
+    const namespace_entry& entry = *r.entry;
+    if (entry.gate.position == gate_position::closed) return answer(entry.closed_status);
+    if (!entry.restricted) return pass;
+    if (const verdict v = ana(entry.ana, entry.held(), r.owner->follows_ana());
+        v.says != word::pass)
+        return v;
+    return ask_restricted(r);
+}
+
 /// The rest. pass: it is inside its gate, and leaves it through complete(). wait: the gate counts
 /// it as parked, with `kept` bytes of memory. answer: `r.entered` says whether it is inside.
 [[nodiscard]] inline verdict ask(request& r, std::uint64_t kept) noexcept {

@@ -62,7 +62,10 @@ void reserve_operation::decide(const namespace_record& n) {
 void reserve_operation::decide_protection(const namespace_record& n,
                                           const protection_request& asked) {
     if (!asked.by_operator) outcome_.status = policy::may_protect(n.protection, asked.state);
-    if (!nvme::is_success(outcome_.status) || asked.state == n.protection) return;
+    // What cannot be read is what it is here by caution alone: to be told so again is news.
+    const namespace_memory* const memory = subject.owner().memory();
+    const bool is_kept = memory == nullptr || memory->recall(n.uuid).has_value();
+    if (!nvme::is_success(outcome_.status) || (asked.state == n.protection && is_kept)) return;
     protection_ = asked.state;
     takes_ = is_protected(asked.state) && !is_protected(n.protection);
 }

@@ -21,6 +21,13 @@
 namespace fulmar::core {
 
 void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
+    // One is enough for everybody, whatever becomes of it: each would have the namespace drained.
+    const bool shares = std::holds_alternative<range_locks_request>(errand->what);
+    if (shares && std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& op) {
+            const auto* other = dynamic_cast<const share_ranges_operation*>(op.get());
+            return other != nullptr && other->concerns(errand->ns);
+        }))
+        return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
     std::uint32_t all = 0, its_own = 0;
     for (const auto& op : waiting_) {
         const nvme::host_id* const host = op->of_host();
@@ -32,7 +39,7 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
         its_own >= limits::pending_reservations_per_host)
         return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
     try {
-        if (std::holds_alternative<range_locks_request>(errand->what))
+        if (shares)
             enqueue(std::make_unique<share_ranges_operation>(*this, std::move(errand)));
         else
             enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));
@@ -67,7 +74,8 @@ void subsystem::recall(namespace_record& n) const {
     const auto known = target_.memory()->recall(n.uuid);
     n.recorded = !known || known->has_value();
     if (!n.recorded) return;
-    n.protection = known ? (*known)->protection : nvme::write_protection::write_protect;
+    // The one that no host lifts, since it may have been that.
+    n.protection = known ? (*known)->protection : nvme::write_protection::until_power_cycle;
     if (known && !(*known)->reservation) return;
     auto state = known ? from_record(*(*known)->reservation) : tl::unexpected(known.error());
     if (state) {

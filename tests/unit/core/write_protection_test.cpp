@@ -329,8 +329,12 @@ TEST_F(write_protection_wire, it_holds_from_the_first_connect_of_the_next_target
 TEST_F(write_protection_wire, a_record_that_cannot_be_read_protects) {
     memory.damaged = true;
     start();
-    EXPECT_EQ(get(a).dw0, 1u);
+    EXPECT_EQ(get(a).dw0, 2u) << "it may have been the one that no host lifts";
     EXPECT_EQ(write(a), refused);
+    EXPECT_EQ(set(a, write_protection::none), sc::feature_not_changeable.no_retry());
+    EXPECT_TRUE(memory.known.empty());
+    EXPECT_EQ(set(a, write_protection::until_power_cycle), sc::success);
+    EXPECT_EQ(kept().protection, write_protection::until_power_cycle) << "it is written down";
     lift();
     EXPECT_TRUE(lifted.has_value());
     EXPECT_EQ(write(a), sc::reservation_conflict.no_retry())
