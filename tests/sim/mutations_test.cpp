@@ -3,6 +3,7 @@
 // (tests/model/mutations_test.cpp).
 #include "known_bad.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -111,7 +112,11 @@ INSTANTIATE_TEST_SUITE_P(
         expectation{mutation::restarts_forget_subsystems,
                     "restart.keeps_subsystems_namespaces_and_identities",
                     "the configuration forgets what was stopped"}),
-    [](const auto& each) { return std::string(to_string(each.param.bug)); });
+    [](const auto& each) {
+        const std::string scenario = each.param.scenario;
+        return fmt::format("{}_in_{}", to_string(each.param.bug),
+                           scenario.substr(0, scenario.find('.')));
+    });
 
 #else
 
