@@ -1,7 +1,9 @@
 #include "share_ranges_operation.hpp"
 
+#include <fulmar/base/limits.hpp>
 #include <fulmar/core/range_locks.hpp>
 
+#include <new>
 #include <utility>
 
 namespace fulmar::core {
@@ -13,7 +15,24 @@ share_ranges_operation::share_ranges_operation(subsystem& s,
     : operation(s, remove_namespace{}, nullptr), errand_(std::move(from)) {}
 
 share_ranges_operation::~share_ranges_operation() {
-    if (errand_) reservation_errand::go_home(std::move(errand_), sc::namespace_not_ready);
+    if (errand_) answer(sc::namespace_not_ready);
+}
+
+void share_ranges_operation::join(std::unique_ptr<reservation_errand> another) {
+    if (others_.size() >= limits::pending_reservations_per_subsystem)
+        return reservation_errand::go_home(std::move(another), sc::command_interrupted);
+    try {
+        others_.reserve(others_.size() + 1);
+    } catch (const std::bad_alloc&) {
+        return reservation_errand::go_home(std::move(another), sc::command_interrupted);
+    }
+    others_.push_back(std::move(another));
+}
+
+void share_ranges_operation::answer(nvme::status status) noexcept {
+    reservation_errand::go_home(std::move(errand_), status);
+    for (auto& each : others_) reservation_errand::go_home(std::move(each), status);
+    others_.clear();
 }
 
 // Like a reservation that denies something to everybody, and is written down nowhere.
@@ -38,7 +57,7 @@ bool share_ranges_operation::finish(operation_end how) {
     nvme::status status = sc::success;
     if (how == operation_end::gone) status = sc::invalid_namespace_or_format.no_retry();
     if (how == operation_end::refused) status = sc::command_interrupted;
-    reservation_errand::go_home(std::move(errand_), status);
+    answer(status);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "reservation/reservation_errand.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace fulmar::core {
 
@@ -23,11 +24,15 @@ class share_ranges_operation final : public operation {
     [[nodiscard]] bool concerns(namespace_id which) const noexcept {
         return errand_ != nullptr && errand_->ns == which;
     }
+    /// Another pair waits for the same. Of too many, one is sent home.
+    void join(std::unique_ptr<reservation_errand> another);
 
   private:
     bool finish(operation_end how);
+    void answer(nvme::status status) noexcept;
 
     std::unique_ptr<reservation_errand> errand_;  // null: answered
+    std::vector<std::unique_ptr<reservation_errand>> others_;
 };
 
 }  // namespace fulmar::core

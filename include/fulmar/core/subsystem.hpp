@@ -32,6 +32,7 @@ class controller;
 class poll_group;
 class target;
 class subsystem;
+class share_ranges_operation;
 struct reservation_errand;
 struct reservation_outcome;
 struct reservation_state;
@@ -184,6 +185,7 @@ class subsystem {
     static void adopt(namespace_record& n, reservation_state&& next);
     /// From the next view on, commands of `n` share their ranges of blocks.
     static void share_ranges(namespace_record& n);
+    [[nodiscard]] share_ranges_operation* sharing_under_way(namespace_id of) const noexcept;
     /// An operator removes `n`, and with it what hosts have made of it.
     void forget(const namespace_record& n) noexcept;
     /// The end of a subsystem: all records go.

@@ -20,14 +20,24 @@
 
 namespace fulmar::core {
 
+// One drain is enough for all pairs of a namespace that come meanwhile.
+share_ranges_operation* subsystem::sharing_under_way(namespace_id of) const noexcept {
+    const auto meant = [of](const std::unique_ptr<operation>& op) -> share_ranges_operation* {
+        auto* const it = dynamic_cast<share_ranges_operation*>(op.get());
+        return it != nullptr && it->concerns(of) ? it : nullptr;
+    };
+    if (current_ != nullptr)
+        if (auto* const now = meant(current_)) return now;
+    for (const auto& op : waiting_)
+        if (auto* const later = meant(op)) return later;
+    return nullptr;
+}
+
 void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
-    // One is enough for everybody, whatever becomes of it: each would have the namespace drained.
     const bool shares = std::holds_alternative<range_locks_request>(errand->what);
-    if (shares && std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& op) {
-            const auto* other = dynamic_cast<const share_ranges_operation*>(op.get());
-            return other != nullptr && other->concerns(errand->ns);
-        }))
-        return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
+    if (shares)
+        if (share_ranges_operation* const same = sharing_under_way(errand->ns))
+            return same->join(std::move(errand));
     std::uint32_t all = 0, its_own = 0;
     for (const auto& op : waiting_) {
         const nvme::host_id* const host = op->of_host();
