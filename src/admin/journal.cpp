@@ -208,7 +208,7 @@ void journal::impl::fill_batch() {
 
 void journal::impl::flush() noexcept {
     const bool held = fold_ == fold_stage::draining;
-    if (io_ == nullptr || write_.busy || broken_ || held || pending_.empty()) return;
+    if (io_ == nullptr || ended() || write_.busy || broken_ || held || pending_.empty()) return;
     write_.bytes.clear();
     write_.records.clear();
     try {
@@ -275,7 +275,7 @@ void journal::impl::on_written(std::int64_t outcome) {
 
 /// The next write of the journal goes on meanwhile: it promises nothing yet.
 void journal::impl::send_ack() noexcept {
-    if (ack_.busy || unacknowledged_.empty()) return;
+    if (ended() || ack_.busy || unacknowledged_.empty()) return;
     const journal_ack ack{++ack_counter_, written_sequence_, offset_};
     ack_.records = std::exchange(unacknowledged_, {});
     ack_.bytes = encode_ack(ack);

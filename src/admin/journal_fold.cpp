@@ -42,7 +42,7 @@ void journal::impl::schedule_fold() {
 }
 
 void journal::impl::begin_fold() {
-    if (broken_ || fold_ != fold_stage::none || reactor_ == nullptr) return;
+    if (ended() || broken_ || fold_ != fold_stage::none || reactor_ == nullptr) return;
     if (helper_.busy()) return schedule_fold();
     reactor_->timers().cancel(fold_timer_);
     fold_ = fold_stage::looking;

@@ -162,6 +162,8 @@ class journal::impl {
     void end_fold();
     void continue_stop();
     void finish_stop();
+    /// A stop is over, in time or not: nothing more is given to the disk.
+    [[nodiscard]] bool ended() const noexcept { return stopping_ && !stopped_; }
     void on_stop_late() noexcept;
 
     options options_;

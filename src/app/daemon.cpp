@@ -92,6 +92,12 @@ void keep_own_files(const std::string& config_path, const admin::daemon_options&
     std::_Exit(exit_code);
 }
 
+void end_unless_at_rest(const engine::file_io_provider& files) {
+    if (files.at_rest()) return;
+    end_without(
+        "the storage of the journal hangs: ending without it; what was acknowledged is safe");
+}
+
 }  // namespace
 
 result<std::unique_ptr<daemon>> daemon::create(const command_line& wanted,
@@ -244,9 +250,7 @@ void daemon::wind_up() {
     if (!pool_->stop(reactors_stop_limit)) end_without(reactor_hangs);
     if (!target_->at_rest())  // its memory is lent out for good
         end_without("a device keeps operations for ever: ending without it");
-    if (!files_->at_rest())
-        end_without(
-            "the storage of the journal hangs: ending without it; what was acknowledged is safe");
+    end_unless_at_rest(*files_);
     // Drives are given back by threads of their own; a dead one may take its time.
     watchdog_.reset();
     idle_memory_.reset();
@@ -266,6 +270,7 @@ void daemon::wind_up() {
             end_without(
                 "the kernel keeps a call on a drive or a disk for too long: ending without it");
     } while (control_->run_once());
+    end_unless_at_rest(*files_);  // what a thread had to say may have begun something there, too
     log::info("stopped");
 }
 

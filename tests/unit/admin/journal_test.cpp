@@ -512,6 +512,37 @@ TEST_F(JournalTest, JobsOutliveIt) {
     }
 }
 
+// The disk must be at rest when the daemon takes it down, whatever a job has to say by then.
+TEST_F(JournalTest, AStopThatWasLateWritesNothingMore) {
+    constexpr int jobs_of_a_fold = 4;
+    for (int last = 1; last <= jobs_of_a_fold; ++last) {
+        SCOPED_TRACE(last);
+        test::forgetful_disk files(1);
+        files.put(config_path, "{}\n");
+        {
+            held_jobs jobs;
+            run one(files, {.fold_pause = std::chrono::milliseconds(1)});
+            one.append(device("a"));
+            for (int job = 1; job <= last; ++job) {
+                ASSERT_TRUE(one.until([&] { return jobs.has_one(); }));
+                if (job != last) jobs.run();
+            }
+            bool stopped = false;
+            one.log->stop(std::chrono::milliseconds(1), [&] { stopped = true; });
+            ASSERT_TRUE(one.until([&] { return stopped; }));
+            ASSERT_EQ(files.outstanding(), 0u);
+            while (jobs.has_one()) {
+                jobs.run();
+                while (one.reactor->run_once()) {}
+            }
+            EXPECT_EQ(files.outstanding(), 0u);
+        }
+        run two(files);
+        ASSERT_FALSE(two.trouble.has_value()) << two.trouble->text();
+        EXPECT_THAT(device_names(two.found), testing::ElementsAre("a"));
+    }
+}
+
 TEST_F(JournalTest, AFileThatCannotBeReplacedIsNoFault) {
     for (const int code : {EROFS, EBUSY, EACCES}) {
         test::forgetful_disk files(1);
