@@ -186,8 +186,11 @@ class config_world {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         for (std::uint64_t turns = 0;; ++turns) {
             if (condition()) return true;
-            const bool moved = control_->run_once() | (data_runs && data_->run_once()) |
-                               disk_.complete_one() | (io_.poll() != 0) | jobs_.run_one();
+            bool moved = control_->run_once();
+            moved = (data_runs && data_->run_once()) || moved;
+            moved = disk_.complete_one() || moved;
+            moved = io_.poll() != 0 || moved;
+            moved = jobs_.run_one() || moved;
             io_.restart();
             if (moved || turns % 64 != 0) continue;
             if (std::chrono::steady_clock::now() > end) return false;

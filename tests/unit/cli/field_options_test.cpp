@@ -54,11 +54,11 @@ TEST(FieldOptions, RefuseWhatDoesNotFit) {
 }
 
 TEST(FieldOptions, ATypeIsOneOfThoseThatAreShipped) {
-    const core::field_facts& type = core::find_field<core::device_spec>("type")->facts;
-    const auto parse = [&type](const std::string& word) {
+    const auto parse = [](const std::string& word) {
         CLI::App command{"test"};
         std::string said;
-        check_value(*command.add_option("type", said), type);
+        check_value(*command.add_option("type", said),
+                    core::find_field<core::device_spec>("type")->facts);
         command.parse(std::vector{word});
         return said;
     };

@@ -51,8 +51,9 @@ TEST(reservation_memory, a_command_without_memory_may_be_tried_again) {
         {write_exclusive,
          {.opcode = io_opcode::reservation_release, .command = {.action = 1}, .current_key = 1}},
     };
-    for (const auto& [held, asked] : commands) {
-        const reservation_state state = four_registrants(held);
+    for (const auto& one : commands) {
+        const auto& asked = one.second;
+        const reservation_state state = four_registrants(one.first);
         const reservation_state before = state;
         const nvme::host_id who = state.registrants[0].host;
         reservation_outcome last;
