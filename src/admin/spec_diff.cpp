@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -19,6 +20,50 @@ using core::device_spec;
 using core::listener_spec;
 using core::namespace_spec;
 using core::subsystem_spec;
+
+/// What `changes` add, by the UUIDs that hosts know it by.
+std::unordered_set<std::string> added_namespaces(const std::vector<change>& changes) {
+    std::unordered_set<std::string> out;
+    for (const change& one : changes) {
+        if (const auto* added = std::get_if<core::add_namespace>(&one))
+            out.insert(added->spec.uuid);
+        if (const auto* made = std::get_if<core::create_subsystem>(&one))
+            for (const namespace_spec& ns : made->spec.namespaces) out.insert(ns.uuid);
+    }
+    out.erase(std::string{});  // not chosen yet
+    return out;
+}
+
+/// What goes and is made anew by the same `changes` keeps what its hosts have made of it.
+std::vector<change> mark_returning(std::vector<change> changes,
+                                   const std::vector<const subsystem_spec*>& running) {
+    const std::unordered_set<std::string> added = added_namespaces(changes);
+    if (added.empty()) return changes;
+    std::unordered_map<std::string_view, const subsystem_spec*> by_name;
+    for (const subsystem_spec* subsystem : running) by_name.emplace(subsystem->nqn, subsystem);
+    const auto returning = [&](const std::string& nqn) {
+        std::unordered_set<std::uint32_t> out;
+        if (const auto found = by_name.find(nqn); found != by_name.end())
+            for (const namespace_spec& ns : found->second->namespaces)
+                if (added.count(ns.uuid) != 0) out.insert(ns.nsid);
+        return out;
+    };
+    for (change& one : changes) {
+        if (auto* removed = std::get_if<core::remove_namespace>(&one))
+            removed->returns = returning(removed->nqn).count(removed->nsid) != 0;
+        if (auto* deleted = std::get_if<core::delete_subsystem>(&one)) {
+            const auto nsids = returning(deleted->nqn);
+            deleted->returning.assign(nsids.begin(), nsids.end());
+        }
+    }
+    return changes;
+}
+
+std::vector<const subsystem_spec*> all_of(const std::vector<subsystem_spec>& subsystems) {
+    std::vector<const subsystem_spec*> out;
+    for (const subsystem_spec& one : subsystems) out.push_back(&one);
+    return out;
+}
 
 /// Phases of a reload; changes are collected by phase and run in this order.
 struct phases {
@@ -214,7 +259,7 @@ std::vector<change> diff(const core::target_spec& running, const core::target_sp
     diff_subsystems(running.subsystems, wanted.subsystems, replaced, out);
     for (const core::referral_spec& referral : wanted.referrals)
         if (!has(running.referrals, referral)) out.open.push_back(core::add_referral{referral});
-    return std::move(out).in_order();
+    return mark_returning(std::move(out).in_order(), all_of(running.subsystems));
 }
 
 std::vector<shrunken_device> find_shrunken(const core::target_spec& running,
@@ -239,11 +284,13 @@ std::optional<std::vector<change>> diff_subsystem(const subsystem_spec& running,
     if (!core::fixed_fields_fit(running, wanted)) return std::nullopt;
     phases out;
     diff_one(running, wanted, {}, out);
-    return std::move(out).in_order();
+    return mark_returning(std::move(out).in_order(), {&running});
 }
 
 std::vector<change> recreation_of(const subsystem_spec& running, const subsystem_spec& wanted) {
-    return {core::delete_subsystem{running.nqn}, core::create_subsystem{filled(running, wanted)}};
+    return mark_returning(
+        {core::delete_subsystem{running.nqn}, core::create_subsystem{filled(running, wanted)}},
+        {&running});
 }
 
 }  // namespace fulmar::admin

@@ -128,8 +128,7 @@ bool delete_operation::resume() {
     if (stage() == operation_stage::closing) unreaped_ = subject.last_unreaped();
     const operation_step step = take_step(operation_kind::remove, look(nullptr), nullptr);
     if (begins) subject.owner().discovery_changed();
-    if (step.drop_subsystem && request != nullptr)
-        for (const auto& [nsid, n] : subject.namespaces()) subject.forget(n);
+    if (step.drop_subsystem && request != nullptr) forget_namespaces();
     if (step.drop_subsystem) subject.drop_all();
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask); return false;
@@ -140,6 +139,13 @@ bool delete_operation::resume() {
         case operation_end::gone: fail_with(gone(subject)); return true;
     }
     return true;
+}
+
+void delete_operation::forget_namespaces() const noexcept {
+    const auto& returning = std::get<delete_subsystem>(what).returning;
+    for (const auto& [nsid, n] : subject.namespaces())
+        if (std::find(returning.begin(), returning.end(), nsid) == returning.end())
+            subject.forget(n);
 }
 
 // --- pause, resume -------------------------------------------------------------------------------
@@ -216,7 +222,7 @@ bool remove_namespace_operation::resume() {
     const std::uint32_t nsid = std::get<remove_namespace>(what).nsid;
     namespace_record* n = subject.find(nsid);
     const operation_step step = take_step(operation_kind::remove_namespace, look(n), n);
-    if (step.drop_namespace) subject.forget(*n);
+    if (step.drop_namespace && !std::get<remove_namespace>(what).returns) subject.forget(*n);
     if (step.drop_namespace) subject.drop_record(nsid);
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;

@@ -36,6 +36,8 @@ class delete_operation final : public operation {
     bool resume() override;
 
   private:
+    void forget_namespaces() const noexcept;
+
     std::uint32_t unreaped_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace fulmar::engine {
 class reactor;
@@ -44,6 +45,9 @@ struct create_subsystem {
 };
 struct delete_subsystem {
     std::string nqn;
+    std::vector<std::uint32_t>
+        returning{};  ///< namespaces that are made anew by what follows: what
+                      ///< hosts reserved and protected stays. Not recorded
 };
 struct pause_subsystem {
     std::string nqn;
@@ -58,6 +62,7 @@ struct add_namespace {
 struct remove_namespace {
     std::string nqn;
     std::uint32_t nsid = 0;
+    bool returns = false;  ///< likewise
 };
 struct set_ana_state {
     std::string nqn;

@@ -154,6 +154,53 @@ TEST(SpecDiff, MakesASubsystemAnewWhenItsSerialChanges) {
     EXPECT_FALSE(diff_subsystem(small().subsystems[0], wanted.subsystems[0]).has_value());
 }
 
+/// Of the namespaces that `changes` take away, those that are said to return.
+std::vector<std::uint32_t> returning(const std::vector<core::change>& changes) {
+    std::vector<std::uint32_t> out;
+    for (const core::change& one : changes) {
+        if (const auto* removed = std::get_if<core::remove_namespace>(&one); removed != nullptr)
+            if (removed->returns) out.push_back(removed->nsid);
+        if (const auto* deleted = std::get_if<core::delete_subsystem>(&one); deleted != nullptr)
+            out.insert(out.end(), deleted->returning.begin(), deleted->returning.end());
+    }
+    return out;
+}
+
+// What hosts have reserved and protected belongs to a namespace as they know it.
+TEST(SpecDiff, SaysWhichNamespacesReturn) {
+    core::target_spec running = small();
+    core::subsystem_spec& first = running.subsystems[0];
+    const std::string uuid = "6c5b1a3e-0000-4000-8000-000000000001";
+    first.namespaces.at(0).uuid = uuid;
+    const std::uint32_t nsid = first.namespaces[0].nsid;
+
+    core::target_spec anew = running;  // the subsystem is, under another serial number
+    anew.subsystems[0].serial = "other";
+    anew.subsystems[0].namespaces[0].uuid.clear();  // left to us: it stays as it is
+    EXPECT_THAT(returning(diff(running, anew)), testing::ElementsAre(nsid));
+    EXPECT_THAT(returning(recreation_of(first, anew.subsystems[0])), testing::ElementsAre(nsid));
+
+    core::target_spec storage = running;  // its device is
+    storage.devices[0].size_bytes *= 2;
+    storage.devices[0].type = "null";
+    ASSERT_EQ(storage.devices[0].name, first.namespaces[0].device);
+    EXPECT_THAT(returning(diff(running, storage)), testing::ElementsAre(nsid));
+
+    core::target_spec moved = running;  // it is another's now
+    moved.subsystems[0].namespaces.clear();
+    core::subsystem_spec other = first;
+    other.nqn = "nqn.2026-11.io.fulmar:other";
+    moved.subsystems.push_back(other);
+    EXPECT_THAT(returning(diff(running, moved)), testing::ElementsAre(nsid));
+
+    core::target_spec stranger = running;  // what is there afterwards is another to hosts
+    stranger.subsystems[0].namespaces[0].uuid = "6c5b1a3e-0000-4000-8000-000000000002";
+    EXPECT_THAT(returning(diff(running, stranger)), testing::IsEmpty());
+    core::target_spec gone = running;
+    gone.subsystems.clear();
+    EXPECT_THAT(returning(diff(running, gone)), testing::IsEmpty());
+}
+
 TEST(SpecEditor, RefusesWhatTheCoreWouldRefuse) {
     spec_editor editor(small());
     const auto code = [&](const core::change& change) { return editor.apply(change).error().code; };

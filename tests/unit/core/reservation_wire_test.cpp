@@ -322,6 +322,25 @@ TEST_F(reservation_wire, what_was_recorded_holds_from_the_first_connect_on) {
     EXPECT_TRUE(memory.known.empty()) << "an operator has removed it";
 }
 
+TEST_F(reservation_wire, a_namespace_that_is_made_anew_stays_reserved) {
+    start(&memory);
+    ASSERT_EQ(enrol(a, 10), sc::success);
+    ASSERT_EQ(acquire(a, 10, reservation_type::exclusive_access), sc::success);
+    const subsystem_spec whole =
+        std::get<subsystem_status>(world->change(resume_subsystem{std::string(subsystem_nqn)}))
+            .spec;
+    world->change(remove_namespace{.nqn = std::string(subsystem_nqn), .nsid = 1, .returns = true});
+    world->change(add_namespace{std::string(subsystem_nqn), whole.namespaces.at(0)});
+    EXPECT_EQ(write(b), conflict);
+    EXPECT_EQ(write(a), sc::success);
+    for (absent_device* d : std::exchange(devices, {})) d->answer_kept(backend::device_gone);
+    world->change(delete_subsystem{.nqn = std::string(subsystem_nqn), .returning = {1}});
+    EXPECT_FALSE(memory.known.empty());
+    world->change(create_subsystem{whole});
+    world->change(delete_subsystem{.nqn = std::string(subsystem_nqn)});
+    EXPECT_TRUE(memory.known.empty());
+}
+
 TEST_F(reservation_wire, a_record_that_means_nothing_closes_the_namespace) {
     memory.damaged = true;
     start(&memory);

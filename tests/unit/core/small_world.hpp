@@ -262,8 +262,8 @@ class small_world {
 
     /// Kept alive by the caller until it is answered.
     void submit(control_request& request) noexcept { target_->submit(request); }
-    /// What an administrator changes.
-    void change(core::change what) {
+    /// What an administrator changes; what he is answered.
+    control_answer change(core::change what) {
         struct sink : control_request {
             using control_request::control_request;
             bool answered = false;
@@ -274,6 +274,7 @@ class small_world {
         target_->submit(request);
         EXPECT_TRUE(turn_until([&] { return request.answered; }));
         EXPECT_TRUE(request.outcome.has_value()) << request.outcome.error().text();
+        return request.outcome ? std::move(*request.outcome) : control_answer{};
     }
 
   private:
