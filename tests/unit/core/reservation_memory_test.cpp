@@ -52,8 +52,8 @@ TEST(reservation_memory, a_command_without_memory_may_be_tried_again) {
          {.opcode = io_opcode::reservation_release, .command = {.action = 1}, .current_key = 1}},
     };
     for (const auto& one : commands) {
-        const auto& asked = one.second;
-        const reservation_state state = four_registrants(one.first);
+        const reservation_request& asked = one.asked;
+        const reservation_state state = four_registrants(one.held);
         const reservation_state before = state;
         const nvme::host_id who = state.registrants[0].host;
         reservation_outcome last;
