@@ -49,8 +49,8 @@ class drive_client::impl : public std::enable_shared_from_this<drive_client::imp
         run(*port_, at_home<Answer>(std::move(then)));
     }
 
-    void take(drive_event event) {
-        ring_.add(std::move(event));
+    void take(event one) {
+        ring_.add(std::move(one));
         std::list<waiter> woken = std::move(waiters_);
         waiters_.clear();
         for (waiter& one : woken) answer(one);
@@ -136,9 +136,9 @@ void drive_client::locate(const std::string& address, const std::string& indicat
     });
 }
 
-void drive_client::publish(drive_event event) {
+void drive_client::publish(event one) {
     asio::post(impl_->io_,
-               [self = impl_, one = std::move(event)]() mutable { self->take(std::move(one)); });
+               [self = impl_, one = std::move(one)]() mutable { self->take(std::move(one)); });
 }
 
 void drive_client::wait(std::uint64_t sequence, std::chrono::milliseconds patience, waited then) {

@@ -34,7 +34,7 @@ class drive_client {
                 drive_port::finished then);
 
     /// Called on: any thread.
-    void publish(drive_event event);
+    void publish(event one);
 
     /// Runs `then` when an event after `sequence` is there, or when `patience` is over.
     /// Errors: limit_reached (limits::max_event_waiters wait).

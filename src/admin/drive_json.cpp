@@ -1,21 +1,12 @@
 #include "drive_json.hpp"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
-#include <chrono>
-#include <ctime>
+#include "event_json.hpp"
 
 namespace fulmar::admin {
 
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string time_text(std::int64_t unix_ms) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                       fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000);
-}
 
 void add(ordered_json& out, const char* key, const std::string& text) {
     if (!text.empty()) out[key] = text;
@@ -43,17 +34,6 @@ ordered_json use(const drive_report& drive) {
 
 }  // namespace
 
-ordered_json to_json(const drive_event& event) {
-    ordered_json out{{"sequence", event.sequence},
-                     {"time", time_text(event.unix_ms)},
-                     {"address", event.address},
-                     {"event", event.what}};
-    add(out, "device", event.device);
-    add(out, "cause", event.cause);
-    add(out, "detail", event.detail);
-    return out;
-}
-
 ordered_json to_json(const drive_report& drive) {
     ordered_json out{{"address", drive.address},
                      {"present", drive.present},
@@ -66,7 +46,7 @@ ordered_json to_json(const drive_report& drive) {
     out["identity"] = identity(drive);
     out["device"] = drive.names.empty() ? ordered_json() : use(drive);
     out["history"] = ordered_json::array();
-    for (const drive_event& one : drive.history) out["history"].push_back(to_json(one));
+    for (const event& one : drive.history) out["history"].push_back(to_json(one));
     return out;
 }
 

@@ -7,7 +7,6 @@
 
 namespace fulmar::admin {
 
-nlohmann::ordered_json to_json(const drive_event& event);
 nlohmann::ordered_json to_json(const drive_report& drive);
 
 }  // namespace fulmar::admin

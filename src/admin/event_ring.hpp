@@ -2,7 +2,7 @@
 // reader who is slower than the ring is told that there is a gap. Called on: admin thread.
 #pragma once
 
-#include <fulmar/admin/drive_port.hpp>
+#include <fulmar/admin/event.hpp>
 #include <fulmar/base/limits.hpp>
 
 #include <cstddef>
@@ -17,12 +17,12 @@ class event_ring {
     explicit event_ring(std::size_t kept = limits::kept_events) : kept_(kept) {}
 
     struct page {
-        std::vector<drive_event> events;
+        std::vector<event> events;
         std::uint64_t next = 0;  ///< what to ask with the next time
         bool gap = false;        ///< events between `after` and the first of these are lost
     };
 
-    void add(drive_event event);
+    void add(event one);
     /// Everything after sequence number `after`, as far as it is kept.
     [[nodiscard]] page after(std::uint64_t sequence) const;
     [[nodiscard]] std::uint64_t newest() const noexcept { return newest_; }
@@ -32,7 +32,7 @@ class event_ring {
 
   private:
     std::size_t kept_;
-    std::deque<drive_event> events_;
+    std::deque<event> events_;
     std::uint64_t newest_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // /v1/drives and /v1/events
 #include "drive_client.hpp"
 #include "drive_json.hpp"
+#include "event_json.hpp"
 #include "routes.hpp"
 
 #include <fulmar/base/limits.hpp>
@@ -205,7 +206,7 @@ void events(const call_ptr& call) {
             guarded(call, [&] {
                 if (!page) return call->fail(page.error());
                 json all = json::array();
-                for (const drive_event& one : page->events) all.push_back(to_json(one));
+                for (const event& one : page->events) all.push_back(to_json(one));
                 call->ok({{"events", std::move(all)}, {"next", page->next}, {"gap", page->gap}}, 0);
             });
         });

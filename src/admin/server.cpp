@@ -99,7 +99,7 @@ class server::impl {
         reload_config(context_, {}, [this](const reload_outcome& outcome) { report(outcome); });
     }
 
-    void publish(drive_event event) { drives_.publish(std::move(event)); }
+    void publish(event one) { drives_.publish(std::move(one)); }
 
     void start_failed(std::string why) {
         asio::post(io_, [this, text = std::move(why)]() mutable {
@@ -226,7 +226,7 @@ void server::reload() {
     asio::post(impl_->io_, [this] { impl_->reload(); });
 }
 
-void server::publish(drive_event event) { impl_->publish(std::move(event)); }
+void server::publish(event one) { impl_->publish(std::move(one)); }
 
 void server::ping(std::function<void()> answer) { asio::post(impl_->io_, std::move(answer)); }
 

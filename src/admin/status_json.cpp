@@ -57,6 +57,7 @@ ordered_json to_json(const core::namespace_status& status) {
                             {"abandoned", at.abandoned}};
     });
     now["write_protection"] = to_string(status.protection);
+    now["preempted"] = status.preempted;
     if (status.reservation) now["reservation"] = to_json(*status.reservation);
     out["status"] = std::move(now);
     return out;

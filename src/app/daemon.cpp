@@ -141,6 +141,7 @@ result<void> daemon::build() {
     drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_, vfio::system_paths{},
                                                      drive_rules_.get());
     drives_.observer = drive_service_.get();
+    namespace_events_ = std::make_unique<namespace_events>(drive_service_->numbers());
     for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 
     FULMAR_CHECK(open_state());
@@ -157,7 +158,8 @@ result<void> daemon::build() {
                             .log = journal_.get(),
                             .memory = namespace_files_.get(),
                             .hugepages = memory_->hugepages(),
-                            .counters = &drive_counters_});
+                            .counters = &drive_counters_,
+                            .events = namespace_events_.get()});
     for (const auto& r : pool_->reactors()) {
         FULMAR_TRY(auto buffers,
                    mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
@@ -221,7 +223,9 @@ int daemon::run() {
         return 1;
     }
     server_ = std::move(*server);
-    drive_service_->set_publisher([this](const admin::drive_event& event) { tell(event); });
+    drive_service_->set_publisher([this](const admin::event& event) { tell(event); });
+    namespace_events_->set_publisher(
+        [this](const admin::event& event) { server_->publish(event); });
     for (const std::string& address : server_->addresses())
         log::info("administration at {}", address);
     watchdog_->also_ask(
@@ -256,6 +260,7 @@ void daemon::wind_up() {
     idle_memory_.reset();
     hotplug_.reset();
     drive_service_->set_publisher(nullptr);
+    namespace_events_->set_publisher(nullptr);
     adoption_.reset();
     server_.reset();
     target_.reset();
@@ -274,7 +279,7 @@ void daemon::wind_up() {
     log::info("stopped");
 }
 
-void daemon::tell(const admin::drive_event& event) {
+void daemon::tell(const admin::event& event) {
     server_->publish(event);
     adoption_->heard(event);
 }

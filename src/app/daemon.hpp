@@ -6,6 +6,7 @@
 #include "drive_service.hpp"
 #include "hotplug_bridge.hpp"
 #include "idle_memory.hpp"
+#include "namespace_events.hpp"
 #include "namespace_files.hpp"
 #include "options.hpp"
 #include "signals.hpp"
@@ -51,7 +52,7 @@ class daemon {
     result<void> build();
     result<void> open_state();
     void wind_up();
-    void tell(const admin::drive_event& event);
+    void tell(const admin::event& event);
     void on_signal(int number);
     void stop();
 
@@ -71,6 +72,7 @@ class daemon {
     drive_counters drive_counters_{drive_roster_};
     std::unique_ptr<drive_rules> drive_rules_;
     std::unique_ptr<drive_service> drive_service_;
+    std::unique_ptr<namespace_events> namespace_events_;
     backend::pcie_environment drives_;
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;

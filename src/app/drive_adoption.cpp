@@ -98,7 +98,7 @@ void drive_adoption::consider(const admin::drive_report& drive) {
 
 // --- it says who it is ---------------------------------------------------------------------------
 
-void drive_adoption::heard(const admin::drive_event& event) {
+void drive_adoption::heard(const admin::event& event) {
     const auto found = adopted_.find(event.device);
     if (found == adopted_.end()) return;
     if (event.what == "ready") {

@@ -34,7 +34,7 @@ class drive_adoption {
     /// The kernel found one there, or gave it to vfio-pci.
     void arrived(const vfio::pci_address& where);
     /// What the drives' observer tells.
-    void heard(const admin::drive_event& event);
+    void heard(const admin::event& event);
 
   private:
     /// A change on its way to the target; lives until it is answered.

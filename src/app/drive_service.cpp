@@ -14,12 +14,6 @@ namespace fulmar::app {
 
 namespace {
 
-std::int64_t wall_clock_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
 admin::drive_report to_report(const vfio::drive_info& drive) {
     admin::drive_report out;
     out.address = drive.address.text();
@@ -220,12 +214,9 @@ void drive_service::begin_bind(const vfio::pci_address& where, const std::string
                        [this, outcome, where, driver, then] {
                            if (*outcome) {
                                const backend::pcie_device* owner = roster_.find(where);
-                               note({.sequence = 0,
-                                     .unix_ms = 0,
+                               note({.what = driver == "vfio-pci" ? "bound" : "unbound",
                                      .address = where.text(),
                                      .device = owner == nullptr ? "" : owner->options().name,
-                                     .what = driver == "vfio-pci" ? "bound" : "unbound",
-                                     .cause = "",
                                      .detail = driver + " has it"});
                            }
                            then(*outcome);
@@ -253,11 +244,9 @@ void drive_service::on_drive_event(const backend::pcie_options& which,
                                    backend::drive_occurrence what, backend::loss_cause cause,
                                    std::string_view detail) noexcept {
     try {
-        note({.sequence = 0,
-              .unix_ms = 0,
+        note({.what = std::string(to_string(what)),
               .address = which.address.text(),
               .device = which.name,
-              .what = std::string(to_string(what)),
               .cause = cause == backend::loss_cause::none ? "" : std::string(to_string(cause)),
               .detail = std::string(detail)});
     } catch (const std::exception& failure) {  // a number is missing: a gap, for who reads them
@@ -265,15 +254,14 @@ void drive_service::on_drive_event(const backend::pcie_options& which,
     }
 }
 
-void drive_service::note(admin::drive_event event) {
-    event.sequence = ++sequence_;
-    event.unix_ms = wall_clock_ms();
+void drive_service::note(admin::event event) {
+    numbers_.date(event);
     if (histories_.size() >= limits::max_drive_histories && !histories_.contains(event.address))
         histories_.erase(std::min_element(
             histories_.begin(), histories_.end(), [](const auto& a, const auto& b) {
                 return a.second.back().sequence < b.second.back().sequence;
             }));
-    std::deque<admin::drive_event>& past = histories_[event.address];
+    std::deque<admin::event>& past = histories_[event.address];
     past.push_back(event);
     if (past.size() > limits::drive_history) past.pop_front();
     if (publish_) publish_(event);

@@ -3,6 +3,8 @@
 // read of a drive that is open.
 #pragma once
 
+#include "event_numbers.hpp"
+
 #include <fulmar/admin/drive_port.hpp>
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/engine/helper_job.hpp>
@@ -23,7 +25,7 @@ namespace fulmar::app {
 /// Called on: control reactor, unless a method says otherwise.
 class drive_service final : public admin::drive_port, public backend::drive_observer {
   public:
-    using publisher = std::function<void(const admin::drive_event&)>;
+    using publisher = std::function<void(const admin::event&)>;
 
     /// `filter` may be null: every drive may be bound.
     drive_service(engine::reactor& control, const backend::pcie_roster& roster,
@@ -32,6 +34,9 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     ~drive_service();
     drive_service(const drive_service&) = delete;
     drive_service& operator=(const drive_service&) = delete;
+
+    /// Events of others share these, so that all of them are one row.
+    [[nodiscard]] event_numbers& numbers() noexcept { return numbers_; }
 
     /// Who is told of every event. Before the first device is made.
     void set_publisher(publisher to) { publish_ = std::move(to); }
@@ -70,7 +75,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     [[nodiscard]] std::vector<admin::drive_report> join(
         const std::vector<vfio::drive_info>& found) const;
     void add_device(admin::drive_report& to, const backend::pcie_device& device) const;
-    void note(admin::drive_event event);
+    void note(admin::event event);
 
     engine::reactor& control_;
     const backend::pcie_roster& roster_;
@@ -79,8 +84,8 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     publisher publish_;
     engine::inbox questions_;
     std::list<std::unique_ptr<job>> jobs_;
-    std::map<std::string, std::deque<admin::drive_event>> histories_;  // by address
-    std::uint64_t sequence_ = 0;
+    std::map<std::string, std::deque<admin::event>> histories_;  // by address
+    event_numbers numbers_;
 };
 
 }  // namespace fulmar::app

@@ -30,7 +30,6 @@ struct drive_settings {
 struct remote_settings {
     rest_session session;
     std::string drive;
-    bool follow = false;
 };
 
 json to_json(const vfio::drive_info& drive) {
@@ -95,14 +94,6 @@ void light(const drive_settings& s) {
 
 std::string place(const remote_settings& s) { return "/v1/drives/" + path_segment(s.drive); }
 
-std::string event_text(const json& one) {
-    std::string line = fmt::format("{}  {}  {}", text_of(one, "time"), text_of(one, "address"),
-                                   text_of(one, "event"));
-    for (const char* key : {"cause", "device", "detail"})
-        if (const std::string text = text_of(one, key); !text.empty()) line += "  " + text;
-    return line + "\n";
-}
-
 std::string drive_text(const json& drive) {
     std::string out;
     const auto line = [&out](const char* name, const std::string& text) {
@@ -141,28 +132,6 @@ void add_show(CLI::App& group) {
     });
 }
 
-void add_events(CLI::App& group) {
-    auto s = std::make_shared<remote_settings>();
-    CLI::App* const c = s->session.add_verb(
-        group, "events", "what happened to the drives of late, oldest first (REST)", false);
-    c->add_flag("--follow", s->follow, "go on with what comes, until interrupted");
-    c->callback([s] {
-        std::string target = "/v1/events";
-        do {
-            const json page = s->session.get(target);
-            s->session.show(page, [&] {
-                std::string text;
-                if (target != "/v1/events" && page.value("gap", false))
-                    text = "some events were missed\n";
-                for (const json& one : page.value("events", json::array())) text += event_text(one);
-                return text;
-            });
-            std::fflush(stdout);
-            target = fmt::format("/v1/events?after={}", page.value("next", std::uint64_t{0}));
-        } while (s->follow);
-    });
-}
-
 void add_wish(CLI::App& group, const char* verb, const char* about, const char* done) {
     auto s = std::make_shared<remote_settings>();
     CLI::App* const c = s->session.add_verb(group, verb, about, true);
@@ -184,7 +153,7 @@ void add_remote(CLI::App& group) {
              "as detach, but what is outstanding at the drive ends first, so that it can be\n"
              "pulled (REST)",
              "is free: it can be pulled");
-    add_events(group);
+    add_drive_events(group);
 }
 
 }  // namespace

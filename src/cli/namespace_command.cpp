@@ -82,6 +82,8 @@ std::string namespace_text(const json& ns) {
     const json reservation = now.value("reservation", json::object());
     rows.add({"reservation", reservation.empty() ? "none, and nobody has registered"
                                                  : text_of(reservation, "type")});
+    if (const auto lost = now.value("preempted", std::uint64_t{0}); lost != 0)
+        rows.add({"preempted", fmt::format("{}; `fulmar events` says who", lost)});
     for (const json& host : reservation.value("registrants", json::array()))
         rows.add({host.value("holds", false) ? "held by" : "registered",
                   fmt::format("{} key {}", text_of(host, "host_id"), text_of(host, "key"))});

@@ -57,6 +57,12 @@ void add_device(CLI::App& app);
 void add_connection(CLI::App& app);
 void add_referral(CLI::App& app);
 void add_config(CLI::App& app);
+void add_events(CLI::App& app);
+/// `events` of the group "drive".
+void add_drive_events(CLI::App& group);
+
+/// One line about one event.
+std::string event_text(const rest_client::json& one);
 
 /// `target` with one more parameter: "force=true".
 std::string with_parameter(const std::string& target, std::string_view parameter);

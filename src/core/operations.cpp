@@ -2,6 +2,7 @@
 
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/namespace_observer.hpp>
 #include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 
@@ -406,6 +407,11 @@ void update_operation::answer_viewers() {
                             : named == 1          ? n.spec.visible_to.named.front()
                                                   : fmt::format("{} hosts", named);
     log::info("{} namespace {} is now visible to {}", subject.spec().nqn, about_, who);
+    subject.owner().tell({.what = "visibility",
+                          .subsystem = subject.spec().nqn,
+                          .nsid = about_,
+                          .host = {},
+                          .detail = "visible to " + who});
     answer_fenced(subject.status(n), fmt::format("namespace {} is visible to {}", about_, who),
                   subject.last_unreaped());
 }

@@ -596,6 +596,7 @@ namespace_status subsystem::status(const namespace_record& n) const {
     for (const auto& command : commands_)
         if (command->busy && command->ns == n.id) add_wait(s.transition.waiting_for, *command);
     s.protection = n.protection;
+    s.preempted = n.preempted;
     if (n.reservation) s.reservation = describe(*n.reservation);
     return s;
 }

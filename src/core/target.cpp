@@ -8,6 +8,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/core/namespace_observer.hpp>
 #include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/nvme/nqn.hpp>
@@ -243,6 +244,10 @@ instant target::transition_deadline() const noexcept {
     const instant usual = now + std::chrono::milliseconds(setup_.limits.transition_timeout_ms);
     if (!stopping_) return usual;
     return std::min(usual, now + std::max(shutdown_deadline_ - now, duration::zero()) / 2);
+}
+
+void target::tell(const namespace_occurrence& one) const noexcept {
+    if (setup_.events != nullptr) setup_.events->on_namespace_occurrence(one);
 }
 
 bool target::at_rest() const noexcept {

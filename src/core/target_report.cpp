@@ -169,14 +169,30 @@ void add_quarantined(counters_report& report, const subsystem_status& of) {
              static_cast<double>(n.quarantined_bytes)});
 }
 
-void add_protection(counters_report& report, const subsystem_status& of) {
-    for (const namespace_status& n : of.namespaces)
-        report.samples.push_back(
-            {"fulmar_namespace_write_protected",
-             "1 while a host has it write protected",
-             false,
-             {{"subsystem", of.spec.nqn}, {"nsid", fmt::format("{}", n.spec.nsid)}},
-             n.protection == nvme::write_protection::none ? 0.0 : 1.0});
+/// What hosts have made of namespaces, and who sees them.
+void add_namespaces(counters_report& report, const subsystem_status& of) {
+    for (const namespace_status& n : of.namespaces) {
+        const auto add = [&](const char* name, const char* help, double value,
+                             bool counts = false) {
+            report.samples.push_back(
+                {name,
+                 help,
+                 counts,
+                 {{"subsystem", of.spec.nqn}, {"nsid", fmt::format("{}", n.spec.nsid)}},
+                 value});
+        };
+        const reservation_status* const held = n.reservation ? &*n.reservation : nullptr;
+        add("fulmar_namespace_write_protected", "1 while a host has it write protected",
+            n.protection == nvme::write_protection::none ? 0.0 : 1.0);
+        add("fulmar_namespace_reserved", "1 while a host holds a reservation",
+            held != nullptr && held->is_held ? 1.0 : 0.0);
+        add("fulmar_namespace_registrants", "Hosts that have registered a reservation key",
+            held != nullptr ? static_cast<double>(held->registrants.size()) : 0.0);
+        add("fulmar_namespace_preempted_total", "Registrations that other hosts have ended",
+            static_cast<double>(n.preempted), true);
+        add("fulmar_namespace_hidden", "1 while only named hosts see it",
+            n.spec.visible_to.all ? 0.0 : 1.0);
+    }
 }
 
 }  // namespace
@@ -312,7 +328,7 @@ result<control_answer> target::ask(const query& q) {
             if (s != nullptr && !s->is_discovery()) {
                 const subsystem_status now = s->status();
                 add_quarantined(report, now);
-                add_protection(report, now);
+                add_namespaces(report, now);
             }
         report.samples.push_back({"fulmar_configuration_revision",
                                   "Changes applied since start",

@@ -104,7 +104,16 @@ TEST_F(protected_namespace, stays_so_when_the_daemon_is_killed_and_is_lifted_wit
         EXPECT_NE(tool({"namespace", "unprotect", protected_nqn, "2"}).exit_code, 0);
         auto client = test::http_client::unix_socket(d.folder() + "/admin.sock");
         EXPECT_THAT(client.send("GET", "/metrics").body,
-                    testing::HasSubstr("fulmar_namespace_write_protected{"));
+                    testing::AllOf(testing::HasSubstr("fulmar_namespace_write_protected{"),
+                                   testing::HasSubstr("fulmar_namespace_registrants{")));
+        set(state);
+        const finished told = tool({"events"});
+        EXPECT_EQ(told.exit_code, 0) << told.output;
+        EXPECT_THAT(told.output,
+                    testing::HasSubstr(std::string(protected_nqn) + "/1  write-protected"));
+        EXPECT_THAT(tool({"drive", "events"}).output, testing::Not(testing::HasSubstr("/1 ")));
+        ASSERT_EQ(tool({"namespace", "unprotect", protected_nqn, "1"}).exit_code, 0);
+        EXPECT_THAT(tool({"events"}).output, testing::HasSubstr("/1  protection-lifted"));
         end(SIGTERM);
     }
 }

@@ -271,6 +271,19 @@ class CannedAnswers(PageTest):
             "window.seen = 'visible'; document.dispatchEvent(new Event('visibilitychange'));")
         self.until("it looks again", lambda: len(self.canned.asked) > asked)
 
+    def test_who_holds_a_reservation_and_who_was_preempted_is_seen(self):
+        held = subsystem("active")
+        held["namespaces"][0]["status"].update(write_protection="write-protect", reservation={
+            "type": "write-exclusive", "persistent": False, "generation": 3, "registrants": [
+                {"host_id": "0" * 24 + "deadbeef", "key": "0x0000000000000001", "holds": True},
+                {"host_id": "0" * 24 + "cafecafe", "key": "0x0000000000000002", "holds": False}]})
+        self.canned.answers["/v1/subsystems"] = {"subsystems": [held]}
+        self.canned.happen(time="2026-11-23T06:00:00.000Z", event="preempted", subsystem="nqn.2026-11.io.fulmar:canned",
+                           nsid=1, host=MARKUP, detail="write-exclusive held, 1 registered")
+        self.sees("preempted", "#events")
+        self.sees("nqn.2026-11.io.fulmar:canned/1", "#events")
+        self.sees("write-protect; write-exclusive by …deadbeef; 2 hosts registered", "#subsystems")
+
     def test_it_stays_polite_when_much_happens(self):
         begun, before = time.monotonic(), len(self.canned.asked)
         while time.monotonic() - begun < 8:

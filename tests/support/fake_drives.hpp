@@ -30,8 +30,8 @@ class fake_drives final : public admin::drive_port {
         drives_.push_back(one);
     }
 
-    static admin::drive_event event(std::uint64_t sequence, std::string what) {
-        admin::drive_event out;
+    static admin::event event(std::uint64_t sequence, std::string what) {
+        admin::event out;
         out.sequence = sequence;
         out.unix_ms = 1'700'000'000'123;
         out.address = "0000:0b:00.0";

@@ -2,6 +2,7 @@
 // The admin layer knows no backend: the program brings an implementation. Plain values.
 #pragma once
 
+#include <fulmar/admin/event.hpp>
 #include <fulmar/base/result.hpp>
 
 #include <cstdint>
@@ -11,18 +12,6 @@
 #include <vector>
 
 namespace fulmar::admin {
-
-/// One thing that happened to a drive.
-struct drive_event {
-    std::uint64_t sequence = 0;  ///< from 1, without gaps, since the daemon started
-    std::int64_t unix_ms = 0;    ///< when, by the wall clock
-    std::string address;         ///< "0000:0b:00.0"
-    std::string device;          ///< Fulmar's name for it; may be empty
-    std::string what;    ///< "arrived" "ready" "returned" "lost" "refused" "detached" "attached"
-                         ///< "released" "bound" "unbound"
-    std::string cause;   ///< why it was lost or released: "removal-requested", …
-    std::string detail;  ///< for people; may be empty
-};
 
 /// A drive on the bus, or the place of one that Fulmar is configured for.
 struct drive_report {
@@ -49,7 +38,7 @@ struct drive_report {
     std::string cause;      ///< of the last loss
     std::string reason;     ///< why it does not serve, for people
     std::uint64_t losses = 0;
-    std::vector<drive_event> history;  ///< the last limits::drive_history
+    std::vector<event> history;  ///< the last limits::drive_history
 };
 
 /// Implemented by app::drive_service. Called on: any thread, all methods. Each answers once, on a

@@ -50,7 +50,7 @@ class server {
     void start_failed(std::string why);
 
     /// An event of a drive, for GET /v1/events. Sequence numbers rise.  Called on: one thread.
-    void publish(drive_event event);
+    void publish(event one);
 
     /// Runs `answer` on the admin thread; a thread that hangs never does.  Called on: any thread.
     void ping(std::function<void()> answer);

@@ -87,6 +87,8 @@ inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per
 inline constexpr std::uint32_t max_visible_hosts = max_hosts;  ///< named by one namespace
 /// Of reservations, per namespace. A host stays registered when its controllers are gone.
 inline constexpr std::uint32_t max_registrants = 1024;
+inline constexpr std::uint32_t hosts_named_by_an_event =
+    8;  ///< of those who are not registered any more
 inline constexpr std::uint32_t max_reservation_notices =
     64;  ///< of a controller, until its host reads them; the rest is counted as lost
 inline constexpr std::uint32_t max_listeners = 64;

@@ -24,6 +24,7 @@ struct transition_status {
 /// Who has registered with a namespace, and who holds its reservation.
 struct reservation_status {
     std::string type;  ///< "none", "write-exclusive", …
+    bool is_held = false;
     bool persistent = false;
     std::uint32_t generation = 0;
     struct host {
@@ -54,6 +55,7 @@ struct namespace_status {
     std::vector<place> where;  ///< those reactors that have any
     nvme::write_protection protection = nvme::write_protection::none;
     std::optional<reservation_status> reservation{};  ///< none: nobody has registered
+    std::uint64_t preempted = 0;  ///< registrations that other hosts have ended, since the start
 };
 
 struct subsystem_status {

@@ -53,6 +53,7 @@ struct namespace_record {
     host_list visible_to;                       ///< what `spec` says, in order; shared with views
     nvme::write_protection protection = nvme::write_protection::none;
     bool recorded = false;          ///< something is kept of it, or was at the start
+    std::uint64_t preempted = 0;    ///< registrations that other hosts have ended
     std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
     bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.

@@ -33,8 +33,10 @@ namespace fulmar::core {
 class counter_source;
 
 class controller;
+class namespace_observer;
 class namespace_memory;
 struct discovery_query;
+struct namespace_occurrence;
 struct reservation_errand;
 
 /// Called on: control reactor, unless a method says otherwise.
@@ -48,6 +50,7 @@ class target final : public control_port {
                                                    ///< nothing can be write protected
         bool hugepages = false;                    ///< for reports only
         const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
+        namespace_observer* events = nullptr;      ///< null: nobody asks; outlives it
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -99,6 +102,7 @@ class target final : public control_port {
     [[nodiscard]] device_registry& devices() noexcept { return devices_; }
     /// Null: nothing of reservations is kept.
     [[nodiscard]] namespace_memory* memory() const noexcept { return setup_.memory; }
+    void tell(const namespace_occurrence& one) const noexcept;
     /// The configuration has changed: count the revision, record it, answer whoever asked.
     /// With an error: it has happened, but not as it was promised.
     void commit(const change& what, control_request* request, result<control_answer> with) noexcept;

@@ -191,6 +191,16 @@ const viewers = (n) => (n.visible_to ?? "all") === "all" ? "all hosts"
   : n.visible_to.length === 1 ? n.visible_to[0]
   : some(n.visible_to.length, "host");
 
+// Who holds it, by the end of the Host Identifier; all of them are in the tool and in REST.
+const reservation = (n) => {
+  const now = n.status.reservation;
+  const locked = n.status.write_protection && n.status.write_protection !== "none" ? n.status.write_protection : "";
+  if (!now) return locked;
+  const holders = now.registrants.filter((r) => r.holds).map((r) => `…${r.host_id.slice(-8)}`);
+  const held = now.type === "none" ? "" : `${now.type} by ${holders.length > 2 ? some(holders.length, "host") : holders.join(", ") || "nobody"}`;
+  return [locked, held, `${some(now.registrants.length, "host")} registered`].filter(Boolean).join("; ");
+};
+
 function show_subsystems(subsystems) {
   const parts = subsystems.map((s) => {
     const one = element("article");
@@ -207,6 +217,7 @@ function show_subsystems(subsystems) {
         ["Size", (n) => bytes(n.status.block_count * n.status.block_size), "number"],
         ["ANA", (n) => state(n.ana_state), "wide"],
         ["Visible to", viewers, "wide"],
+        ["Reserved", reservation],
         ["On loss", (n) => n.on_loss, "wide"],
         ["Outstanding", (n) => n.status.outstanding, "number wide"],
         ["Parked", (n) => n.status.parked, "number wide"],
@@ -297,11 +308,12 @@ function show_attention(health, subsystems, listeners, devices, drives) {
 }
 
 function show_events() {
-  show("events", events.length === 0 ? element("p", "Nothing has happened to a drive yet.", "faint") : table(
-    `What has happened to drives, the newest first`, [
+  show("events", events.length === 0 ? element("p", "Nothing has happened yet.", "faint") : table(
+    `What has happened to drives and namespaces, the newest first`, [
       ["Time", (e) => e.time.replace("T", " ").replace("Z", ""), "whole"],
       ["Event", (e) => state(e.event)],
-      ["Drive", (e) => e.address, "whole"],
+      ["Where", (e) => e.address ?? `${e.subsystem}/${e.nsid}`, "whole"],
+      ["Host", (e) => e.host, "wide"],
       ["Device", (e) => e.device, "wide"],
       ["Cause", (e) => e.cause],
       ["Detail", (e) => e.detail, "wide"],

@@ -26,6 +26,7 @@ reservation_role reservation_state::role_of(const nvme::host_id& host) const noe
 
 reservation_status describe(const reservation_state& state) {
     reservation_status s{.type = std::string(nvme::to_string(state.type)),
+                         .is_held = state.is_held(),
                          .persistent = state.persistent,
                          .generation = state.generation,
                          .registrants = {}};

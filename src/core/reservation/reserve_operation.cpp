@@ -1,5 +1,6 @@
 #include "reserve_operation.hpp"
 
+#include "namespace_occurrences.hpp"
 #include "policy/write_protection.hpp"
 #include "reservation_access.hpp"
 
@@ -100,16 +101,35 @@ bool reserve_operation::resume() {
 
 // The namespaces whose attributes hosts are told to look at again.
 std::vector<std::uint32_t> reserve_operation::adopt(namespace_record& n) {
+    describe_adoption(n);
     std::vector<std::uint32_t> changed;
     if (protection_) {
         changed.push_back(n.spec.nsid);
         n.protection = *protection_;
         return changed;
     }
+    if (preempts(errand_->what)) n.preempted += count_lost(state_of(n), *outcome_.next);
     subsystem::adopt(n, std::move(*outcome_.next));
     outcome_.next.reset();
     subject.adopted(outcome_);
     return changed;
+}
+
+// An event is news, and no part of the change: without memory for it, it is left out.
+void reserve_operation::describe_adoption(const namespace_record& n) noexcept try {
+    occurrence_ =
+        describe_change(errand_->what, state_of(n), outcome_.next ? *outcome_.next : state_of(n));
+} catch (const std::bad_alloc&) {
+    log::warn("{}: an event of namespace {} is left out for want of memory", subject.spec().nqn,
+              n.spec.nsid);
+}
+
+void reserve_operation::tell_operators() noexcept {
+    if (!occurrence_) return;
+    occurrence_->subsystem = subject.spec().nqn;
+    occurrence_->nsid = errand_->ns.index + 1;
+    occurrence_->host = errand_->host_nqn;
+    subject.owner().tell(*occurrence_);
 }
 
 // What is so now, or with what has been decided.
@@ -175,6 +195,7 @@ bool reserve_operation::finish(operation_end how) {
         if (n != nullptr && n->id == errand_->ns) undo_record(*n);
         status = sc::internal_error;
     }
+    if (how == operation_end::done && !failed_) tell_operators();
     reservation_errand::go_home(std::move(errand_), status);
     return true;
 }

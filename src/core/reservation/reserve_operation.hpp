@@ -7,6 +7,7 @@
 #include "reservation_errand.hpp"
 
 #include <fulmar/core/namespace_memory.hpp>
+#include <fulmar/core/namespace_observer.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/timer_wheel.hpp>
 
@@ -38,11 +39,14 @@ class reserve_operation final : public operation, private namespace_memory::wait
     void undo_record(const namespace_record& n) noexcept;
     void on_recorded(result<void> outcome) noexcept override;
     void on_record_late() noexcept;
+    void describe_adoption(const namespace_record& n) noexcept;
+    void tell_operators() noexcept;
     bool finish(operation_end how);
 
     std::unique_ptr<reservation_errand> errand_;  // null: answered
     reservation_outcome outcome_;
     std::optional<nvme::write_protection> protection_;  // to be adopted
+    std::optional<namespace_occurrence> occurrence_;    // of what has been adopted
     bool takes_ = false;
     bool waits_ = false;   // for the record
     bool failed_ = false;  // to be recorded

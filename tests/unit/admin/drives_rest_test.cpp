@@ -139,6 +139,19 @@ TEST_F(DrivesRest, EventsComeWhenTheyHappen) {
     EXPECT_EQ(told["events"][0]["event"], "lost");
     EXPECT_EQ(told["next"], 1);
     EXPECT_FALSE(told["gap"]);
+    server_->publish({.sequence = 2,
+                      .what = "preempted",
+                      .subsystem = "nqn.2026-11.io.fulmar:s",
+                      .nsid = 7,
+                      .host = "nqn.2014-08.x:h",
+                      .detail = "nothing held"});
+    const json second = json::parse(ask("GET", "/v1/events?after=1").body)["events"];
+    ASSERT_EQ(second.size(), 1u);
+    EXPECT_EQ(second[0]["subsystem"], "nqn.2026-11.io.fulmar:s");
+    EXPECT_EQ(second[0]["nsid"], 7);
+    EXPECT_EQ(second[0]["host"], "nqn.2014-08.x:h");
+    EXPECT_EQ(second[0]["event"], "preempted");
+    EXPECT_FALSE(second[0].contains("address"));
     EXPECT_EQ(ask("GET", "/v1/events?after=one").status, 422);
     EXPECT_EQ(ask("GET", "/v1/events?before=1").status, 400);
 }

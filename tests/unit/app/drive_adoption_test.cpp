@@ -109,7 +109,7 @@ struct drive_adoption_test : testing::Test {
         rules = std::make_unique<drive_rules>(std::move(options));
         environment.filter = rules.get();
         adoption = std::make_unique<drive_adoption>(*reactor, target, service, roster, *rules);
-        service.set_publisher([this](const admin::drive_event& one) { adoption->heard(one); });
+        service.set_publisher([this](const admin::event& one) { adoption->heard(one); });
     }
     void TearDown() override {
         service.set_publisher(nullptr);

@@ -27,7 +27,7 @@ using admin::drive_report;
 struct drive_service_test : testing::Test {
     void SetUp() override {
         environment.observer = &service;
-        service.set_publisher([this](const admin::drive_event& one) { events.push_back(one); });
+        service.set_publisher([this](const admin::event& one) { events.push_back(one); });
         add_function("0000:0b:00.0", "vfio-pci");
         add_function("0000:0c:00.0", "nvme");
         const fs::path slot = dir.path() / "bus/pci/slots/11";
@@ -80,7 +80,7 @@ struct drive_service_test : testing::Test {
                            .dev = (dir.path() / "dev").string()}};
     backend::pcie_environment environment{
         .control = &*reactor, .data = {&*reactor}, .provider = &card.provider(), .roster = &roster};
-    std::vector<admin::drive_event> events;
+    std::vector<admin::event> events;
     std::unique_ptr<backend::pcie_device> device;
 };
 

@@ -4,6 +4,8 @@
 #include "small_world.hpp"
 #include "support/reservation_commands.hpp"
 
+#include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/namespace_observer.hpp>
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/io_command.hpp>
@@ -12,6 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace fulmar::core::test {
@@ -35,14 +39,14 @@ struct reservation_wire : testing::Test {
     std::unique_ptr<small_world> world;
     host a, b;
 
-    void start(namespace_memory* with = nullptr) {
+    void start(namespace_memory* with = nullptr, namespace_observer* ear = nullptr) {
         world = std::make_unique<small_world>(
             [this](const device_spec&) -> result<std::unique_ptr<backend::device>> {
                 auto made = std::make_unique<absent_device>();
                 devices.push_back(made.get());
                 return made;
             },
-            namespace_spec{}, with);
+            namespace_spec{}, with, ear);
         a = come("nqn.2026-11.io.fulmar:a", 0xaa);
         b = come("nqn.2026-11.io.fulmar:b", 0xbb);
     }
@@ -354,6 +358,54 @@ TEST_F(reservation_wire, a_record_that_means_nothing_closes_the_namespace) {
     EXPECT_EQ(run(a, io_opcode::reservation_release, {.action = 1}, 10, 0), sc::success);
     EXPECT_EQ(read(b), sc::success) << "it was cleared";
     EXPECT_EQ(write(b), is_protected);
+}
+
+/// A Host Identifier as it is written, of 16 equal bytes.
+std::string repeated(std::string_view byte) {
+    std::string out;
+    for (int i = 0; i < 16; ++i) out += byte;
+    return out;
+}
+
+field_edits<namespace_spec> hidden_from_all() {
+    namespace_spec before, after;
+    before.visible_to = host_choice{};
+    after.visible_to = host_choice{.all = false, .named = {}};
+    return edits_between(before, after);
+}
+
+struct written_events final : namespace_observer {
+    void on_namespace_occurrence(const namespace_occurrence& one) noexcept override {
+        lines.push_back(std::string(one.host.substr(one.host.rfind(':') + 1)) + " " +
+                        std::string(one.what) + " " + std::to_string(one.nsid) + ": " + one.detail);
+        EXPECT_EQ(one.subsystem, subsystem_nqn);
+    }
+    std::vector<std::string> lines;
+};
+
+TEST_F(reservation_wire, operators_are_told_who_took_what_from_whom) {
+    written_events events;
+    start(&memory, &events);
+    ASSERT_EQ(enrol(a, 10), sc::success);
+    ASSERT_EQ(enrol(b, 20), sc::success);
+    ASSERT_EQ(acquire(a, 10, reservation_type::write_exclusive), sc::success);
+    ASSERT_EQ(run(b, io_opcode::reservation_acquire,
+                  preempting(false, reservation_type::exclusive_access), 20, 10),
+              sc::success);
+    ASSERT_EQ(run(a, io_opcode::reservation_release, {.action = 1}, 10, 0), conflict);
+    ASSERT_EQ(run(b, io_opcode::reservation_release, {.action = 1}, 20, 0), sc::success);
+    world->change(modify_namespace{std::string(subsystem_nqn), 1, hidden_from_all()});
+    EXPECT_EQ(
+        events.lines,
+        (std::vector<std::string>{
+            "a registered 1: nothing held, 1 registered",
+            "b registered 1: nothing held, 2 registered",
+            "a reserved 1: write-exclusive held, 2 registered",
+            "b preempted 1: exclusive-access held, 1 registered; no longer registered: " +
+                repeated("aa"),
+            "b cleared 1: nothing held, 0 registered; no longer registered: " + repeated("bb"),
+            " visibility 1: visible to nobody"}))
+        << "what was refused is no event";
 }
 
 TEST_F(reservation_wire, one_host_does_not_fill_the_queue) {

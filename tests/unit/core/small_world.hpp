@@ -7,6 +7,7 @@
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/core/controller.hpp>
+#include <fulmar/core/namespace_observer.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
 #include <fulmar/engine/reactor.hpp>
@@ -141,10 +142,12 @@ class small_world {
   public:
     /// `policy` is what both namespaces have of it: what happens when their device is lost.
     explicit small_world(device_factory make_device = &make_ram, const namespace_spec& policy = {},
-                         namespace_memory* memory = nullptr) {
-        target_ = std::make_unique<target>(
-            *control_,
-            target::setup{.limits = {}, .make_device = std::move(make_device), .memory = memory});
+                         namespace_memory* memory = nullptr, namespace_observer* events = nullptr) {
+        target_ =
+            std::make_unique<target>(*control_, target::setup{.limits = {},
+                                                              .make_device = std::move(make_device),
+                                                              .memory = memory,
+                                                              .events = events});
         group_ = &target_->add_poll_group(
             *data_, mem::buffer_pool::create(memory_, {.bytes = 16u << 20}).value());
         target_spec spec;

@@ -1,0 +1,18 @@
+// When an event happened, and which of all events it is. Called on: control reactor.
+#pragma once
+
+#include <fulmar/admin/event.hpp>
+
+#include <cstdint>
+
+namespace fulmar::app {
+
+class event_numbers {
+  public:
+    void date(admin::event& one) noexcept;
+
+  private:
+    std::uint64_t last_ = 0;
+};
+
+}  // namespace fulmar::app
