@@ -132,17 +132,7 @@ result<void> daemon::build() {
                    {.id = control_id, .busy_window = duration::zero(), .clock = &clock_}));
     FULMAR_TRY(pool_, engine::reactor_pool::create(pool_options(options.cores, clock_)));
     files_ = engine::make_uring_files();
-    drive_provider_ = vfio::make_vfio_provider();
-    drives_.control = control_.get();
-    drives_.provider = drive_provider_.get();
-    drives_.roster = &drive_roster_;
-    drive_rules_ = std::make_unique<drive_rules>(options.drives);
-    drives_.filter = drive_rules_.get();
-    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_, vfio::system_paths{},
-                                                     drive_rules_.get());
-    drives_.observer = drive_service_.get();
-    namespace_events_ = std::make_unique<namespace_events>(drive_service_->numbers());
-    for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
+    prepare_drives(options.drives);
 
     FULMAR_CHECK(open_state());
 
@@ -177,6 +167,21 @@ result<void> daemon::build() {
     idle_memory_ = std::make_unique<idle_memory>(*control_, *target_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
+}
+
+// What drives need before the first device is made, and who tells of them and of namespaces.
+void daemon::prepare_drives(const admin::drive_options& options) {
+    drive_provider_ = vfio::make_vfio_provider();
+    drives_.control = control_.get();
+    drives_.provider = drive_provider_.get();
+    drives_.roster = &drive_roster_;
+    drive_rules_ = std::make_unique<drive_rules>(options);
+    drives_.filter = drive_rules_.get();
+    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_, vfio::system_paths{},
+                                                     drive_rules_.get());
+    drives_.observer = drive_service_.get();
+    namespace_events_ = std::make_unique<namespace_events>(drive_service_->numbers());
+    for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 }
 
 // What was acknowledged before a crash is in the journal: it comes on top of the file.

@@ -50,6 +50,7 @@ class daemon {
           config_path_(wanted.config_path),
           create_missing_(wanted.create_missing) {}
     result<void> build();
+    void prepare_drives(const admin::drive_options& options);
     result<void> open_state();
     void wind_up();
     void tell(const admin::event& event);

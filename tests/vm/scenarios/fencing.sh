@@ -38,7 +38,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
     expect_equal "error of the victim (EBADE)" 52 "$REPLY"
     may_not writes "$victim"
     expect_equal "content after the victim has given up" "$before" "$(content "$rescuer")"
-    expect "an event names who preempted" grep -q "preempted.*$OTHER_NQN" <<< "$("$FULMAR_BUILD/bin/fulmar" events --admin "$(admin_socket)")"
+    says=$("$FULMAR_BUILD/bin/fulmar" events --admin "$(admin_socket)")
+    expect "an event names who preempted" grep -q "preempted.*$OTHER_NQN" <<< "$says"
     if [ "$round" = 2 ]; then
         step "killed and started again, the victim stays out"
         target_kill

@@ -12,12 +12,14 @@ with_multipath() {
     modprobe nvme-core multipath=Y
 }
 
+RECONNECTS=ctrl_loss_tmo=60,reconnect_delay=1
+
 # connect_as NQN ID [TRANSPORT ADDRESS]: the controller's name in CONTROLLER.
 connect_as() {
     local before transport=${3:-tcp} address=${4:-127.0.0.1}
     before=$(controllers)
     # nvme-cli takes a second host at the same address for the first one.
-    echo "transport=$transport,traddr=$address,trsvcid=$PORT,nqn=$NQN,hostnqn=$1,hostid=$2,nr_io_queues=1,ctrl_loss_tmo=60,reconnect_delay=1" \
+    echo "transport=$transport,traddr=$address,trsvcid=$PORT,nqn=$NQN,hostnqn=$1,hostid=$2,nr_io_queues=1,$RECONNECTS" \
         > /dev/nvme-fabrics
     wait_for "the controller of $1 is live" $DEVICE_SECONDS all_controllers_live
     CONTROLLER=$(comm -13 <(sort <<< "$before") <(controllers | sort))
