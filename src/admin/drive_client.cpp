@@ -49,8 +49,8 @@ class drive_client::impl : public std::enable_shared_from_this<drive_client::imp
         run(*port_, at_home<Answer>(std::move(then)));
     }
 
-    void take(event one) {
-        ring_.add(std::move(one));
+    void take(event newest) {
+        ring_.add(std::move(newest));
         std::list<waiter> woken = std::move(waiters_);
         waiters_.clear();
         for (waiter& one : woken) answer(one);
