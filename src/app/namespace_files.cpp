@@ -2,6 +2,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -69,6 +70,11 @@ kept parse(const std::string& text) {
     return k;
 }
 
+bool same_start(const std::string& recorded, const std::string& now) {
+    if (mutated(mutation::restarts_end_what_power_ends)) return false;
+    return recorded == now || mutated(mutation::power_ends_nothing);
+}
+
 /// What is left of it when the machine has been started anew.
 kept_namespace after_power_cycle(kept_namespace what) {
     if (what.protection == write_protection::until_power_cycle)
@@ -109,7 +115,7 @@ void namespace_files::read(const std::string& name, const std::string& path) {
     } else {
         try {
             kept k = parse(*text);
-            if (k.boot_id == boot_id_) {
+            if (same_start(k.boot_id, boot_id_)) {
                 known_[*of] = std::move(k.what);
                 return;
             }

@@ -45,6 +45,7 @@ bool in_bounds(const io_op& op, std::uint64_t block_count) noexcept {
         case io_kind::write:
         case io_kind::write_zeroes:
         case io_kind::compare:
+        case io_kind::write_uncorrectable:
         case io_kind::verify: return lies_within(op.first_block, op.block_count, block_count);
     }
     return false;

@@ -17,7 +17,7 @@ namespace fulmar::backend {
 /// Its success, without FUA, leaves something in a cache.
 [[nodiscard]] constexpr bool fills_cache(io_kind kind) noexcept {
     return kind == io_kind::write || kind == io_kind::write_zeroes || kind == io_kind::deallocate ||
-           kind == io_kind::copy;
+           kind == io_kind::copy || kind == io_kind::write_uncorrectable;
 }
 
 /// Time is counted in flushes: epochs. A write belongs to the epoch in which it was answered; a

@@ -135,6 +135,7 @@ inline constexpr auto io_commands = [] {
     return std::array{row(flush),
                       row(write, changes),
                       row(read),
+                      row(write_uncorrectable, changes),
                       row(compare),
                       row(write_zeroes, changes),
                       row(dataset_management, changes),

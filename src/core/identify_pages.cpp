@@ -107,7 +107,7 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.mnan = about.subsystem().namespace_limit;
     page.oncs = nvme::oncs::compare | nvme::oncs::dataset_management | nvme::oncs::write_zeroes |
                 nvme::oncs::save_and_select | nvme::oncs::reservations | nvme::oncs::verify |
-                nvme::oncs::copy;
+                nvme::oncs::copy | nvme::oncs::write_uncorrectable;
     page.fuses = nvme::fuses::compare_and_write;
     // In blocks of the largest size that there is; a namespace says more where its own are smaller.
     page.acwu = clamp_16(

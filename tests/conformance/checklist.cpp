@@ -89,7 +89,10 @@ constexpr std::array io_rows{
     row{"D4/00", "Flush", "M", "–"},
     row{"D4/01", "Write", "M", "–"},
     row{"D4/02", "Read", "M", "–"},
-    row{"D4/04", "Write Uncorrectable", "O", "–", verdict::refused, "ONCS bit 1 is 0"},
+    row{"D4/04", "Write Uncorrectable", "O", "–", verdict::conforms,
+        "RAM, and drives that have it; a write makes blocks readable again, and deallocation does "
+        "not. Invalid Opcode elsewhere: a file keeps no such marks, a null device keeps nothing. "
+        "ONCS bit 1 is the controller's and always 1, as for Verify"},
     row{"D4/05", "Compare", "O", "–"},
     row{"D4/08", "Write Zeroes", "O", "–"},
     row{"D4/09", "Dataset Management", "O", "–", verdict::conforms,

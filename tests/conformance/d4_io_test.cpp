@@ -398,13 +398,56 @@ CONFORMANCE(D4Io, Verify, "D4/0C") {
                   sc::unrecovered_read_error.no_retry());
 }
 
-CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/04", "D4/12", "D4/18", "D4/79", "D10/IOC") {
+CONFORMANCE(D4Io, WriteUncorrectable, "D4/04") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    constexpr nvme::status unreadable = sc::unrecovered_read_error.no_retry();
+    const auto on = [&q](io_opcode opcode, const nvme::block_range& blocks,
+                         std::uint32_t nsid = 1) {
+        return run(q, {.sqe = io_sqe(opcode, blocks, nsid)}).status();
+    };
+    const bytes data = pattern(8 * 512);
+    bytes got(8 * 512);
+    EXPECT_STATUS(write_blocks(q, 0, data), sc::success);
+    EXPECT_EQ(on(io_opcode::write_uncorrectable, {.slba = 6, .blocks = 4}), sc::success);
+    EXPECT_STATUS(read_blocks(q, 0, got), unreadable);
+    EXPECT_STATUS(read_blocks(q, 0, std::span(got).first(6 * 512)), sc::success);
+    EXPECT_STATUS(run_write(q, io_sqe(io_opcode::compare, {.slba = 0, .blocks = 8}), data),
+                  unreadable);
+    EXPECT_EQ(on(io_opcode::verify, {.slba = 9}), unreadable);
+    EXPECT_EQ(on(io_opcode::verify, {.slba = 10}), sc::success);
+    EXPECT_EQ(copy(q, {{0, 2}, {9, 1}}, 64), unreadable);
+    EXPECT_STATUS(write_blocks(q, 6, std::span(data).first(2 * 512)), sc::success);
+    EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
+    EXPECT_EQ(on(io_opcode::verify, {.slba = 8}), unreadable) << "nobody has written that one";
+    EXPECT_EQ(on(io_opcode::write_zeroes, {.slba = 8, .blocks = 2}), sc::success);
+    EXPECT_EQ(on(io_opcode::verify, {.slba = 0, .blocks = 10}), sc::success);
+    EXPECT_EQ(on(io_opcode::write_uncorrectable, {.slba = namespace_bytes / 512}),
+              sc::lba_out_of_range.no_retry());
+    EXPECT_EQ(on(io_opcode::write_uncorrectable, {.slba = namespace_bytes / 512 - 1, .blocks = 2}),
+              sc::lba_out_of_range.no_retry());
+}
+
+CONFORMANCE(D4Io, WriteUncorrectableWhereNothingIsKept, "D4/04") {
+    setup.spec.devices[0].type = "null";
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::write_uncorrectable, {.blocks = 8})}),
+                  sc::invalid_opcode.no_retry());
+    EXPECT_EQ(c->identity().oncs.value() & nvme::oncs::write_uncorrectable,
+              nvme::oncs::write_uncorrectable)
+        << "it is the controller's, and another namespace has it";
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::write_uncorrectable, {.blocks = 8}, 2)}),
+                  sc::success);
+}
+
+CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/12", "D4/18", "D4/79", "D10/IOC") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     for (unsigned opcode = 0; opcode <= 0xff; ++opcode) {
-        if (opcode <= 2 || opcode == 5 || opcode == 8 || opcode == 9 || opcode == 0x0c ||
-            opcode == 0x0d || opcode == 0x0e || opcode == 0x11 || opcode == 0x15 ||
-            opcode == 0x19 || opcode == 0x7f)
+        if (opcode <= 2 || opcode == 4 || opcode == 5 || opcode == 8 || opcode == 9 ||
+            opcode == 0x0c || opcode == 0x0d || opcode == 0x0e || opcode == 0x11 ||
+            opcode == 0x15 || opcode == 0x19 || opcode == 0x7f)
             continue;
         nvme::sqe sqe{};
         sqe.opcode = static_cast<std::uint8_t>(opcode);

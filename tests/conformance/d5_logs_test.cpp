@@ -179,13 +179,13 @@ CONFORMANCE(D5Logs, CommandsSupported, "D5/05") {
     const auto c = connect();
     const auto log = read_log<nvme::command_effects_log>(*c, nvme::lid::command_effects);
     const std::set<unsigned> admin{0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18, 0x7f};
-    const std::set<unsigned> io{0x00, 0x01, 0x02, 0x05, 0x08, 0x09,
+    const std::set<unsigned> io{0x00, 0x01, 0x02, 0x04, 0x05, 0x08, 0x09,
                                 0x0c, 0x0d, 0x0e, 0x11, 0x15, 0x19};
     for (unsigned opcode = 0; opcode <= 0xff; ++opcode) {
         EXPECT_EQ((log.admin[opcode].value() & 1) != 0, admin.contains(opcode)) << opcode;
         EXPECT_EQ((log.io[opcode].value() & 1) != 0, io.contains(opcode)) << opcode;
     }
-    for (const unsigned opcode : {0x01u, 0x08u, 0x09u, 0x19u})
+    for (const unsigned opcode : {0x01u, 0x04u, 0x08u, 0x09u, 0x19u})
         EXPECT_NE(log.io[opcode].value() & nvme::command_effect::content_change, 0u);
     nvme::get_log_page other{.lid = 0x05, .length_bytes = 64};
     other.csi = 2;

@@ -224,7 +224,7 @@ CONFORMANCE(D6Identify, FieldsOfAnIoController, "D6/01", "D6/fields") {
     EXPECT_EQ(id.oncs.value(), nvme::oncs::compare | nvme::oncs::dataset_management |
                                    nvme::oncs::write_zeroes | nvme::oncs::save_and_select |
                                    nvme::oncs::reservations | nvme::oncs::verify |
-                                   nvme::oncs::copy);
+                                   nvme::oncs::copy | nvme::oncs::write_uncorrectable);
     EXPECT_EQ(id.ocfs.value(), nvme::ocfs::format_0);
     EXPECT_EQ(id.fuses.value(), nvme::fuses::compare_and_write);
     EXPECT_EQ(id.oacs.value(), 0);

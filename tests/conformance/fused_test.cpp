@@ -292,6 +292,19 @@ CONFORMANCE(Fused, AReservationDeniesThePair, "D4/fused", "D4/0D") {
     expect_blocks(his, one);
 }
 
+CONFORMANCE(Fused, BlocksThatCannotBeReadFailThePair, "D4/fused", "D4/04") {
+    const auto c = connect();
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const bytes zeroes(1024), ones = pattern(1024, 1);
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::write_uncorrectable, {.slba = 1})}),
+                  sc::success);
+    EXPECT_EQ(compare_and_write(q, zeroes, ones),
+              (statuses{sc::unrecovered_read_error.no_retry(), sc::aborted_failed_fused}));
+    EXPECT_STATUS(write_blocks(q, 1, std::span(zeroes).first(512)), sc::success);
+    EXPECT_EQ(compare_and_write(q, zeroes, ones), both_succeed);
+    EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::verify, {.blocks = 2})}), sc::success);
+}
+
 CONFORMANCE(Fused, IsTold, "D4/fused", "D6/01") {
     const auto c = connect();
     const auto page = must(c->identify_controller());

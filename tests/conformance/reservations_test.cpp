@@ -91,7 +91,8 @@ class Reservations : public suite {
         copy.nsid = 1;
         nvme::encode_copy(copy, {.sdlba = 8, .ranges = 1});
         nvme::copy_range source{};
-        return {write_blocks(*m.io, 0, zeroes).status(),
+        return {run(*m.io, {.sqe = range(io_opcode::write_uncorrectable)}).status(),
+                write_blocks(*m.io, 0, zeroes).status(),
                 run(*m.io, {.sqe = range(io_opcode::write_zeroes)}).status(),
                 run_write(*m.io, dsm, nvme::wire_bytes(one)).status(),
                 run_write(*m.io, copy, nvme::wire_bytes(source)).status(),

@@ -212,7 +212,7 @@ void Status::add_fused_scenarios(std::map<std::string, scenario>& all) {
 }
 
 void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
-    all["unknown opcode"] = [this] { return io(io_opcode::write_uncorrectable); };
+    all["unknown opcode"] = [this] { return io(io_opcode::zone_append); };
     all["a Copy of more, or from more places, than the namespace says"] = [this] {
         return copy(0, 0x10000);
     };

@@ -127,6 +127,7 @@ std::vector<nvme::status> all_io(host::queue& q, std::uint32_t nsid) {
     const auto keys = test::reservation_keys(0, 7);
     const nvme::sqe enrol = test::reservation_sqe(nvme::io_opcode::reservation_register, {}, nsid);
     return {read_blocks(q, 0, got, nsid, 4096).status(),
+            run(q, {.sqe = with(nvme::io_opcode::write_uncorrectable)}).status(),
             write_blocks(q, 0, block, nsid, 4096).status(),
             run_write(q, with(nvme::io_opcode::compare), block).status(),
             run(q, {.sqe = with(nvme::io_opcode::verify)}).status(),

@@ -82,10 +82,13 @@ class WriteProtection : public suite {
         const bytes zeroes(512);
         const nvme::sqe write = io_sqe(io_opcode::write, {.slba = 0, .blocks = 1});
         return {
+            run(*m.io, {.sqe = io_sqe(io_opcode::write_uncorrectable, {.slba = 0, .blocks = 1})})
+                .status(),
             run_write(*m.io, write, zeroes, true).status(),
             run_write(*m.io, write, zeroes, false).status(),
             run(*m.io, {.sqe = io_sqe(io_opcode::write_zeroes, {.slba = 0, .blocks = 1})}).status(),
-            manage(m, nvme::dsm_attribute::deallocate), copy(m)};
+            manage(m, nvme::dsm_attribute::deallocate),
+            copy(m)};
     }
     /// And every one that does not.
     static std::vector<nvme::status> leave_blocks(const member& m) {

@@ -113,6 +113,7 @@ nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
         durable_.clear();
     }
     switch (op.kind) {
+        case backend::io_kind::write_uncorrectable: return sc::invalid_opcode.no_retry();
         case backend::io_kind::read: read(op, whose); break;
         case backend::io_kind::write: write(op, whose); break;
         case backend::io_kind::compare: return compare(op, whose);

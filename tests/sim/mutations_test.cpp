@@ -17,8 +17,12 @@ namespace {
 struct expectation {
     mutation bug;
     const char* scenario;
-    const char* says;  ///< part of the complaint
+    const char* says;    ///< part of the complaint
+    unsigned seeds = 0;  ///< that are enough; 0: as many as the scenario runs
 };
+
+constexpr const char* over_restarts =
+    "fencing_over_restarts.what_was_answered_holds_before_the_first_connect";
 
 void PrintTo(const expectation& e, std::ostream* out) { *out << to_string(e.bug); }
 
@@ -26,10 +30,10 @@ class mutations : public ::testing::TestWithParam<expectation> {};
 
 TEST_P(mutations, are_noticed) {
     const expectation& wanted = GetParam();
-    const ending good = run_with(mutation::none, wanted.scenario);
+    const ending good = run_with(mutation::none, wanted.scenario, wanted.seeds);
     ASSERT_EQ(good.status, 0) << good.output;
     ASSERT_NE(good.output.find("[  PASSED  ] 1 test"), std::string::npos) << good.output;
-    const ending bad = run_with(wanted.bug, wanted.scenario);
+    const ending bad = run_with(wanted.bug, wanted.scenario, wanted.seeds);
     EXPECT_NE(bad.status, 0) << "nobody has noticed";
     EXPECT_NE(bad.output.find(wanted.says), std::string::npos) << bad.output;
     RecordProperty("mutations that are noticed", std::string(to_string(wanted.bug)));
@@ -111,7 +115,13 @@ INSTANTIATE_TEST_SUITE_P(
                     "hosts take it for another disk"},
         expectation{mutation::restarts_forget_subsystems,
                     "restart.keeps_subsystems_namespaces_and_identities",
-                    "the configuration forgets what was stopped"}),
+                    "the configuration forgets what was stopped"},
+        expectation{mutation::answers_precede_records, over_restarts, "was answered otherwise", 40},
+        expectation{mutation::restarts_forget_what_hosts_made, over_restarts,
+                    "was answered otherwise", 40},
+        expectation{mutation::restarts_end_what_power_ends, over_restarts, "was answered otherwise",
+                    40},
+        expectation{mutation::power_ends_nothing, over_restarts, "was answered otherwise", 40}),
     [](const auto& each) {
         const std::string scenario = each.param.scenario;
         return fmt::format("{}_in_{}", to_string(each.param.bug),

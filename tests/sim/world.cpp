@@ -41,12 +41,18 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     options_.fabric.observer = watcher_.get();
     fabric_ = std::make_unique<transport::loopback_fabric>(*reactors_.back(), options_.fabric);
     remembered_.answer_on(*reactors_.front());
+    core::namespace_memory* memory = options_.remembers ? &remembered_ : nullptr;
+    if (options_.keep) {
+        jobs_ = std::make_unique<job_runner>(clock_, random_);
+        keeper_ = options_.keep(*reactors_.front());
+        memory = &keeper_->memory();
+    }
     target_ = std::make_unique<core::target>(
         *reactors_.front(),
         core::target::setup{
             .limits = options_.limits,
             .make_device = [this](const core::device_spec& spec) { return make_device(spec); },
-            .memory = options_.remembers ? &remembered_ : nullptr});
+            .memory = memory});
     for (unsigned i = 0; i < options_.data_reactors; ++i)
         target_->add_poll_group(
             *reactors_[i + 1],
@@ -86,6 +92,8 @@ world::~world() {
         (void)fabric_.release();
         (void)tcp_.release();
         (void)rack_.release();
+        (void)keeper_.release();
+        (void)jobs_.release();
         for (auto& r : reactors_) (void)r.release();
         for (auto& t : asked_) (void)new ticket_ref(t);
         return;
@@ -96,9 +104,21 @@ world::~world() {
         EXPECT_TRUE(run_until([&] { return rack_->quiet(); })) << "a drive is not given back";
         settle();
     }
+    end_keeping();
     fabric_.reset();
     tcp_.reset();
     rack_.reset();
+}
+
+bool world::carry_on_with_jobs() { return jobs_ != nullptr && jobs_->step(); }
+
+// What is on its way is still written, or fails.
+void world::end_keeping() {
+    if (jobs_ == nullptr) return;
+    keeper_.reset();
+    EXPECT_TRUE(run_until([&] { return jobs_->idle(); })) << "a job does not end";
+    settle();
+    jobs_.reset();
 }
 
 void world::make_drives() {
@@ -190,6 +210,7 @@ void world::round() {
     bool worked = false;
     for (const std::size_t i : order) worked = turn(i) || worked;
     if (rack_ != nullptr) worked |= rack_->step();
+    worked |= carry_on_with_jobs();
     advance(worked);
 }
 
@@ -204,6 +225,7 @@ void world::advance(bool worked) {
     for (std::size_t i = 0; i < reactors_.size(); ++i)
         if (!frozen_[i]) next = std::min(next, reactors_[i]->timers().next_wakeup());
     if (rack_ != nullptr) next = std::min(next, rack_->next_due());
+    if (jobs_ != nullptr) next = std::min(next, jobs_->next_due());
     clock_.advance(std::max(next - clock_.now(), duration(std::chrono::microseconds(50))));
 }
 
@@ -218,6 +240,7 @@ void world::settle() {
         for (std::size_t i = 0; i < reactors_.size(); ++i)
             if (!frozen_[i]) worked = turn(i) || worked;
         if (rack_ != nullptr) worked |= rack_->step();
+        worked |= carry_on_with_jobs();
         quiet = worked ? 0 : quiet + 1;
     }
 }

@@ -5,6 +5,7 @@
 #include "book.hpp"
 #include "disk.hpp"
 #include "host.hpp"
+#include "job_runner.hpp"
 #include "rack.hpp"
 #include "support/remembered_namespaces.hpp"
 #include "tcp_fabric.hpp"
@@ -29,6 +30,13 @@
 
 namespace fulmar::sim {
 
+/// Where what hosts make of namespaces is recorded, for one life of a target.
+class state_keeper {
+  public:
+    virtual ~state_keeper() = default;
+    virtual core::namespace_memory& memory() = 0;
+};
+
 struct world_options {
     std::uint64_t seed = 1;
     unsigned data_reactors = 1;
@@ -39,8 +47,10 @@ struct world_options {
     std::vector<core::subsystem_spec> subsystems{};  ///< with the disks that they name
     std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
     rack_options cards{};
-    bool tcp = false;                     ///< hosts may come by NVMe/TCP, too
-    bool remembers = false;               ///< what hosts make of namespaces is recorded
+    bool tcp = false;        ///< hosts may come by NVMe/TCP, too
+    bool remembers = false;  ///< what hosts make of namespaces is recorded
+    /// Or by this, whose jobs block as long as the seed says; not beside drives.
+    std::function<std::unique_ptr<state_keeper>(engine::reactor& control)> keep{};
     std::vector<std::string> unjudged{};  ///< disks to which anybody may write anything
     /// With more turns than that, and some for each byte that hosts receive, it does not come to
     /// rest: that is a failure, and nothing waits any longer. 0: any number.
@@ -184,6 +194,8 @@ class world {
     void make_drives();
     void sent_away(const std::string& nqn, const std::string& host);
     bool all_quiet();
+    bool carry_on_with_jobs();
+    void end_keeping();
     result<std::unique_ptr<backend::device>> make_device(const core::device_spec& spec);
 
     struct watcher;
@@ -204,6 +216,8 @@ class world {
     std::unique_ptr<tcp_fabric> tcp_;
     std::unique_ptr<rack> rack_;
     test::remembered_namespaces remembered_;
+    std::unique_ptr<job_runner> jobs_;
+    std::unique_ptr<state_keeper> keeper_;
     std::unique_ptr<core::target> target_;
     std::vector<ticket_ref> asked_;
     std::set<std::string> open_to_all_;  // subsystems that any host may use

@@ -243,6 +243,7 @@ void fake_drive::plug(std::optional<options> card) {
     card_ = std::move(*card);
     namespace_blocks_.assign(card_.namespaces, card_.block_count / card_.namespaces);
     if (!same) media_ = std::move(drawer_[card_.serial]);
+    if (!same) unreadable_.clear();
     media_.resize(card_.block_count * card_.block_bytes);
     if (card_.loses_cache) durable_ = media_;
 }

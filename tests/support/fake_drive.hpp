@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -190,6 +191,8 @@ class fake_drive {
     nvme::status copy(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks);
     nvme::status deallocate(const nvme::sqe& command, std::uint64_t first, std::uint64_t blocks);
     nvme::status features(const nvme::sqe& command, std::uint32_t& dw0);
+    void mark(std::uint64_t first, std::uint64_t blocks, bool unreadable);
+    [[nodiscard]] bool is_marked(std::uint64_t first, std::uint64_t blocks) const;
     void keep_or_cache(std::uint64_t from, std::uint64_t bytes, bool fua);
     void lose_power();
     void post(std::uint16_t qid, std::uint16_t cid, nvme::status status, std::uint32_t dw0);
@@ -236,6 +239,7 @@ class fake_drive {
     std::array<std::uint64_t, 16> interrupts_{};
     std::array<bool, 16> interrupt_pending_{};
     std::vector<std::byte> media_;
+    std::set<std::uint64_t> unreadable_;  // blocks of the medium, by Write Uncorrectable
     std::vector<std::uint64_t> namespace_blocks_;
     std::vector<nvme::sqe> commands_;
     std::deque<pending> held_;

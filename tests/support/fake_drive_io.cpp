@@ -34,8 +34,14 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
         return sc::invalid_field;
     const auto beyond = [&](std::uint8_t shift) { return shift != 0 && bytes > page << shift; };
     if ((opcode == nvme::io_opcode::write_zeroes && beyond(card_.limits.wzsl)) ||
-        (opcode == nvme::io_opcode::verify && beyond(card_.limits.vsl)))
+        (opcode == nvme::io_opcode::verify && beyond(card_.limits.vsl)) ||
+        (opcode == nvme::io_opcode::write_uncorrectable && beyond(card_.limits.wusl)))
         return sc::invalid_field;
+    if (opcode == nvme::io_opcode::write_uncorrectable || opcode == nvme::io_opcode::write ||
+        opcode == nvme::io_opcode::write_zeroes)
+        mark(first + range.slba, range.blocks, opcode == nvme::io_opcode::write_uncorrectable);
+    else if (is_marked(first + range.slba, range.blocks))
+        return sc::unrecovered_read_error;
     std::byte* const media = media_.data() + from;
     switch (opcode) {
         case nvme::io_opcode::read:
@@ -53,9 +59,20 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
             std::fill_n(media, bytes, std::byte{});
             keep_or_cache(from, bytes, range.fua);
             return sc::success;
+        case nvme::io_opcode::write_uncorrectable:
         case nvme::io_opcode::verify: return sc::success;
         default: return sc::invalid_opcode;
     }
+}
+
+void fake_drive::mark(std::uint64_t first, std::uint64_t blocks, bool unreadable) {
+    for (std::uint64_t block = first; block < first + blocks; ++block)
+        unreadable ? (void)unreadable_.insert(block) : (void)unreadable_.erase(block);
+}
+
+bool fake_drive::is_marked(std::uint64_t first, std::uint64_t blocks) const {
+    const auto next = unreadable_.lower_bound(first);
+    return next != unreadable_.end() && *next < first + blocks;
 }
 
 // Durable at once, or when a Flush comes.

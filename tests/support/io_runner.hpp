@@ -111,6 +111,9 @@ class io_runner {
     nvme::status verify(std::uint64_t first, std::uint32_t count) {
         return range(backend::io_kind::verify, first, count, {}, SIZE_MAX);
     }
+    nvme::status write_uncorrectable(std::uint64_t first, std::uint32_t count) {
+        return range(backend::io_kind::write_uncorrectable, first, count, {}, SIZE_MAX);
+    }
     nvme::status flush() {
         test_op op;
         op.kind = backend::io_kind::flush;

@@ -45,9 +45,10 @@ struct geometry {
     bool volatile_write_cache = false;  ///< true: only FUA and flush make data durable
     bool deallocate = false;
     bool deallocated_reads_zero = false;
-    bool write_zeroes = true;  ///< false: core answers invalid opcode
-    bool compare = true;       ///< likewise
-    bool verify = true;        ///< likewise
+    bool write_zeroes = true;          ///< false: core answers invalid opcode
+    bool compare = true;               ///< likewise
+    bool verify = true;                ///< likewise
+    bool write_uncorrectable = false;  ///< likewise
     copy_bounds copy{};
     std::uint32_t max_transfer_bytes = 0;  ///< 0: no bound of its own
     std::uint32_t optimal_io_blocks = 0;   ///< 0: unknown

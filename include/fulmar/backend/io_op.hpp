@@ -19,7 +19,8 @@ enum class io_kind : std::uint8_t {
     deallocate,
     compare,
     verify,
-    copy  ///< `ranges`, one after the other, to first_block: block_count blocks in all
+    copy,  ///< `ranges`, one after the other, to first_block: block_count blocks in all
+    write_uncorrectable  ///< until they are written, whatever reads those blocks fails (2/81h)
 };
 
 /// Answers an operation that a device has because it is lost, or was lost before: what the host is

@@ -52,6 +52,10 @@ enum class mutation : std::uint8_t {
     // A restart is not an outage.
     identities_change,           ///< a namespace has another UUID each time that it is made
     restarts_forget_subsystems,  ///< what a shutdown takes down is missing in the configuration
+    answers_precede_records,     ///< a host is answered before its change is on stable storage
+    restarts_forget_what_hosts_made,  ///< reservations and protections are not recalled
+    restarts_end_what_power_ends,     ///< each start of the daemon passes for one of the machine
+    power_ends_nothing,               ///< each start of the machine passes for one of the daemon
     // A fused pair is alone in its range.
     writers_do_not_share_ranges,  ///< ordinary commands go past the locks of ranges
     claims_do_not_wait,           ///< a pair begins while others are in its range still

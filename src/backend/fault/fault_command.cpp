@@ -23,7 +23,8 @@ constexpr std::array kinds{std::pair{"read", io_kind::read},
                            std::pair{"deallocate", io_kind::deallocate},
                            std::pair{"compare", io_kind::compare},
                            std::pair{"verify", io_kind::verify},
-                           std::pair{"copy", io_kind::copy}};
+                           std::pair{"copy", io_kind::copy},
+                           std::pair{"write_uncorrectable", io_kind::write_uncorrectable}};
 
 std::vector<std::string_view> words_of(std::string_view text) {
     std::vector<std::string_view> words;

@@ -84,6 +84,8 @@ void file_channel::submit(io_op& op) noexcept {
     if (device_.lost()) return op.done(op, device_gone);
     if (!in_bounds(op, device_.blocks())) return op.done(op, sc::lba_out_of_range.no_retry());
     if (op.kind == io_kind::deallocate && names_nothing(op)) return op.done(op, sc::success);
+    // A file has no such blocks, and a list beside it would be wrong once something else writes it.
+    if (op.kind == io_kind::write_uncorrectable) return op.done(op, sc::invalid_opcode.no_retry());
     ++outstanding_;
     op.cookie = 0;
     if (free_ == nullptr) return waiting_.push_back(op);
@@ -133,6 +135,7 @@ void file_channel::start(io_op& op) noexcept {
         case io_kind::compare:
         case io_kind::verify:
         case io_kind::copy: return want_scratch(s);
+        case io_kind::write_uncorrectable: break;  // refused by submit()
     }
 }
 

@@ -32,6 +32,7 @@ nvme::status status_of(int error, io_kind kind) noexcept {
         case io_kind::verify: return sc::unrecovered_read_error.no_retry();
         case io_kind::write:
         case io_kind::copy:
+        case io_kind::write_uncorrectable:
         case io_kind::write_zeroes:
         case io_kind::deallocate:
         case io_kind::flush: return sc::write_fault.no_retry();

@@ -68,6 +68,8 @@ class null_channel final : public io_channel {
   private:
     nvme::status execute(const io_op& op) const noexcept {
         if (!in_bounds(op, device_.blocks())) return nvme::sc::lba_out_of_range.no_retry();
+        // Nothing is remembered, this neither.
+        if (op.kind == io_kind::write_uncorrectable) return nvme::sc::invalid_opcode.no_retry();
         const std::size_t bytes = std::size_t{op.block_count} << shift_;
         if (op.kind == io_kind::read) iov_cursor(op.data).zero(bytes);
         if (op.kind == io_kind::compare && !iov_cursor(op.data).is_zero(bytes))

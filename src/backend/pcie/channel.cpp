@@ -197,8 +197,7 @@ bool channel::start(io_op& op) noexcept {
     j.op = &op;
     j.issued = 0;
     j.range_block = 0;
-    j.total = moves_data(op.kind) || op.kind == io_kind::write_zeroes || op.kind == io_kind::verify
-                  ? op.block_count
+    j.total = goes_by_blocks(op.kind)          ? op.block_count
               : op.kind == io_kind::deallocate ? static_cast<std::uint32_t>(op.ranges.size())
                                                : 0;
     j.commands = 0;
@@ -325,9 +324,11 @@ void channel::end_if_done(job& j) noexcept {
 // What the drive has done, before anybody is told.
 void channel::settle(const job& j) noexcept {
     const io_op& op = *j.op;
+    // Write Uncorrectable has no FUA: what a drive remembers of it may be in its cache.
+    const bool lasts = op.fua && op.kind != io_kind::write_uncorrectable;
     if (op.kind == io_kind::flush)
         namespace_.ledger.covered(j.flushes);
-    else if (fills_cache(op.kind) && !op.fua && place_.view().description.volatile_write_cache)
+    else if (fills_cache(op.kind) && !lasts && place_.view().description.volatile_write_cache)
         namespace_.ledger.note(place_.reactor().id());
 }
 

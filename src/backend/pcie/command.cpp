@@ -21,6 +21,7 @@ nvme::io_opcode opcode_of(io_kind kind) noexcept {
         case io_kind::compare: return nvme::io_opcode::compare;
         case io_kind::verify: return nvme::io_opcode::verify;
         case io_kind::copy: return nvme::io_opcode::copy;
+        case io_kind::write_uncorrectable: return nvme::io_opcode::write_uncorrectable;
     }
     return nvme::io_opcode::flush;
 }
@@ -38,6 +39,7 @@ nvme::status can_do(io_kind kind, const drive_description& drive) noexcept {
         case io_kind::compare: needed = nvme::oncs::compare; break;
         case io_kind::verify: needed = nvme::oncs::verify; break;
         case io_kind::copy: needed = nvme::oncs::copy; break;
+        case io_kind::write_uncorrectable: needed = nvme::oncs::write_uncorrectable; break;
     }
     return (drive.oncs & needed) != 0 ? sc::success : sc::invalid_opcode.no_retry();
 }
@@ -48,6 +50,7 @@ std::uint32_t blocks_per_command(io_kind kind, const drive_description& drive,
     if (moves_data(kind)) bytes = drive.max_transfer_bytes;
     if (kind == io_kind::write_zeroes) bytes = drive.limits.write_zeroes_bytes;
     if (kind == io_kind::verify) bytes = drive.limits.verify_bytes;
+    if (kind == io_kind::write_uncorrectable) bytes = drive.limits.write_uncorrectable_bytes;
     if (bytes == 0) return most_blocks;
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(most_blocks, bytes / block_bytes));
 }

@@ -54,4 +54,10 @@ void encode_sources(std::span<const block_range> ranges, std::span<std::byte> pa
     return kind == io_kind::read || kind == io_kind::write || kind == io_kind::compare;
 }
 
+/// It is about one range of blocks, and can be cut.
+[[nodiscard]] constexpr bool goes_by_blocks(io_kind kind) noexcept {
+    return moves_data(kind) || kind == io_kind::write_zeroes || kind == io_kind::verify ||
+           kind == io_kind::write_uncorrectable;
+}
+
 }  // namespace fulmar::backend::pcie

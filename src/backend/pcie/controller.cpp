@@ -405,6 +405,7 @@ void controller::read_limits(std::span<const std::byte> page) noexcept {
     };
     description_.limits = {.verify_bytes = bytes(told.vsl),
                            .write_zeroes_bytes = bytes(told.wzsl),
+                           .write_uncorrectable_bytes = bytes(told.wusl),
                            .deallocate_ranges = told.dmrl,
                            .deallocate_range_blocks = told.dmrsl.value(),
                            .deallocate_blocks = told.dmsl.value()};

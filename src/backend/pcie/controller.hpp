@@ -51,6 +51,7 @@ struct namespace_description {
 struct command_limits {
     std::uint64_t verify_bytes = 0;
     std::uint64_t write_zeroes_bytes = 0;
+    std::uint64_t write_uncorrectable_bytes = 0;
     std::uint32_t deallocate_ranges = 0;
     std::uint32_t deallocate_range_blocks = 0;
     std::uint64_t deallocate_blocks = 0;

@@ -122,6 +122,7 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
                        .write_zeroes = (about.oncs & nvme::oncs::write_zeroes) != 0,
                        .compare = (about.oncs & nvme::oncs::compare) != 0,
                        .verify = (about.oncs & nvme::oncs::verify) != 0,
+                       .write_uncorrectable = (about.oncs & nvme::oncs::write_uncorrectable) != 0,
                        .copy = (about.oncs & nvme::oncs::copy) != 0 ? found.copy : copy_bounds{},
                        .optimal_io_blocks = found.optimal_io_blocks,
                        .write_granularity_blocks = found.write_granularity_blocks,

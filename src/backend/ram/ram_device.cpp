@@ -5,6 +5,7 @@
 #include "memory_limit.hpp"
 #include "ram_store.hpp"
 #include "stripe_locks.hpp"
+#include "unreadable_blocks.hpp"
 
 #include <fulmar/backend/ram_device.hpp>
 
@@ -20,11 +21,17 @@ namespace {
 // Writes from here on are too large to be read back from the cache soon.
 constexpr std::uint64_t streamed_bytes = 64 * 1024;
 
+/// Of its blocks, and of the marks that Write Uncorrectable may set on every one of them.
+constexpr std::uint64_t memory_for(std::uint64_t blocks, unsigned shift) noexcept {
+    return (blocks << shift) + unreadable_blocks::bytes_for(blocks);
+}
+
 class ram_device final : public device {
   public:
-    ram_device(ram_store store, memory_promise promise, std::uint64_t blocks,
+    ram_device(ram_store store, ram_store marks, memory_promise promise, std::uint64_t blocks,
                std::uint32_t block_bytes)
         : store_(std::move(store)),
+          unreadable_(std::move(marks)),
           promise_(std::move(promise)),
           blocks_(blocks),
           block_bytes_(block_bytes) {
@@ -36,6 +43,7 @@ class ram_device final : public device {
                 .block_count = blocks_.load(std::memory_order_acquire),
                 .deallocate = true,
                 .deallocated_reads_zero = true,
+                .write_uncorrectable = true,
                 .copy = copied_here(block_bytes_)};
     }
     const device_identity& identity() const noexcept override { return identity_; }
@@ -46,6 +54,7 @@ class ram_device final : public device {
   private:
     friend class ram_channel;
     ram_store store_;
+    unreadable_blocks unreadable_;
     memory_promise promise_;
     std::atomic<std::uint64_t> blocks_;
     std::atomic<std::uint32_t> channels_{0};
@@ -74,7 +83,7 @@ class ram_channel final : public io_channel {
     std::uint32_t outstanding() const noexcept override { return 0; }
     const std::byte* read_in_place(std::uint64_t first_block,
                                    std::uint32_t block_count) noexcept override {
-        if (shared() ||
+        if (shared() || device_.unreadable_.any() ||
             !lies_within(first_block, block_count, device_.blocks_.load(std::memory_order_acquire)))
             return nullptr;
         return device_.store_.at(first_block << shift_);
@@ -87,7 +96,38 @@ class ram_channel final : public io_channel {
         return device_.channels_.load(std::memory_order_acquire) > 1;
     }
 
+    // Blocks that were written are readable again, from then on.
     nvme::status execute(const io_op& op) noexcept {
+        if (!device_.unreadable_.any()) [[likely]]
+            return carry_out(op);
+        if (reads_unreadable(op)) return sc::unrecovered_read_error.no_retry();
+        const nvme::status done = carry_out(op);
+        const bool wrote = op.kind == io_kind::write || op.kind == io_kind::write_zeroes ||
+                           op.kind == io_kind::copy;
+        if (wrote) device_.unreadable_.forget(op.first_block, op.block_count);
+        return done;
+    }
+
+    [[nodiscard]] bool reads_unreadable(const io_op& op) const noexcept {
+        const unreadable_blocks& marks = device_.unreadable_;
+        switch (op.kind) {
+            case io_kind::read:
+            case io_kind::compare:
+            case io_kind::verify: return marks.among(op.first_block, op.block_count);
+            case io_kind::copy:
+                return std::ranges::any_of(op.ranges, [&marks](const block_range& from) {
+                    return marks.among(from.first, from.count);
+                });
+            case io_kind::write:
+            case io_kind::write_zeroes:
+            case io_kind::write_uncorrectable:
+            case io_kind::deallocate:
+            case io_kind::flush: return false;
+        }
+        return false;
+    }
+
+    nvme::status carry_out(const io_op& op) noexcept {
         const std::uint64_t offset = op.first_block << shift_;
         const std::uint64_t bytes = std::uint64_t{op.block_count} << shift_;
         iov_cursor data(op.data);
@@ -115,6 +155,9 @@ class ram_channel final : public io_channel {
                     clear(range.first << shift_, std::uint64_t{range.count} << shift_, true);
                 return sc::success;
             case io_kind::copy: copy(op); return sc::success;
+            case io_kind::write_uncorrectable:
+                device_.unreadable_.mark(op.first_block, op.block_count);
+                return sc::success;
             case io_kind::flush:
             case io_kind::verify: return sc::success;
         }
@@ -194,16 +237,19 @@ result<void> ram_device::resize(std::uint64_t new_block_count, shrinking smaller
     FULMAR_CHECK(check_shrinking(old, new_block_count, block_bytes_, smaller));
     if (new_block_count > old) {
         const memory_limit limit = read_memory_limit();
-        FULMAR_CHECK(promise_.change(new_block_count << shift, limit));
-        if (auto grown = store_.grow(old << shift, new_block_count << shift); !grown) {
-            (void)promise_.change(old << shift, limit);
+        FULMAR_CHECK(promise_.change(memory_for(new_block_count, shift), limit));
+        auto grown = unreadable_.grow(old, new_block_count);
+        if (grown) grown = store_.grow(old << shift, new_block_count << shift);
+        if (!grown) {
+            (void)promise_.change(memory_for(old, shift), limit);
             return grown;
         }
         blocks_.store(new_block_count, std::memory_order_release);
     } else {
         blocks_.store(new_block_count, std::memory_order_release);
         store_.shrink(old << shift, new_block_count << shift);
-        (void)promise_.change(new_block_count << shift, {});  // less is always possible
+        unreadable_.forget(new_block_count, old - new_block_count);
+        (void)promise_.change(memory_for(new_block_count, shift), {});  // less is always possible
     }
     if (listener_ != nullptr) listener_->on_device_resized(*this);
     return {};
@@ -214,10 +260,13 @@ result<void> ram_device::resize(std::uint64_t new_block_count, shrinking smaller
 result<std::unique_ptr<device>> make_ram_device(const ram_options& options) {
     FULMAR_TRY(const std::uint64_t blocks, blocks_in(options.size_bytes, options.block_bytes));
     FULMAR_TRY(memory_promise promise,
-               memory_promise::make(options.size_bytes, read_memory_limit()));
+               memory_promise::make(memory_for(blocks, shift_of(options.block_bytes)),
+                                    read_memory_limit()));
     FULMAR_TRY(ram_store store, ram_store::create(options.size_bytes));
-    return std::make_unique<ram_device>(std::move(store), std::move(promise), blocks,
-                                        options.block_bytes);
+    const std::uint64_t most = store.reserved_bytes() / options.block_bytes;
+    FULMAR_TRY(ram_store marks, unreadable_blocks::make_room(blocks, most));
+    return std::make_unique<ram_device>(std::move(store), std::move(marks), std::move(promise),
+                                        blocks, options.block_bytes);
 }
 
 }  // namespace fulmar::backend

@@ -13,7 +13,6 @@ namespace fulmar::backend {
 
 namespace {
 
-constexpr std::uint64_t room_to_grow = std::uint64_t{1} << 40;
 constexpr std::uint64_t give_back_bytes =
     256 * 1024;  // below, writing zeros is cheaper than faulting pages in again
 
@@ -31,15 +30,15 @@ bool wants_huge_pages(std::uint64_t bytes) noexcept {
 
 }  // namespace
 
-result<ram_store> ram_store::create(std::uint64_t bytes) {
+result<ram_store> ram_store::create(std::uint64_t bytes, std::uint64_t room, ram_pages pages) {
     const std::uint64_t wanted = page_up(bytes);
     // Address space is not memory, but it can be limited: settle for less room to grow.
-    for (std::uint64_t reserve = std::max(room_to_grow, wanted);;
+    for (std::uint64_t reserve = std::max(page_up(room), wanted);;
          reserve = std::max(reserve / 2, wanted)) {
         void* at =
             ::mmap(nullptr, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at != MAP_FAILED) {
-            ram_store store(static_cast<std::byte*>(at), reserve);
+            ram_store store(static_cast<std::byte*>(at), reserve, pages);
             FULMAR_CHECK(store.grow(0, bytes));
             return store;
         }
@@ -49,7 +48,9 @@ result<ram_store> ram_store::create(std::uint64_t bytes) {
 }
 
 ram_store::ram_store(ram_store&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)), reserved_(other.reserved_) {}
+    : base_(std::exchange(other.base_, nullptr)),
+      reserved_(other.reserved_),
+      pages_(other.pages_) {}
 
 ram_store::~ram_store() {
     if (base_ != nullptr) ::munmap(base_, reserved_);
@@ -62,7 +63,8 @@ result<void> ram_store::grow(std::uint64_t old_bytes, std::uint64_t bytes) noexc
                     "/size", "create a new device of that size");
     if (::mprotect(base_, page_up(bytes), PROT_READ | PROT_WRITE) != 0)
         return fail_errno(fmt::format("cannot get {} MiB of memory", bytes >> 20), errno);
-    if (wants_huge_pages(bytes)) ::madvise(base_, page_up(bytes), MADV_HUGEPAGE);  // a wish
+    if (pages_ == ram_pages::huge && wants_huge_pages(bytes))
+        ::madvise(base_, page_up(bytes), MADV_HUGEPAGE);  // a wish
     // A device that shrank before may have been written beyond its end by what was under way.
     discard(old_bytes, page_up(bytes) - old_bytes);
     return {};

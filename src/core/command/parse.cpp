@@ -75,8 +75,8 @@ nvme::status moves_nothing(bool supported, io_kind kind, const nvme::sqe& comman
     out = {.first_block = range.slba,
            .block_count = range.blocks,
            .kind = kind,
-           .fua = range.fua,
-           .changes_blocks = kind == io_kind::write_zeroes};
+           .fua = range.fua && kind != io_kind::write_uncorrectable,  // reserved there
+           .changes_blocks = kind != io_kind::verify};
     return sc::success;
 }
 
@@ -95,6 +95,9 @@ nvme::status parse_other_io(const nvme::sqe& command, const io_form& form,
         case io_opcode::flush: out = {.kind = io_kind::flush}; return sc::success;
         case io_opcode::write_zeroes:
             return moves_nothing(form.device.write_zeroes, io_kind::write_zeroes, command, out);
+        case io_opcode::write_uncorrectable:
+            return moves_nothing(form.device.write_uncorrectable, io_kind::write_uncorrectable,
+                                 command, out);
         case io_opcode::verify:
             return moves_nothing(form.device.verify, io_kind::verify, command, out);
         case io_opcode::dataset_management: return manages_dataset(command, form, out);

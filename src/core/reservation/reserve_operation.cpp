@@ -5,6 +5,7 @@
 #include "reservation_access.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/target.hpp>
 
 #include <new>
@@ -145,13 +146,15 @@ kept_namespace reserve_operation::describe(const namespace_record& n, bool decid
 bool reserve_operation::record(namespace_record& n) {
     namespace_memory* const memory = subject.owner().memory();
     if (memory == nullptr) return false;
+    const bool waits = !mutated(mutation::answers_precede_records);
     try {
-        memory->record(n.uuid, describe(n, true), this);
+        memory->record(n.uuid, describe(n, true), waits ? this : nullptr);
         n.recorded = true;
     } catch (const std::bad_alloc&) {
         failed_ = true;
         return false;
     }
+    if (!waits) return false;
     waits_ = true;
     engine::reactor& control = subject.owner().control_reactor();
     control.timers().arm(record_deadline_, subject.owner().transition_deadline());

@@ -6,6 +6,7 @@
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/namespace_memory.hpp>
 #include <fulmar/core/range_locks.hpp>
 #include <fulmar/core/subsystem.hpp>
@@ -80,7 +81,7 @@ void subsystem::share_ranges(namespace_record& n) { n.ranges = std::make_shared<
 // Hosts that were fenced must not find an open door where a record cannot be understood, nor blocks
 // that were protected be written.
 void subsystem::recall(namespace_record& n) const {
-    if (target_.memory() == nullptr) return;
+    if (target_.memory() == nullptr || mutated(mutation::restarts_forget_what_hosts_made)) return;
     const auto known = target_.memory()->recall(n.uuid);
     n.recorded = !known || known->has_value();
     if (!n.recorded) return;

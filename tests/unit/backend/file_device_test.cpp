@@ -243,6 +243,14 @@ INSTANTIATE_TEST_SUITE_P(Variants, FileDeviceContents,
                                                 v.param.direct ? "direct" : "cached");
                          });
 
+TEST_F(FileDevice, write_uncorrectable_is_refused_since_a_file_keeps_no_marks) {
+    open({.size_bytes = 1 << 20});
+    EXPECT_FALSE(device->geometry().write_uncorrectable);
+    EXPECT_TRUE(io().write_uncorrectable(0, 1).is(sc::invalid_opcode));
+    EXPECT_EQ(io().verify(0, 1), sc::success);
+    close();
+}
+
 TEST_F(FileDevice, UnalignedMemoryIsServedToo) {
     open({.size_bytes = 1 << 20});
     buffer data(8192 + 512, 3), back(8192 + 512);

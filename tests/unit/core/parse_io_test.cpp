@@ -17,6 +17,7 @@ struct parse_io_command : testing::Test {
     backend::geometry device = [] {
         backend::geometry all;
         all.compare = all.write_zeroes = all.verify = all.deallocate = true;
+        all.write_uncorrectable = true;
         all.copy.ranges = 4;
         return all;
     }();
@@ -71,6 +72,12 @@ TEST_F(parse_io_command, without_data_needs_no_data_pointer) {
     EXPECT_EQ(parse(command(io_opcode::write_zeroes, 65'536), 0, no_pointer), sc::success);
     EXPECT_EQ(out.block_count, 65'536u);
     EXPECT_TRUE(out.changes_blocks);
+    EXPECT_EQ(parse(command(io_opcode::write_uncorrectable, 65'536, true), 0, no_pointer),
+              sc::success);
+    EXPECT_EQ(out.kind, backend::io_kind::write_uncorrectable);
+    EXPECT_EQ(out.block_count, 65'536u);
+    EXPECT_TRUE(out.changes_blocks);
+    EXPECT_FALSE(out.fua) << "that bit is reserved there";
     EXPECT_EQ(parse(command(io_opcode::verify), 0, no_pointer), sc::success);
     EXPECT_FALSE(out.changes_blocks);
     EXPECT_EQ(out.length, 0u);
@@ -118,6 +125,7 @@ TEST_F(parse_io_command, of_ranges_has_room_for_as_many_as_it_names) {
 
 TEST_F(parse_io_command, that_the_device_does_not_have_is_an_invalid_opcode) {
     device.compare = device.write_zeroes = device.verify = device.deallocate = false;
+    device.write_uncorrectable = false;
     device.copy.ranges = 0;
     for (const io_opcode opcode : {io_opcode::compare, io_opcode::write_zeroes, io_opcode::verify,
                                    io_opcode::copy, io_opcode::write_uncorrectable})
