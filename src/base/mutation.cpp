@@ -24,6 +24,9 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(hidden_commands_stay_parked);
         FULMAR_NAME(late_data_reaches_hidden);
         FULMAR_NAME(strangers_hear_of_changes);
+        FULMAR_NAME(closed_paths_serve);
+        FULMAR_NAME(late_data_takes_closed_paths);
+        FULMAR_NAME(closed_paths_keep_parked);
         FULMAR_NAME(fences_cover_all_namespaces);
         FULMAR_NAME(fences_stop_admin_commands);
         FULMAR_NAME(second_loss_is_asserted);

@@ -40,6 +40,7 @@ struct world_options {
     std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
     rack_options cards{};
     bool tcp = false;                     ///< hosts may come by NVMe/TCP, too
+    bool two_listeners = false;           ///< the second one at port 4421
     bool remembers = false;               ///< what hosts make of namespaces is recorded
     std::vector<std::string> unjudged{};  ///< disks to which anybody may write anything
     /// With more turns than that, and some for each byte that hosts receive, it does not come to
