@@ -1,6 +1,7 @@
 #include "json_tree.hpp"
 
 #include <fulmar/admin/broken.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 
 #include <fmt/format.h>
 
@@ -59,6 +60,7 @@ broken_object::placeholder stand_in_for(const core::namespace_spec& ns, const st
     broken_object::placeholder out;
     out.ns.nsid = ns.nsid;
     out.ns.ana = ns.ana;
+    out.ns.ana_group = ns.ana_group;
     out.ns.visible_to = ns.visible_to;
     out.device.name = out.ns.device = fmt::format("absent:{}/{}", nqn, ns.nsid);
     out.device.type = absent_type;
@@ -80,6 +82,10 @@ broken_object broken_namespace(const core::namespace_spec& ns, const core::subsy
     out.nqn = nqn;
     out.claims = core::claims_of(ns, nqn);
     if (ns.nsid != 0 && core::check_nsid(ns.nsid, in)) out.stand_in = stand_in_for(ns, nqn, spec);
+    if (out.stand_in && !core::check_ana_group(out.stand_in->ns, in)) {
+        out.stand_in->ns.ana_group = 0;  // it is not ready, whichever group it is in
+        out.stand_in->ns.ana = core::ana_state::optimized;
+    }
     return out;
 }
 
@@ -264,6 +270,11 @@ void set_aside_conflicts(core::target_spec& spec, const std::string& folder,
             if (const auto room = core::check_nsid(ns.nsid, s); !room) {
                 out.push_back(broken_namespace(ns, s, spec,
                                                {{}, 0, room.error().message, room.error().remedy}));
+                return true;
+            }
+            if (const auto group = core::check_ana_group(ns, s); !group) {
+                out.push_back(broken_namespace(
+                    ns, s, spec, {{}, 0, group.error().message, group.error().remedy}));
                 return true;
             }
             if (fits(core::claims_of(ns, s.nqn), name, kind::ns, s.nqn)) return false;

@@ -23,7 +23,8 @@ constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_wor
     "add_namespace",    "remove_namespace",   "set_ana_state",    "add_host",
     "remove_host",      "set_allow_any_host", "add_listener",     "remove_listener",
     "add_referral",     "remove_referral",    "detach_device",    "attach_device",
-    "file_created",     "modify_device",      "modify_subsystem", "modify_namespace"};
+    "file_created",     "modify_device",      "modify_subsystem", "modify_namespace",
+    "create_ana_group", "delete_ana_group",   "modify_ana_group", "set_ana_path"};
 
 template <typename Wanted, typename... All>
 constexpr std::size_t place_in(const std::variant<All...>*) {
@@ -107,6 +108,27 @@ void write(ordered_json& out, const core::modify_namespace& c) {
     out["set"] = edits_json(c.set);
 }
 
+void write(ordered_json& out, const core::create_ana_group& c) {
+    out["nqn"] = c.nqn;
+    out["ana_group"] = to_json(c.spec, document::body);
+}
+void write(ordered_json& out, const core::delete_ana_group& c) {
+    out["nqn"] = c.nqn;
+    out["id"] = c.id;
+}
+void write(ordered_json& out, const core::modify_ana_group& c) {
+    out["nqn"] = c.nqn;
+    out["id"] = c.id;
+    out["set"] = edits_json(c.set);
+}
+
+void write(ordered_json& out, const core::set_ana_path& c) {
+    out["nqn"] = c.nqn;
+    out["id"] = c.id;
+    out["listener"] = c.listener;
+    if (c.state) out["ana_state"] = core::word_of(*c.state);
+}
+
 /// Reads the members of one kind of change; every member is required.
 class change_reader {
   public:
@@ -141,6 +163,11 @@ class change_reader {
         auto out = core::ana_state::optimized;
         reader_.require("ana_state", "");
         read_ana_state(reader_, out);
+        return out;
+    }
+    std::optional<core::ana_state> optional_ana() {
+        auto out = core::ana_state::optimized;
+        if (!read_ana_state(reader_, out)) return std::nullopt;
         return out;
     }
     template <typename Spec>
@@ -202,6 +229,16 @@ core::change read_op(std::size_t op, change_reader in) {
         case index_of<core::modify_namespace>():
             return core::modify_namespace{in.text("nqn"), in.natural<std::uint32_t>("nsid"),
                                           in.edits<core::namespace_spec>()};
+        case index_of<core::create_ana_group>():
+            return core::create_ana_group{in.text("nqn"), in.object("ana_group", read_ana_group)};
+        case index_of<core::delete_ana_group>():
+            return core::delete_ana_group{in.text("nqn"), in.natural<std::uint32_t>("id")};
+        case index_of<core::modify_ana_group>():
+            return core::modify_ana_group{in.text("nqn"), in.natural<std::uint32_t>("id"),
+                                          in.edits<core::ana_group_spec>()};
+        case index_of<core::set_ana_path>():
+            return core::set_ana_path{in.text("nqn"), in.natural<std::uint32_t>("id"),
+                                      in.text("listener"), in.optional_ana()};
         case index_of<core::file_created>(): return core::file_created{in.text("name")};
         default: return core::remove_referral{in.object("referral", read_referral)};
     }
@@ -254,6 +291,17 @@ std::string object_of(const core::remove_namespace& c) {
 std::string object_of(const core::modify_namespace& c) {
     return fmt::format("{} of {}", c.nsid, c.nqn);
 }
+std::string object_of(const core::create_ana_group& c) {
+    return fmt::format("{} of {}", c.spec.id, c.nqn);
+}
+std::string object_of(const core::set_ana_path& c) {
+    return fmt::format("{} of ANA group {} of {} by {}",
+                       c.state ? core::word_of(*c.state) : "as elsewhere", c.id, c.nqn, c.listener);
+}
+/// delete_ana_group, modify_ana_group
+template <typename Change>
+    requires requires(const Change& c) { c.id; }
+std::string object_of(const Change& c) { return fmt::format("{} of {}", c.id, c.nqn); }
 std::string object_of(const core::set_ana_state& c) {
     return fmt::format("{} of namespace {} of {}", core::word_of(c.state), c.nsid, c.nqn);
 }

@@ -265,6 +265,7 @@ class merger {
     void find_dangling() {
         std::map<std::string, object_key> users;
         for (const auto& [key, object] : merged_) {
+            find_lost_group(key, object);
             const ordered_json* const device = member(&object.fields, "device");
             if (key.kind != object_kind::name_space || device == nullptr) continue;
             const auto name = device->get<std::string>();
@@ -281,6 +282,19 @@ class merger {
                                      first->second.text()),
                          false);
         }
+    }
+    /// An ANA group that one side has removed while the other put a namespace into it.
+    void find_lost_group(const object_key& key, const decided& object) {
+        const ordered_json* const group = member(&object.fields, "ana_group");
+        if (key.kind != object_kind::name_space || group == nullptr || *group == 0) return;
+        const ordered_json* const all = member(&merged_.at(parent_of(key)).fields, "ana_groups");
+        if (all != nullptr && std::any_of(all->begin(), all->end(), [&](const ordered_json& one) {
+                return one.at("id") == *group;
+            }))
+            return;
+        conflict(key, "ana_group", absent, shown(member(file_.find(key), "ana_group")),
+                 shown(member(rest_.find(key), "ana_group")),
+                 "keep that group in the file, or move the namespace out of it first", false);
     }
     static std::string word_of(const config_objects& side, const std::string& device) {
         return side.find({object_kind::device, device, {}}) != nullptr ? present : absent;

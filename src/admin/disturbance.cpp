@@ -75,6 +75,42 @@ disturbance hidden_from(const core::modify_namespace& c, const connected_hosts& 
     return out;
 }
 
+/// Of a namespace; one that is in none has its own state.
+core::ana_group_spec ana_group_of(const core::target_spec& spec, const std::string& nqn,
+                                  const core::namespace_spec& ns) {
+    const core::subsystem_spec* in = find(spec, nqn);
+    for (const core::ana_group_spec& one : in->ana_groups)
+        if (one.id == ns.ana_group) return one;
+    return {.state = ns.ana};
+}
+
+/// It comes into an ANA group whose paths are closed where those of the former one are not.
+disturbance moved_away(const core::modify_namespace& c, const connected_hosts& connected,
+                       const core::target_spec& running, const core::target_spec& wanted) {
+    const core::namespace_spec* before = find(running, c.nqn, c.nsid);
+    const core::namespace_spec* after = find(wanted, c.nqn, c.nsid);
+    if (before == nullptr || after == nullptr || before->ana_group == after->ana_group) return {};
+    if (!core::closes_paths(ana_group_of(running, c.nqn, *before),
+                            ana_group_of(wanted, c.nqn, *after)))
+        return {};
+    return {connected.of(c.nqn), {name_of(c.nqn, c.nsid)}};
+}
+
+/// Some path of the group closes. Which hosts have another one, nobody knows here.
+disturbance closed_by(const std::string& nqn, std::uint32_t group, const connected_hosts& connected,
+                      const core::target_spec& running, const core::target_spec& wanted) {
+    const core::subsystem_spec* in = find(running, nqn);
+    if (in == nullptr || find(wanted, nqn) == nullptr) return {};
+    const core::namespace_spec any{.ana_group = group};
+    if (!core::closes_paths(ana_group_of(running, nqn, any), ana_group_of(wanted, nqn, any)))
+        return {};
+    disturbance out;
+    for (const core::namespace_spec& ns : in->namespaces)
+        if (ns.ana_group == group) out.namespaces.push_back(name_of(nqn, ns.nsid));
+    if (!out.namespaces.empty()) out.hosts = connected.of(nqn);
+    return out;
+}
+
 disturbance without(const std::string& device, const connected_hosts& connected,
                     const core::target_spec& running) {
     disturbance out;
@@ -154,13 +190,18 @@ disturbance disturbed_by(const core::change& what, const connected_hosts& connec
     if (const auto* c = std::get_if<core::pause_subsystem>(&what))
         return {connected.of(c->nqn), {}};
     if (const auto* c = std::get_if<core::set_ana_state>(&what)) {
-        const bool serves =
-            c->state == core::ana_state::optimized || c->state == core::ana_state::non_optimized;
-        if (serves) return {};
+        if (core::is_served(c->state)) return {};
         return {connected.of(c->nqn), {name_of(c->nqn, c->nsid)}};
     }
-    if (const auto* c = std::get_if<core::modify_namespace>(&what))
-        return hidden_from(*c, connected, running, wanted);
+    if (const auto* c = std::get_if<core::modify_namespace>(&what)) {
+        disturbance out = hidden_from(*c, connected, running, wanted);
+        out.add(moved_away(*c, connected, running, wanted));
+        return out;
+    }
+    if (const auto* c = std::get_if<core::modify_ana_group>(&what))
+        return closed_by(c->nqn, c->id, connected, running, wanted);
+    if (const auto* c = std::get_if<core::set_ana_path>(&what))
+        return closed_by(c->nqn, c->id, connected, running, wanted);
     if (const auto* c = std::get_if<core::remove_listener>(&what))
         return {connected.through(c->name), {}};
     if (const auto* c = std::get_if<core::detach_device>(&what))

@@ -3,6 +3,7 @@
 
 #include "numeric_address.hpp"
 
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
@@ -219,6 +220,29 @@ bool read_choice(object_reader& reader, const field_facts& facts, core::host_cho
     return true;
 }
 
+bool read_paths(object_reader& reader, const field_facts& facts, core::ana_paths& into) {
+    json_place said = reader.member(facts.name);
+    if (said.node == nullptr) return false;
+    if (said.node->kind != json_kind::object || said.node->members.size() > facts.most) {
+        reader.complain(facts.name,
+                        fmt::format("must be an object with at most {} members", facts.most),
+                        std::string(facts.sample));
+        return false;
+    }
+    const json_node& all = *said.node;
+    into.clear();
+    object_reader members(std::move(said), reader.problems());
+    for (const auto& [listener, value, line] : all.members) {
+        std::size_t word = 0;
+        if (listener.empty() || listener.size() > limits::max_listener_name_bytes)
+            members.complain(listener, "is no name of a listener", std::string(facts.sample));
+        if (members.read_word(listener, word, core::words_of<core::ana_state>::names))
+            into[listener] = core::words_of<core::ana_state>::values[word];
+    }
+    members.finish();
+    return true;
+}
+
 bool read_list(object_reader& reader, const field_facts& facts, std::vector<int>& into) {
     std::vector<int> all;
     bool good = reader.has(facts.name);
@@ -239,11 +263,20 @@ bool read_list(object_reader& reader, const field_facts& facts, core::subsystem_
                document kind) {
     for (const json_place& item : reader.items(facts.name, facts.most)) {
         into.namespaces.push_back(read_namespace(item, reader.problems(), kind));
+        if (const auto fits = core::check_ana_group(into.namespaces.back(), into); !fits)
+            reader.problems().add({item.pointer + fits.error().where, item.node->line,
+                                   fits.error().message, fits.error().remedy});
         if (const auto fits = core::check_nsid(into.namespaces.back().nsid, into); !fits)
             reader.problems().add({item.pointer + "/nsid", item.node->line, fits.error().message,
                                    fits.error().remedy});
     }
     return reader.has(facts.name);
+}
+
+nlohmann::ordered_json paths_json(const core::ana_paths& paths) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::object();
+    for (const auto& [listener, state] : paths) out[listener] = core::word_of(state);
+    return out;
 }
 
 nlohmann::ordered_json choice_json(const core::host_choice& hosts) {

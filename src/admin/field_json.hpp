@@ -29,12 +29,22 @@ concept has_tables = requires {
     &nested_object<Object>::check;
 };
 
+template <>
+struct nested_object<core::ana_group_spec> {
+    template <typename Part, typename Visit>
+    static void parts(Part& object, Visit&& visit) {
+        visit(core::fields_of<core::ana_group_spec>::all, object);
+    }
+    static void check(object_reader& reader, const core::ana_group_spec& group);
+};
+
 /// Each reads a value by what its field says; false, and a problem, when it does not fit, false
 /// when it is not there.
 bool read_text(object_reader& reader, const core::field_facts& facts, std::string& into);
 bool read_list(object_reader& reader, const core::field_facts& facts,
                std::vector<std::string>& into);
 bool read_list(object_reader& reader, const core::field_facts& facts, std::vector<int>& into);
+bool read_paths(object_reader& reader, const core::field_facts& facts, core::ana_paths& into);
 bool read_choice(object_reader& reader, const core::field_facts& facts, core::host_choice& into);
 bool read_number(object_reader& reader, const core::field_facts& facts, document kind,
                  std::uint64_t& into);
@@ -66,6 +76,8 @@ bool read_value(object_reader& reader, const core::field_facts& facts, document 
         return true;
     } else if constexpr (std::is_same_v<Value, core::host_choice>) {
         return read_choice(reader, facts, into);
+    } else if constexpr (std::is_same_v<Value, core::ana_paths>) {
+        return read_paths(reader, facts, into);
     } else if constexpr (is_optional<Value>) {
         typename Value::value_type said;
         if (!read_value(reader, facts, kind, said)) return false;
@@ -156,6 +168,7 @@ Object read_nested(json_place where, problem_list& problems, document kind) {
 }
 
 nlohmann::ordered_json namespaces_json(const std::vector<core::namespace_spec>& all, document kind);
+nlohmann::ordered_json paths_json(const core::ana_paths& paths);
 nlohmann::ordered_json choice_json(const core::host_choice& hosts);
 nlohmann::ordered_json number_json(std::uint64_t value, const core::field_facts& facts,
                                    document kind);
@@ -173,6 +186,8 @@ nlohmann::ordered_json value_json(const Value& value, const core::field_facts& f
         return number_json(value, facts, kind);
     } else if constexpr (std::is_same_v<Value, core::host_choice>) {
         return choice_json(value);
+    } else if constexpr (std::is_same_v<Value, core::ana_paths>) {
+        return paths_json(value);
     } else if constexpr (is_optional<Value>) {
         if (!value) return nullptr;
         return value_json(*value, facts, kind);

@@ -25,6 +25,7 @@ core::device_spec read_device(json_place where, problem_list& problems, document
 /// Warns where requests wait about as long as a host does.
 void warn_of_long_park(object_reader& reader, const core::namespace_spec& spec);
 core::namespace_spec read_namespace(json_place where, problem_list& problems, document kind);
+core::ana_group_spec read_ana_group(json_place where, problem_list& problems, document kind);
 core::subsystem_spec read_subsystem(json_place where, problem_list& problems, document kind);
 core::referral_spec read_referral(json_place where, problem_list& problems, document kind);
 
@@ -37,6 +38,7 @@ std::optional<std::string> check_host_nqn(std::string_view nqn);
 nlohmann::ordered_json to_json(const core::listener_spec& spec);
 nlohmann::ordered_json to_json(const core::device_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::namespace_spec& spec, document kind);
+nlohmann::ordered_json to_json(const core::ana_group_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::subsystem_spec& spec, document kind);
 nlohmann::ordered_json to_json(const core::referral_spec& spec);
 

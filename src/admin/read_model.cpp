@@ -98,8 +98,25 @@ core::namespace_spec read_namespace(json_place where, problem_list& problems, do
     return spec;
 }
 
+void nested_object<core::ana_group_spec>::check(object_reader& reader,
+                                                const core::ana_group_spec& group) {
+    if (group.then == core::ana_state::change)
+        reader.complain("then", "a change ends in another state", "any state but \"change\"");
+}
+
+core::ana_group_spec read_ana_group(json_place where, problem_list& problems, document kind) {
+    core::ana_group_spec spec;
+    object_reader reader(std::move(where), problems);
+    read_fields(reader, spec, kind);
+    nested_object<core::ana_group_spec>::check(reader, spec);
+    skip_status(reader, kind);
+    reader.finish();
+    return spec;
+}
+
 core::subsystem_spec read_subsystem(json_place where, problem_list& problems, document kind) {
     core::subsystem_spec spec;
+    const std::size_t before = problems.all().size();
     object_reader reader(std::move(where), problems);
     read_fields(reader, spec, kind);
     const nvme::nqn_form form = nvme::form_of_nqn(spec.nqn);
@@ -110,6 +127,8 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
              "such as \"nqn.2026-11.io.fulmar:disk1\""});
     if (const auto fits = core::check_controller_ids(spec); !fits)
         reader.complain("min_cntlid", fits.error().message, fits.error().remedy);
+    if (const auto fits = core::check_ana_groups(spec); !fits && problems.all().size() == before)
+        reader.complain("ana_groups", fits.error().message, fits.error().remedy);
     skip_status(reader, kind);
     reader.finish();
     return spec;

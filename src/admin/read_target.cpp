@@ -88,6 +88,18 @@ void read_listener_names(const json_place& where, const core::subsystem_spec& sp
     }
 }
 
+/// Names that no listener of the file has, as those above.
+void read_ana_paths(const json_place& where, const core::subsystem_spec& spec,
+                    const std::unordered_set<std::string>& names, problem_list& problems) {
+    for (std::size_t i = 0; i < spec.ana_groups.size(); ++i)
+        for (const auto& [listener, state] : spec.ana_groups[i].listeners)
+            if (!names.contains(listener))
+                problems.warn({fmt::format("{}/ana_groups/{}/listeners", where.pointer, i),
+                               where.node->find("ana_groups")->line,
+                               fmt::format("there is no listener \"{}\"", listener),
+                               "a listener's name is such as \"tcp:127.0.0.1:4420\""});
+}
+
 /// The kernel gives one port of one family to a wildcard or to addresses of their own, not to both.
 void find_covered_listeners(const std::vector<json_place>& items,
                             const std::vector<core::listener_spec>& all, problem_list& problems) {
@@ -135,6 +147,7 @@ core::target_spec read_target(object_reader& root, const std::string& discovery_
                           "is the NQN of the discovery service", "choose another NQN"});
         read_namespaces_rules(item, added, seen, problems);
         read_listener_names(item, added, listener_names, problems);
+        read_ana_paths(item, added, listener_names, problems);
     }
     for (const json_place& item : root.items("referrals", limits::max_listeners)) {
         const auto& added =

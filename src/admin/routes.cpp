@@ -10,13 +10,32 @@ constexpr std::string_view as_text = "text/plain; charset=utf-8";
 constexpr std::string_view as_html = "text/html; charset=utf-8";
 constexpr std::string_view as_css = "text/css; charset=utf-8";
 constexpr std::string_view as_script = "text/javascript; charset=utf-8";
+
+std::vector<route> with_ana_groups(std::vector<route> table) {
+    constexpr auto none = route::body::none;
+    constexpr auto with_body = route::body::json;
+    const std::vector<route> more{
+        {"GET", "/v1/subsystems/{nqn}/ana_groups", routes::list_ana_groups},
+        {"GET", "/v1/subsystems/{nqn}/ana_groups/{group}", routes::show_ana_group},
+        {"PUT", "/v1/subsystems/{nqn}/ana_groups/{group}", routes::put_ana_group, with_body, true},
+        {"PATCH", "/v1/subsystems/{nqn}/ana_groups/{group}", routes::patch_ana_group, with_body,
+         true},
+        {"DELETE", "/v1/subsystems/{nqn}/ana_groups/{group}", routes::delete_ana_group, none, true},
+        {"PUT", "/v1/subsystems/{nqn}/ana_groups/{group}/listeners/{name}", routes::put_ana_path,
+         with_body, true},
+        {"DELETE", "/v1/subsystems/{nqn}/ana_groups/{group}/listeners/{name}",
+         routes::delete_ana_path, none, true},
+    };
+    table.insert(table.end(), more.begin(), more.end());
+    return table;
+}
 }  // namespace
 
 const std::vector<route>& all_routes() {
     constexpr auto none = route::body::none;
     constexpr auto maybe = route::body::maybe_json;
     constexpr auto with_body = route::body::json;
-    static const std::vector<route> table{
+    static const std::vector<route> table = with_ana_groups({
         {"GET", "/", routes::page, none, false, as_html},
         {"GET", "/page.css", routes::page_style, none, false, as_css},
         {"GET", "/page.js", routes::page_script, none, false, as_script},
@@ -79,7 +98,7 @@ const std::vector<route>& all_routes() {
         {"POST", "/v1/drives/{drive}/drain", routes::drain_drive, none, true},
         {"POST", "/v1/drives/{drive}/locate", routes::locate_drive, with_body},
         {"GET", "/v1/events", routes::events, none, false, as_json, "after"},
-    };
+    });
     return table;
 }
 

@@ -43,6 +43,15 @@ void patch_namespace(const call_ptr& call);
 void remove_namespace(const call_ptr& call);
 void lift_protection(const call_ptr& call);
 
+// routes_ana_group.cpp
+void list_ana_groups(const call_ptr& call);
+void show_ana_group(const call_ptr& call);
+void put_ana_group(const call_ptr& call);
+void patch_ana_group(const call_ptr& call);
+void delete_ana_group(const call_ptr& call);
+void put_ana_path(const call_ptr& call);
+void delete_ana_path(const call_ptr& call);
+
 // routes_device.cpp
 void list_devices(const call_ptr& call);
 void create_device(const call_ptr& call);

@@ -4,6 +4,7 @@
 #include <fulmar/core/spec_rules.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -109,13 +110,42 @@ const namespace_spec* find(const std::vector<namespace_spec>& all, std::uint32_t
 
 using name_set = std::unordered_set<std::string>;
 
+/// In an ANA group a namespace has no state of its own: one that it is to have comes after the
+/// move, one that it has had goes with it.
 void diff_kept_namespace(const std::string& nqn, const namespace_spec& running,
                          const namespace_spec& wanted, phases& out) {
-    if (wanted.ana != running.ana)
-        out.open.push_back(core::set_ana_state{nqn, running.nsid, wanted.ana});
     if (auto edits = core::edits_between(running, wanted); edits.which != 0)
         (core::takes_hosts_away(running.visible_to, wanted.visible_to) ? out.close : out.open)
             .push_back(core::modify_namespace{nqn, running.nsid, std::move(edits)});
+    if (wanted.ana != running.ana && wanted.ana_group == 0)
+        out.open.push_back(core::set_ana_state{nqn, running.nsid, wanted.ana});
+}
+
+/// Groups come before the namespaces that move into them, and go after those that leave. A path
+/// opens before another one closes.
+void diff_ana_groups(const subsystem_spec& running, const subsystem_spec& wanted, phases& out,
+                     std::vector<change>& last) {
+    const auto find_group = [](const subsystem_spec& in, std::uint32_t id) {
+        const auto at = std::find_if(in.ana_groups.begin(), in.ana_groups.end(),
+                                     [id](const auto& one) { return one.id == id; });
+        return at == in.ana_groups.end() ? nullptr : &*at;
+    };
+    std::vector<change> closing;
+    for (const core::ana_group_spec& group : wanted.ana_groups) {
+        const core::ana_group_spec* const before = find_group(running, group.id);
+        if (before == nullptr) {
+            out.close.push_back(core::create_ana_group{running.nqn, group});
+            continue;
+        }
+        auto edits = core::edits_between(*before, group);
+        if (edits.which == 0) continue;
+        (core::closes_paths(group, *before) ? out.close : closing)
+            .push_back(core::modify_ana_group{running.nqn, group.id, std::move(edits)});
+    }
+    std::move(closing.begin(), closing.end(), std::back_inserter(out.close));
+    for (const core::ana_group_spec& group : running.ana_groups)
+        if (find_group(wanted, group.id) == nullptr)
+            last.push_back(core::delete_ana_group{running.nqn, group.id});
 }
 
 void diff_namespaces(const subsystem_spec& running, const subsystem_spec& wanted,
@@ -158,7 +188,10 @@ void diff_hosts(const subsystem_spec& running, const subsystem_spec& wanted, pha
 
 void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,
               const name_set& replaced_devices, phases& out) {
+    std::vector<change> groups_that_go;
+    diff_ana_groups(running, wanted, out, groups_that_go);
     diff_namespaces(running, wanted, replaced_devices, out);
+    std::move(groups_that_go.begin(), groups_that_go.end(), std::back_inserter(out.open));
     diff_hosts(running, wanted, out);
     if (auto edits = core::edits_between(running, wanted); edits.which != 0)
         out.open.push_back(core::modify_subsystem{running.nqn, std::move(edits)});

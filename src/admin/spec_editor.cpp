@@ -225,12 +225,13 @@ namespace {
 
 result<void> has_room(const core::namespace_spec& ns, const core::subsystem_spec& in) {
     if (ns.nsid == 0) return tl::unexpected(core::no_nsid_left(in));
+    FULMAR_CHECK(core::check_ana_group(ns, in));
     return core::check_nsid(ns.nsid, in);
 }
 
 }  // namespace
 
-/// NSIDs that have been chosen or given fit their subsystem.
+/// NSIDs that have been chosen or given fit their subsystem, and so do ANA groups.
 result<void> spec_editor::check_room(const core::change& change) const {
     if (const auto* add = std::get_if<core::add_namespace>(&change)) {
         const core::subsystem_spec* in = subsystems_.find(add->nqn);
@@ -458,7 +459,8 @@ result<void> spec_editor::run(const core::modify_device& c) {
     return outcome;
 }
 
-result<void> spec_editor::run(const core::modify_subsystem& c) {
+template <typename Change>
+result<void> spec_editor::resize_subsystem(const Change& c) {
     FULMAR_TRY(const core::subsystem_spec* subsystem, want_subsystem(c.nqn));
     give_back(core::claims_of(*subsystem), holder_of(*subsystem));
     result<void> outcome = change_subsystem(c);
@@ -466,8 +468,27 @@ result<void> spec_editor::run(const core::modify_subsystem& c) {
     return outcome;
 }
 
+result<void> spec_editor::run(const core::modify_subsystem& c) { return resize_subsystem(c); }
+result<void> spec_editor::run(const core::create_ana_group& c) { return resize_subsystem(c); }
+result<void> spec_editor::run(const core::modify_ana_group& c) { return resize_subsystem(c); }
+result<void> spec_editor::run(const core::set_ana_path& c) { return resize_subsystem(c); }
+
+result<void> spec_editor::run(const core::delete_ana_group& c) {
+    FULMAR_TRY(core::subsystem_spec * subsystem, want_subsystem(c.nqn));
+    std::vector<std::uint32_t> members;
+    for (const core::namespace_spec& ns : subsystem->namespaces)
+        if (ns.ana_group == c.id) members.push_back(ns.nsid);
+    give_back(core::claims_of(*subsystem), holder_of(*subsystem));
+    result<void> outcome = core::apply_change(c, *subsystem, members);
+    take(core::claims_of(*subsystem), holder_of(*subsystem));
+    return outcome;
+}
+
 result<void> spec_editor::run(const core::modify_namespace& c) {
     FULMAR_TRY(const core::namespace_spec* ns, want_namespace(c.nqn, c.nsid));
+    core::namespace_spec edited = *ns;
+    FULMAR_CHECK(core::apply_change(c, edited));
+    FULMAR_CHECK(core::check_ana_group(edited, *subsystems_.find(c.nqn)));
     give_back(core::claims_of(*ns, c.nqn), holder_of(*ns, c.nqn));
     result<void> outcome = change_namespace(c);
     take(core::claims_of(*ns, c.nqn), holder_of(*ns, c.nqn));

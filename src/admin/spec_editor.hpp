@@ -90,6 +90,10 @@ class spec_editor {
     result<void> run(const core::add_namespace& c);
     result<void> run(const core::remove_namespace& c);
     result<void> run(const core::set_ana_state& c);
+    result<void> run(const core::create_ana_group& c);
+    result<void> run(const core::delete_ana_group& c);
+    result<void> run(const core::modify_ana_group& c);
+    result<void> run(const core::set_ana_path& c);
     result<void> run(const core::add_host& c);
     result<void> run(const core::remove_host& c);
     result<void> run(const core::set_allow_any_host& c);
@@ -105,6 +109,9 @@ class spec_editor {
     result<void> change_subsystem(const Change& c);
     template <typename Change>
     result<void> change_namespace(const Change& c);
+    /// What it takes of the file changes with it.
+    template <typename Change>
+    result<void> resize_subsystem(const Change& c);
 
     /// `claims` are those of `change`; what one of `own` holds counts as free.
     [[nodiscard]] result<void> check(const core::change& change,

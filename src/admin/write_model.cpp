@@ -13,6 +13,9 @@ ordered_json to_json(const core::device_spec& spec, document kind) {
 ordered_json to_json(const core::namespace_spec& spec, document kind) {
     return fields_json(spec, kind);
 }
+ordered_json to_json(const core::ana_group_spec& spec, document kind) {
+    return fields_json(spec, kind);
+}
 ordered_json to_json(const core::subsystem_spec& spec, document kind) {
     return fields_json(spec, kind);
 }

@@ -27,7 +27,8 @@ class field_options {
     void add_for_making(CLI::App& command) {
         for (const core::field<Spec>& one : core::fields_of<Spec>::all)
             if (one.facts.need != core::field_need::always &&
-                one.facts.form != core::field_form::namespaces)
+                one.facts.form != core::field_form::namespaces &&
+                one.facts.form != core::field_form::objects)
                 add(command, one.facts, one);
     }
     /// What can be changed of one that is there.

@@ -40,6 +40,11 @@ void wants_nsid(CLI::App* c, const namespace_settings_ptr& s) {
     c->add_option("nsid", s->nsid, "the namespace")->required()->type_name("NSID");
 }
 
+std::string ana_text(const json& ns) {
+    const bool grouped = ns.value("ana_group", 0u) != 0;
+    return grouped ? "group " + text_of(ns, "ana_group") : text_of(ns, "ana_state");
+}
+
 std::string namespaces_text(const json& all) {
     table rows({">NSID", "STATE", "DEVICE", ">SIZE", ">BLOCK", "ANA", "ON LOSS", ">OUTSTANDING",
                 ">PARKED", "UUID", "DESCRIPTION"});
@@ -48,7 +53,7 @@ std::string namespaces_text(const json& all) {
         const auto block = now.value("block_size", std::uint64_t{0});
         rows.add({text_of(ns, "nsid"), text_of(now, "state"), text_of(ns, "device"),
                   size_text(now.value("block_count", std::uint64_t{0}) * block),
-                  fmt::format("{}", block), text_of(ns, "ana_state"), text_of(ns, "on_loss"),
+                  fmt::format("{}", block), ana_text(ns), text_of(ns, "on_loss"),
                   text_of(now, "outstanding"), text_of(now, "parked"), text_of(ns, "uuid"),
                   text_of(ns, "description")});
     }
@@ -72,7 +77,9 @@ std::string namespace_text(const json& ns) {
     rows.add({"device", text_of(ns, "device")});
     rows.add({"size", size_text(now.value("block_count", std::uint64_t{0}) * block)});
     rows.add({"block", fmt::format("{}", block)});
-    rows.add({"ANA state", text_of(ns, "ana_state")});
+    const bool grouped = ns.value("ana_group", 0u) != 0;
+    rows.add({"ANA group", grouped ? text_of(ns, "ana_group") + " (fulmar ana list)" : "none"});
+    if (!grouped) rows.add({"ANA state", text_of(ns, "ana_state")});
     rows.add({"on loss", text_of(ns, "on_loss")});
     rows.add({"visible to", viewers_text(ns)});
     rows.add({"UUID", text_of(ns, "uuid")});

@@ -51,6 +51,7 @@ using session_ptr = std::shared_ptr<rest_session>;
 void add_status(CLI::App& app);
 void add_subsystem(CLI::App& app);
 void add_namespace(CLI::App& app);
+void add_ana(CLI::App& app);
 void add_host(CLI::App& app);
 void add_listener(CLI::App& app);
 void add_device(CLI::App& app);

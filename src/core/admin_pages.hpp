@@ -6,6 +6,7 @@
 #include "seen_namespaces.hpp"
 
 #include <fulmar/backend/device.hpp>
+#include <fulmar/core/ana_changes.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/model.hpp>
 #include <fulmar/nvme/identify.hpp>
@@ -28,7 +29,8 @@ struct identify_context {
     seen_namespaces seen;
     const target_options& options;
     cntlid controller;
-    bool keyed_data = false;  ///< over a transport that moves data by key (RDMA)
+    bool keyed_data = false;       ///< over a transport that moves data by key (RDMA)
+    std::uint16_t ana_column = 0;  ///< of subsystem_description::ana_column()
 
     [[nodiscard]] const subsystem_description& subsystem() const noexcept {
         return seen.subsystem();
@@ -38,7 +40,7 @@ struct identify_context {
 [[nodiscard]] nvme::identify_controller make_identify_controller(
     const identify_context& about) noexcept;
 [[nodiscard]] nvme::identify_namespace make_identify_namespace(
-    const namespace_description& about) noexcept;
+    const namespace_description& about, std::uint16_t ana_column = 0) noexcept;
 [[nodiscard]] nvme::identify_independent_namespace make_independent_namespace(
     const namespace_description& about) noexcept;
 /// Active namespaces above `after`, lost ones too: a host that misses one deletes its disk.
@@ -173,20 +175,27 @@ struct smart_facts {
 /// Log page 0Ch. It can be longer than is good for a stack, so it is copied out piece by piece.
 class ana_log {
   public:
-    /// `changes`: how often it has changed.
-    ana_log(const seen_namespaces& seen, std::uint64_t changes, bool groups_only) noexcept
-        : seen_(seen), changes_(changes), count_(seen.count()), groups_only_(groups_only) {}
+    /// `column`: of subsystem_description::ana_column().
+    ana_log(const seen_namespaces& seen, std::uint16_t column, const ana_changes& changes,
+            bool groups_only) noexcept;
 
     [[nodiscard]] std::uint64_t size_bytes() const noexcept;
     /// Fills `out` with the page from `offset_bytes` on; zeroes behind its end.
     void copy(std::uint64_t offset_bytes, std::span<std::byte> out) const noexcept;
 
   private:
-    [[nodiscard]] std::size_t entry_bytes() const noexcept;
+    /// The descriptor and the NSIDs of one group.
+    struct group_place;
+    template <typename Visit>
+    void for_each_group(Visit visit) const noexcept;
+    /// In the order of their groups.
+    [[nodiscard]] const namespace_description& namespace_at(std::size_t place) const noexcept;
 
     seen_namespaces seen_;
-    std::uint64_t changes_;
-    std::size_t count_;
+    std::uint16_t column_;
+    const ana_changes& changes_;
+    std::size_t groups_ = 0;
+    std::size_t namespaces_ = 0;
     bool groups_only_;
 };
 

@@ -102,7 +102,7 @@ void controller::drop_async_events(nvme::status with) noexcept {
     warned_ = 0;
     changed_namespaces_.clear();
     changed_overflow_ = false;
-    ana_changes_ = 0;
+    ana_changes_.forget();
     notices_.reset();
     for (std::uint32_t i = 0; i < count; ++i) waiting[i]->owner->finish(*waiting[i], with);
 }
@@ -170,16 +170,13 @@ nvme::reservation_notification_log controller::read_reservation_notice(bool next
     return last_notice_;
 }
 
-void controller::ana_changed() noexcept {
-    ++ana_changes_;
-    raise(nvme::event::ana_changed);
-}
-
 // The ANA log changes with the list, which is no event of its own: the host reads both (NVMe Base
 // 2.0, figure "Asynchronous Event Information - Notice").
 void controller::set_hidden(std::uint32_t number, bool hidden, bool told) noexcept {
     if (!hidden_.set(number, hidden) || !told) return;
-    ++ana_changes_;
+    ana_changes_.begin();
+    if (const namespace_description* n = description().find(nsid(number)))
+        ana_changes_.note(n->ana_group());
     namespace_changed(number);
 }
 

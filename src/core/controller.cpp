@@ -126,6 +126,7 @@ controller::controller(poll_group& home, subsystem_group& subsystem, identity wh
       release_(*this),
       created_(home.reactor().now()) {
     subsystem.view->hide_from(who_.host_nqn, hidden_);
+    ana_column_ = subsystem.view->ana_column(who_.listener);
     changed_namespaces_.reserve(std::tuple_size_v<decltype(nvme::changed_namespace_log::nsid)>);
     for (abort_op& op : aborts_) op.owner = this;
     touch_keep_alive();

@@ -34,6 +34,12 @@ void subsystem_description::hide_from(std::string_view host_nqn,
         if (n.visible_to != nullptr) out.set(n.number().value(), !n.visible(host_nqn));
 }
 
+std::uint16_t subsystem_description::ana_column(std::string_view listener) const noexcept {
+    const auto at = std::lower_bound(ana_listeners.begin(), ana_listeners.end(), listener);
+    if (at == ana_listeners.end() || *at != listener) return 0;
+    return static_cast<std::uint16_t>(at - ana_listeners.begin() + 1);
+}
+
 bool subsystem_description::offered_at(std::string_view listener) const noexcept {
     return listeners.empty() || std::binary_search(listeners.begin(), listeners.end(), listener);
 }

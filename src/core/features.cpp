@@ -2,6 +2,7 @@
 // is saveable, so the saved value of a feature is its default.
 #include "admin_pages.hpp"
 #include "feature_table.hpp"
+#include "policy/ana.hpp"
 #include "policy/write_protection.hpp"
 #include "reservation/reservation_errand.hpp"
 
@@ -50,12 +51,24 @@ bool controller_features::temperature_out_of_bounds(std::uint16_t kelvin) const 
 
 namespace {
 
+// What a path that its ANA state closes does not tell of a namespace (Base 2.0, section 8.1.3, ANA
+// effects on commands). Whose device is lost is told of all the same.
+nvme::status check_feature_path(const controller& c, const namespace_description& n,
+                                fid which) noexcept {
+    const bool of_the_path = which == fid::error_recovery ||
+                             which == fid::reservation_notification_mask ||
+                             which == fid::reservation_persistence;
+    if (!of_the_path || !n.ready) return sc::success;
+    const policy::verdict v = policy::ana(n.ana_at(c.ana_column()), false, true);
+    return v.says == policy::word::pass ? sc::success : v.status;
+}
+
 // The namespace that a feature is asked about, as far as that can be wrong.
-nvme::status check_namespace(const controller& c, std::uint32_t number) noexcept {
+nvme::status check_namespace(const controller& c, std::uint32_t number, fid which) noexcept {
     if (number == nvme::nsid_none || number > c.description().namespace_limit)
         return sc::invalid_namespace_or_format.no_retry();
-    if (c.seen().find(nsid(number)) == nullptr) return sc::invalid_field.no_retry();
-    return sc::success;
+    const namespace_description* const n = c.seen().find(nsid(number));
+    return n == nullptr ? sc::invalid_field.no_retry() : check_feature_path(c, *n, which);
 }
 
 nvme::status check_set(const controller& c, const feature_row& row, const nvme::set_features& what,
@@ -63,7 +76,7 @@ nvme::status check_set(const controller& c, const feature_row& row, const nvme::
     if (what.save) return sc::feature_not_saveable.no_retry();
     if (row.per_namespace) {
         if (number != nvme::nsid_broadcast) {
-            const nvme::status wrong = check_namespace(c, number);
+            const nvme::status wrong = check_namespace(c, number, row.id);
             if (!nvme::is_success(wrong)) return wrong;
         }
     } else if (number != nvme::nsid_none && number != nvme::nsid_broadcast) {
@@ -245,7 +258,7 @@ nvme::status get(const controller& c, request& r, const feature_row& row, std::u
                  bool current) noexcept {
     const std::uint32_t number = r.sqe.nsid.value();
     if (row.per_namespace) {
-        const nvme::status wrong = check_namespace(c, number);
+        const nvme::status wrong = check_namespace(c, number, row.id);
         if (!nvme::is_success(wrong)) return wrong;
     }
     switch (row.id) {

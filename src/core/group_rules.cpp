@@ -19,7 +19,7 @@ std::string_view to_string(group_action action) noexcept {
         case group_action::lose_namespace: return "lose-namespace";
         case group_action::hold_namespace: return "hold-namespace";
         case group_action::update_view: return "update-view";
-        case group_action::change_viewers: return "change-viewers";
+        case group_action::change_access: return "change-access";
         case group_action::expel_hosts: return "expel-hosts";
     }
     return "?";
@@ -55,7 +55,7 @@ view_state group_rules::view_after(group_action action, view_state view) noexcep
         case group_action::lose_namespace:
         case group_action::hold_namespace:
         case group_action::update_view:
-        case group_action::change_viewers:
+        case group_action::change_access:
         case group_action::expel_hosts: return view;
     }
     return view;
@@ -92,7 +92,7 @@ std::optional<gate_event> group_rules::at_gate(group_action action, bool named, 
         case group_action::add_subsystem:
         case group_action::remove_subsystem:
         case group_action::update_view:
-        case group_action::change_viewers:
+        case group_action::change_access:
         case group_action::expel_hosts: return std::nullopt;
     }
     return std::nullopt;
@@ -115,7 +115,7 @@ bool group_rules::drains(group_action action, bool named, gate_position now) noe
         case group_action::lose_namespace:
         case group_action::hold_namespace:
         case group_action::update_view:
-        case group_action::change_viewers:
+        case group_action::change_access:
         case group_action::expel_hosts: return false;
     }
     return false;
@@ -124,11 +124,11 @@ bool group_rules::drains(group_action action, bool named, gate_position now) noe
 bool group_rules::may_wait(group_action action) noexcept {
     if (mutated(mutation::fences_do_not_drain) && action == group_action::fence_subsystem)
         return false;
-    if (mutated(mutation::hiding_does_not_wait) && action == group_action::change_viewers)
+    if (mutated(mutation::hiding_does_not_wait) && action == group_action::change_access)
         return false;
     return action == group_action::fence_subsystem || action == group_action::close_subsystem ||
            action == group_action::fence_namespace || action == group_action::drain_namespace ||
-           action == group_action::detach_namespace || action == group_action::change_viewers ||
+           action == group_action::detach_namespace || action == group_action::change_access ||
            action == group_action::expel_hosts;
 }
 

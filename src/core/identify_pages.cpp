@@ -82,8 +82,10 @@ void fill_ana(nvme::identify_controller& page, const identify_context& about) no
     namespace cap = nvme::anacap;
     page.anatt = std::max<std::uint8_t>(clamp_8(about.options.ana_transition_s), 1);
     page.anacap = cap::optimized | cap::non_optimized | cap::inaccessible | cap::persistent_loss |
-                  cap::change | cap::group_id_constant;
-    page.anagrpmax = about.subsystem().namespace_limit;
+                  cap::change;
+    // Hosts read this once, and groups may be made later. Those that have namespaces are counted:
+    // no more than there are namespaces.
+    page.anagrpmax = limits::max_ana_groups + about.subsystem().namespace_limit;
     page.nanagrpid = about.subsystem().namespace_limit;
 }
 
@@ -199,7 +201,7 @@ nvme::status fill_one_namespace(const identify_context& about, nvme::cns which,
     }
     switch (which) {
         case nvme::cns::namespace_data: {
-            nvme::identify_namespace told = make_identify_namespace(*found);
+            nvme::identify_namespace told = make_identify_namespace(*found, about.ana_column);
             fill_fused(told, found->geometry.block_bytes, about.options.max_transfer_bytes);
             return put(page, told);
         }
@@ -238,12 +240,13 @@ nvme::identify_controller make_identify_controller(const identify_context& about
     return page;
 }
 
-nvme::identify_namespace make_identify_namespace(const namespace_description& about) noexcept {
+nvme::identify_namespace make_identify_namespace(const namespace_description& about,
+                                                 std::uint16_t ana_column) noexcept {
     const backend::geometry& device = about.geometry;
     nvme::identify_namespace page{};
     page.nsze = device.block_count;
     page.ncap = device.block_count;
-    page.nuse = tells_use(about.ana) ? device.block_count : std::uint64_t{0};
+    page.nuse = tells_use(about.ana_at(ana_column)) ? device.block_count : std::uint64_t{0};
     page.nmic = nvme::nmic::shared;
     page.rescap = reservations_of(about);
     page.dlfeat = device.deallocate && device.deallocated_reads_zero

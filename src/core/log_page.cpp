@@ -58,7 +58,8 @@ void answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noe
 
 // False: the offset lies behind the page's end, and the request has been answered so.
 bool answer_ana(controller& c, request& r, const nvme::get_log_page& wanted) noexcept {
-    const ana_log log{c.seen(), c.ana_changes(), (wanted.lsp & nvme::ana_return_groups_only) != 0};
+    const ana_log log{c.seen(), c.ana_column(), c.ana_log_changes(),
+                      (wanted.lsp & nvme::ana_return_groups_only) != 0};
     if (wanted.offset_bytes > log.size_bytes()) {
         c.finish(r, sc::invalid_field.no_retry());
         return false;

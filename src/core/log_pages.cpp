@@ -96,13 +96,6 @@ nvme::smart_log make_smart_log(const smart_facts& facts) noexcept {
 
 namespace {
 
-// One group per namespace: its descriptor, and the one NSID in it.
-struct ana_entry {
-    nvme::ana_group_descriptor group;
-    nvme::le32 nsid;
-};
-static_assert(sizeof(ana_entry) == sizeof(nvme::ana_group_descriptor) + sizeof(nvme::le32));
-
 // Copies what of `piece`, which lies `at` bytes into the page, falls into the window.
 void copy_window(std::span<const std::byte> piece, std::uint64_t at, std::uint64_t window_at,
                  std::span<std::byte> window) noexcept {
@@ -114,12 +107,47 @@ void copy_window(std::span<const std::byte> piece, std::uint64_t at, std::uint64
 
 }  // namespace
 
-std::size_t ana_log::entry_bytes() const noexcept {
-    return groups_only_ ? sizeof(nvme::ana_group_descriptor) : sizeof(ana_entry);
+// Its namespaces are those at [first, last), as far as they are seen.
+struct ana_log::group_place {
+    std::size_t first = 0;
+    std::size_t last = 0;
+    std::uint32_t seen = 0;
+};
+
+const namespace_description& ana_log::namespace_at(std::size_t place) const noexcept {
+    const subsystem_description& of = seen_.subsystem();
+    return of.namespaces[of.by_ana_group.empty() ? place : of.by_ana_group[place]];
+}
+
+// A group without a namespace that is seen is not told of. Stops when `visit` says false.
+template <typename Visit>
+void ana_log::for_each_group(Visit visit) const noexcept {
+    const std::size_t count = seen_.subsystem().namespaces.size();
+    for (group_place at; at.first < count; at.first = at.last) {
+        const std::uint32_t group = namespace_at(at.first).ana_group();
+        at.seen = 0;
+        for (at.last = at.first; at.last < count; ++at.last) {
+            const namespace_description& n = namespace_at(at.last);
+            if (n.ana_group() != group) break;
+            at.seen += seen_.has(n) ? 1 : 0;
+        }
+        if (at.seen != 0 && !visit(at)) return;
+    }
+}
+
+ana_log::ana_log(const seen_namespaces& seen, std::uint16_t column, const ana_changes& changes,
+                 bool groups_only) noexcept
+    : seen_(seen), column_(column), changes_(changes), groups_only_(groups_only) {
+    for_each_group([this](const group_place& at) {
+        ++groups_;
+        namespaces_ += at.seen;
+        return true;
+    });
 }
 
 std::uint64_t ana_log::size_bytes() const noexcept {
-    return sizeof(nvme::ana_log_header) + count_ * entry_bytes();
+    return sizeof(nvme::ana_log_header) + groups_ * sizeof(nvme::ana_group_descriptor) +
+           (groups_only_ ? 0 : namespaces_ * sizeof(nvme::le32));
 }
 
 void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const noexcept {
@@ -128,27 +156,34 @@ void ana_log::copy(std::uint64_t offset_bytes, std::span<std::byte> out) const n
     if (offset_bytes >= end) return;
 
     nvme::ana_log_header header{};
-    header.change_count = changes_;
-    header.groups = static_cast<std::uint16_t>(count_);
+    header.change_count = changes_.of_log();
+    header.groups = static_cast<std::uint16_t>(groups_);
     copy_window(nvme::wire_bytes(header), 0, offset_bytes, out);
 
-    constexpr std::uint64_t start = sizeof(header);
-    const std::uint64_t skip = offset_bytes > start ? (offset_bytes - start) / entry_bytes() : 0;
-    std::uint64_t at = start + skip * entry_bytes();
-    seen_.for_each(
-        [&](const namespace_description& n) {
-            if (at >= end) return false;
-            ana_entry entry{};
-            entry.group.group_id = n.ana_group();
-            entry.group.nsids = groups_only_ ? 0u : 1u;
-            entry.group.change_count = n.ana_change_count;
-            entry.group.state = static_cast<std::uint8_t>(n.ana);
-            entry.nsid = n.number().value();
-            copy_window(nvme::wire_bytes(entry).first(entry_bytes()), at, offset_bytes, out);
-            at += entry_bytes();
-            return true;
-        },
-        skip);
+    std::uint64_t at = sizeof(header);
+    for_each_group([&](const group_place& group) {
+        const std::uint32_t nsids = groups_only_ ? 0 : group.seen;
+        const std::uint64_t next =
+            at + sizeof(nvme::ana_group_descriptor) + nsids * sizeof(nvme::le32);
+        if (next > offset_bytes) {
+            const namespace_description& any = namespace_at(group.first);
+            nvme::ana_group_descriptor told{};
+            told.group_id = any.ana_group();
+            told.nsids = nsids;
+            told.change_count = changes_.of_group(any.ana_group());
+            told.state = static_cast<std::uint8_t>(any.ana_at(column_));
+            copy_window(nvme::wire_bytes(told), at, offset_bytes, out);
+            at += sizeof(told);
+            for (std::size_t i = group.first; i < group.last && nsids != 0; ++i) {
+                if (!seen_.has(namespace_at(i))) continue;
+                const nvme::le32 number{namespace_at(i).number().value()};
+                copy_window(nvme::wire_bytes(number), at, offset_bytes, out);
+                at += sizeof(number);
+            }
+        }
+        at = next;
+        return at < end;
+    });
 }
 
 }  // namespace fulmar::core

@@ -1,5 +1,6 @@
 #include "operations.hpp"
 
+#include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/namespace_observer.hpp>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace fulmar::core {
 
@@ -104,6 +106,7 @@ bool create_operation::finish(bool worked) {
         return true;
     }
     subject.owner().discovery_changed();
+    subject.watch_ana_transitions();
     tell_losses();
     if (request == nullptr) subject.owner().subsystem_started();
     std::get<create_subsystem>(what).spec = subject.status().spec;
@@ -258,7 +261,7 @@ bool lose_namespace_operation::resume() {
     if (step.end != operation_end::none) return true;
     const bool held = step.ask == group_action::hold_namespace;
     if (held) subject.begin_hold(*n);
-    subject.fan_out(step.ask, n, subject.make_view(), {}, held);
+    subject.fan_out(step.ask, n, subject.make_view());
     return false;
 }
 
@@ -271,10 +274,10 @@ bool end_hold_operation::resume() {
     sight.of_this_generation = n != nullptr && n->id == id_;
     const operation_step step = take_step(operation_kind::end_hold, sight, n);
     if (step.end != operation_end::none) return true;
-    subject.end_hold(*n, true, true);
+    subject.end_hold(*n, true);
     log::warn("{} namespace {}: its device is not waited for any longer", subject.spec().nqn,
               n->spec.nsid);
-    subject.fan_out(step.ask, n, subject.make_view(), {}, true);
+    subject.fan_out(step.ask, n, subject.make_view());
     return false;
 }
 
@@ -299,7 +302,6 @@ bool refresh_namespace_operation::resume() {
         subsystem::judge_loss(*n);
         sight = look(n);
     }
-    const bool was_held = n != nullptr && n->held();
     const operation_step step = take_step(operation_kind::refresh_namespace, sight, n);
     switch (step.end) {
         case operation_end::none: break;
@@ -312,12 +314,11 @@ bool refresh_namespace_operation::resume() {
         return false;
     }
     if (step.next == operation_stage::opening) n->geometry = n->device->geometry();
-    if (step.next == operation_stage::opening && was_lost) subject.end_hold(*n, was_held, false);
+    if (step.next == operation_stage::opening && was_lost) subject.end_hold(*n, false);
     if (step.ask == group_action::hold_namespace) subject.begin_hold(*n);
-    const bool ana_changes = was_held || step.ask == group_action::hold_namespace;
     std::vector<std::uint32_t> changed;
     if (step.ask == group_action::open_namespace) changed.push_back(nsid_);
-    subject.fan_out(step.ask, n, subject.make_view(), std::move(changed), ana_changes);
+    subject.fan_out(step.ask, n, subject.make_view(), std::move(changed));
     return false;
 }
 
@@ -356,9 +357,8 @@ result<void> update_operation::apply() {
         namespace_record* n = subject.find(c->nsid);
         if (n == nullptr) return tl::unexpected(not_there(subject, c->nsid));
         about_ = c->nsid;
-        ana_ = n->spec.ana != c->state;
+        paths_ = true;  // asked again, it tells again what has not ended
         FULMAR_CHECK(core::apply_change(*c, n->spec));
-        if (ana_) subject.count_ana_change(*n);
     } else if (const auto* add = std::get_if<add_host>(&what)) {
         FULMAR_CHECK(core::apply_change(*add, spec));
     } else if (const auto* remove = std::get_if<remove_host>(&what)) {
@@ -372,10 +372,31 @@ result<void> update_operation::apply() {
     return {};
 }
 
+// The first group gives those that nobody has made other IDs: hosts hear of it as of a move.
+result<void> update_operation::apply_to_groups() {
+    subsystem_spec& spec = subject.edit();
+    if (const auto* made = std::get_if<create_ana_group>(&what)) {
+        FULMAR_CHECK(core::apply_change(*made, spec));
+        ana_group_ = made->spec.id;
+    } else if (const auto* gone = std::get_if<delete_ana_group>(&what)) {
+        FULMAR_CHECK(core::apply_change(*gone, spec, subject.members_of(gone->id)));
+        ana_group_ = gone->id;
+    } else if (const auto* edit = std::get_if<modify_ana_group>(&what)) {
+        FULMAR_CHECK(core::apply_change(*edit, spec));
+        ana_group_ = edit->id;
+    } else if (const auto* path = std::get_if<set_ana_path>(&what)) {
+        FULMAR_CHECK(core::apply_change(*path, spec));
+        ana_group_ = path->id;
+    }
+    paths_ = paths_ || ana_group_ != 0;
+    if (ana_group_ != 0) subject.watch_ana_transitions();
+    return {};
+}
+
 namespace {
-bool says_viewers(const modify_namespace& edit) noexcept {
+bool edits_field(const modify_namespace& edit, std::string_view name) noexcept {
     const auto& table = fields_of<namespace_spec>::all;
-    const auto* const field = find_field<namespace_spec>("visible_to");
+    const auto* const field = find_field<namespace_spec>(name);
     return is_marked(edit.set, static_cast<std::size_t>(field - table.data()));
 }
 }  // namespace
@@ -391,10 +412,12 @@ std::optional<result<control_answer>> update_operation::modify() {
     if (n == nullptr) return tl::unexpected(not_there(subject, edit->nsid));
     namespace_spec edited = n->spec;
     FULMAR_CHECK(core::apply_change(*edit, edited));
-    viewers_ = says_viewers(*edit);  // asked again, it tells again what has not ended
+    FULMAR_CHECK(check_ana_group(edited, subject.spec()));
+    viewers_ = edits_field(*edit, "visible_to");  // asked again, it tells again what has not ended
+    paths_ = edits_field(*edit, "ana_group");
     if (viewers_) n->visible_to = in_order(edited.visible_to);
     n->spec = std::move(edited);
-    if (!viewers_) return control_answer(subject.status(*n));
+    if (!viewers_ && !paths_) return control_answer(subject.status(*n));
     about_ = edit->nsid;
     return std::nullopt;
 }
@@ -416,6 +439,32 @@ void update_operation::answer_viewers() {
                   subject.last_unreaped());
 }
 
+// What of the paths is answered: what came by closed ones has ended, or is told.
+void update_operation::answer_paths() {
+    const std::uint32_t unreaped = subject.last_unreaped();
+    if (const namespace_record* n = about_ != 0 ? subject.find(about_) : nullptr) {
+        const std::string now = n->spec.ana_group != 0
+                                    ? fmt::format("in ANA group {}", n->spec.ana_group)
+                                    : std::string(word_of(n->spec.ana));
+        log::info("{} namespace {} is {}", subject.spec().nqn, about_, now);
+        return answer_fenced(subject.status(*n), fmt::format("namespace {} is {}", about_, now),
+                             unreaped);
+    }
+    const std::string done = fmt::format("ANA group {} is changed", ana_group_);
+    log::info("{}: {}", subject.spec().nqn, done);
+    if (std::holds_alternative<delete_ana_group>(what)) return answer(std::monostate{});
+    answer_fenced(subject.status(), done, unreaped);
+}
+
+void update_operation::send() {
+    sent_ = true;
+    const group_action action = expels_              ? group_action::expel_hosts
+                                : viewers_ || paths_ ? group_action::change_access
+                                                     : group_action::update_view;
+    subject.fan_out(action, about_ != 0 ? subject.find(about_) : nullptr, subject.make_view(), {},
+                    ana_group_, expelled_);
+}
+
 bool update_operation::resume() {
     if (!sent_) {
         if (subject.deleted()) {
@@ -429,33 +478,50 @@ bool update_operation::resume() {
                 fail_with(modified->error());
             return true;
         }
-        if (auto applied = apply(); !applied) {
+        result<void> applied = apply();
+        if (applied) applied = apply_to_groups();
+        if (!applied) {
             fail_with(applied.error());
             return true;
         }
-        sent_ = true;
-        const group_action action = expels_    ? group_action::expel_hosts
-                                    : viewers_ ? group_action::change_viewers
-                                               : group_action::update_view;
-        subject.fan_out(action, about_ != 0 ? subject.find(about_) : nullptr, subject.make_view(),
-                        {}, ana_, expelled_);
+        send();
         return false;
     }
-    if (viewers_) {
-        answer_viewers();
+    if (viewers_ || paths_) {
+        viewers_ ? answer_viewers() : answer_paths();
         return true;
     }
     subject.owner().discovery_changed();
-    if (const auto* c = std::get_if<set_ana_state>(&what)) {
-        const namespace_record* n = subject.find(c->nsid);
-        answer(n != nullptr ? control_answer(subject.status(*n))
-                            : control_answer(std::monostate{}));
-    } else if (std::holds_alternative<set_allow_any_host>(what)) {
+    if (std::holds_alternative<set_allow_any_host>(what)) {
         answer_fenced(subject.status(), "unlisted hosts are sent away", subject.last_unreaped());
     } else {
         answer_fenced(std::monostate{}, "the host is removed", subject.last_unreaped());
     }
     return true;
+}
+
+// --- the end of an ANA transition ----------------------------------------------------------------
+
+end_ana_transition_operation::end_ana_transition_operation(subsystem& s)
+    : operation(s, remove_namespace{}, nullptr) {}
+
+// Nothing has come in by paths in state `change`, so that there is nothing to wait for.
+bool end_ana_transition_operation::resume() {
+    if (std::exchange(sent_, true) || subject.deleted()) return true;
+    std::vector<modify_ana_group> changes;
+    for (const ana_group_spec& one : subject.spec().ana_groups)
+        if (subject.ana_transition_is_over(one))
+            changes.push_back({subject.spec().nqn, one.id, end_of_transition(one)});
+    for (const modify_ana_group& one : changes) {
+        FULMAR_ASSERT(core::apply_change(one, subject.edit()).has_value());
+        subject.owner().record(one);
+        log::warn("{}: ANA group {} has been in state change for long enough", subject.spec().nqn,
+                  one.id);
+    }
+    subject.watch_ana_transitions();
+    if (changes.empty()) return true;
+    subject.fan_out(group_action::update_view, nullptr, subject.make_view());
+    return false;
 }
 
 }  // namespace fulmar::core

@@ -72,8 +72,8 @@ class remove_namespace_operation final : public operation {
     bool resume() override;
 };
 
-/// Changes that a new description tells all of: hosts, ANA states. What no host notices is done at
-/// once.
+/// Changes that a new description tells all of: hosts, who sees a namespace, ANA groups and states.
+/// What no host notices is done at once.
 class update_operation final : public operation {
   public:
     using operation::operation;
@@ -81,15 +81,29 @@ class update_operation final : public operation {
 
   private:
     result<void> apply();
+    result<void> apply_to_groups();
     /// Nothing, when there is something that hosts are told of.
     std::optional<result<control_answer>> modify();
+    void send();
     void answer_viewers();
+    void answer_paths();
     bool sent_ = false;
-    bool ana_ = false;
     bool expels_ = false;
-    std::string expelled_;     ///< the host; empty: whoever is not on the list
-    std::uint32_t about_ = 0;  ///< the namespace, when it is about one
-    bool viewers_ = false;     ///< and that is who sees it
+    std::string expelled_;         ///< the host; empty: whoever is not on the list
+    std::uint32_t about_ = 0;      ///< the namespace, when it is about one
+    std::uint32_t ana_group_ = 0;  ///< the ANA group, likewise
+    bool viewers_ = false;         ///< who sees the namespace
+    bool paths_ = false;           ///< ANA states or groups
+};
+
+/// Paths have been in ANA state `change` for as long as they may.
+class end_ana_transition_operation final : public operation {
+  public:
+    explicit end_ana_transition_operation(subsystem& s);
+    bool resume() override;
+
+  private:
+    bool sent_ = false;
 };
 
 /// The device behind a namespace is gone.

@@ -35,6 +35,7 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
         host_has_io_ = io;
         if (host_ == nullptr || !hidden_.make_room(by.view->namespace_limit)) return false;
         by.view->hide_from(connect_.host_nqn(), hidden_);
+        ana_column_ = by.view->ana_column(listener_name());
     }
     if (io && !group_->reserve_tasks(entries)) return false;
     if (!grow(entries)) {

@@ -1,5 +1,6 @@
 // The control reactor's side of a subsystem: operations one after the other, each a row of fan-outs
 // to the poll groups.
+#include "ana_layout.hpp"
 #include "operations.hpp"
 #include "reservation/reservation_state.hpp"
 
@@ -125,7 +126,10 @@ subsystem::subsystem(target& owner, subsystem_id id, subsystem_spec spec, bool d
     }
 }
 
-subsystem::~subsystem() { target_.control_reactor().timers().cancel(deadline_); }
+subsystem::~subsystem() {
+    target_.control_reactor().timers().cancel(deadline_);
+    target_.control_reactor().timers().cancel(ana_timer_);
+}
 
 void subsystem::advance(subsystem_event on) {
     const auto to = next_state(subsystem_edges, state_, on);
@@ -194,7 +198,8 @@ void subsystem::hurry(instant deadline) {
 }
 
 void subsystem::fan_out(group_action action, const namespace_record* ns, subsystem_view view,
-                        std::vector<std::uint32_t> changed, bool changed_ana, std::string subject) {
+                        std::vector<std::uint32_t> changed, std::uint32_t ana_group,
+                        std::string subject) {
     acks_.begin(target_.next_transition(), static_cast<std::uint32_t>(commands_.size()));
     failure_.clear();
     subject_ = std::move(subject);
@@ -212,7 +217,7 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->view = view;
         command->subject = subject_;
         command->changed_namespaces = changed;
-        command->changed_ana = changed_ana ? 1 : 0;
+        command->ana_group = ana_group;
         command->adopted = adopted_;
         command->flushes = flushes_;
         command->send();
@@ -329,15 +334,61 @@ namespace_record::hold_timer::~hold_timer() {
 }
 
 void subsystem::begin_hold(namespace_record& n) {
-    count_ana_change(n);
     engine::reactor& control = target_.control_reactor();
     control.timers().arm(*n.hold_limit, control.now() + std::chrono::seconds(n.spec.hold_s));
 }
 
-void subsystem::end_hold(namespace_record& n, bool was_held, bool over) {
-    if (was_held) count_ana_change(n);
+void subsystem::end_hold(namespace_record& n, bool over) {
     target_.control_reactor().timers().cancel(*n.hold_limit);
     n.hold_over = over;
+}
+
+// --- ANA groups ----------------------------------------------------------------------------------
+
+namespace {
+bool is_in_ana_change(const ana_group_spec& group) {
+    return group.state == ana_state::change ||
+           std::any_of(group.listeners.begin(), group.listeners.end(),
+                       [](const auto& one) { return one.second == ana_state::change; });
+}
+}  // namespace
+
+std::vector<std::uint32_t> subsystem::members_of(std::uint32_t ana_group) const {
+    std::vector<std::uint32_t> out;
+    for (const auto& [nsid, n] : namespaces_)
+        if (n.spec.ana_group == ana_group) out.push_back(nsid);
+    return out;
+}
+
+// Half of what hosts are told: another operation may be under way when it ends, and the hosts have
+// to hear of it, too.
+void subsystem::watch_ana_transitions() {
+    engine::reactor& control = target_.control_reactor();
+    const auto patience =
+        std::chrono::milliseconds(1000) * std::max(target_.options().ana_transition_s, 1u) / 2;
+    std::map<std::uint32_t, instant> ends;
+    for (const ana_group_spec& one : spec_.ana_groups) {
+        if (!is_in_ana_change(one)) continue;
+        const auto known = ana_transitions_.find(one.id);
+        ends[one.id] = known != ana_transitions_.end() ? known->second : control.now() + patience;
+    }
+    ana_transitions_ = std::move(ends);
+    control.timers().cancel(ana_timer_);
+    const auto first =
+        std::min_element(ana_transitions_.begin(), ana_transitions_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (first != ana_transitions_.end()) control.timers().arm(ana_timer_, first->second);
+}
+
+void subsystem::on_ana_timer() noexcept {
+    if (deleted_) return;
+    note("ana", "transition-over");
+    enqueue_first(std::make_unique<end_ana_transition_operation>(*this));
+}
+
+bool subsystem::ana_transition_is_over(const ana_group_spec& group) const noexcept {
+    const auto at = ana_transitions_.find(group.id);
+    return at != ana_transitions_.end() && at->second <= target_.control_reactor().now();
 }
 
 void subsystem::hold_passed(namespace_id which) {
@@ -387,6 +438,7 @@ result<namespace_identity> complete_spec(namespace_spec& spec, const subsystem_s
 
 result<namespace_record*> subsystem::add_record(namespace_spec spec, bool even_unknown) {
     FULMAR_TRY(const namespace_identity known, complete_spec(spec, spec_, namespaces_));
+    FULMAR_CHECK(check_ana_group(spec, spec_));
     FULMAR_TRY(device_registry::entry * claimed,
                target_.devices().claim(spec.device, *this, spec.nsid));
     const bool lost = claimed->device->state() != backend::device_state::ready;
@@ -450,8 +502,9 @@ subsystem_view subsystem::make_view() const {
         d.uuid = n.uuid;
         d.nguid = n.nguid;
         d.geometry = n.geometry;
+        // While its I/O waits it is alone in a group: nothing is wrong with the paths of others.
         d.ana = n.held() ? ana_state::inaccessible : n.spec.ana;
-        d.ana_change_count = n.ana_changes + 1;
+        d.group = n.held() ? 0 : n.spec.ana_group;
         d.ready = n.state != namespace_state::lost;
         d.hold = n.holds();
         d.park_ms = n.spec.park_ms;
@@ -462,6 +515,7 @@ subsystem_view subsystem::make_view() const {
         d.keeps_reservations = target_.memory() != nullptr;
         view->namespaces.push_back(d);
     }
+    lay_out_ana(spec_.ana_groups, *view);
     return view;
 }
 

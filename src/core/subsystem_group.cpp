@@ -1,9 +1,9 @@
 // One subsystem on one poll group: gates open and close, what is parked is replayed or answered,
 // transitions drain. Must never free a parked request without an answer.
+#include "ana_layout.hpp"
 #include "command/io.hpp"
 #include "nqn_key.hpp"
-#include "policy/ana.hpp"
-#include "policy/visibility.hpp"
+#include "policy/policies.hpp"
 #include "reservation/reservation_rules.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -89,19 +89,32 @@ void namespace_entry::refresh(const namespace_description& from) noexcept {
     reservation = from.reservation;
     ranges = from.ranges;
     visible_to = from.visible_to;
-    set_ana(from.ana);
     hold = from.hold;
     park_ms = from.park_ms;
+    take_paths(from);
 }
 
-void namespace_entry::set_ana(ana_state to) noexcept {
-    ana = to;
+void namespace_entry::take_paths(const namespace_description& from) noexcept {
+    ana = from.ana;
+    ana_paths = from.ana_paths;
+    ana_group = from.ana_group();
+    restrict();
+}
+
+bool namespace_entry::has_closed_path() const noexcept {
+    if (ana_paths == nullptr) return !is_served(ana);
+    return !std::all_of(ana_paths->begin(), ana_paths->end(), is_served);
+}
+
+void namespace_entry::leave_ana() noexcept {
+    ana = ana_state::optimized;
+    ana_paths = nullptr;
     restrict();
 }
 
 void namespace_entry::restrict() noexcept {
     const bool reserved = reservation != nullptr && reservation->is_held();
-    restricted = !policy::ana_is_open(ana) || write_protected || reserved;
+    restricted = has_closed_path() || write_protected || reserved;
 }
 
 subsystem_group::subsystem_group(poll_group& owner, subsystem_view description) noexcept
@@ -236,15 +249,22 @@ void subsystem_group::replace_view(subsystem_view description) noexcept {
     if (description == nullptr) return;
     const subsystem_view old = std::exchange(view, std::move(description));
     group->view_replaced(*this, old->nqn);
+    // Columns and what is in them, before anybody is asked about a path.
+    for (qpair& q : qpairs) q.ana_column_ = view->ana_column(q.listener_name());
+    for (const namespace_description& n : view->namespaces)
+        if (namespace_entry* entry = find(n.number().value());
+            entry != nullptr && entry->id == n.id)
+            entry->take_paths(n);
     for (const namespace_description& n : view->namespaces) {
         namespace_entry* entry = find(n.number().value());
         if (entry == nullptr || entry->id != n.id) continue;
         if (entry->visible_to != n.visible_to) choose_viewers(*entry, n, true);
         entry->refresh(n);
     }
+    tell_of_paths(*old);
 }
 
-// --- who sees a namespace ------------------------------------------------------------------------
+// --- who sees a namespace, and by which paths ----------------------------------------------------
 
 // Each queue and each controller here notes whether its host does. `told`: hosts know the namespace
 // already, and hear where that changes for them.
@@ -256,56 +276,94 @@ void subsystem_group::choose_viewers(namespace_entry& entry, const namespace_des
     if (told) turn_away(entry);
 }
 
-// What has not reached the device yet of hosts that do not see the namespace never does. What is
-// there ends by itself, or by the deadline.
+namespace {
+nvme::status why_shut_out(const qpair& q, const namespace_entry& entry) noexcept {
+    return q.hides(entry) ? policy::unseen : policy::status_of_path(q, entry);
+}
+
+bool stays_parked(const qpair& q, const namespace_entry& entry) noexcept {
+    return mutated(q.hides(entry) ? mutation::hidden_commands_stay_parked
+                                  : mutation::closed_paths_keep_parked);
+}
+
+// It is inside its gate, and whoever sent it is shut out.
+void keep_from_device(request& r) noexcept {
+    const bool hidden = r.owner->hides(*r.entry);
+    const cut_off why = hidden ? cut_off::hidden : cut_off::path;
+    if (r.task != nullptr) {  // of a pair, whose Write has not been submitted
+        if (r.partner != nullptr) r.cut = why;
+        return;
+    }
+    if (command::io::give_up(r, why_shut_out(*r.owner, *r.entry))) return;
+    if (!mutated(hidden ? mutation::late_data_reaches_hidden
+                        : mutation::late_data_takes_closed_paths))
+        r.cut = why;
+}
+}  // namespace
+
+// What has not reached the device yet of hosts that do not see the namespace, or that came by a
+// path which is closed, never does. What is there ends by itself, or by the deadline.
 void subsystem_group::turn_away(namespace_entry& entry) noexcept {
-    note("viewers", "changed", entry.id, 0, entry.gate.inside);
+    note("access", "changed", entry.id, 0, entry.gate.inside);
     for (auto at = entry.parked.begin(); at != entry.parked.end();) {
         request& r = *at++;
-        if (!r.owner->hides(entry) || mutated(mutation::hidden_commands_stay_parked)) continue;
+        if (!policy::shuts_out(*r.owner, entry) || stays_parked(*r.owner, entry)) continue;
         entry.parked.erase(entry.parked.iterator_to(r));
         entry.gate.unpark(r.parked_bytes);
         r.parked_bytes = 0;
-        note("unparked", "hidden", entry.id, r.owner->connection_number(), r.cid());
-        r.owner->finish(r, policy::unseen);
+        note("unparked", "shut-out", entry.id, r.owner->connection_number(), r.cid());
+        r.owner->finish(r, why_shut_out(*r.owner, entry));
     }
     for (auto at = qpairs.begin(); at != qpairs.end();) {
         qpair& q = *at++;
-        if (!q.is_io() || !q.hides(entry)) continue;
+        if (!q.is_io() || !policy::shuts_out(q, entry)) continue;
         q.for_each_request(
             [](request& r, void* about) {
-                if (!r.entered || r.entry != about) return;
-                if (r.task != nullptr) {  // of a pair, whose Write has not been submitted
-                    if (r.partner != nullptr) r.cut = cut_off::hidden;
-                    return;
-                }
-                if (command::io::give_up(r, policy::unseen)) return;
-                if (!mutated(mutation::late_data_reaches_hidden)) r.cut = cut_off::hidden;
+                if (r.entered && r.entry == about) keep_from_device(r);
             },
             &entry);
     }
     entry.show();
 }
 
-std::uint32_t subsystem_group::tasks_of_unseeing(const namespace_entry& entry) noexcept {
-    if (entry.visible_to == nullptr) return 0;
+bool subsystem_group::changes_access(const group_command& command,
+                                     const namespace_entry& entry) noexcept {
+    if (command.action != group_action::change_access) return false;
+    return command.ns.valid() ? entry.id == command.ns : entry.ana_group == command.ana_group;
+}
+
+std::uint32_t subsystem_group::tasks_shut_out(const namespace_entry& entry) noexcept {
+    if (entry.visible_to == nullptr && !entry.has_closed_path()) return 0;
     return static_cast<std::uint32_t>(
         std::count_if(entry.tasks.begin(), entry.tasks.end(), [&](const io_task& task) {
-            return task.owner != nullptr && task.owner->owner->hides(entry);
+            return task.owner != nullptr && policy::shuts_out(*task.owner->owner, entry);
         }));
 }
 
-// The host of a task that was given up may be gone; the key of its name stays.
-std::uint32_t subsystem_group::unreaped_of_unseeing(const namespace_entry& entry) noexcept {
-    if (entry.visible_to == nullptr || entry.abandoned == 0) return 0;
+// The host of a task that was given up may be gone, and its connection; the keys of their names
+// stay. While a device is away the paths are closed for that, and not by anybody who asks for it.
+std::uint32_t subsystem_group::unreaped_shut_out(const namespace_entry& entry) const noexcept {
+    const bool closes = entry.has_closed_path() && !entry.held();
+    if (entry.abandoned == 0 || (entry.visible_to == nullptr && !closes)) return 0;
     const auto sees = [&](std::uint64_t host) {
-        return std::any_of(entry.visible_to->begin(), entry.visible_to->end(),
+        return entry.visible_to == nullptr ||
+               std::any_of(entry.visible_to->begin(), entry.visible_to->end(),
                            [host](const std::string& nqn) { return nqn_key(nqn) == host; });
+    };
+    const auto is_open = [&](std::uint64_t listener) {
+        if (!closes) return true;
+        const auto& named = view->ana_listeners;
+        const auto at =
+            std::find_if(named.begin(), named.end(),
+                         [listener](const std::string& name) { return nqn_key(name) == listener; });
+        const bool own = at != named.end();
+        return is_served(
+            entry.ana_at(static_cast<std::uint16_t>(own ? at - named.begin() + 1 : 0)));
     };
     std::uint32_t count = 0;
     for (const io_task& task : entry.tasks) {
         const bool of_a_host = task.owner == nullptr && task.host != 0;  // a flush has none
-        count += of_a_host && !sees(task.host) ? 1 : 0;
+        count += of_a_host && !(sees(task.host) && is_open(task.listener)) ? 1 : 0;
     }
     return count;
 }
@@ -322,10 +380,9 @@ void subsystem_group::tell_namespaces_changed(const group_command& command) noex
     for (const std::uint32_t number : command.changed_namespaces) tell_namespace_changed(number);
 }
 
-void subsystem_group::tell_ana_changed(const group_command& command) noexcept {
-    if (command.changed_ana == 0) return;
-    for (controller& c : controllers)
-        if (hears(c, command.ns.index + 1)) c.ana_changed();
+void subsystem_group::tell_of_paths(const subsystem_description& former) noexcept {
+    if (same_ana(former, *view)) return;
+    for (controller& c : controllers) c.paths_replaced(former, *view);
 }
 
 void subsystem_group::tell_of_reservation(const group_command& command) noexcept {
@@ -403,7 +460,7 @@ bool subsystem_group::begin(group_command& command) {
             if (entry != nullptr) tell_namespace_changed(number);
             break;
         case group_action::detach_namespace:  // it is in no ANA group any more: its gate answers
-            if (entry != nullptr) entry->set_ana(ana_state::optimized);
+            if (entry != nullptr) entry->leave_ana();
             [[fallthrough]];
         case group_action::attach_namespace:
             if (entry != nullptr) tell_namespace_changed(number);
@@ -411,7 +468,10 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::open_namespace:
         case group_action::update_view: tell_namespaces_changed(command); break;
         case group_action::expel_hosts: expel(); break;
-        case group_action::change_viewers:  // the new description has done it
+        case group_action::change_access:
+            for (const auto& e : entries)
+                if (e != nullptr && changes_access(command, *e)) turn_away(*e);
+            break;
         case group_action::none:
         case group_action::add_subsystem:
         case group_action::fence_subsystem:
@@ -419,7 +479,6 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::fence_namespace:
         case group_action::drain_namespace: break;
     }
-    tell_ana_changed(command);
     tell_of_reservation(command);
     return !group_rules::may_wait(command.action);
 }
@@ -469,10 +528,9 @@ std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const
 std::uint32_t subsystem_group::unreaped(const group_command& command) const noexcept {
     if (command.action == group_action::expel_hosts) return unreaped_of_expelled(command.subject);
     std::uint32_t count = 0;
-    const bool of_some = command.action == group_action::change_viewers;
     for (const auto& e : entries) {
         if (e == nullptr) continue;
-        if (of_some && e->id == command.ns) count += unreaped_of_unseeing(*e);
+        if (changes_access(command, *e)) count += unreaped_shut_out(*e);
         if (concerns(command, *e)) count += e->abandoned;
     }
     return count;
@@ -481,10 +539,9 @@ std::uint32_t subsystem_group::unreaped(const group_command& command) const noex
 // What is given up counts until the deadline; after it, it is reported.
 std::uint32_t subsystem_group::still_waiting(const group_command& command) const noexcept {
     std::uint32_t left = gave_up ? 0 : unreaped(command);
-    const bool of_some = command.action == group_action::change_viewers;
     for (const auto& e : entries) {
         if (e == nullptr) continue;
-        if (of_some && e->id == command.ns) left += tasks_of_unseeing(*e);
+        if (changes_access(command, *e)) left += tasks_shut_out(*e);
         if (concerns(command, *e)) left += e->gate.inside;
     }
     if (command.action == group_action::close_subsystem)
@@ -507,7 +564,7 @@ void subsystem_group::settle() noexcept {
     command.waiting_for.store(left, std::memory_order_relaxed);
     if (left != 0) {
         // Others go on meanwhile, so that its gate says nothing of these.
-        if (command.action == group_action::change_viewers) group->settle_next_turn(*this);
+        if (command.action == group_action::change_access) group->settle_next_turn(*this);
         return;
     }
     if (std::exchange(command.flushes, false) && flush_drained(command)) return;
@@ -587,8 +644,9 @@ void subsystem_group::refuse_pending() noexcept {
 bool subsystem_group::ends_with(const group_command& command, const request& r) const noexcept {
     switch (command.action) {
         case group_action::expel_hosts: return !view->allows(r.owner->connect_.host_nqn());
-        case group_action::change_viewers:
-            return r.entry->id == command.ns && r.task != nullptr && r.owner->hides(*r.entry);
+        case group_action::change_access:
+            return changes_access(command, *r.entry) && r.task != nullptr &&
+                   policy::shuts_out(*r.owner, *r.entry);
         default: return concerns(command, *r.entry);
     }
 }

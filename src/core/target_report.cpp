@@ -195,6 +195,26 @@ void add_namespaces(counters_report& report, const subsystem_status& of) {
     }
 }
 
+// The state at the listeners that a group names, and at the others.
+void add_ana_paths(counters_report& report, const subsystem_status& of) {
+    const auto add = [&](const ana_group_spec& group, const std::string& listener,
+                         ana_state state) {
+        report.samples.push_back(
+            {"fulmar_ana_path_state",
+             "What hosts are told of an ANA group by a listener: 1 optimized, 2 non-optimized, "
+             "3 inaccessible, 4 persistent loss, 15 change; listener \"\": any other",
+             false,
+             {{"subsystem", of.spec.nqn},
+              {"group", fmt::format("{}", group.id)},
+              {"listener", listener}},
+             static_cast<double>(state)});
+    };
+    for (const ana_group_spec& group : of.spec.ana_groups) {
+        add(group, "", group.state);
+        for (const auto& [listener, state] : group.listeners) add(group, listener, state);
+    }
+}
+
 }  // namespace
 
 // Each ring is in order; together they are sorted by time.
@@ -329,6 +349,7 @@ result<control_answer> target::ask(const query& q) {
                 const subsystem_status now = s->status();
                 add_quarantined(report, now);
                 add_namespaces(report, now);
+                add_ana_paths(report, now);
             }
         report.samples.push_back({"fulmar_configuration_revision",
                                   "Changes applied since start",

@@ -42,6 +42,7 @@ struct identity {
     std::uint8_t host_id = 1;
     std::string subsystem;
     std::optional<std::size_t> group = std::nullopt;  ///< poll group of its connections
+    std::uint16_t port = 4420;                        ///< 4421: the second listener
     // Over NVMe/TCP, where the world has it:
     bool tcp = false;
     bool header_digest = false;

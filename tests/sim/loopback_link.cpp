@@ -10,7 +10,7 @@ class loopback_link final : public host_link, transport::loopback_host {
     loopback_link(world& w, link_user& user, const identity& who) : user_(user) {
         transport::loopback_host& events = *this;
         connection_ =
-            w.fabric().connect(events, {.address = "sim", .port = 4420, .group = who.group});
+            w.fabric().connect(events, {.address = "sim", .port = who.port, .group = who.group});
     }
 
     void submit(nvme::sqe command, std::span<const std::byte> data, bool in_capsule,

@@ -107,7 +107,7 @@ TEST(visibility, the_flight_recorder_tells_the_story_of_a_pause) {
 TEST(visibility, what_is_stale_is_counted) {
     world w(options(1));
     w.freeze(0, true);
-    const auto changed = w.ask(core::set_ana_state{one, 1, core::ana_state::non_optimized});
+    const auto changed = w.ask(core::add_host{one, host(7).host});  // done at once there
     w.run_for(milliseconds(10'100));
     EXPECT_FALSE(changed->done());
     w.freeze(0, false);

@@ -66,6 +66,8 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
 
     core::target_spec spec;
     spec.listeners.push_back({.transport = "loopback", .address = "sim", .port = 4420});
+    if (options_.two_listeners)
+        spec.listeners.push_back({.transport = "loopback", .address = "sim", .port = 4421});
     if (options_.tcp) spec.listeners.push_back(tcp_fabric::where());
     spec.subsystems = options_.subsystems;
     for (const core::subsystem_spec& s : spec.subsystems)
@@ -313,6 +315,18 @@ std::string describe(const core::change& what) {
                 return fmt::format("remove-namespace {}/{}", c.nqn, c.nsid);
             },
             [](const core::set_ana_state& c) { return fmt::format("ana {}/{}", c.nqn, c.nsid); },
+            [](const core::create_ana_group& c) {
+                return fmt::format("create-ana-group {}/{}", c.nqn, c.spec.id);
+            },
+            [](const core::delete_ana_group& c) {
+                return fmt::format("delete-ana-group {}/{}", c.nqn, c.id);
+            },
+            [](const core::modify_ana_group& c) {
+                return fmt::format("modify-ana-group {}/{}", c.nqn, c.id);
+            },
+            [](const core::set_ana_path& c) {
+                return fmt::format("ana-path {}/{} {}", c.nqn, c.id, c.listener);
+            },
             [](const core::modify_device& c) { return "modify-device " + c.name; },
             [](const core::modify_subsystem& c) { return "modify-subsystem " + c.nqn; },
             [](const core::modify_namespace& c) {

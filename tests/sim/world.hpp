@@ -47,8 +47,9 @@ struct world_options {
     std::vector<core::subsystem_spec> subsystems{};  ///< with the disks that they name
     std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
     rack_options cards{};
-    bool tcp = false;        ///< hosts may come by NVMe/TCP, too
-    bool remembers = false;  ///< what hosts make of namespaces is recorded
+    bool tcp = false;            ///< hosts may come by NVMe/TCP, too
+    bool two_listeners = false;  ///< the second one at port 4421
+    bool remembers = false;      ///< what hosts make of namespaces is recorded
     /// Or by this, whose jobs block as long as the seed says; not beside drives.
     std::function<std::unique_ptr<state_keeper>(engine::reactor& control)> keep{};
     std::vector<std::string> unjudged{};  ///< disks to which anybody may write anything

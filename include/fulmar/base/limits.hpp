@@ -92,6 +92,8 @@ inline constexpr std::uint32_t hosts_named_by_an_event =
 inline constexpr std::uint32_t max_reservation_notices =
     64;  ///< of a controller, until its host reads them; the rest is counted as lost
 inline constexpr std::uint32_t max_listeners = 64;
+inline constexpr std::uint32_t max_listener_name_bytes =
+    80;  ///< "rdma:[", an address, "]:", a port
 inline constexpr std::uint32_t max_devices = 8192;
 inline constexpr std::uint32_t max_name_bytes = 128;  ///< of a device
 inline constexpr std::uint32_t max_path_bytes = 4095;
@@ -104,6 +106,9 @@ inline constexpr std::uint32_t max_timeout_s = 3600;
 /// CRDT counts in this, in 16 bits; none at all makes Linux retry five times at once.
 inline constexpr std::uint32_t crdt_unit_ms = 100;
 inline constexpr std::uint32_t max_ana_transition_s = 255;
+/// That operators make, per subsystem; the largest of their IDs. Where there are any, a namespace
+/// that is in none of them is alone in the group with this and its NSID as ID.
+inline constexpr std::uint32_t max_ana_groups = 128;
 inline constexpr std::uint32_t serial_bytes = 20;  ///< SN of Identify Controller
 inline constexpr std::uint32_t model_bytes = 40;   ///< MN of Identify Controller
 inline constexpr std::uint32_t max_drive_nsid = 0xffff'fffe;

@@ -28,10 +28,15 @@ enum class mutation : std::uint8_t {
     reservations_do_not_drain,  ///< a reservation is adopted with commands of others at the backend
     // What a host may not see is not there for it.
     hidden_namespaces_serve,  ///< commands pass to a namespace that their host does not see
-    hiding_does_not_wait,     ///< a namespace is hidden with commands of those hosts at a device
+    hiding_does_not_wait,     ///< a namespace is hidden, or a path to it closed, with commands of
+                              ///< those hosts at a device
     hidden_commands_stay_parked,  ///< what is parked goes on although its host sees no namespace
     late_data_reaches_hidden,     ///< data that comes when its namespace is hidden is written
     strangers_hear_of_changes,    ///< every host is told of what happens to a namespace
+    // What came by a path that is closed does not land.
+    closed_paths_serve,            ///< commands pass by a path whose ANA state is closed
+    late_data_takes_closed_paths,  ///< data that comes when its path is closed is written
+    closed_paths_keep_parked,      ///< what is parked goes on though its path is closed
     // The management plane is never parked.
     fences_cover_all_namespaces,  ///< fencing one namespace fences its neighbours
     fences_stop_admin_commands,   ///< a paused subsystem refuses its admin queues

@@ -10,6 +10,7 @@
 #include <fulmar/engine/message.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -69,6 +70,28 @@ struct set_ana_state {
     std::uint32_t nsid = 0;
     ana_state state = ana_state::optimized;
 };
+struct create_ana_group {
+    std::string nqn;
+    ana_group_spec spec;
+};
+/// Of a group that no namespace is in.
+struct delete_ana_group {
+    std::string nqn;
+    std::uint32_t id = 0;
+};
+/// Answered when nothing that came by a path that is closed now is on its way to a device.
+struct modify_ana_group {
+    std::string nqn;
+    std::uint32_t id = 0;
+    field_edits<ana_group_spec> set;
+};
+/// Likewise, of its path by one listener.
+struct set_ana_path {
+    std::string nqn;
+    std::uint32_t id = 0;
+    std::string listener;
+    std::optional<ana_state> state = std::nullopt;  ///< none: what the group is elsewhere
+};
 struct add_host {
     std::string nqn;
     std::string host;
@@ -127,7 +150,8 @@ using change =
                  delete_subsystem, pause_subsystem, resume_subsystem, add_namespace,
                  remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
                  add_listener, remove_listener, add_referral, remove_referral, detach_device,
-                 attach_device, file_created, modify_device, modify_subsystem, modify_namespace>;
+                 attach_device, file_created, modify_device, modify_subsystem, modify_namespace,
+                 create_ana_group, delete_ana_group, modify_ana_group, set_ana_path>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors

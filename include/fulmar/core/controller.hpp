@@ -6,6 +6,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/base/limits.hpp>
+#include <fulmar/core/ana_changes.hpp>
 #include <fulmar/core/controller_features.hpp>
 #include <fulmar/core/controller_states.hpp>
 #include <fulmar/core/description.hpp>
@@ -96,6 +97,7 @@ class controller {
     struct identity {
         cntlid id{};
         std::string host_nqn;
+        std::string listener;  ///< that its admin queue came by
         std::array<std::uint8_t, 16> host_id{};
         std::uint32_t keep_alive_ms = 0;
     };
@@ -139,7 +141,9 @@ class controller {
 
     // Events. A change is remembered until a host that enabled it has read the log.
     void namespace_changed(std::uint32_t number) noexcept;
-    void ana_changed() noexcept;
+    /// `now` has taken the place of `former`: ANA states or groups differ.
+    void paths_replaced(const subsystem_description& former,
+                        const subsystem_description& now) noexcept;
     /// What happened to the host of this controller in the reservation of a namespace.
     void reservation_changed(std::uint32_t number, nvme::reservation_notice what) noexcept;
     void discovery_changed() noexcept;
@@ -199,7 +203,9 @@ class controller {
     /// The oldest page that it has not read (`next`), or once more the last one that it has.
     [[nodiscard]] nvme::reservation_notification_log read_reservation_notice(bool next) noexcept;
     /// How often its ANA log has changed, since it was made or reset.
-    [[nodiscard]] std::uint64_t ana_changes() const noexcept { return ana_changes_; }
+    [[nodiscard]] const core::ana_changes& ana_log_changes() const noexcept { return ana_changes_; }
+    /// Of subsystem_description::ana_column(), for its listener.
+    [[nodiscard]] std::uint16_t ana_column() const noexcept { return ana_column_; }
     [[nodiscard]] reservation_notices& notices() noexcept { return notices_; }
     [[nodiscard]] const reservation_notices& notices() const noexcept { return notices_; }
     /// Ends a waiting Asynchronous Event Request; false when `r` is none.
@@ -298,7 +304,8 @@ class controller {
     std::uint8_t warned_ = 0;              // critical warnings that events were raised for
     std::vector<std::uint32_t> changed_namespaces_;
     bool changed_overflow_ = false;
-    std::uint64_t ana_changes_ = 0;
+    std::uint16_t ana_column_ = 0;
+    ana_changes ana_changes_;
     reservation_notices notices_;
     nvme::reservation_notification_log last_notice_{};
 

@@ -8,6 +8,7 @@
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,16 +31,19 @@ struct reservation_state;
 using reservation_view = std::shared_ptr<const reservation_state>;
 using range_locks_view = std::shared_ptr<range_locks>;
 
+/// What an ANA group is by each column of subsystem_description::ana_column().
+using ana_states_view = std::shared_ptr<const std::vector<ana_state>>;
+
 /// One namespace as hosts see it.
 struct namespace_description {
     namespace_id id;  ///< index = nsid - 1
     nvme::uuid uuid;
     nvme::nguid nguid;
-    backend::geometry geometry;  ///< the last good one when the device is lost
-    ana_state ana = ana_state::optimized;
-    /// Of its ANA group; never 0, which says "not counted".
-    std::uint64_t ana_change_count = 1;
-    bool ready = true;  ///< false: lost; Identify says so and I/O is answered
+    backend::geometry geometry;            ///< the last good one when the device is lost
+    ana_state ana = ana_state::optimized;  ///< by listeners that no ANA group names
+    ana_states_view ana_paths{};           ///< null: the same by every listener
+    std::uint32_t group = 0;               ///< its ANA group; 0: the one that has its NSID
+    bool ready = true;                     ///< false: lost; Identify says so and I/O is answered
     nvme::write_protection protection = nvme::write_protection::none;
     bool hold = false;                ///< a loss makes its I/O wait instead of failing it
     std::uint32_t park_ms = 0;        ///< how long one request may wait then
@@ -56,8 +60,12 @@ struct namespace_description {
         return has(visible_to, host_nqn);
     }
     [[nodiscard]] std::uint32_t ana_group() const noexcept {
-        return id.index + 1;
-    }  ///< one group per namespace
+        return group != 0 ? group : id.index + 1;
+    }
+    /// By a listener of that column.
+    [[nodiscard]] ana_state ana_at(std::size_t column) const noexcept {
+        return ana_paths != nullptr ? (*ana_paths)[column] : ana;
+    }
 };
 
 /// One subsystem as poll groups see it. Never changed once it is shared.
@@ -74,12 +82,18 @@ struct subsystem_description {
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid
     std::uint32_t namespace_limit = limits::default_namespaces;  ///< NN, MNAN
+    std::vector<std::string> ana_listeners;  ///< that an ANA group names, sorted
+    /// Places in `namespaces`, by ANA group and then by NSID. Empty: as they are, for none shares
+    /// its group with another.
+    std::vector<std::uint32_t> by_ana_group;
 
     [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
     [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;
     /// Notes what `host_nqn` does not see into `out`, which has room for all.
     void hide_from(std::string_view host_nqn, hidden_namespaces& out) const noexcept;
     [[nodiscard]] bool offered_at(std::string_view listener) const noexcept;
+    /// Where ANA states by `listener` are; 0 when no group names it.
+    [[nodiscard]] std::uint16_t ana_column(std::string_view listener) const noexcept;
 };
 
 using subsystem_view = std::shared_ptr<const subsystem_description>;

@@ -24,9 +24,10 @@ enum class group_action : std::uint8_t {
     lose_namespace,    ///< the device is gone: gate closed, everything answered; done at once
     hold_namespace,    ///< the device is gone for now: what is at it is answered, what comes waits
                        ///< for it; done at once
-    update_view,       ///< hosts, ANA states, sizes: replace the description and tell the hosts
-    change_viewers,    ///< who sees a namespace: replace the description, tell the hosts concerned;
-                       ///< done when nothing of hosts that do not see it is at the backend
+    update_view,       ///< hosts, sizes: replace the description and tell the hosts
+    change_access,     ///< who sees a namespace, or the ANA states of its paths: replace the
+                       ///< description, tell the hosts concerned; done when nothing of hosts that
+                       ///< do not see it, or of paths that are closed, is at the backend
     expel_hosts,       ///< end the controllers of hosts that the new view does not allow; done when
                        ///< they are gone and nothing of them is at the backends
 };

@@ -47,7 +47,7 @@ struct group_command : engine::message {
     const reservation_outcome* adopted =
         nullptr;           ///< a reservation: whom it concerns is told; the owner keeps it alive
     bool flushes = false;  ///< drain_namespace: what has landed is made durable before the ack
-    std::uint64_t changed_ana = 0;                  ///< hosts are told that the ANA log changed
+    std::uint32_t ana_group = 0;  ///< change_access: every namespace in it, where `ns` is none
     std::vector<std::uint32_t> changed_namespaces;  ///< NSIDs whose attributes changed
 
     bool succeeded = true;

@@ -5,6 +5,7 @@
 #include <fulmar/base/limits.hpp>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +54,31 @@ enum class ana_state : std::uint8_t {
     persistent_loss = 4,
     change = 15
 };
+/// By a path in that state I/O is served. Called on: any thread.
+[[nodiscard]] constexpr bool is_served(ana_state state) noexcept {
+    return state == ana_state::optimized || state == ana_state::non_optimized;
+}
+
+/// The state of an ANA group at listeners that have one of their own, by their names.
+using ana_paths = std::map<std::string, ana_state>;
+
+/// Namespaces whose paths change together. What a path is depends on the listener that its
+/// controller came by.
+struct ana_group_spec {
+    std::uint32_t id = 0;
+    ana_state state = ana_state::optimized;    ///< at listeners that are not named
+    ana_state then = ana_state::inaccessible;  ///< what a path in state `change` becomes when it
+                                               ///< has been that for long enough
+    ana_paths listeners = {};
+    std::string description = {};  ///< for people
+
+    /// What the path by the listener of that name is.
+    [[nodiscard]] ana_state at(const std::string& listener) const {
+        const auto own = listeners.find(listener);
+        return own != listeners.end() ? own->second : state;
+    }
+    friend bool operator==(const ana_group_spec&, const ana_group_spec&) = default;
+};
 
 /// What hosts see of a namespace whose drive is gone (architecture section 4).
 enum class loss_policy : std::uint8_t { fail, hold };
@@ -69,7 +95,8 @@ struct namespace_spec {
     std::string device = {};  ///< name of a device_spec
     std::string uuid = {};    ///< canonical text; empty in a request: derived from NQN and NSID
     std::string nguid = {};   ///< 32 hex digits; empty in a request: derived from NQN and NSID
-    ana_state ana = ana_state::optimized;
+    ana_state ana = ana_state::optimized;  ///< of one that is in no group of its subsystem
+    std::uint32_t ana_group = 0;           ///< 0: it is alone in one that nobody has made
     loss_policy on_loss = loss_policy::fail;
     std::uint32_t park_ms = 10'000;
     std::uint32_t hold_s = 60;
@@ -85,6 +112,7 @@ struct subsystem_spec {
     bool allow_any_host = false;
     std::vector<std::string> hosts = {};      ///< host NQNs
     std::vector<std::string> listeners = {};  ///< names of listeners that offer it; empty: all
+    std::vector<ana_group_spec> ana_groups = {};
     std::vector<namespace_spec> namespaces = {};
     std::uint16_t min_cntlid = limits::min_cntlid;
     std::uint16_t max_cntlid = limits::max_cntlid;

@@ -23,7 +23,13 @@ result<void> check_new_device(std::string_view name, std::size_t present, bool n
 
 /// The range of its controller IDs. Errors: invalid_argument.
 result<void> check_controller_ids(const subsystem_spec& spec);
-/// Errors: invalid_argument, already_exists.
+/// An ANA group by itself: its ID, and what follows on a change. Errors: invalid_argument.
+result<void> check_ana_group(const ana_group_spec& spec);
+/// Their IDs differ, so that there are not too many. Errors: invalid_argument.
+result<void> check_ana_groups(const subsystem_spec& spec);
+/// `ns` is in a group that `in` has, whose state counts, or in none. Errors: not_found, conflict.
+result<void> check_ana_group(const namespace_spec& ns, const subsystem_spec& in);
+/// Without its namespaces. Errors: invalid_argument, already_exists.
 result<void> check_new_subsystem(const subsystem_spec& spec, bool nqn_is_taken);
 
 /// What hosts know a namespace by.

@@ -176,9 +176,10 @@ class qpair {
     queue_counters own_counters_;         // until then
     request* connect_request_ = nullptr;
     connect_op connect_;
-    group_host* host_ = nullptr;  // that connected
-    bool host_has_io_ = false;    // it counts this as an I/O queue
-    hidden_namespaces hidden_;    // from its host
+    group_host* host_ = nullptr;    // that connected
+    bool host_has_io_ = false;      // it counts this as an I/O queue
+    hidden_namespaces hidden_;      // from its host
+    std::uint16_t ana_column_ = 0;  // where ANA states by its listener are
     /// A closing queue waits for what is at backends, but not for ever.
     engine::member_timer<&qpair::give_up_backends> drain_deadline_{*this};
     request* first_of_pair_ = nullptr;  // whose second has not come
@@ -223,6 +224,8 @@ class qpair {
     /// Its host does not see `entry`.
     [[nodiscard]] bool hides(const namespace_entry& entry) const noexcept;  // subsystem_group.hpp
     [[nodiscard]] const hidden_namespaces& hidden() const noexcept { return hidden_; }
+    /// Of subsystem_description::ana_column(), for its listener.
+    [[nodiscard]] std::uint16_t ana_column() const noexcept { return ana_column_; }
     /// Its host's memory of the kind that this queue uses; null on discovery controllers.
     [[nodiscard]] host_buffers* buffers() noexcept;
     // Null before a Connect has been accepted; counters() are the queue's own then.

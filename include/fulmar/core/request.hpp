@@ -28,6 +28,7 @@ enum class cut_off : std::uint8_t {
     no,
     lost,    ///< the device was lost while its data was on the way: not the one that comes back
     hidden,  ///< its host does not see the namespace any more
+    path,    ///< the path that it came by was closed, by its ANA state
 };
 
 /// Called on: the qpair's reactor, all members. What every command touches comes first; request.cpp

@@ -65,6 +65,8 @@ bool cover_each_other(const listener_spec& a, const listener_spec& b);
 bool chooses(const host_choice& hosts, std::string_view host);
 /// Some host is among `before`, and not among `after`. Called on: any thread.
 bool takes_hosts_away(const host_choice& before, const host_choice& after);
+/// By some listener `after` does not serve, and `before` does. Called on: any thread.
+bool closes_paths(const ana_group_spec& before, const ana_group_spec& after);
 /// What is wrong with a new size of `device`: too large, or no whole blocks. 0 is no size.
 /// Called on: any thread.
 result<void> check_size(std::uint64_t bytes, const device_spec& device);

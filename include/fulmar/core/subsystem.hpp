@@ -52,10 +52,9 @@ struct namespace_record {
     range_locks_view ranges;                    ///< null: no fused pair has come yet
     host_list visible_to;                       ///< what `spec` says, in order; shared with views
     nvme::write_protection protection = nvme::write_protection::none;
-    bool recorded = false;          ///< something is kept of it, or was at the start
-    std::uint64_t preempted = 0;    ///< registrations that other hosts have ended
-    std::uint64_t ana_changes = 0;  ///< of its ANA group, of which it is the only member
-    bool hold_over = false;         ///< lost for longer than its policy makes its I/O wait
+    bool recorded = false;        ///< something is kept of it, or was at the start
+    std::uint64_t preempted = 0;  ///< registrations that other hosts have ended
+    bool hold_over = false;       ///< lost for longer than its policy makes its I/O wait
     /// Ends a hold. Armed while one is under way.
     struct hold_timer : engine::timer {
         hold_timer(subsystem& s, namespace_id which) noexcept;
@@ -156,7 +155,7 @@ class subsystem {
     /// `last_failure()` tells how it went.
     void fan_out(group_action action, const namespace_record* ns = nullptr,
                  subsystem_view view = nullptr, std::vector<std::uint32_t> changed = {},
-                 bool changed_ana = false, std::string subject = {});
+                 std::uint32_t ana_group = 0, std::string subject = {});
     [[nodiscard]] std::string_view last_failure() const noexcept { return failure_; }
     /// The next fan-out tells whom this concerns; it lives until the last ack.
     void adopted(const reservation_outcome& what) noexcept { adopted_ = &what; }
@@ -175,8 +174,7 @@ class subsystem {
     /// Before a namespace is lost: what its device has lost for good nobody waits for.
     static void judge_loss(namespace_record& n) noexcept;
     /// Its device is back, or it is not waited for any longer (`over`, until it has been back).
-    /// `was_held`: its I/O has waited until now, and hosts are to see another ANA state.
-    void end_hold(namespace_record& n, bool was_held, bool over);
+    void end_hold(namespace_record& n, bool over);
     /// A device that does not serve is taken too: its namespace keeps its place until it does.
     /// Errors: what complete_spec() and device_registry::claim() say; conflict (the device is lost
     /// and its size unknown, unless `even_unknown`: at start).
@@ -194,7 +192,12 @@ class subsystem {
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
     [[nodiscard]] target& owner() noexcept { return target_; }
     subsystem_spec& edit() noexcept { return spec_; }
-    static void count_ana_change(namespace_record& n) noexcept { ++n.ana_changes; }
+    /// The NSIDs of the namespaces in that group of `spec`.
+    [[nodiscard]] std::vector<std::uint32_t> members_of(std::uint32_t ana_group) const;
+    /// The ANA groups are new, or have changed: no path stays in state `change`.
+    void watch_ana_transitions();
+    /// Paths of `group` have been in state `change` for as long as they may.
+    [[nodiscard]] bool ana_transition_is_over(const ana_group_spec& group) const noexcept;
     void set_last_error(std::string text) { last_error_ = std::move(text); }
     [[nodiscard]] bool deleted() const noexcept { return deleted_; }
 
@@ -225,6 +228,7 @@ class subsystem {
     void enqueue_first(std::unique_ptr<operation> op);
     friend struct namespace_record::hold_timer;
     void hold_passed(namespace_id which);
+    void on_ana_timer() noexcept;
     void recall(namespace_record& n) const;
     void note(const char* what, std::string_view detail, namespace_id ns = {},
               std::uint64_t object = 0, std::uint64_t value = 0) const noexcept;
@@ -258,6 +262,8 @@ class subsystem {
     bool flushes_ = false;
     std::string last_error_;
     engine::member_timer<&subsystem::on_deadline> deadline_{*this};
+    std::map<std::uint32_t, instant> ana_transitions_;  // of groups with paths in state `change`
+    engine::member_timer<&subsystem::on_ana_timer> ana_timer_{*this};
 
     std::unordered_map<std::uint16_t, controller_place> controllers_;
     std::uint16_t next_cntlid_;

@@ -51,9 +51,11 @@ struct namespace_entry {
     unsigned block_shift = 9;
     std::uint64_t block_count = 0;
     ana_state ana = ana_state::optimized;
+    ana_states_view ana_paths;  ///< null: the same by every listener
+    std::uint32_t ana_group = 0;
     backend::geometry geometry;
     bool write_protected = false;
-    bool restricted = false;  ///< by its ANA state, write protection or a reservation
+    bool restricted = false;  ///< by an ANA state, write protection or a reservation
     bool hold = false;        ///< a loss of its device makes its I/O wait
     std::uint32_t park_ms = 0;
     reservation_view reservation;  ///< null: nobody has registered
@@ -92,7 +94,16 @@ struct namespace_entry {
     list_hook grave_hook{};
 
     void refresh(const namespace_description& from) noexcept;
-    void set_ana(ana_state to) noexcept;
+    /// Of a new description, what concerns ANA.
+    void take_paths(const namespace_description& from) noexcept;
+    /// By a listener of that column.
+    [[nodiscard]] ana_state ana_at(std::uint16_t column) const noexcept {
+        return ana_paths != nullptr ? (*ana_paths)[column] : ana;
+    }
+    /// By some listener it is not served.
+    [[nodiscard]] bool has_closed_path() const noexcept;
+    /// It is going: its gate answers, whatever its paths are.
+    void leave_ana() noexcept;
     /// What its state, protection and reservation make of `restricted`.
     void restrict() noexcept;
 };
@@ -156,14 +167,16 @@ struct subsystem_group {
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;
     void tell_namespace_changed(std::uint32_t number) noexcept;
-    void tell_ana_changed(const group_command& command) noexcept;
+    void tell_of_paths(const subsystem_description& former) noexcept;
     void tell_of_reservation(const group_command& command) noexcept;
     void tell_namespaces_changed(const group_command& command) noexcept;
     void choose_viewers(namespace_entry& entry, const namespace_description& now,
                         bool told) noexcept;
     void turn_away(namespace_entry& entry) noexcept;
-    [[nodiscard]] static std::uint32_t tasks_of_unseeing(const namespace_entry& entry) noexcept;
-    [[nodiscard]] static std::uint32_t unreaped_of_unseeing(const namespace_entry& entry) noexcept;
+    [[nodiscard]] static bool changes_access(const group_command& command,
+                                             const namespace_entry& entry) noexcept;
+    [[nodiscard]] static std::uint32_t tasks_shut_out(const namespace_entry& entry) noexcept;
+    [[nodiscard]] std::uint32_t unreaped_shut_out(const namespace_entry& entry) const noexcept;
 };
 
 /// Called on: owning reactor.

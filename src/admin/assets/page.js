@@ -215,7 +215,7 @@ function show_subsystems(subsystems) {
         ["State", (n) => state(n.status.state)],
         ["Device", (n) => n.device],
         ["Size", (n) => bytes(n.status.block_count * n.status.block_size), "number"],
-        ["ANA", (n) => state(n.ana_state), "wide"],
+        ["ANA", (n) => n.ana_group ? `group ${n.ana_group}` : state(n.ana_state), "wide"],
         ["Visible to", viewers, "wide"],
         ["Reserved", reservation],
         ["On loss", (n) => n.on_loss, "wide"],

@@ -1,6 +1,7 @@
 // The second half of an I/O command: the backend is done, the gate is left, the answer goes out.
 #include "buffer.hpp"
 #include "io.hpp"
+#include "nqn_key.hpp"
 #include "range.hpp"
 
 #include <fulmar/base/assert.hpp>
@@ -93,6 +94,7 @@ void abandon(io_task& task, nvme::status answer) noexcept {
     if (!mutated(mutation::abandoned_tasks_answer_again)) task.owner = nullptr;
     if (mutated(mutation::abandoned_buffers_are_freed)) task.chain.release();
     task.host = r->owner->host()->key;
+    task.listener = nqn_key(r->owner->listener());
     task.charged = std::exchange(r->charged, 0);  // the share counts it until the device lets go
     task.chain.recharge(entry.group->quarantine());
     // What changes no block may go on beside whoever wants to be alone.
@@ -112,7 +114,8 @@ void abandon(io_task& task, nvme::status answer) noexcept {
 }
 
 bool give_up(request& r, nvme::status answer) noexcept {
-    const bool as_it_is = answer.dnr || answer == backend::device_gone;
+    const bool as_it_is =
+        answer.dnr || answer == backend::device_gone || answer.sct == nvme::status_type::path;
     switch (r.state()) {
         case request_state::awaiting_buffer:
             buffer::cancel_wait(r);

@@ -186,6 +186,7 @@ controller* make_controller(connect_op& op, subsystem_group& sub) noexcept try {
         *op.group, sub,
         controller::identity{.id = op.assigned,
                              .host_nqn = std::string(op.host_nqn()),
+                             .listener = std::string(op.owner->listener()),
                              .host_id = op.data->hostid,
                              .keep_alive_ms = op.command.kato_ms.value()});
     return made->attach(*op.owner, *op.group, 0) ? made.release() : nullptr;

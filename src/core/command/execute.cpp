@@ -1,7 +1,7 @@
 // The device's part of an I/O command. Must never allocate, log or block.
 #include "fused.hpp"
 #include "io.hpp"
-#include "policy/visibility.hpp"
+#include "policy/policies.hpp"
 #include "range.hpp"
 #include "ranges.hpp"
 
@@ -140,6 +140,7 @@ void submit(request& r) noexcept {
     // since: whoever asked for a fence meanwhile has been told that nothing is on its way.
     if (r.cut != cut_off::no || entry.gate.turns_back()) {
         if (r.cut == cut_off::hidden) return complete(r, policy::unseen);
+        if (r.cut == cut_off::path) return complete(r, policy::status_of_path(*r.owner, entry));
         const bool closed = entry.gate.position == gate_position::closed;
         return complete(r, closed ? entry.closed_status : backend::device_gone);
     }

@@ -3,7 +3,7 @@
 
 #include "buffer.hpp"
 #include "io.hpp"
-#include "policy/visibility.hpp"
+#include "policy/policies.hpp"
 #include "reservation/reservation_errand.hpp"
 #include "reservation/reservation_report.hpp"
 
@@ -67,6 +67,11 @@ void go_on(request& r) noexcept {
             policy::visibility(there, there && q.hidden().has(about->number().value()));
         v.says != policy::word::pass)
         return q.finish(r, v.status);
+    // While a device is away its reservations are asked about all the same.
+    const namespace_entry* const entry = q.subsystem()->find(about->number().value());
+    if (entry != nullptr && entry->restricted && !entry->held())
+        if (const policy::verdict v = policy::ask_path(q, *entry); v.says != policy::word::pass)
+            return q.finish(r, v.status);
     if (r.direction == nvme::data_direction::controller_to_host) return report(r, *about);
     std::array<std::byte, most_key_bytes> keys{};
     const std::span<std::byte> brought = std::span(keys).first(r.length);

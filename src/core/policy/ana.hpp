@@ -1,21 +1,19 @@
-// What the ANA state of a namespace lets through (NVMe Base 2.0, section 8.1.3). Any thread; pure.
+// What the ANA state of a path to a namespace lets through (NVMe Base 2.0, section 8.1.3). Any
+// thread; pure.
 #pragma once
 
 #include "verdict.hpp"
 
+#include <fulmar/base/mutation.hpp>
 #include <fulmar/core/model.hpp>
 
 namespace fulmar::core::policy {
 
-/// I/O is served as ever.
-[[nodiscard]] constexpr bool ana_is_open(ana_state state) noexcept {
-    return state == ana_state::optimized || state == ana_state::non_optimized;
-}
-
 /// `held`: the device is lost, and its I/O waits at the gate. Hosts that have not enabled ANA
 /// events cannot interpret an ANA status; their I/O waits there instead.
-[[nodiscard]] constexpr verdict ana(ana_state state, bool held, bool follows_ana) noexcept {
-    if (ana_is_open(state) || (held && !follows_ana)) return pass;
+[[nodiscard]] inline verdict ana(ana_state state, bool held, bool follows_ana) noexcept {
+    if (mutated(mutation::closed_paths_serve)) return pass;
+    if (is_served(state) || (held && !follows_ana)) return pass;
     switch (state) {
         case ana_state::inaccessible: return answer(nvme::sc::ana_inaccessible);
         case ana_state::persistent_loss: return answer(nvme::sc::ana_persistent_loss);

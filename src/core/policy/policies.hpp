@@ -1,7 +1,7 @@
 // The one place where the policies are asked about an I/O command, in this order: is the namespace
-// visible to this host, what does its ANA state say, is its gate open, may its blocks be changed,
-// does a reservation let this host do it. What comes later (rate limits) is asked behind these.
-// Called on: the qpair's reactor. Must never: allocate, log or block.
+// visible to this host, what does the ANA state of its path say, is its gate open, may its blocks
+// be changed, does a reservation let this host do it. What comes later (rate limits) is asked
+// behind these. Called on: the qpair's reactor. Must never: allocate, log or block.
 #pragma once
 
 #include "ana.hpp"
@@ -26,6 +26,23 @@ namespace fulmar::core::policy {
     return visibility(exists, chosen && r.owner->hides(*r.entry));
 }
 
+/// What the path by which `q` came lets through; of a namespace that is restricted.
+[[nodiscard]] inline verdict ask_path(const qpair& q, const namespace_entry& entry) noexcept {
+    return ana(entry.ana_at(q.ana_column()), entry.held(), q.follows_ana());
+}
+
+/// Of a command whose path was closed while it was on its way. It may have been opened again since.
+[[nodiscard]] inline nvme::status status_of_path(const qpair& q,
+                                                 const namespace_entry& entry) noexcept {
+    const verdict v = ask_path(q, entry);
+    return v.says != word::pass ? v.status : nvme::sc::ana_transition;
+}
+
+/// Nothing of `q` may reach the device: its host does not see the namespace, or its path is closed.
+[[nodiscard]] inline bool shuts_out(const qpair& q, const namespace_entry& entry) noexcept {
+    return q.hides(entry) || ask_path(q, entry).says != word::pass;
+}
+
 /// Behind the gate, where a namespace is restricted at all. A command that waited at the gate while
 /// a reservation was made is asked when it goes on.
 [[nodiscard]] inline verdict ask_restricted(const request& r) noexcept {
@@ -44,9 +61,7 @@ namespace fulmar::core::policy {
     const namespace_entry& entry = *r.entry;
     if (entry.gate.position == gate_position::closed) return answer(entry.closed_status);
     if (!entry.restricted) return pass;
-    if (const verdict v = ana(entry.ana, entry.held(), r.owner->follows_ana());
-        v.says != word::pass)
-        return v;
+    if (const verdict v = ask_path(*r.owner, entry); v.says != word::pass) return v;
     return ask_restricted(r);
 }
 
@@ -56,9 +71,7 @@ namespace fulmar::core::policy {
     namespace_entry& entry = *r.entry;
     const bool restricted = entry.restricted;  // seldom
     if (restricted) [[unlikely]]
-        if (const verdict v = ana(entry.ana, entry.held(), r.owner->follows_ana());
-            v.says != word::pass)
-            return v;
+        if (const verdict v = ask_path(*r.owner, entry); v.says != word::pass) return v;
     switch (entry.gate.admit(r.generation, kept)) {
         case admission::enter: break;
         case admission::park: return wait;

@@ -36,6 +36,22 @@ inline file_room room_of_entry(std::string_view text) noexcept {
     return {entry_room.bytes + written_bytes(text), entry_room.values};
 }
 
+/// With its quotes.
+template <typename Enum>
+constexpr std::size_t longest_word() noexcept {
+    std::size_t most = 0;
+    for (const std::string_view word : words_of<Enum>::names) most = std::max(most, word.size());
+    return most + 2;
+}
+
+/// The ANA state by one listener.
+inline file_room room_of_path(std::string_view listener) noexcept {
+    return {member_bytes + written_bytes(listener) + longest_word<ana_state>(), 1};
+}
+
+template <typename Spec>
+file_room room_of(const Spec& spec);
+
 /// Of the field's value, as long as it can be; a text as long as it is. A subsystem's hosts and
 /// namespaces have claims of their own.
 template <typename Spec>
@@ -55,17 +71,18 @@ file_room room_of_value(const field<Spec>& one, const Spec& spec) {
                 file_room out{list_bytes, 1};
                 for (const std::string& entry : value.named) add(out, room_of_entry(entry));
                 return out;
+            } else if constexpr (std::is_same_v<type, ana_paths>) {
+                file_room out{object_bytes, 1};
+                for (const auto& [listener, state] : value) add(out, room_of_path(listener));
+                return out;
+            } else if constexpr (std::is_same_v<type, std::vector<ana_group_spec>>) {
+                file_room out{list_bytes, 1};
+                for (const ana_group_spec& group : value) add(out, room_of(group));
+                return out;
             } else if constexpr (std::is_same_v<type, std::vector<namespace_spec>>) {
                 return {list_bytes, 1};
             } else if constexpr (std::is_enum_v<type>) {
-                const auto& words = words_of<type>::names;
-                return {std::max_element(
-                            words.begin(), words.end(),
-                            [](auto a, auto b) {
-                                return a.size() < b.size();
-                            })->size() +
-                            2,
-                        1};
+                return {longest_word<type>(), 1};
             } else if constexpr (std::is_same_v<type, bool>) {
                 return {sizeof("false") - 1, 1};
             } else if constexpr (std::is_same_v<type, std::uint64_t>) {

@@ -5,6 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
 namespace fulmar::core {
 
 result<void> check_new_device(std::string_view name, std::size_t present, bool name_is_taken) {
@@ -29,6 +34,45 @@ result<void> check_controller_ids(const subsystem_spec& spec) {
     return {};
 }
 
+result<void> check_ana_group(const ana_group_spec& spec) {
+    if (spec.id == 0 || spec.id > limits::max_ana_groups)
+        return fail(errc::invalid_argument,
+                    fmt::format("must be from 1 to {}", limits::max_ana_groups), "/id",
+                    "namespaces without a group have the IDs above");
+    if (spec.then == ana_state::change)
+        return fail(errc::invalid_argument, "a change ends in another state", "/then",
+                    "choose any state but \"change\"");
+    return {};
+}
+
+result<void> check_ana_groups(const subsystem_spec& spec) {
+    std::array<bool, limits::max_ana_groups + 1> taken{};
+    for (std::size_t i = 0; i < spec.ana_groups.size(); ++i) {
+        const ana_group_spec& one = spec.ana_groups[i];
+        if (auto good = check_ana_group(one); !good) {
+            error why = std::move(good).error();
+            why.where = fmt::format("/ana_groups/{}{}", i, why.where);
+            return tl::unexpected(std::move(why));
+        }
+        if (std::exchange(taken[one.id], true))
+            return fail(errc::invalid_argument, fmt::format("there are two groups {}", one.id),
+                        fmt::format("/ana_groups/{}/id", i), "remove one of the two");
+    }
+    return {};
+}
+
+result<void> check_ana_group(const namespace_spec& ns, const subsystem_spec& in) {
+    if (ns.ana_group == 0) return {};
+    const auto is_meant = [&](const ana_group_spec& one) { return one.id == ns.ana_group; };
+    if (std::none_of(in.ana_groups.begin(), in.ana_groups.end(), is_meant))
+        return fail(errc::not_found, fmt::format("{} has no ANA group {}", in.nqn, ns.ana_group),
+                    "/ana_group", "make it first, or leave ana_group out");
+    if (ns.ana != ana_state::optimized)
+        return fail(errc::conflict, fmt::format("the state of ANA group {} counts", ns.ana_group),
+                    "/ana_state", "leave it out; or leave ana_group out");
+    return {};
+}
+
 result<void> check_new_subsystem(const subsystem_spec& spec, bool nqn_is_taken) {
     if (const nvme::nqn_check name = nvme::validate_nqn(spec.nqn); name != nvme::nqn_check::ok)
         return fail(
@@ -39,6 +83,7 @@ result<void> check_new_subsystem(const subsystem_spec& spec, bool nqn_is_taken) 
         return fail(errc::already_exists, fmt::format("subsystem \"{}\" exists", spec.nqn), "/nqn",
                     "choose another NQN");
     FULMAR_CHECK(check_controller_ids(spec));
+    FULMAR_CHECK(check_ana_groups(spec));
     if (spec.max_namespaces == 0 || spec.max_namespaces > limits::max_namespaces)
         return fail(errc::invalid_argument,
                     fmt::format("must be from 1 to {}", limits::max_namespaces), "/max_namespaces",

@@ -149,6 +149,14 @@ std::vector<spec_claim> claims_of(const change& what, const std::string& folder)
                 return out;
             } else if constexpr (std::is_same_v<kind, add_namespace>) {
                 return claims_of(c.spec, c.nqn);
+            } else if constexpr (std::is_same_v<kind, create_ana_group>) {
+                spec_claim claim;
+                claim.room = room_of(c.spec);
+                return {claim};
+            } else if constexpr (std::is_same_v<kind, set_ana_path>) {
+                spec_claim claim;
+                claim.room = room_of_path(c.listener);
+                return {claim};
             } else if constexpr (std::is_same_v<kind, add_host>) {
                 return claims_of_host(c.host, c.nqn);
             } else if constexpr (requires { c.set; }) {  // a modification of fields in place
@@ -192,6 +200,17 @@ bool takes_hosts_away(const host_choice& before, const host_choice& after) {
     const std::unordered_set<std::string_view> stay(after.named.begin(), after.named.end());
     return std::any_of(before.named.begin(), before.named.end(),
                        [&](const std::string& host) { return !stay.contains(host); });
+}
+
+bool closes_paths(const ana_group_spec& before, const ana_group_spec& after) {
+    const auto closes = [](ana_state was, ana_state is) {
+        return is_served(was) && !is_served(is);
+    };
+    bool out = closes(before.state, after.state);
+    for (const auto* both : {&before.listeners, &after.listeners})
+        for (const auto& [listener, state] : *both)
+            out = out || closes(before.at(listener), after.at(listener));
+    return out;
 }
 
 result<void> check_size(std::uint64_t bytes, const device_spec& device) {

@@ -89,6 +89,12 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
             list["uniqueItems"] = true;
             return {{"anyOf", {{{"const", "all"}}, list}}};
         }
+        case field_form::ana_paths:
+            return {{"type", "object"},
+                    {"maxProperties", facts.most},
+                    {"propertyNames",
+                     {{"minLength", 1}, {"maxLength", limits::max_listener_name_bytes}}},
+                    {"additionalProperties", {{"enum", core::words_of<core::ana_state>::names}}}};
         case field_form::texts: return list_of(facts, {{"type", "string"}});
         case field_form::cpus: {
             ordered_json out =
@@ -111,6 +117,7 @@ bool is_list_or_object(field_form form) {
         case field_form::hosts:
         case field_form::texts:
         case field_form::cpus:
+        case field_form::ana_paths:
         case field_form::namespaces:
         case field_form::object:
         case field_form::objects: return true;
@@ -208,6 +215,7 @@ std::string shown_values(const field_facts& facts) {
         case field_form::nguid: return "an NGUID";
         case field_form::hosts: return fmt::format("up to {} NQNs", facts.most);
         case field_form::host_choice: return fmt::format("`\"all\"`, or up to {} NQNs", facts.most);
+        case field_form::ana_paths: return fmt::format("up to {} names with a state", facts.most);
         case field_form::texts: return fmt::format("up to {} texts", facts.most);
         case field_form::cpus: return fmt::format("up to {} numbers of CPUs", facts.most);
         case field_form::object: return fmt::format("`{}`, below", facts.schema);
@@ -377,6 +385,7 @@ std::map<std::string, std::vector<described_field>> all_fields() {
             {"referral", fields_in(core::fields_of<core::referral_spec>::all)},
             {"device", fields_in(core::fields_of<core::device_spec>::all)},
             {"namespace", fields_in(core::fields_of<core::namespace_spec>::all)},
+            {"ana_group", fields_in(core::fields_of<core::ana_group_spec>::all)},
             {"subsystem", fields_in(core::fields_of<core::subsystem_spec>::all)}};
 }
 

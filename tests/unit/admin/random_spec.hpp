@@ -63,13 +63,20 @@ class spec_generator {
             if (coin()) spec.hosts.push_back(fmt::format("nqn.2014-08.org.x:h{}", h));
         if (below(4) == 0 && !target.listeners.empty())
             spec.listeners.push_back(target.listeners.front().name());
+        for (std::uint32_t id = 1; id < 4; ++id)
+            if (coin()) spec.ana_groups.push_back(ana_group(id));
         for (std::uint32_t nsid = 1; nsid < 4; ++nsid) {
             if (free.empty() || coin()) continue;
             core::namespace_spec ns{.nsid = nsid};
             const auto at = free.begin() + below(static_cast<std::uint32_t>(free.size()));
             ns.device = *at;
             free.erase(at);
-            ns.ana = coin() ? core::ana_state::optimized : core::ana_state::inaccessible;
+            if (!spec.ana_groups.empty() && coin()) {
+                const auto count = static_cast<std::uint32_t>(spec.ana_groups.size());
+                ns.ana_group = spec.ana_groups[below(count)].id;
+            } else {
+                ns.ana = ana();
+            }
             ns.on_loss = below(4) == 0 ? core::loss_policy::hold : core::loss_policy::fail;
             ns.uuid = fmt::format("00000000-0000-4000-8000-0000000000{}{}", i, nsid);
             ns.nguid = fmt::format("0000000000000000000000000000{:02}{:02}", i + 1, nsid);
@@ -81,6 +88,20 @@ class spec_generator {
         }
         spec.paused = below(4) == 0;
         return spec;
+    }
+
+    core::ana_state ana() {
+        return coin() ? core::ana_state::optimized : core::ana_state::inaccessible;
+    }
+
+    core::ana_group_spec ana_group(std::uint32_t id) {
+        core::ana_group_spec group{.id = id, .state = ana(), .then = ana()};
+        for (std::uint16_t port = 4420; port < 4423; ++port)
+            if (below(4) == 0)
+                group.listeners.emplace(fmt::format("tcp:127.0.0.1:{}", port),
+                                        coin() ? core::ana_state::change : ana());
+        group.description = description();
+        return group;
     }
 
     std::string description() {
@@ -102,6 +123,7 @@ inline core::target_spec sorted(core::target_spec spec) {
     by(spec.referrals, [](const auto& r) { return r.port; });
     for (auto& subsystem : spec.subsystems) {
         by(subsystem.namespaces, [](const auto& ns) { return ns.nsid; });
+        by(subsystem.ana_groups, [](const auto& group) { return group.id; });
         std::sort(subsystem.hosts.begin(), subsystem.hosts.end());
     }
     return spec;

@@ -1,5 +1,7 @@
 #include "admin_pages.hpp"
 
+#include "ana_layout.hpp"
+
 #include <fulmar/nvme/copy_text.hpp>
 #include <fulmar/nvme/namespace_ids.hpp>
 #include <fulmar/nvme/registers.hpp>
@@ -9,6 +11,8 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <string>
+#include <tuple>
 #include <vector>
 
 namespace fulmar::core {
@@ -101,7 +105,7 @@ TEST(identify_controller, ana_fields_agree_with_each_other) {
     const auto c = ask(make_subsystem(), cns::controller).as<nvme::identify_controller>();
     EXPECT_NE(c.cmic & nvme::cmic::ana_reporting, 0);
     EXPECT_NE(c.anatt, 0);
-    EXPECT_EQ(c.anagrpmax.value(), limits::default_namespaces);
+    EXPECT_EQ(c.anagrpmax.value(), limits::max_ana_groups + limits::default_namespaces);
     EXPECT_EQ(c.nanagrpid.value(), limits::default_namespaces);
     EXPECT_LE(c.mnan.value(), c.nn.value());
     EXPECT_NE(c.mnan.value(), 0u);
@@ -324,7 +328,7 @@ TEST(identify_controller, tells_how_many_namespaces_the_subsystem_asked_for) {
     const auto c = ask(s, cns::controller).as<nvme::identify_controller>();
     EXPECT_EQ(c.nn.value(), limits::max_namespaces);
     EXPECT_EQ(c.mnan.value(), limits::max_namespaces);
-    EXPECT_EQ(c.anagrpmax.value(), limits::max_namespaces);
+    EXPECT_EQ(c.anagrpmax.value(), limits::max_ana_groups + limits::max_namespaces);
     EXPECT_EQ(c.nanagrpid.value(), limits::max_namespaces);
     const std::size_t log = 16 + c.nanagrpid.value() * 32u + c.mnan.value() * 4u;
     EXPECT_EQ(log, limits::ana_log_bytes(limits::max_namespaces));
@@ -466,6 +470,19 @@ TEST(log_pages, changed_namespaces_end_in_zeroes_or_say_many) {
 
 // --- ANA ---------------------------------------------------------------------------------------
 
+// The log of a host that has come by a listener which no group names.
+struct read_log {
+    read_log(const subsystem_description& of, bool groups_only, std::uint16_t column = 0)
+        : log(of, column, changes, groups_only) {}
+    static ana_changes seven_changes() {
+        ana_changes out;
+        for (int i = 0; i < 7; ++i) out.begin();
+        return out;
+    }
+    ana_changes changes = seven_changes();
+    ana_log log;
+};
+
 std::vector<std::byte> whole(const ana_log& log) {
     std::vector<std::byte> bytes(log.size_bytes());
     log.copy(0, bytes);
@@ -474,7 +491,7 @@ std::vector<std::byte> whole(const ana_log& log) {
 
 TEST(ana_log, lists_one_group_per_namespace) {
     const subsystem_description s = make_subsystem();
-    const std::vector<std::byte> bytes = whole(ana_log(s, 7, false));
+    const std::vector<std::byte> bytes = whole(read_log(s, false).log);
     ASSERT_EQ(bytes.size(), 16u + 3 * 36);
     const auto header = *nvme::read_wire<nvme::ana_log_header>(bytes);
     EXPECT_EQ(header.change_count.value(), 7u);
@@ -492,7 +509,7 @@ TEST(ana_log, lists_one_group_per_namespace) {
 
 TEST(ana_log, has_room_for_as_many_as_there_can_be) {
     const subsystem_description s = make_largest();
-    const std::vector<std::byte> bytes = whole(ana_log(s, 7, false));
+    const std::vector<std::byte> bytes = whole(read_log(s, false).log);
     ASSERT_EQ(bytes.size(), limits::ana_log_bytes(limits::max_namespaces));
     EXPECT_EQ(nvme::read_wire<nvme::ana_log_header>(bytes)->groups.value(), limits::max_namespaces);
     EXPECT_EQ(nvme::read_wire<nvme::le32>(std::span(bytes).last(4))->value(),
@@ -501,7 +518,7 @@ TEST(ana_log, has_room_for_as_many_as_there_can_be) {
 
 TEST(ana_log, without_namespaces_is_shorter) {
     const subsystem_description s = make_subsystem();
-    const std::vector<std::byte> bytes = whole(ana_log(s, 7, true));
+    const std::vector<std::byte> bytes = whole(read_log(s, true).log);
     ASSERT_EQ(bytes.size(), 16u + 3 * 32);
     const auto last = *nvme::read_wire<nvme::ana_group_descriptor>(std::span(bytes).subspan(80));
     EXPECT_EQ(last.group_id.value(), 1024u);
@@ -512,7 +529,8 @@ TEST(ana_log, without_namespaces_is_shorter) {
 TEST(ana_log, reads_the_same_in_any_pieces) {
     const subsystem_description s = make_subsystem();
     for (const bool groups_only : {false, true}) {
-        const ana_log log(s, 7, groups_only);
+        const read_log read(s, groups_only);
+        const ana_log& log = read.log;
         std::vector<std::byte> expected = whole(log);
         expected.resize(expected.size() + 64);
         for (std::size_t offset = 0; offset < expected.size(); offset += 4) {
@@ -526,10 +544,120 @@ TEST(ana_log, reads_the_same_in_any_pieces) {
     }
 }
 
+// Two groups in which namespaces lie crosswise, and one namespace that is in none.
+subsystem_description make_grouped() {
+    subsystem_description s;
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        namespace_description& n = s.namespaces.emplace_back();
+        n.id = {.index = i, .generation = 1};
+        n.group = i == 4 ? 0 : 1 + i % 2;
+    }
+    lay_out_ana({{.id = 2, .state = ana_state::inaccessible},
+                 {.id = 1, .listeners = {{"b", ana_state::non_optimized}}},
+                 {.id = 9, .listeners = {{"a", ana_state::change}}}},
+                s);
+    return s;
+}
+
+using listed_groups = std::vector<std::tuple<std::uint32_t, int, std::vector<std::uint32_t>>>;
+
+listed_groups groups_in(std::span<const std::byte> bytes) {
+    listed_groups out;
+    const auto header = *nvme::read_wire<nvme::ana_log_header>(bytes);
+    std::size_t at = sizeof header;
+    for (unsigned i = 0; i < header.groups.value(); ++i) {
+        const auto group = *nvme::read_wire<nvme::ana_group_descriptor>(bytes.subspan(at));
+        at += sizeof group;
+        std::vector<std::uint32_t> nsids;
+        for (std::uint32_t n = 0; n < group.nsids.value(); ++n, at += 4)
+            nsids.push_back(nvme::read_wire<nvme::le32>(bytes.subspan(at))->value());
+        out.emplace_back(group.group_id.value(), group.state, nsids);
+    }
+    EXPECT_EQ(at, bytes.size());
+    return out;
+}
+
+TEST(ana_log, lists_groups_with_their_namespaces_as_the_listener_has_them) {
+    const subsystem_description s = make_grouped();
+    const std::uint32_t alone = limits::max_ana_groups + 5;
+    EXPECT_EQ(s.ana_listeners, (std::vector<std::string>{"a", "b"}));
+    const listed_groups by_b{{1, 2, {1, 3}}, {2, 3, {2, 4}}, {alone, 1, {5}}};
+    EXPECT_EQ(groups_in(whole(read_log(s, false, s.ana_column("b")).log)), by_b);
+    for (const char* other : {"a", "c"}) {  // group 9 has no namespace, and is not told of
+        const listed_groups expected{{1, 1, {1, 3}}, {2, 3, {2, 4}}, {alone, 1, {5}}};
+        EXPECT_EQ(groups_in(whole(read_log(s, false, s.ana_column(other)).log)), expected);
+    }
+    const listed_groups short_form{{1, 2, {}}, {2, 3, {}}, {alone, 1, {}}};
+    EXPECT_EQ(groups_in(whole(read_log(s, true, s.ana_column("b")).log)), short_form);
+}
+
+TEST(ana_log, leaves_out_of_a_group_what_its_host_does_not_see) {
+    const subsystem_description s = make_grouped();
+    hidden_namespaces hidden(s.namespace_limit);
+    for (const std::uint32_t number : {1u, 2u, 4u}) hidden.set(number, true);
+    const ana_changes changes;
+    const ana_log log(seen_namespaces(s, hidden), 0, changes, false);
+    const listed_groups expected{{1, 1, {3}}, {limits::max_ana_groups + 5, 1, {5}}};
+    EXPECT_EQ(groups_in(whole(log)), expected);
+}
+
+TEST(ana_log, of_groups_reads_the_same_in_any_pieces) {
+    const subsystem_description s = make_grouped();
+    const read_log read(s, false);
+    std::vector<std::byte> expected = whole(read.log);
+    expected.resize(expected.size() + 64);
+    for (std::size_t offset = 0; offset < expected.size(); offset += 4) {
+        for (std::size_t size = 4; offset + size <= expected.size(); size += 4) {
+            std::vector<std::byte> piece(size, std::byte{0xee});
+            read.log.copy(offset, piece);
+            ASSERT_EQ(std::memcmp(piece.data(), expected.data() + offset, size), 0)
+                << offset << '+' << size;
+        }
+    }
+}
+
+TEST(ana_layout, tells_whether_hosts_would_notice) {
+    const subsystem_description s = make_grouped();
+    EXPECT_TRUE(same_ana(s, make_grouped()));
+    subsystem_description other = make_grouped();
+    other.namespaces[4].ana = ana_state::change;
+    EXPECT_FALSE(same_ana(s, other));
+    other = make_grouped();
+    other.namespaces[0].ana_paths = nullptr;
+    EXPECT_FALSE(same_ana(s, other));
+    other = make_grouped();
+    other.namespaces[0].group = 2;
+    EXPECT_FALSE(same_ana(s, other));
+    other = make_grouped();
+    other.namespaces.pop_back();
+    EXPECT_FALSE(same_ana(s, other));
+}
+
+TEST(ana_changes, count_each_group_for_itself) {
+    ana_changes c;
+    EXPECT_EQ(c.of_log(), 0u);
+    EXPECT_EQ(c.of_group(7), 1u) << "never 0, which would say that nobody counts";
+    c.begin();
+    c.note(7);
+    EXPECT_EQ(c.of_log(), 1u);
+    EXPECT_EQ(c.of_group(7), 2u);
+    EXPECT_EQ(c.of_group(8), 1u);
+    c.begin();
+    c.take_back();
+    EXPECT_EQ(c.of_log(), 1u);
+    c.begin();
+    c.note(8);
+    EXPECT_EQ(c.of_group(7), 2u);
+    EXPECT_GT(c.of_group(8), 1u);
+    c.forget();
+    EXPECT_EQ(c.of_log(), 0u);
+    EXPECT_EQ(c.of_group(8), 1u);
+}
+
 TEST(ana_log, of_an_empty_subsystem_is_a_header) {
     subsystem_description s = make_subsystem();
     s.namespaces.clear();
-    EXPECT_EQ(whole(ana_log(s, 7, false)).size(), sizeof(nvme::ana_log_header));
+    EXPECT_EQ(whole(read_log(s, false).log).size(), sizeof(nvme::ana_log_header));
 }
 
 }  // namespace

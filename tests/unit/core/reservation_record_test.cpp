@@ -1,4 +1,5 @@
 // The record of reservations, there and back, and each way in which it can be no possible state.
+#include "reservation/reservation_state.hpp"
 
 #include <fulmar/base/limits.hpp>
 #include <fulmar/core/reservation_record.hpp>

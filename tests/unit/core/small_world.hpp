@@ -45,7 +45,8 @@ struct reply {
 /// One connection of a host.
 class host_queue final : public qpair {
   public:
-    explicit host_queue(poll_group& group) : qpair(group) {
+    explicit host_queue(poll_group& group, std::string_view listener = "test")
+        : qpair(group), listener_(listener) {
         for (int i = 0; i < 64; ++i) slots_.push_back(std::make_unique<slot>());
         group.load.fetch_add(1);
         group.add(*this);
@@ -130,8 +131,9 @@ class host_queue final : public qpair {
     bool grow(std::uint32_t) noexcept override { return true; }
     void retire() noexcept override { retired_ = true; }
     void describe(connection_status&) const override {}
-    [[nodiscard]] std::string_view listener_name() const noexcept override { return "test"; }
+    [[nodiscard]] std::string_view listener_name() const noexcept override { return listener_; }
 
+    std::string listener_;
     std::vector<std::unique_ptr<slot>> slots_;
     bool stopped_ = false;
     bool retired_ = false;
@@ -202,13 +204,14 @@ class small_world {
     /// Who connects from now on.
     struct host_name {
         std::string_view nqn = host_nqn;
-        std::uint8_t identifier = 0x11;  ///< all bytes of it
+        std::uint8_t identifier = 0x11;      ///< all bytes of it
+        std::string_view listener = "test";  ///< and by which one
     };
     void be(const host_name& who) { who_ = who; }
     [[nodiscard]] poll_group& group() { return *group_; }
 
     host_queue& new_queue() {
-        queues_.push_back(std::make_unique<host_queue>(*group_));
+        queues_.push_back(std::make_unique<host_queue>(*group_, who_.listener));
         return *queues_.back();
     }
 
@@ -267,6 +270,12 @@ class small_world {
     void submit(control_request& request) noexcept { target_->submit(request); }
     /// What an administrator changes; what he is answered.
     control_answer change(core::change what) {
+        auto outcome = try_change(std::move(what));
+        EXPECT_TRUE(outcome.has_value()) << outcome.error().text();
+        return outcome ? std::move(*outcome) : control_answer{};
+    }
+    /// What is answered.
+    result<control_answer> try_change(core::change what) {
         struct sink : control_request {
             using control_request::control_request;
             bool answered = false;
@@ -276,8 +285,7 @@ class small_world {
         });
         target_->submit(request);
         EXPECT_TRUE(turn_until([&] { return request.answered; }));
-        EXPECT_TRUE(request.outcome.has_value()) << request.outcome.error().text();
-        return request.outcome ? std::move(*request.outcome) : control_answer{};
+        return std::move(request.outcome);
     }
 
   private:

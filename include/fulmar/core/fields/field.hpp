@@ -38,6 +38,7 @@ enum class field_form : std::uint8_t {
     nguid,        ///< may be empty
     hosts,        ///< a list of the NQNs of hosts
     host_choice,  ///< "all", or such a list
+    ana_paths,    ///< an object: ANA states by the names of listeners
     texts,        ///< a list of texts
     cpus,         ///< a list of the numbers of CPUs
     namespaces,   ///< a list of namespaces
@@ -150,7 +151,8 @@ struct members_and {
         std::variant<bool Spec::*, std::uint16_t Spec::*, std::uint32_t Spec::*,
                      std::uint64_t Spec::*, std::string Spec::*, std::vector<std::string> Spec::*,
                      ana_state Spec::*, loss_policy Spec::*, write_cache_mode Spec::*,
-                     host_choice Spec::*, std::vector<namespace_spec> Spec::*, More Spec::*...>;
+                     host_choice Spec::*, ana_paths Spec::*, std::vector<ana_group_spec> Spec::*,
+                     std::vector<namespace_spec> Spec::*, More Spec::*...>;
 };
 
 /// A struct with members of other types specializes this.

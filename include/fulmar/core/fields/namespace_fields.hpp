@@ -48,7 +48,15 @@ struct fields_of<namespace_spec> {
                                .words = words_of<ana_state>::names,
                                .change = field_change::by_request,
                                .help = "How good the path through this target is, for hosts that "
-                                       "have several."}},
+                                       "have several; of a namespace without ana_group."}},
+        field<namespace_spec>{&namespace_spec::ana_group,
+                              {.name = "ana_group",
+                               .form = field_form::number,
+                               .most = limits::max_ana_groups,
+                               .change = field_change::noticed,
+                               .help = "The one of the subsystem's ana_groups that it is in, which "
+                                       "then says how good its paths are; 0: none.",
+                               .sample = "the id of one of \"ana_groups\""}},
         field<namespace_spec>{&namespace_spec::on_loss,
                               {.name = "on_loss",
                                .form = field_form::word,

@@ -1,6 +1,7 @@
 // The fields of a subsystem.
 #pragma once
 
+#include <fulmar/core/fields/ana_group_fields.hpp>
 #include <fulmar/core/fields/namespace_fields.hpp>
 
 namespace fulmar::core {
@@ -78,6 +79,14 @@ struct fields_of<subsystem_spec> {
                                .change = field_change::by_request,
                                .help = "I/O waits until an operator resumes it."}},
         field<subsystem_spec>{&subsystem_spec::description, description_facts},
+        field<subsystem_spec>{&subsystem_spec::ana_groups,
+                              {.name = "ana_groups",
+                               .form = field_form::objects,
+                               .most = limits::max_ana_groups,
+                               .change = field_change::by_request,
+                               .help = "Groups of namespaces whose paths change together.",
+                               .sample = "such as [{\"id\": 1, \"state\": \"optimized\"}]",
+                               .schema = "ana_group"}},
         field<subsystem_spec>{&subsystem_spec::namespaces,
                               {.name = "namespaces",
                                .form = field_form::namespaces,
