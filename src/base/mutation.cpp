@@ -5,41 +5,10 @@
 
 namespace fulmar {
 
-std::string_view to_string(mutation m) noexcept {
+namespace {
+
+std::string_view name_of_reservation_bug(mutation m) noexcept {
     switch (m) {
-        FULMAR_NAME(none);
-        FULMAR_NAME(parked_requests_are_dropped);
-        FULMAR_NAME(abandoned_tasks_answer_again);
-        FULMAR_NAME(slots_ignore_generations);
-        FULMAR_NAME(stale_acks_count);
-        FULMAR_NAME(resumes_leave_gates_fenced);
-        FULMAR_NAME(replay_is_reversed);
-        FULMAR_NAME(leftovers_are_asserted);
-        FULMAR_NAME(closed_gates_let_data_through);
-        FULMAR_NAME(deadlines_are_ignored);
-        FULMAR_NAME(fences_do_not_drain);
-        FULMAR_NAME(reservations_do_not_drain);
-        FULMAR_NAME(hidden_namespaces_serve);
-        FULMAR_NAME(hiding_does_not_wait);
-        FULMAR_NAME(hidden_commands_stay_parked);
-        FULMAR_NAME(late_data_reaches_hidden);
-        FULMAR_NAME(strangers_hear_of_changes);
-        FULMAR_NAME(fences_cover_all_namespaces);
-        FULMAR_NAME(fences_stop_admin_commands);
-        FULMAR_NAME(second_loss_is_asserted);
-        FULMAR_NAME(second_sign_releases_again);
-        FULMAR_NAME(abandoned_buffers_are_freed);
-        FULMAR_NAME(drives_are_not_waited_for);
-        FULMAR_NAME(aborts_end_at_once);
-        FULMAR_NAME(devices_are_shared);
-        FULMAR_NAME(held_devices_are_claimed);
-        FULMAR_NAME(fua_is_dropped);
-        FULMAR_NAME(flush_is_free);
-        FULMAR_NAME(lost_caches_are_forgotten);
-        FULMAR_NAME(identities_change);
-        FULMAR_NAME(restarts_forget_subsystems);
-        FULMAR_NAME(writers_do_not_share_ranges);
-        FULMAR_NAME(claims_do_not_wait);
         FULMAR_NAME(copies_only_read);
         FULMAR_NAME(registrants_share_any_reservation);
         FULMAR_NAME(registering_again_replaces_keys);
@@ -69,8 +38,53 @@ std::string_view to_string(mutation m) noexcept {
         FULMAR_NAME(masked_notices_are_queued);
         FULMAR_NAME(lost_notices_are_not_counted);
         FULMAR_NAME(cut_reports_count_what_fits);
+        default: return "?";
     }
-    return "?";
+}
+
+}  // namespace
+
+std::string_view to_string(mutation m) noexcept {
+    switch (m) {
+        FULMAR_NAME(none);
+        FULMAR_NAME(parked_requests_are_dropped);
+        FULMAR_NAME(abandoned_tasks_answer_again);
+        FULMAR_NAME(slots_ignore_generations);
+        FULMAR_NAME(stale_acks_count);
+        FULMAR_NAME(resumes_leave_gates_fenced);
+        FULMAR_NAME(replay_is_reversed);
+        FULMAR_NAME(leftovers_are_asserted);
+        FULMAR_NAME(closed_gates_let_data_through);
+        FULMAR_NAME(deadlines_are_ignored);
+        FULMAR_NAME(fences_do_not_drain);
+        FULMAR_NAME(reservations_do_not_drain);
+        FULMAR_NAME(hidden_namespaces_serve);
+        FULMAR_NAME(hiding_does_not_wait);
+        FULMAR_NAME(hidden_commands_stay_parked);
+        FULMAR_NAME(late_data_reaches_hidden);
+        FULMAR_NAME(strangers_hear_of_changes);
+        FULMAR_NAME(cross_resets_do_not_wait);
+        FULMAR_NAME(cross_resets_forget_what_is_given_up);
+        FULMAR_NAME(ended_controllers_leave_errands);
+        FULMAR_NAME(any_host_ends_controllers);
+        FULMAR_NAME(fences_cover_all_namespaces);
+        FULMAR_NAME(fences_stop_admin_commands);
+        FULMAR_NAME(second_loss_is_asserted);
+        FULMAR_NAME(second_sign_releases_again);
+        FULMAR_NAME(abandoned_buffers_are_freed);
+        FULMAR_NAME(drives_are_not_waited_for);
+        FULMAR_NAME(aborts_end_at_once);
+        FULMAR_NAME(devices_are_shared);
+        FULMAR_NAME(held_devices_are_claimed);
+        FULMAR_NAME(fua_is_dropped);
+        FULMAR_NAME(flush_is_free);
+        FULMAR_NAME(lost_caches_are_forgotten);
+        FULMAR_NAME(identities_change);
+        FULMAR_NAME(restarts_forget_subsystems);
+        FULMAR_NAME(writers_do_not_share_ranges);
+        FULMAR_NAME(claims_do_not_wait);
+        default: return name_of_reservation_bug(m);
+    }
 }
 
 std::optional<mutation> parse_mutation(std::string_view name) noexcept {

@@ -14,7 +14,8 @@ void controller::identify(request& r) noexcept {
     const identify_context about{.seen = seen(),
                                  .options = home_.options(),
                                  .controller = who_.id,
-                                 .keyed_data = r.owner->moves_data_by_key()};
+                                 .keyed_data = r.owner->moves_data_by_key(),
+                                 .instance = who_.instance};
     const nvme::status status = fill_identify(about, r.sqe, page);
     if (!nvme::is_success(status)) return finish(r, status);
     if (r.length != page.size()) return finish(r, sc::data_sgl_length_invalid.no_retry());
