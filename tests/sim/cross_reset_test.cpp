@@ -63,9 +63,10 @@ command_ref ask(world& w, queue& over, const route& about) {
 
 class wanderer {
   public:
-    explicit wanderer(world& w) : world_(w) {
+    wanderer(world& w, bool by_tcp) : world_(w) {
         for (route& r : routes_) {
             r.who = host(0, one, w.pick(w.data_reactors()));
+            r.who.tcp = by_tcp && w.chance(0.5);
             r.join(w);
         }
     }
@@ -158,10 +159,11 @@ wandering wander(std::uint64_t seed) {
     world_options o = of_one_disk_for_routes(seed);
     o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
+    o.tcp = seed % 2 == 0;
     world w(o);
     wandering all;
     {
-        wanderer h(w);
+        wanderer h(w, o.tcp);
         for (int step = 0; step < 150; ++step) {
             h.act();
             for (std::uint64_t rounds = w.pick(20); rounds != 0; --rounds) w.round();
@@ -183,6 +185,7 @@ TEST(cross_reset, nothing_of_an_ended_controller_lands_after_the_answer) {
         ++played;
     });
     EXPECT_GT(all.ended, 2 * played) << "hardly anything was ended";
+    EXPECT_GE(all.failed, played / 2) << "no disk kept anything past the deadline";
 }
 
 /// Two paths of one host, on reactors of their own, and another host.
