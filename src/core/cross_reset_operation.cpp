@@ -27,14 +27,15 @@ const cross_reset_request& cross_reset_operation::wanted() const noexcept {
 // but its controller does not go before it; what that queue may have left at a device is found when
 // all are asked again. Both together have the deadline of one.
 bool cross_reset_operation::resume() {
+    if (subject.deleted()) return answer_as(sc::namespace_not_ready);
     if (asked_ == 0) {
         deadline_ = subject.owner().transition_deadline();
         was_there_ = subject.has_controller(wanted().instance);
         return ask();
     }
     const bool fenced = subject.last_failure().empty() && subject.last_unreaped() == 0;
-    if (fenced && asked_ == 1) return ask();
-    return finish();
+    if (!fenced) return tell_of_failure();
+    return asked_ == 1 ? ask() : finish();
 }
 
 bool cross_reset_operation::ask() {
@@ -45,23 +46,27 @@ bool cross_reset_operation::ask() {
     return false;
 }
 
+bool cross_reset_operation::answer_as(nvme::status status) {
+    reservation_errand::go_home(std::move(errand_), status);
+    return true;
+}
+
+bool cross_reset_operation::tell_of_failure() {
+    log::warn(
+        "{}: controller {} is ended, but {} operations of it are at a device still; its host, "
+        "which asked for a cross-controller reset, is told that it failed",
+        subject.spec().nqn, wanted().id.value(), subject.last_unreaped());
+    return answer_as(sc::internal_error);
+}
+
 bool cross_reset_operation::finish() {
-    const cross_reset_request& it = wanted();
-    if (const std::uint32_t left = subject.last_unreaped(); left != 0) {
-        log::warn(
-            "{}: controller {} is ended, but {} operations of it are at a device still; its "
-            "host, which asked for a cross-controller reset, is told that it failed",
-            subject.spec().nqn, it.id.value(), left);
-        reservation_errand::go_home(std::move(errand_), sc::internal_error);
-        return true;
-    }
     // What it had sent here before its connections ended stands behind this, and never has its
     // turn.
-    if (!mutated(mutation::ended_controllers_leave_errands)) subject.drop_commands_of(it.instance);
+    if (!mutated(mutation::ended_controllers_leave_errands))
+        subject.drop_commands_of(wanted().instance);
     namespace result = nvme::cross_reset_result;
     errand_->dw0 = result::immediate | result::validated | (was_there_ ? result::initiated : 0u);
-    reservation_errand::go_home(std::move(errand_), sc::success);
-    return true;
+    return answer_as(sc::success);
 }
 
 }  // namespace fulmar::core

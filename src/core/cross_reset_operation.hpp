@@ -33,6 +33,9 @@ class cross_reset_operation final : public operation {
     /// Asks every poll group; false.
     bool ask();
     bool finish();
+    // The ends: true.
+    bool tell_of_failure();
+    bool answer_as(nvme::status status);
 
     std::unique_ptr<reservation_errand> errand_;  // null: answered
     unsigned asked_ = 0;                          // how often
