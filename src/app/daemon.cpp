@@ -13,6 +13,7 @@
 #include <fulmar/transport/tcp.hpp>
 
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -66,6 +67,13 @@ std::string boot_id() {
     }
     while (!text->empty() && text->back() == '\n') text->pop_back();
     return *text;
+}
+
+std::uint64_t random_number() noexcept {
+    std::uint64_t number = 0;
+    const bool drawn =
+        ::getrandom(&number, sizeof number, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof number);
+    return drawn ? number : 0;
 }
 
 constexpr std::string_view reactor_hangs = "a data reactor hangs in the kernel: ending without it";
@@ -149,7 +157,8 @@ result<void> daemon::build() {
                             .memory = namespace_files_.get(),
                             .hugepages = memory_->hugepages(),
                             .counters = &drive_counters_,
-                            .events = namespace_events_.get()});
+                            .events = namespace_events_.get(),
+                            .random = &random_number});
     for (const auto& r : pool_->reactors()) {
         FULMAR_TRY(auto buffers,
                    mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));

@@ -6,9 +6,13 @@
 #include "seen_namespaces.hpp"
 
 #include <fulmar/backend/device.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/core/ana_changes.hpp>
+#include <fulmar/core/controller_instance.hpp>
+#include <fulmar/core/cross_reset_under_way.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/model.hpp>
+#include <fulmar/nvme/cross_reset.hpp>
 #include <fulmar/nvme/identify.hpp>
 #include <fulmar/nvme/logs.hpp>
 
@@ -31,6 +35,7 @@ struct identify_context {
     cntlid controller;
     bool keyed_data = false;       ///< over a transport that moves data by key (RDMA)
     std::uint16_t ana_column = 0;  ///< of subsystem_description::ana_column()
+    controller_instance instance{};
 
     [[nodiscard]] const subsystem_description& subsystem() const noexcept {
         return seen.subsystem();
@@ -58,6 +63,14 @@ inline constexpr std::uint32_t error_log_slots = 64;
 inline constexpr std::uint16_t composite_kelvin = 300;
 inline constexpr std::uint16_t warning_kelvin = 343;
 inline constexpr std::uint16_t critical_kelvin = 353;
+
+/// Log page 1Eh: its entries are those of the requests that are under way.
+struct cross_reset_page {
+    nvme::cross_reset_log_header header;
+    std::array<nvme::cross_reset_entry, limits::cross_resets> entry;
+};
+[[nodiscard]] cross_reset_page make_cross_reset_page(std::span<const cross_reset_under_way> all,
+                                                     cntlid asked) noexcept;
 
 struct log_page_row {
     nvme::lid id;
@@ -97,6 +110,9 @@ inline constexpr auto log_pages = [] {
                      .name = "NVMe-MI Commands Supported and Effects",
                      .on_discovery = true,
                      .bytes = sizeof(nvme::mi_command_effects_log)},
+        log_page_row{.id = cross_controller_reset,
+                     .name = "Cross-Controller Reset",
+                     .bytes = sizeof(cross_reset_page)},
         log_page_row{.id = reservation_notification,
                      .name = "Reservation Notification",
                      .bytes = sizeof(nvme::reservation_notification_log)},
@@ -124,8 +140,10 @@ inline constexpr auto admin_commands = [] {
     constexpr auto row = [](nvme::admin_opcode opcode) {
         return command_row{static_cast<std::uint8_t>(opcode), nvme::command_effect::supported};
     };
-    return std::array{row(get_log_page), row(identify),   row(abort),   row(set_features),
-                      row(get_features), row(keep_alive), row(fabrics), row(async_event_request)};
+    return std::array{
+        row(get_log_page),          row(identify),   row(abort),   row(set_features),
+        row(get_features),          row(keep_alive), row(fabrics), row(async_event_request),
+        row(cross_controller_reset)};
 }();
 inline constexpr auto io_commands = [] {
     using enum nvme::io_opcode;

@@ -21,6 +21,7 @@ std::string_view to_string(group_action action) noexcept {
         case group_action::update_view: return "update-view";
         case group_action::change_access: return "change-access";
         case group_action::expel_hosts: return "expel-hosts";
+        case group_action::end_controller: return "end-controller";
     }
     return "?";
 }
@@ -56,7 +57,8 @@ view_state group_rules::view_after(group_action action, view_state view) noexcep
         case group_action::hold_namespace:
         case group_action::update_view:
         case group_action::change_access:
-        case group_action::expel_hosts: return view;
+        case group_action::expel_hosts:
+        case group_action::end_controller: return view;
     }
     return view;
 }
@@ -93,7 +95,8 @@ std::optional<gate_event> group_rules::at_gate(group_action action, bool named, 
         case group_action::remove_subsystem:
         case group_action::update_view:
         case group_action::change_access:
-        case group_action::expel_hosts: return std::nullopt;
+        case group_action::expel_hosts:
+        case group_action::end_controller: return std::nullopt;
     }
     return std::nullopt;
 }
@@ -116,7 +119,8 @@ bool group_rules::drains(group_action action, bool named, gate_position now) noe
         case group_action::hold_namespace:
         case group_action::update_view:
         case group_action::change_access:
-        case group_action::expel_hosts: return false;
+        case group_action::expel_hosts:
+        case group_action::end_controller: return false;
     }
     return false;
 }
@@ -126,10 +130,12 @@ bool group_rules::may_wait(group_action action) noexcept {
         return false;
     if (mutated(mutation::hiding_does_not_wait) && action == group_action::change_access)
         return false;
+    if (mutated(mutation::cross_resets_do_not_wait) && action == group_action::end_controller)
+        return false;
     return action == group_action::fence_subsystem || action == group_action::close_subsystem ||
            action == group_action::fence_namespace || action == group_action::drain_namespace ||
            action == group_action::detach_namespace || action == group_action::change_access ||
-           action == group_action::expel_hosts;
+           action == group_action::expel_hosts || action == group_action::end_controller;
 }
 
 bool group_rules::gives_up(group_action action) noexcept {

@@ -15,7 +15,8 @@ void controller::identify(request& r) noexcept {
                                  .options = home_.options(),
                                  .controller = who_.id,
                                  .keyed_data = r.owner->moves_data_by_key(),
-                                 .ana_column = ana_column_};
+                                 .ana_column = ana_column_,
+                                 .instance = who_.instance};
     const nvme::status status = fill_identify(about, r.sqe, page);
     if (!nvme::is_success(status)) return finish(r, status);
     if (r.length != page.size()) return finish(r, sc::data_sgl_length_invalid.no_retry());

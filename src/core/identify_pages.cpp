@@ -1,6 +1,7 @@
 // What Identify says (NVMe Base 2.0, section 5.17; protocol list D6): who answers, and which
 // namespaces there are.
 #include "admin_pages.hpp"
+#include "quiesce_time.hpp"
 
 #include <fulmar/base/version.hpp>
 #include <fulmar/nvme/copy_text.hpp>
@@ -95,6 +96,10 @@ void fill_io(nvme::identify_controller& page, const identify_context& about) noe
     page.cmic = nvme::cmic::multi_port | nvme::cmic::multi_controller | nvme::cmic::ana_reporting;
     page.oaes = nvme::oaes::namespace_attribute | nvme::oaes::ana_change;
     fill_retry_delays(page, about.options.retry_delay_ms);
+    page.ciu = about.instance.uniquifier;
+    page.cirn = about.instance.number;
+    page.ccrl = limits::cross_resets;
+    page.cqt_ms = quiesce_time_ms(about.options);
     page.acl = limits::abort_limit - 1;
     page.frmw = nvme::frmw::first_slot_read_only | nvme::frmw::one_slot;
     page.lpa = nvme::lpa::command_effects | nvme::lpa::extended_data | nvme::lpa::supported_pages;

@@ -43,6 +43,8 @@ void answer(controller& c, request& r, nvme::lid page, std::uint64_t offset) noe
         case nvme::lid::command_effects: return send(make_command_effects());
         case nvme::lid::reservation_notification:
             return send(c.read_reservation_notice(offset == 0));
+        case nvme::lid::cross_controller_reset:
+            return send(make_cross_reset_page(c.cross_resets(), c.id()));
         case nvme::lid::feature_effects: return send(make_feature_effects(c.is_discovery()));
         case nvme::lid::error_information: {
             // What is behind the entries in use is zeroes, and an entry of zeroes is unused.

@@ -193,6 +193,10 @@ void subsystem::hurry(instant deadline) {
             op->request->finish(fail(errc::unavailable, "the target is shutting down"));
     waiting_.clear();
     if (current_) current_->hurry(deadline);
+    end_by(deadline);
+}
+
+void subsystem::end_by(instant deadline) {
     if (deadline_.armed() && deadline_.deadline() > deadline)
         target_.control_reactor().timers().arm(deadline_, deadline);
 }
@@ -219,10 +223,12 @@ void subsystem::fan_out(group_action action, const namespace_record* ns, subsyst
         command->changed_namespaces = changed;
         command->ana_group = ana_group;
         command->adopted = adopted_;
+        command->ended = ended_;
         command->flushes = flushes_;
         command->send();
     }
     adopted_ = nullptr;
+    ended_ = {};
     flushes_ = false;
     target_.control_reactor().timers().arm(deadline_, target_.transition_deadline());
 }
@@ -524,18 +530,22 @@ subsystem_view subsystem::make_view() const {
 // In turn, so that a number is not handed out again while somebody may still remember its former
 // owner.
 cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose,
-                                       const nvme::host_id& identifier) {
+                                       const nvme::host_id& identifier,
+                                       controller_instance& instance) {
     if (controllers_.size() >= limits::max_controllers) return {};
     const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
     for (std::uint32_t tried = 0; tried < span; ++tried) {
         const std::uint16_t candidate = next_cntlid_;
+        instance = new_instance();
+        if (candidate == spec_.max_cntlid) begin_turn_of_numbers();
         next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid
                                                      : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
         try {
             controllers_.emplace(
                 candidate,
-                controller_place{.home = &home, .whose = whose, .identifier = identifier});
+                controller_place{
+                    .home = &home, .whose = whose, .identifier = identifier, .instance = instance});
         } catch (const std::bad_alloc&) {
             return {};
         }
@@ -583,7 +593,12 @@ void subsystem::place_controller(cntlid number, controller& where) noexcept {
     if (at != controllers_.end()) at->second.where = &where;
 }
 
-void subsystem::release_controller(cntlid number) noexcept { controllers_.erase(number.value()); }
+void subsystem::release_controller(cntlid number) noexcept {
+    const auto at = controllers_.find(number.value());
+    if (at == controllers_.end()) return;
+    remember_controller(number, at->second);
+    controllers_.erase(at);
+}
 
 const subsystem::controller_place* subsystem::find_controller(cntlid number) const noexcept {
     const auto at = controllers_.find(number.value());

@@ -472,6 +472,7 @@ bool subsystem_group::begin(group_command& command) {
             for (const auto& e : entries)
                 if (e != nullptr && changes_access(command, *e)) turn_away(*e);
             break;
+        case group_action::end_controller: end_controller(command.ended.number); break;
         case group_action::none:
         case group_action::add_subsystem:
         case group_action::fence_subsystem:
@@ -498,24 +499,38 @@ void subsystem_group::expel() noexcept {
     }
 }
 
+// The same of one controller, which is at home here or elsewhere.
+void subsystem_group::end_controller(std::uint64_t instance) noexcept {
+    for (auto at = controllers.begin(); at != controllers.end();) {
+        controller& c = *at++;
+        if (c.who().instance.number == instance) c.disconnect(close_reason::cross_reset);
+    }
+    for (auto at = qpairs.begin(); at != qpairs.end();) {
+        qpair& q = *at++;
+        if (q.connect_.instance.number == instance) q.close(close_reason::cross_reset);
+    }
+}
+
+std::uint32_t subsystem_group::queues_of_controller(std::uint64_t instance) const noexcept {
+    std::uint32_t count = 0;
+    for (const controller& c : controllers) count += c.who().instance.number == instance ? 1 : 0;
+    for (const qpair& q : qpairs) count += q.connect_.instance.number == instance ? 1 : 0;
+    return count;
+}
+
 bool subsystem_group::concerns(const group_command& command,
                                const namespace_entry& entry) const noexcept {
     return group_rules::drains(command.action, entry.id == command.ns, entry.gate.position);
 }
 
-// Of the host that was removed, or of all that are not allowed any more.
-std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const noexcept {
-    if (view->allow_any_host) return 0;
-    const auto is_meant = [&](std::uint64_t key) {
-        if (!host.empty()) return nqn_key(host) == key;
-        return std::none_of(view->hosts.begin(), view->hosts.end(),
-                            [key](const std::string& nqn) { return nqn_key(nqn) == key; });
-    };
+// What was given up, is at a backend still, and belongs to whom `is_meant` says.
+template <typename Is>
+std::uint32_t subsystem_group::count_unreaped(Is is_meant) const noexcept {
     std::uint32_t count = 0;
     const auto look_at = [&](const namespace_entry& e) {
         if (e.abandoned == 0) return;
         for (const io_task& task : e.tasks)
-            count += task.owner == nullptr && task.host != 0 && is_meant(task.host) ? 1 : 0;
+            count += task.owner == nullptr && task.host != 0 && is_meant(task) ? 1 : 0;
     };
     for (const auto& e : entries)
         if (e != nullptr) look_at(*e);
@@ -524,9 +539,26 @@ std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const
     return count;
 }
 
+// Of the host that was removed, or of all that are not allowed any more.
+std::uint32_t subsystem_group::unreaped_of_expelled(std::string_view host) const noexcept {
+    if (view->allow_any_host) return 0;
+    return count_unreaped([&](const io_task& task) {
+        if (!host.empty()) return nqn_key(host) == task.host;
+        return std::none_of(view->hosts.begin(), view->hosts.end(),
+                            [&](const std::string& nqn) { return nqn_key(nqn) == task.host; });
+    });
+}
+
+std::uint32_t subsystem_group::unreaped_of_controller(std::uint64_t instance) const noexcept {
+    if (mutated(mutation::cross_resets_forget_what_is_given_up)) return 0;
+    return count_unreaped([&](const io_task& task) { return task.controller == instance; });
+}
+
 // Given up, and at a backend still.
 std::uint32_t subsystem_group::unreaped(const group_command& command) const noexcept {
     if (command.action == group_action::expel_hosts) return unreaped_of_expelled(command.subject);
+    if (command.action == group_action::end_controller)
+        return unreaped_of_controller(command.ended.number);
     std::uint32_t count = 0;
     for (const auto& e : entries) {
         if (e == nullptr) continue;
@@ -550,6 +582,8 @@ std::uint32_t subsystem_group::still_waiting(const group_command& command) const
         for (const controller& c : controllers) left += view->allows(c.host_nqn()) ? 0 : 1;
         for (const qpair& q : qpairs) left += view->allows(q.connect_.host_nqn()) ? 0 : 1;
     }
+    if (command.action == group_action::end_controller)
+        left += queues_of_controller(command.ended.number);
     return left;
 }
 
@@ -563,8 +597,11 @@ void subsystem_group::settle() noexcept {
     const std::uint32_t left = still_waiting(command);
     command.waiting_for.store(left, std::memory_order_relaxed);
     if (left != 0) {
-        // Others go on meanwhile, so that its gate says nothing of these.
-        if (command.action == group_action::change_access) group->settle_next_turn(*this);
+        // Others go on meanwhile, so that its gate says nothing of these; what is buried has none.
+        const bool looks_again =
+            command.action == group_action::change_access ||
+            (command.action == group_action::end_controller && !group->graveyard().empty());
+        if (looks_again) group->settle_next_turn(*this);
         return;
     }
     if (std::exchange(command.flushes, false) && flush_drained(command)) return;
@@ -647,6 +684,8 @@ bool subsystem_group::ends_with(const group_command& command, const request& r) 
         case group_action::change_access:
             return changes_access(command, *r.entry) && r.task != nullptr &&
                    policy::shuts_out(*r.owner, *r.entry);
+        case group_action::end_controller:
+            return r.owner->connect_.instance.number == command.ended.number;
         default: return concerns(command, *r.entry);
     }
 }

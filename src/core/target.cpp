@@ -282,6 +282,15 @@ void target::on_shutdown_timer() noexcept {
     check_shut_down();
 }
 
+std::uint64_t target::draw_number() noexcept {
+    const std::uint64_t drawn = setup_.random != nullptr ? setup_.random() : 0;
+    if (drawn != 0) return drawn;
+    std::uint64_t next = ++numbers_drawn_ * 0x9e3779b97f4a7c15u;  // splitmix64: one to one
+    next = (next ^ next >> 30) * 0xbf58476d1ce4e5b9u;
+    next = (next ^ next >> 27) * 0x94d049bb133111ebu;
+    return next ^ next >> 31;
+}
+
 // --- Connects and controllers --------------------------------------------------------------------
 
 void target::reservation_arrived(std::unique_ptr<reservation_errand> errand) noexcept {
@@ -338,7 +347,7 @@ void target::connect_arrived(connect_op& op) noexcept {
             }
             warn_of_namesake(op);
         }
-        op.assigned = s->assign_controller_id(*op.group, newcomer, identifier);
+        op.assigned = s->assign_controller_id(*op.group, newcomer, identifier, op.instance);
         if (op.assigned == cntlid{}) {  // none left, or no memory
             op.made_room = op.made_room || s->make_room(newcomer);
             op.wait = op.made_room;  // until the one that gives way is gone

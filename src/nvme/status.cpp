@@ -83,6 +83,9 @@ constexpr std::array names{
     named_status{sc::command_set_combination_rejected, "I/O command set combination rejected"},
     named_status{sc::invalid_command_set, "invalid I/O command set"},
     named_status{sc::identifier_unavailable, "identifier unavailable"},
+    named_status{sc::cross_reset_in_progress, "cross-controller reset in progress"},
+    named_status{sc::cross_reset_log_full, "cross-controller reset log page full"},
+    named_status{sc::cross_reset_limit_exceeded, "cross-controller reset limit exceeded"},
     // 1/80h to 1/83h mean one thing to an I/O command and another to Connect.
     named_status{sc::conflicting_attributes, "conflicting attributes or incompatible format"},
     named_status{sc::invalid_protection_information,

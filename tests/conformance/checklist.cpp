@@ -68,6 +68,9 @@ constexpr std::array admin_rows{
         verdict::refused, "not a central discovery controller"},
     row{"D3/24", "Lockdown", "O", "O", verdict::refused, "OACS bit 10 is 0"},
     row{"D3/28", "Exported NVM resource management (28h to 35h)", "O", "O", verdict::refused},
+    row{"D3/38", "Cross-Controller Reset (TP8028)", "O", "–", verdict::conforms,
+        "answered when everything is over (IRS); numbers as in libnvme, linux-nvme/nvme-cli "
+        "e117ee68059f and 03d7322090bf"},
     row{"D3/7C", "Doorbell Buffer Config", "P", "P", verdict::refused},
     row{"D3/7F", "Fabrics", "M", "M"},
     row{"D3/80", "Format NVM", "O", "–", verdict::refused, "OACS bit 1 is 0"},

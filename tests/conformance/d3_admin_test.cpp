@@ -19,7 +19,8 @@ std::set<unsigned> opcodes(std::initializer_list<admin_opcode> list) {
 const std::set<unsigned> io_opcodes =
     opcodes({admin_opcode::get_log_page, admin_opcode::identify, admin_opcode::abort,
              admin_opcode::set_features, admin_opcode::get_features, admin_opcode::keep_alive,
-             admin_opcode::async_event_request, admin_opcode::fabrics});
+             admin_opcode::async_event_request, admin_opcode::cross_controller_reset,
+             admin_opcode::fabrics});
 
 const std::set<unsigned> discovery_opcodes =
     opcodes({admin_opcode::get_log_page, admin_opcode::identify, admin_opcode::set_features,

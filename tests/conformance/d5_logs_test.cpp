@@ -14,7 +14,7 @@ class D5Logs : public suite {
 INSTANTIATE_TEST_SUITE_P(Reactors, D5Logs, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-const std::set<unsigned> io_pages{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0c, 0x12, 0x13, 0x80};
+const std::set<unsigned> io_pages{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0c, 0x12, 0x13, 0x1e, 0x80};
 const std::set<unsigned> discovery_pages{0x00, 0x12, 0x13, 0x70};
 
 nvme::status log_status(host::controller& c, const nvme::get_log_page& what) {
@@ -30,8 +30,8 @@ std::set<unsigned> supported(host::controller& c) {
     return all;
 }
 
-CONFORMANCE(D5Logs, SupportedPagesAreTheSupportedPages, "D5/00", "D5/06", "D5/09", "D5/10", "D5/20",
-            "D5/70", "D5/71", "D5/81", "D5/BF", "D3/unknown", "D10/IOC") {
+CONFORMANCE(D5Logs, SupportedPagesAreTheSupportedPages, "D5/00", "D5/06", "D5/09", "D5/10", "D5/1F",
+            "D5/20", "D5/70", "D5/71", "D5/81", "D5/BF", "D3/unknown", "D10/IOC") {
     const auto c = connect();
     EXPECT_EQ(supported(*c), io_pages);
     for (unsigned lid = 0; lid <= 0xff; ++lid) {
@@ -178,7 +178,7 @@ CONFORMANCE(D5Logs, ChangedNamespacesStartEmpty, "D5/04") {
 CONFORMANCE(D5Logs, CommandsSupported, "D5/05") {
     const auto c = connect();
     const auto log = read_log<nvme::command_effects_log>(*c, nvme::lid::command_effects);
-    const std::set<unsigned> admin{0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18, 0x7f};
+    const std::set<unsigned> admin{0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18, 0x38, 0x7f};
     const std::set<unsigned> io{0x00, 0x01, 0x02, 0x04, 0x05, 0x08, 0x09,
                                 0x0c, 0x0d, 0x0e, 0x11, 0x15, 0x19};
     for (unsigned opcode = 0; opcode <= 0xff; ++opcode) {

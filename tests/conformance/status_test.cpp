@@ -6,6 +6,7 @@
 #include "support/spy_device.hpp"
 #include "support/viewers.hpp"
 
+#include <fulmar/nvme/cross_reset.hpp>
 #include <fulmar/nvme/reservation.hpp>
 
 #include <fmt/format.h>
@@ -114,6 +115,7 @@ class Status : public suite {
     void add_fused_scenarios(std::map<std::string, scenario>& all);
     void add_protection_scenarios(std::map<std::string, scenario>& all);
     void add_path_scenarios(std::map<std::string, scenario>& all);
+    void add_cross_reset_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
 
     nvme::status connect_status(const std::function<void(host::connect_parameters&)>& change) {
@@ -422,6 +424,58 @@ void Status::add_protection_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
+void Status::add_cross_reset_scenarios(std::map<std::string, scenario>& all) {
+    const auto sqe_for = [](const host::controller& c) {
+        nvme::sqe sqe = admin_sqe(nvme::admin_opcode::cross_controller_reset);
+        nvme::encode_cross_reset(
+            sqe, {.icid = c.id(), .ciu = c.identity().ciu, .cirn = c.identity().cirn.value()});
+        return sqe;
+    };
+    const auto hold_a_write = [this](host::controller& c) {
+        host::raw_session q = raw_io(c);
+        spy_.hold(true, true);
+        must(q.send(host::make_capsule(
+            raw_sqe(io_sqe(io_opcode::write, {}), 1, nvme::make_in_capsule_sgl(0, 512)),
+            bytes(512))));
+        EXPECT_TRUE(testing::eventually([this] { return spy_.held() == 1; }));
+        return q;
+    };
+    all["a Cross-Controller Reset of what is no other controller of the same host"] = [=, this] {
+        return admin(sqe_for(*another_host()));
+    };
+    all["a Cross-Controller Reset of a controller whose commands a device keeps, past the "
+        "deadline"] = [=, this] {
+        const auto lost = connect();
+        const host::raw_session q = hold_a_write(*lost);
+        const nvme::status got = admin(sqe_for(*lost));
+        spy_.hold(false);
+        return got;
+    };
+    all["a Cross-Controller Reset of a controller that is being ended already"] = [=, this] {
+        const auto lost = connect();
+        const host::raw_session q = hold_a_write(*lost);
+        host::raw_session asker = raw_admin();
+        for (const std::uint16_t cid : {std::uint16_t{100}, std::uint16_t{101}})
+            must(asker.send(host::make_capsule(raw_sqe(sqe_for(*lost), cid))));
+        const nvme::status got = must(asker.collect(101)).status();
+        spy_.hold(false);
+        EXPECT_STATUS(must(asker.collect(100)), sc::success);
+        return got;
+    };
+    all["more Cross-Controller Resets at a time than CCRL"] = [=, this] {
+        std::vector<std::unique_ptr<host::controller>> lost;
+        for (int i = 0; i <= c_->identity().ccrl; ++i) lost.push_back(connect());
+        const host::raw_session q = hold_a_write(*lost[0]);
+        host::raw_session asker = raw_admin();
+        std::uint16_t cid = 100;
+        for (const auto& each : lost)
+            must(asker.send(host::make_capsule(raw_sqe(sqe_for(*each), cid++))));
+        const nvme::status got = must(asker.collect(static_cast<std::uint16_t>(cid - 1))).status();
+        spy_.hold(false);
+        return got;
+    };
+}
+
 void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["too much is parked already"] = [this] {
         pause();
@@ -528,6 +582,7 @@ std::map<std::string, Status::scenario> Status::scenarios() {
     add_fused_scenarios(all);
     add_protection_scenarios(all);
     add_path_scenarios(all);
+    add_cross_reset_scenarios(all);
     add_connect_scenarios(all);
     return all;
 }

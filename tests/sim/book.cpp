@@ -29,6 +29,10 @@ void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uin
     const bool fresh =
         open_.emplace(std::pair(connection, cid), command{.id = id, .sent = at}).second;
     if (!fresh) say(fmt::format("the test itself used CID {} twice on {}", cid, connection));
+    auto each = writes_.find(id);
+    if (each == writes_.end()) return;
+    for (std::uint32_t left = each->second.blocks; left != 0; --left)
+        (each++)->second.connection = connection;
 }
 
 void book::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
@@ -162,6 +166,9 @@ void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t l
     if (w.incarnation != 0) say(fmt::format("write {} landed twice", tag));
     if (expelled_.contains({w.nqn, w.host}))
         say(fmt::format("a write of {} landed after its removal from {}", w.host, w.nqn));
+    if (ended_.contains(w.connection))
+        say(fmt::format("a write of connection {} landed after its controller was ended",
+                        w.connection));
     w.incarnation = number;
     by_block_[{number, lba}].push_back(tag);
 }
@@ -284,6 +291,11 @@ void book::host_removed(const std::string& nqn, const std::string& host) {
 void book::host_added(const std::string& nqn, const std::string& host) {
     const std::lock_guard hold(lock_);
     expelled_.erase({nqn, host});
+}
+
+void book::connection_ended(std::uint64_t connection) {
+    const std::lock_guard hold(lock_);
+    ended_.insert(connection);
 }
 
 }  // namespace fulmar::sim

@@ -88,6 +88,8 @@ class book {
     // Hosts.
     void host_removed(const std::string& nqn, const std::string& host);
     void host_added(const std::string& nqn, const std::string& host);
+    /// Its host was told that nothing of it lands any more.
+    void connection_ended(std::uint64_t connection);
 
     void complain(std::string what);
     [[nodiscard]] std::vector<std::string> complaints() const;
@@ -106,6 +108,7 @@ class book {
         std::uint64_t lba = 0;
         std::uint32_t blocks = 0;  ///< of the whole command, in its first entry
         std::string host;
+        std::uint64_t connection = 0;
         moment sent = 0;
         moment arrived = 0;
         moment acked = never;
@@ -130,6 +133,7 @@ class book {
     /// Tags that were acknowledged and that no Flush has covered, by life.
     std::map<std::uint64_t, std::vector<std::uint64_t>> unflushed_;
     std::set<std::pair<std::string, std::string>> expelled_;
+    std::set<std::uint64_t> ended_;  // connections
     std::vector<std::string> complaints_;
     std::uint64_t next_life_ = 1;
     std::uint64_t next_tag_ = 1;

@@ -71,6 +71,8 @@ inline constexpr std::uint16_t max_io_queues = 1023;
 inline constexpr std::uint32_t max_async_events =
     4;                                           ///< outstanding AERs per controller (AERL + 1)
 inline constexpr std::uint32_t abort_limit = 4;  ///< concurrent Aborts per controller (ACL + 1)
+inline constexpr std::uint32_t cross_resets =
+    4;  ///< Cross-Controller Resets under way that one controller was asked for (CCRL)
 inline constexpr std::uint32_t max_r2t =
     16;  ///< R2Ts outstanding per connection that we use at most
 
@@ -81,6 +83,9 @@ inline constexpr std::uint32_t max_subsystems = 4096;
 inline constexpr std::uint32_t default_namespaces = 1024;
 inline constexpr std::uint32_t max_namespaces = 4096;   ///< per subsystem
 inline constexpr std::uint32_t max_controllers = 1024;  ///< per subsystem
+/// Of those that have ended, per subsystem: as many as there can be at once. Their hosts may ask
+/// whether all of their commands have.
+inline constexpr std::uint32_t remembered_controllers = max_controllers;
 inline constexpr std::uint16_t min_cntlid = 1;
 inline constexpr std::uint16_t max_cntlid = 0xffef;  ///< Base 2.x: FFF0h and above are reserved
 inline constexpr std::uint32_t max_hosts = 1024;     ///< allow-list entries per subsystem

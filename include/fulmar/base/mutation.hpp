@@ -37,6 +37,12 @@ enum class mutation : std::uint8_t {
     closed_paths_serve,            ///< commands pass by a path whose ANA state is closed
     late_data_takes_closed_paths,  ///< data that comes when its path is closed is written
     closed_paths_keep_parked,      ///< what is parked goes on though its path is closed
+    // What another controller of its host has ended is over.
+    cross_resets_do_not_wait,              ///< it is answered with commands of it at a device
+    cross_resets_forget_what_is_given_up,  ///< what no connection waits for any more is not asked
+                                           ///< for
+    ended_controllers_leave_errands,  ///< what it sent to the control reactor is carried out later
+    any_host_ends_controllers,        ///< whose controller it is does not matter
     // The management plane is never parked.
     fences_cover_all_namespaces,  ///< fencing one namespace fences its neighbours
     fences_stop_admin_commands,   ///< a paused subsystem refuses its admin queues

@@ -5,6 +5,7 @@
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/ids.hpp>
 #include <fulmar/core/connect_refusal.hpp>
+#include <fulmar/core/controller_instance.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/engine/reactor.hpp>
@@ -38,6 +39,7 @@ class connect_op : public engine::message {
     poll_group* home = nullptr;   ///< the controller's
     controller* found = nullptr;
     cntlid assigned{};
+    controller_instance instance{};  ///< of `assigned`
     nvme::status status{};
     std::uint32_t dw0 = 0;
     connect_refusal why{};    ///< when `status` is no success

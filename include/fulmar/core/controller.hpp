@@ -8,7 +8,9 @@
 #include <fulmar/base/limits.hpp>
 #include <fulmar/core/ana_changes.hpp>
 #include <fulmar/core/controller_features.hpp>
+#include <fulmar/core/controller_instance.hpp>
 #include <fulmar/core/controller_states.hpp>
+#include <fulmar/core/cross_reset_under_way.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/discovery_page.hpp>
 #include <fulmar/core/error_log.hpp>
@@ -96,6 +98,7 @@ class controller {
   public:
     struct identity {
         cntlid id{};
+        controller_instance instance{};
         std::string host_nqn;
         std::string listener;  ///< that its admin queue came by
         std::array<std::uint8_t, 16> host_id{};
@@ -210,6 +213,12 @@ class controller {
     [[nodiscard]] const reservation_notices& notices() const noexcept { return notices_; }
     /// Ends a waiting Asynchronous Event Request; false when `r` is none.
     bool abort_async_event(request& r) noexcept;
+    /// Those that it was asked for, in no order.
+    [[nodiscard]] std::span<const cross_reset_under_way> cross_resets() const noexcept {
+        return cross_resets_;
+    }
+    /// The Cross-Controller Reset `r` is about to be answered.
+    void cross_reset_is_over(const request& r) noexcept;
     /// The answer to what its hosts may see.
     void discovery_page_arrived(const discovery_query& answer) noexcept;
     /// The message of a slot is home.
@@ -258,6 +267,8 @@ class controller {
     void abort_command(request& r) noexcept;
     static void on_abort_at_group(engine::message& m) noexcept;
     static void on_abort_returned(engine::message& m) noexcept;
+    // cross_reset.cpp
+    void cross_reset(request& r) noexcept;
     // discovery.cpp
     void discovery_log(request& r) noexcept;
     void ask_for_discovery_page() noexcept;
@@ -318,6 +329,7 @@ class controller {
     std::vector<request*> discovery_askers_;
 
     std::array<abort_op, limits::abort_limit> aborts_;
+    std::array<cross_reset_under_way, limits::cross_resets> cross_resets_{};
     engine::member_message<&controller::on_announced> announce_{*this};
     // Arrives before release_ comes home: both are control's to post.
     engine::member_message<&controller::on_give_way> give_way_{*this};

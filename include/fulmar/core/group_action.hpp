@@ -30,6 +30,8 @@ enum class group_action : std::uint8_t {
                        ///< do not see it, or of paths that are closed, is at the backend
     expel_hosts,       ///< end the controllers of hosts that the new view does not allow; done when
                        ///< they are gone and nothing of them is at the backends
+    end_controller,    ///< end one controller; done when it is gone and nothing of it is at the
+                       ///< backends
 };
 [[nodiscard]] std::string_view to_string(group_action action) noexcept;
 

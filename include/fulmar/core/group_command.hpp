@@ -3,6 +3,7 @@
 // nothing is allocated to tear it down.
 #pragma once
 
+#include <fulmar/core/controller_instance.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/group_action.hpp>
 #include <fulmar/core/namespace_gauge.hpp>
@@ -42,7 +43,8 @@ struct group_command : engine::message {
     namespace_id ns{};
     subsystem_view view;
     backend::device* device = nullptr;
-    std::string_view subject{};  ///< expel_hosts: which one, or empty; the owner keeps it alive
+    std::string_view subject{};   ///< expel_hosts: which one, or empty; the owner keeps it alive
+    controller_instance ended{};  ///< end_controller: which one
     namespace_gauge* gauge = nullptr;  ///< attach_namespace: where its numbers are shown
     const reservation_outcome* adopted =
         nullptr;           ///< a reservation: whom it concerns is told; the owner keeps it alive

@@ -31,9 +31,10 @@ class io_task : public backend::io_op {
   public:
     request* owner = nullptr;  ///< null: abandoned, nobody waits for the answer
     namespace_entry* entry = nullptr;
-    std::uint32_t charged = 0;   ///< chunks that the share counts, once it is abandoned
-    std::uint64_t host = 0;      ///< whose it was, once it is abandoned
-    std::uint64_t listener = 0;  ///< and by which it came, likewise
+    std::uint32_t charged = 0;     ///< chunks that the share counts, once it is abandoned
+    std::uint64_t host = 0;        ///< whose it was, once it is abandoned
+    std::uint64_t listener = 0;    ///< and by which it came, likewise
+    std::uint64_t controller = 0;  ///< likewise: the number of that instance
     /// By whoever looks for devices that have not answered for a while.
     enum class seen : std::uint8_t { not_yet, once, slow };
     seen age = seen::not_yet;

@@ -41,6 +41,7 @@ enum class close_reason : std::uint8_t {
     operator_request,   ///< subsystem, host or listener removed
     stalled,            ///< a deadline of the connection passed
     gave_way,           ///< others needed its place, and it or its host had the most
+    cross_reset,        ///< another controller of its host was asked to end it
     shutdown,
 };
 [[nodiscard]] std::string_view to_string(close_reason reason) noexcept;

@@ -6,6 +6,7 @@
 #include <fulmar/base/ids.hpp>
 #include <fulmar/core/awaited_acks.hpp>
 #include <fulmar/core/control.hpp>
+#include <fulmar/core/controller_instance.hpp>
 #include <fulmar/core/description.hpp>
 #include <fulmar/core/fair_share.hpp>
 #include <fulmar/core/group_command.hpp>
@@ -33,6 +34,7 @@ class poll_group;
 class target;
 class subsystem;
 class share_ranges_operation;
+struct cross_reset_request;
 struct reservation_errand;
 struct reservation_outcome;
 struct reservation_state;
@@ -88,6 +90,8 @@ class operation {
     virtual void hurry(instant deadline) noexcept { static_cast<void>(deadline); }
     /// The host whose command it is; null: an operator's, or the target's own.
     [[nodiscard]] virtual const nvme::host_id* of_host() const noexcept { return nullptr; }
+    /// The number of the controller that such a command came to, when it goes with that; or 0.
+    [[nodiscard]] virtual std::uint64_t of_controller() const noexcept { return 0; }
 
     subsystem& subject;
     change what;
@@ -161,6 +165,10 @@ class subsystem {
     void adopted(const reservation_outcome& what) noexcept { adopted_ = &what; }
     /// In the next fan-out, a drain, what has landed is made durable before the ack.
     void flush_what_is_drained() noexcept { flushes_ = true; }
+    /// The next fan-out is about that controller.
+    void about_controller(const controller_instance& which) noexcept { ended_ = which; }
+    /// The fan-out that is on its way has no more time than that.
+    void end_by(instant deadline);
     /// What the current operation waited for, and is no ack, has come.
     void resume_current() noexcept;
     /// Operations that the last fan-out gave up and that are at a device still.
@@ -207,11 +215,13 @@ class subsystem {
         controller* where = nullptr;  ///< null until announced
         seat whose{};
         nvme::host_id identifier{};
+        controller_instance instance{};
         bool leaving = false;  ///< was asked to give way
     };
-    /// 0: none is free.
+    /// Which instance that is goes into `instance`. 0: none is free.
     [[nodiscard]] cntlid assign_controller_id(poll_group& home, const seat& whose,
-                                              const nvme::host_id& identifier);
+                                              const nvme::host_id& identifier,
+                                              controller_instance& instance);
     /// Hosts of another name have controllers with `identifier`, and `whose` has none.
     [[nodiscard]] bool has_namesake(const seat& whose,
                                     const nvme::host_id& identifier) const noexcept;
@@ -223,9 +233,21 @@ class subsystem {
     void place_controller(cntlid number, controller& where) noexcept;
     void release_controller(cntlid number) noexcept;
     [[nodiscard]] const controller_place* find_controller(cntlid number) const noexcept;
+    // Instances of controllers: subsystem_cross_resets.cpp.
+    [[nodiscard]] bool has_controller(const controller_instance& which) const noexcept;
+    /// What that controller has sent, and has not had its turn, never has it.
+    void drop_commands_of(const controller_instance& which) noexcept;
 
   private:
     void enqueue_first(std::unique_ptr<operation> op);
+    [[nodiscard]] controller_instance new_instance() noexcept;
+    void begin_turn_of_numbers() noexcept;
+    void remember_controller(cntlid number, const controller_place& gone) noexcept;
+    [[nodiscard]] bool owns(const reservation_errand& asker,
+                            const cross_reset_request& what) const noexcept;
+    [[nodiscard]] bool is_being_ended(const controller_instance& which) const noexcept;
+    /// Success: its Cross-Controller Reset may take its turn.
+    [[nodiscard]] nvme::status may_end(const reservation_errand& asker) const noexcept;
     friend struct namespace_record::hold_timer;
     void hold_passed(namespace_id which);
     void on_ana_timer() noexcept;
@@ -259,6 +281,7 @@ class subsystem {
     std::string failure_;
     std::string subject_;
     const reservation_outcome* adopted_ = nullptr;
+    controller_instance ended_;
     bool flushes_ = false;
     std::string last_error_;
     engine::member_timer<&subsystem::on_deadline> deadline_{*this};
@@ -267,6 +290,14 @@ class subsystem {
 
     std::unordered_map<std::uint16_t, controller_place> controllers_;
     std::uint16_t next_cntlid_;
+    std::uint8_t uniquifier_ = 1;
+    struct departed_controller {
+        cntlid id{};
+        controller_instance instance{};
+        std::uint64_t host = 0;  ///< nqn_key() of it
+        nvme::host_id identifier{};
+    };
+    std::deque<departed_controller> departed_;  // the last ones, the oldest first
 };
 
 }  // namespace fulmar::core

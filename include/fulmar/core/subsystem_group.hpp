@@ -158,12 +158,17 @@ struct subsystem_group {
     [[nodiscard]] std::uint32_t still_waiting(const group_command& command) const noexcept;
     [[nodiscard]] std::uint32_t unreaped(const group_command& command) const noexcept;
     [[nodiscard]] std::uint32_t unreaped_of_expelled(std::string_view host) const noexcept;
+    [[nodiscard]] std::uint32_t unreaped_of_controller(std::uint64_t instance) const noexcept;
+    template <typename Is>
+    [[nodiscard]] std::uint32_t count_unreaped(Is is_meant) const noexcept;
+    [[nodiscard]] std::uint32_t queues_of_controller(std::uint64_t instance) const noexcept;
     [[nodiscard]] bool ends_with(const group_command& command, const request& r) const noexcept;
     void bury_what_is_left(const group_command& command) noexcept;
     void refuse_pending() noexcept;
     [[nodiscard]] bool flush_drained(group_command& command) noexcept;
     static void drained_flushed(backend::io_op& op, nvme::status status) noexcept;
     void expel() noexcept;
+    void end_controller(std::uint64_t instance) noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;
     void tell_namespace_changed(std::uint32_t number) noexcept;

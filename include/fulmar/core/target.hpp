@@ -51,6 +51,8 @@ class target final : public control_port {
         bool hugepages = false;                    ///< for reports only
         const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
         namespace_observer* events = nullptr;      ///< null: nobody asks; outlives it
+        /// Numbers that nobody can foretell; 0: none now. Null: a sequence, the same each time.
+        std::uint64_t (*random)() noexcept = nullptr;
     };
 
     /// `control` runs on the caller's thread, now and later.
@@ -126,6 +128,8 @@ class target final : public control_port {
     /// When a transition that begins now has to end.
     [[nodiscard]] instant transition_deadline() const noexcept;
     void count_stale() noexcept { ++stale_acks_; }
+    /// Another number each time, and never 0.
+    [[nodiscard]] std::uint64_t draw_number() noexcept;
 
     // Reports.
     [[nodiscard]] target_status describe() const;
@@ -194,6 +198,7 @@ class target final : public control_port {
     std::uint64_t pages_made_ = 0;
     std::uint64_t transitions_ = 0;
     std::uint64_t stale_acks_ = 0;
+    std::uint64_t numbers_drawn_ = 0;
     log::limiter namesakes_;
 
     // Starting and stopping.

@@ -44,6 +44,7 @@ enum class admin_opcode : std::uint8_t {
     lockdown = 0x24,
     fabric_zoning_lookup = 0x25,
     fabric_zoning_send = 0x29,
+    cross_controller_reset = 0x38,
     doorbell_buffer_config = 0x7c,
     fabrics = 0x7f,
     format_nvm = 0x80,
@@ -107,6 +108,7 @@ enum class io_opcode : std::uint8_t {
         case admin_opcode::lockdown:
         case admin_opcode::fabric_zoning_lookup:
         case admin_opcode::fabric_zoning_send:
+        case admin_opcode::cross_controller_reset:
         case admin_opcode::doorbell_buffer_config:
         case admin_opcode::fabrics:
         case admin_opcode::format_nvm:

@@ -272,7 +272,10 @@ struct identify_controller {
     le16 crdt1;  // crdt1 to crdt3 count 100 ms
     le16 crdt2;
     le16 crdt3;
-    reserved<119> reserved_134;
+    std::uint8_t crcap;
+    std::uint8_t ciu;  // ciu and cirn: which instance of this CNTLID (cross_reset.hpp)
+    le64 cirn;
+    reserved<109> reserved_144;
     std::uint8_t nvmsr;
     std::uint8_t vwci;
     std::uint8_t mec;
@@ -313,7 +316,10 @@ struct identify_controller {
     le16 domainid;
     reserved<10> reserved_358;
     le128 megcap;
-    reserved<128> reserved_384;
+    std::uint8_t tmpthha;
+    std::uint8_t reserved_385;
+    le16 cqt_ms;
+    reserved<124> reserved_388;
     std::uint8_t sqes;
     std::uint8_t cqes;
     le16 maxcmd;
@@ -342,7 +348,8 @@ struct identify_controller {
     std::uint8_t msdbd;
     le16 ofcs;
     std::uint8_t dctype;
-    reserved<241> reserved_1807;
+    std::uint8_t ccrl;
+    reserved<240> reserved_1808;
     std::array<power_state_descriptor, 32> psd;
     reserved<1024> vendor;
 };
@@ -353,15 +360,20 @@ static_assert(offsetof(identify_controller, cntlid) == 78);
 static_assert(offsetof(identify_controller, oaes) == 92);
 static_assert(offsetof(identify_controller, cntrltype) == 111);
 static_assert(offsetof(identify_controller, crdt1) == 128);
+static_assert(offsetof(identify_controller, ciu) == 135);
+static_assert(offsetof(identify_controller, cirn) == 136);
+static_assert(offsetof(identify_controller, nvmsr) == 253);
 static_assert(offsetof(identify_controller, oacs) == 256);
 static_assert(offsetof(identify_controller, kas) == 320);
 static_assert(offsetof(identify_controller, anacap) == 343);
+static_assert(offsetof(identify_controller, cqt_ms) == 386);
 static_assert(offsetof(identify_controller, sqes) == 512);
 static_assert(offsetof(identify_controller, oncs) == 520);
 static_assert(offsetof(identify_controller, sgls) == 536);
 static_assert(offsetof(identify_controller, subnqn) == 768);
 static_assert(offsetof(identify_controller, ioccsz) == 1792);
 static_assert(offsetof(identify_controller, ofcs) == 1804);
+static_assert(offsetof(identify_controller, ccrl) == 1807);
 static_assert(offsetof(identify_controller, psd) == 2048);
 
 // --- Namespace (CNS 00h) -----------------------------------------------------------------------

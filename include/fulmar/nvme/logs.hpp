@@ -38,6 +38,7 @@ enum class lid : std::uint8_t {
     lockdown = 0x14,
     boot_partition = 0x15,
     rotational_media = 0x16,
+    cross_controller_reset = 0x1e,
     fdp_configurations = 0x20,
     fdp_handle_usage = 0x21,
     fdp_statistics = 0x22,
@@ -49,8 +50,8 @@ enum class lid : std::uint8_t {
 };
 
 [[nodiscard]] constexpr std::optional<lid> parse_lid(std::uint8_t raw) noexcept {
-    if (raw <= 0x16 || (raw >= 0x20 && raw <= 0x23) || raw == 0x70 || raw == 0x80 || raw == 0x81 ||
-        raw == 0xbf)
+    if (raw <= 0x16 || raw == 0x1e || (raw >= 0x20 && raw <= 0x23) || raw == 0x70 || raw == 0x80 ||
+        raw == 0x81 || raw == 0xbf)
         return static_cast<lid>(raw);
     return std::nullopt;
 }

@@ -193,6 +193,9 @@ inline constexpr status command_set_not_enabled = specific(0x2a);
 inline constexpr status command_set_combination_rejected = specific(0x2b);
 inline constexpr status invalid_command_set = specific(0x2c);
 inline constexpr status identifier_unavailable = specific(0x2d);
+inline constexpr status cross_reset_in_progress = specific(0x3f);
+inline constexpr status cross_reset_log_full = specific(0x40);
+inline constexpr status cross_reset_limit_exceeded = specific(0x41);
 
 // Command specific status of the NVM command set (SCT 1, from 80h).
 inline constexpr status conflicting_attributes = specific(0x80);

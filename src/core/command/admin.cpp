@@ -96,6 +96,9 @@ void controller::execute_admin(request& r) noexcept {
         case admin_opcode::abort:
             if (is_discovery()) return finish(r, sc::invalid_opcode.no_retry());
             return abort_command(r);
+        case admin_opcode::cross_controller_reset:
+            if (is_discovery()) return finish(r, sc::invalid_opcode.no_retry());
+            return cross_reset(r);
         default: return finish(r, sc::invalid_opcode.no_retry());
     }
 }

@@ -95,6 +95,7 @@ void abandon(io_task& task, nvme::status answer) noexcept {
     if (mutated(mutation::abandoned_buffers_are_freed)) task.chain.release();
     task.host = r->owner->host()->key;
     task.listener = nqn_key(r->owner->listener());
+    task.controller = r->owner->asked().instance.number;
     task.charged = std::exchange(r->charged, 0);  // the share counts it until the device lets go
     task.chain.recharge(entry.group->quarantine());
     // What changes no block may go on beside whoever wants to be alone.

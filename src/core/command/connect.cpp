@@ -185,6 +185,7 @@ controller* make_controller(connect_op& op, subsystem_group& sub) noexcept try {
     auto made = std::make_unique<controller>(
         *op.group, sub,
         controller::identity{.id = op.assigned,
+                             .instance = op.instance,
                              .host_nqn = std::string(op.host_nqn()),
                              .listener = std::string(op.owner->listener()),
                              .host_id = op.data->hostid,
@@ -311,6 +312,7 @@ void at_home(engine::message& m) noexcept {
         }
     }
     op.assigned = c.id();
+    op.instance = c.who().instance;
     op.hop(op.group->reactor(), &returned);
 }
 

@@ -3,6 +3,7 @@
 #include "command/fused.hpp"
 
 #include <fulmar/core/control.hpp>
+#include <fulmar/core/controller.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/request.hpp>
@@ -75,6 +76,9 @@ void reservation_errand::come_home(engine::message& m) noexcept {
     r->errand = nullptr;
     if (std::holds_alternative<range_locks_request>(self->what))
         return command::fused::have_locks(*r, self->status);
+    if (std::holds_alternative<cross_reset_request>(self->what))
+        r->owner->attached_controller()->cross_reset_is_over(*r);
+    r->dw0 = self->dw0;
     r->owner->finish(*r, self->status);
 }
 
@@ -93,6 +97,7 @@ bool reservation_errand::send(request& r, const subsystem_group& from, namespace
         return false;
     }
     errand->what = asked;
+    errand->instance = r.owner->asked().instance.number;
     r.errand = errand.get();
     leave(std::move(errand));
     return true;

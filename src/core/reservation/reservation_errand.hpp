@@ -1,6 +1,7 @@
 // What a host wants of a namespace, by a reservation command, by Set Features 83h or 84h or by its
-// first fused pair, on its way to the control reactor, which decides, and back. Operators lift a
-// write protection the same way. It outlives its command when the connection ends meanwhile.
+// first fused pair, on its way to the control reactor, which decides, and back. A Cross-Controller
+// Reset goes the same way, and is about a controller; operators lift a write protection so. It
+// outlives its command when the connection ends meanwhile.
 // Called on: the reactor that holds the message. Must never: leave the control reactor without a
 // status.
 #pragma once
@@ -8,6 +9,7 @@
 #include "reservation_rules.hpp"
 
 #include <fulmar/base/ids.hpp>
+#include <fulmar/core/controller_instance.hpp>
 #include <fulmar/engine/message.hpp>
 #include <fulmar/nvme/features.hpp>
 
@@ -38,8 +40,14 @@ struct protection_request {
     bool by_operator = false;  ///< who lifts what no host may
 };
 
-using namespace_wish =
-    std::variant<reservation_request, persistence_request, protection_request, range_locks_request>;
+/// Cross-Controller Reset: that controller is to be ended.
+struct cross_reset_request {
+    cntlid id{};
+    controller_instance instance{};
+};
+
+using namespace_wish = std::variant<reservation_request, persistence_request, protection_request,
+                                    range_locks_request, cross_reset_request>;
 
 struct reservation_errand final : engine::message {
     reservation_errand() noexcept;
@@ -59,7 +67,9 @@ struct reservation_errand final : engine::message {
     nvme::host_id who{};
     std::string host_nqn{};  ///< of the same host
     namespace_wish what{};
+    std::uint64_t instance = 0;  ///< the number of the controller that it came to
     nvme::status status{};
+    std::uint32_t dw0 = 0;                 ///< of the answer
     control_request* operators = nullptr;  ///< whose it is, instead of a host's
 
   private:

@@ -28,6 +28,9 @@ class reserve_operation final : public operation, private namespace_memory::wait
     [[nodiscard]] const nvme::host_id* of_host() const noexcept override {
         return errand_ ? &errand_->who : nullptr;
     }
+    [[nodiscard]] std::uint64_t of_controller() const noexcept override {
+        return errand_ ? errand_->instance : 0;
+    }
 
   private:
     void decide(const namespace_record& n);

@@ -1,6 +1,7 @@
 // What a subsystem does about the reservations and the protection of its namespaces: commands get
 // in line, states are adopted, recalled at start, forgotten with their namespace. Called on:
 // control reactor.
+#include "cross_reset_operation.hpp"
 #include "reserve_operation.hpp"
 #include "share_ranges_operation.hpp"
 
@@ -39,6 +40,10 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
     if (shares)
         if (share_ranges_operation* const same = sharing_under_way(errand->ns))
             return same->join(std::move(errand));
+    const bool ends = std::holds_alternative<cross_reset_request>(errand->what);
+    if (const nvme::status may = ends ? may_end(*errand) : nvme::sc::success;
+        !nvme::is_success(may))
+        return reservation_errand::go_home(std::move(errand), may);
     std::uint32_t all = 0, its_own = 0;
     for (const auto& op : waiting_) {
         const nvme::host_id* const host = op->of_host();
@@ -52,6 +57,8 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
     try {
         if (shares)
             enqueue(std::make_unique<share_ranges_operation>(*this, std::move(errand)));
+        else if (ends)
+            enqueue(std::make_unique<cross_reset_operation>(*this, std::move(errand)));
         else
             enqueue(std::make_unique<reserve_operation>(*this, std::move(errand)));
     } catch (const std::bad_alloc&) {

@@ -381,7 +381,8 @@ nvme::status check(nvme::get_log_page wanted, std::uint32_t number = nvme::nsid_
 }
 
 TEST(log_request, knows_its_pages) {
-    const std::set<std::uint8_t> io{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0c, 0x12, 0x13, 0x80};
+    const std::set<std::uint8_t> io{0x00, 0x01, 0x02, 0x03, 0x04, 0x05,
+                                    0x0c, 0x12, 0x13, 0x1e, 0x80};
     const std::set<std::uint8_t> discovery{0x00, 0x12, 0x13, 0x70};
     const auto listed_io = make_supported_log_pages(false);
     const auto listed_discovery = make_supported_log_pages(true);

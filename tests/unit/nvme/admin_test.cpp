@@ -123,7 +123,8 @@ TEST(logs, the_longest_length_does_not_overflow) {
 TEST(logs, enums_parse_only_when_known) {
     EXPECT_EQ(parse_lid(0x0c), lid::ana);
     EXPECT_EQ(parse_lid(0xbf), lid::changed_zones);
-    for (const unsigned raw : {0x17u, 0x24u, 0x71u, 0x82u, 0xffu})
+    EXPECT_EQ(parse_lid(0x1e), lid::cross_controller_reset);
+    for (const unsigned raw : {0x17u, 0x1du, 0x1fu, 0x24u, 0x71u, 0x82u, 0xffu})
         EXPECT_FALSE(parse_lid(static_cast<std::uint8_t>(raw)));
     EXPECT_EQ(parse_ana_state(0x0f), ana_state::change);
     EXPECT_EQ(parse_ana_state(0xf1), ana_state::optimized);  // the upper half is reserved

@@ -83,7 +83,7 @@ TEST(command, opcodes_parse_only_when_known) {
             ++io;
         }
     }
-    EXPECT_EQ(admin, 34);
+    EXPECT_EQ(admin, 35);
     EXPECT_EQ(io, 20);
     EXPECT_FALSE(parse_admin_opcode(0x03));
     EXPECT_FALSE(parse_io_opcode(0x03));
