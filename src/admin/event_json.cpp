@@ -24,7 +24,7 @@ nlohmann::ordered_json to_json(const event& one) {
     };
     add("address", one.address);
     add("subsystem", one.subsystem);
-    if (!one.subsystem.empty()) out["nsid"] = one.nsid;
+    if (one.nsid != 0) out["nsid"] = one.nsid;
     add("host", one.host);
     out["event"] = one.what;
     add("device", one.device);

@@ -22,7 +22,8 @@ struct event_settings {
 /// Of the drive, or of the namespace.
 std::string subject_of(const json& one) {
     if (one.contains("address")) return text_of(one, "address");
-    return fmt::format("{}/{}", text_of(one, "subsystem"), text_of(one, "nsid"));
+    const std::string nsid = text_of(one, "nsid");
+    return text_of(one, "subsystem") + (nsid.empty() ? "" : "/" + nsid);
 }
 
 void print_events(event_settings& s, bool of_drives) {

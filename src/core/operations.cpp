@@ -394,6 +394,16 @@ result<void> update_operation::apply_to_groups() {
 }
 
 namespace {
+
+/// `nsid`: 0 when it is about a group.
+void tell_paths(subsystem& of, std::uint32_t nsid, std::string detail) {
+    of.owner().tell({.what = "path-state",
+                     .subsystem = of.spec().nqn,
+                     .nsid = nsid,
+                     .host = {},
+                     .detail = std::move(detail)});
+}
+
 bool edits_field(const modify_namespace& edit, std::string_view name) noexcept {
     const auto& table = fields_of<namespace_spec>::all;
     const auto* const field = find_field<namespace_spec>(name);
@@ -439,6 +449,22 @@ void update_operation::answer_viewers() {
                   subject.last_unreaped());
 }
 
+/// Of the group that it is about.
+std::string update_operation::describe_paths() const {
+    if (const auto* made = std::get_if<create_ana_group>(&what))
+        return fmt::format("ANA group {} is made, {}", ana_group_, word_of(made->spec.state));
+    if (std::holds_alternative<delete_ana_group>(what))
+        return fmt::format("ANA group {} is deleted", ana_group_);
+    const auto& groups = subject.spec().ana_groups;
+    const auto group = std::find_if(groups.begin(), groups.end(),
+                                    [this](const auto& one) { return one.id == ana_group_; });
+    if (group == groups.end()) return fmt::format("ANA group {} is changed", ana_group_);
+    if (const auto* path = std::get_if<set_ana_path>(&what))
+        return fmt::format("ANA group {} is {} by {}", ana_group_,
+                           word_of(group->at(path->listener)), path->listener);
+    return fmt::format("ANA group {} is {}", ana_group_, word_of(group->state));
+}
+
 // What of the paths is answered: what came by closed ones has ended, or is told.
 void update_operation::answer_paths() {
     const std::uint32_t unreaped = subject.last_unreaped();
@@ -447,11 +473,13 @@ void update_operation::answer_paths() {
                                     ? fmt::format("in ANA group {}", n->spec.ana_group)
                                     : std::string(word_of(n->spec.ana));
         log::info("{} namespace {} is {}", subject.spec().nqn, about_, now);
+        tell_paths(subject, about_, now);
         return answer_fenced(subject.status(*n), fmt::format("namespace {} is {}", about_, now),
                              unreaped);
     }
     const std::string done = fmt::format("ANA group {} is changed", ana_group_);
     log::info("{}: {}", subject.spec().nqn, done);
+    tell_paths(subject, 0, describe_paths());
     if (std::holds_alternative<delete_ana_group>(what)) return answer(std::monostate{});
     answer_fenced(subject.status(), done, unreaped);
 }
@@ -517,6 +545,8 @@ bool end_ana_transition_operation::resume() {
         subject.owner().record(one);
         log::warn("{}: ANA group {} has been in state change for long enough", subject.spec().nqn,
                   one.id);
+        tell_paths(subject, 0,
+                   fmt::format("ANA group {} has ended its transition by itself", one.id));
     }
     subject.watch_ana_transitions();
     if (changes.empty()) return true;

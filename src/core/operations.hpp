@@ -87,6 +87,7 @@ class update_operation final : public operation {
     void send();
     void answer_viewers();
     void answer_paths();
+    [[nodiscard]] std::string describe_paths() const;
     bool sent_ = false;
     bool expels_ = false;
     std::string expelled_;         ///< the host; empty: whoever is not on the list

@@ -18,8 +18,8 @@ struct event {
     std::string cause{};    ///< why it was lost or released: "removal-requested", …
     // A namespace's.
     std::string subsystem{};  ///< its NQN; empty: it is a drive's
-    std::uint32_t nsid = 0;
-    std::string host{};  ///< Host NQN of who asked for it; empty: an operator
+    std::uint32_t nsid = 0;   ///< 0: it is about an ANA group
+    std::string host{};       ///< Host NQN of who asked for it; empty: an operator
 
     std::string detail{};  ///< for people; may be empty
 };

@@ -11,11 +11,11 @@ namespace fulmar::core {
 struct namespace_occurrence {
     std::string_view what;  ///< "registered" "key-replaced" "unregistered" "reserved" "preempted"
                             ///< "released" "cleared" "reservation-persistence"
-                            ///< "write-protected" "protection-lifted" "visibility"
+                            ///< "write-protected" "protection-lifted" "visibility" "path-state"
     std::string_view subsystem;  ///< its NQN
-    std::uint32_t nsid = 0;
-    std::string_view host;    ///< whose command it was, by its Host NQN; empty: an operator's
-    std::string detail = {};  ///< for people; may be empty
+    std::uint32_t nsid = 0;      ///< 0: it is about an ANA group
+    std::string_view host;       ///< whose command it was, by its Host NQN; empty: an operator's
+    std::string detail = {};     ///< for people; may be empty
 };
 
 /// Called on: control reactor.

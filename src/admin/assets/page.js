@@ -312,7 +312,7 @@ function show_events() {
     `What has happened to drives and namespaces, the newest first`, [
       ["Time", (e) => e.time.replace("T", " ").replace("Z", ""), "whole"],
       ["Event", (e) => state(e.event)],
-      ["Where", (e) => e.address ?? `${e.subsystem}/${e.nsid}`, "whole"],
+      ["Where", (e) => e.address ?? (e.nsid ? `${e.subsystem}/${e.nsid}` : e.subsystem), "whole"],
       ["Host", (e) => e.host, "wide"],
       ["Device", (e) => e.device, "wide"],
       ["Cause", (e) => e.cause],
