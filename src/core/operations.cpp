@@ -3,6 +3,7 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 
