@@ -4,6 +4,7 @@
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/namespace_observer.hpp>
+#include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_changes.hpp>
 #include <fulmar/core/target.hpp>
 

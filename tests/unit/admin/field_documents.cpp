@@ -89,7 +89,7 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
             list["uniqueItems"] = true;
             return {{"anyOf", {{{"const", "all"}}, list}}};
         }
-        case field_form::ana_paths:
+        case field_form::path_states:
             return {{"type", "object"},
                     {"maxProperties", facts.most},
                     {"propertyNames",
@@ -117,7 +117,7 @@ bool is_list_or_object(field_form form) {
         case field_form::hosts:
         case field_form::texts:
         case field_form::cpus:
-        case field_form::ana_paths:
+        case field_form::path_states:
         case field_form::namespaces:
         case field_form::object:
         case field_form::objects: return true;
@@ -215,7 +215,7 @@ std::string shown_values(const field_facts& facts) {
         case field_form::nguid: return "an NGUID";
         case field_form::hosts: return fmt::format("up to {} NQNs", facts.most);
         case field_form::host_choice: return fmt::format("`\"all\"`, or up to {} NQNs", facts.most);
-        case field_form::ana_paths: return fmt::format("up to {} names with a state", facts.most);
+        case field_form::path_states: return fmt::format("up to {} names with a state", facts.most);
         case field_form::texts: return fmt::format("up to {} texts", facts.most);
         case field_form::cpus: return fmt::format("up to {} numbers of CPUs", facts.most);
         case field_form::object: return fmt::format("`{}`, below", facts.schema);

@@ -36,7 +36,7 @@ struct fields_of<ana_group_spec> {
              .sample = "any state but \"change\""}},
         field<ana_group_spec>{&ana_group_spec::listeners,
                               {.name = "listeners",
-                               .form = field_form::ana_paths,
+                               .form = field_form::path_states,
                                .most = limits::max_listeners,
                                .change = field_change::noticed,
                                .help = "What its paths are at some listeners, by their names: "

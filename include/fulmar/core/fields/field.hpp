@@ -38,7 +38,7 @@ enum class field_form : std::uint8_t {
     nguid,        ///< may be empty
     hosts,        ///< a list of the NQNs of hosts
     host_choice,  ///< "all", or such a list
-    ana_paths,    ///< an object: ANA states by the names of listeners
+    path_states,  ///< an object: ANA states by the names of listeners
     texts,        ///< a list of texts
     cpus,         ///< a list of the numbers of CPUs
     namespaces,   ///< a list of namespaces
