@@ -478,9 +478,9 @@ void update_operation::answer_paths() {
         return answer_fenced(subject.status(*n), fmt::format("namespace {} is {}", about_, now),
                              unreaped);
     }
-    const std::string done = fmt::format("ANA group {} is changed", ana_group_);
+    const std::string done = describe_paths();
     log::info("{}: {}", subject.spec().nqn, done);
-    tell_paths(subject, 0, describe_paths());
+    tell_paths(subject, 0, done);
     if (std::holds_alternative<delete_ana_group>(what)) return answer(std::monostate{});
     answer_fenced(subject.status(), done, unreaped);
 }

@@ -74,7 +74,7 @@ ana set 1 optimized --listener "$TCP"
 goes_by 2 tcp
 
 step "a listener goes, with its connections, and comes again"
-rest 204 DELETE "/v1/listeners/$TCP?force=true" > "$LOGS/listener"
+rest 204 DELETE "/v1/listeners/$TCP" > "$LOGS/listener"
 goes_by 1 rdma
 rest 201 POST /v1/listeners "{\"transport\": \"tcp\", \"address\": \"127.0.0.1\", \"port\": $PORT}" > "$LOGS/listener"
 wait_for "both controllers are live again" 60 all_controllers_live
