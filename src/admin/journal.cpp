@@ -360,7 +360,10 @@ void journal::impl::write_snapshot() {
     snapshot.what = base_record{base_digest(), 0, configured()};
     snapshot.through_here = true;
     snapshot.tell = [this](const result<void>& outcome) {
-        if (!outcome) return;
+        if (!outcome) {
+            retry_delay_ = std::min(2 * retry_delay_, longest_retry_delay);
+            return;
+        }
         retry_delay_ = options_.retry_delay;
         ++unfolded_;
         count_unfolded();

@@ -115,7 +115,8 @@ void put_ana_group(const call_ptr& call) {
             if (running == nullptr)
                 return change_and_send(call, core::create_ana_group{nqn, *wanted}, *id, true);
             auto edits = core::edits_between(*running, *wanted);
-            if (edits.which == 0) return send_ana_group(call, *id, false);
+            // What a closing before has left at a device is told again, or that it is over.
+            if (edits.which == 0) edits = core::noticed_edits(*wanted);
             change_and_send(call, core::modify_ana_group{nqn, *id, std::move(edits)}, *id, false);
         });
 }

@@ -121,8 +121,9 @@ void diff_kept_namespace(const std::string& nqn, const namespace_spec& running,
         out.open.push_back(core::set_ana_state{nqn, running.nsid, wanted.ana});
 }
 
-/// Groups come before the namespaces that move into them, and go after those that leave. A path
-/// opens before another one closes.
+/// Groups come before the namespaces that move into them, and go after those that leave. Paths
+/// close before namespaces move, and open afterwards: none is open in between that is closed before
+/// and after, since another target may have its blocks.
 void diff_ana_groups(const subsystem_spec& running, const subsystem_spec& wanted, phases& out,
                      std::vector<change>& last) {
     const auto find_group = [](const subsystem_spec& in, std::uint32_t id) {
@@ -139,7 +140,7 @@ void diff_ana_groups(const subsystem_spec& running, const subsystem_spec& wanted
         }
         auto edits = core::edits_between(*before, group);
         if (edits.which == 0) continue;
-        (core::closes_paths(group, *before) ? out.close : closing)
+        (core::closes_paths(*before, group) ? closing : last)
             .push_back(core::modify_ana_group{running.nqn, group.id, std::move(edits)});
     }
     std::move(closing.begin(), closing.end(), std::back_inserter(out.close));
@@ -188,10 +189,10 @@ void diff_hosts(const subsystem_spec& running, const subsystem_spec& wanted, pha
 
 void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,
               const name_set& replaced_devices, phases& out) {
-    std::vector<change> groups_that_go;
-    diff_ana_groups(running, wanted, out, groups_that_go);
+    std::vector<change> after_moves;
+    diff_ana_groups(running, wanted, out, after_moves);
     diff_namespaces(running, wanted, replaced_devices, out);
-    std::move(groups_that_go.begin(), groups_that_go.end(), std::back_inserter(out.open));
+    std::move(after_moves.begin(), after_moves.end(), std::back_inserter(out.open));
     diff_hosts(running, wanted, out);
     if (auto edits = core::edits_between(running, wanted); edits.which != 0)
         out.open.push_back(core::modify_subsystem{running.nqn, std::move(edits)});

@@ -1,5 +1,7 @@
 #include "uri.hpp"
 
+#include <fulmar/nvme/nqn.hpp>
+
 #include <fmt/format.h>
 
 #include <cctype>
@@ -37,6 +39,8 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
         if (c == '\0') return std::nullopt;
         out += c;
     }
+    // Names of what is in here end up in JSON: in the journal, in the configuration.
+    if (!nvme::is_utf8(out)) return std::nullopt;
     return out;
 }
 

@@ -47,6 +47,10 @@ void lay_out_ana(const std::vector<ana_group_spec>& groups, subsystem_descriptio
     for (const ana_group_spec& one : groups)
         states.emplace(one.id, ana_states_of(one, view.ana_listeners));
     for (namespace_description& n : view.namespaces) {
+        if (const ana_group_spec* const own = laid_out_group(groups, n.configured.group)) {
+            n.configured.ana = own->state;
+            n.configured.paths = states.at(own->id);
+        }
         const ana_group_spec* const group = laid_out_group(groups, n.group);
         if (group == nullptr) {
             n.group = limits::max_ana_groups + n.number().value();

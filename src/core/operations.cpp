@@ -1,6 +1,7 @@
 #include "operations.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/namespace_observer.hpp>
@@ -212,6 +213,7 @@ bool add_namespace_operation::resume() {
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;
         case operation_end::done:
+            subject.watch_ana_transitions();
             std::get<add_namespace>(what).spec = n->spec;
             answer(subject.status(*n));
             if (n->device->state() != backend::device_state::ready)
@@ -360,6 +362,7 @@ result<void> update_operation::apply() {
         about_ = c->nsid;
         paths_ = true;  // asked again, it tells again what has not ended
         FULMAR_CHECK(core::apply_change(*c, n->spec));
+        subject.watch_ana_transitions();
     } else if (const auto* add = std::get_if<add_host>(&what)) {
         FULMAR_CHECK(core::apply_change(*add, spec));
     } else if (const auto* remove = std::get_if<remove_host>(&what)) {
@@ -492,6 +495,9 @@ void update_operation::send() {
                                                      : group_action::update_view;
     subject.fan_out(action, about_ != 0 ? subject.find(about_) : nullptr, subject.make_view(), {},
                     ana_group_, expelled_);
+    if (paths_)
+        subject.end_by_ana_transition(ana_group_ != 0 ? ana_group_
+                                                      : limits::max_ana_groups + about_);
 }
 
 bool update_operation::resume() {
@@ -534,23 +540,35 @@ bool update_operation::resume() {
 end_ana_transition_operation::end_ana_transition_operation(subsystem& s)
     : operation(s, remove_namespace{}, nullptr) {}
 
+void end_ana_transition_operation::tell_end(const change& done, const std::string& of_what) {
+    subject.owner().record(done);
+    log::warn("{}: {} has been in ANA state change for long enough", subject.spec().nqn, of_what);
+    tell_paths(subject, 0, of_what + " has ended its ANA transition by itself");
+}
+
 // Nothing has come in by paths in state `change`, so that there is nothing to wait for.
 bool end_ana_transition_operation::resume() {
     if (std::exchange(sent_, true) || subject.deleted()) return true;
-    std::vector<modify_ana_group> changes;
+    bool any = false;
+    std::vector<modify_ana_group> groups;
     for (const ana_group_spec& one : subject.spec().ana_groups)
-        if (subject.ana_transition_is_over(one))
-            changes.push_back({subject.spec().nqn, one.id, end_of_transition(one)});
-    for (const modify_ana_group& one : changes) {
+        if (subject.ana_transition_is_over(one.id))
+            groups.push_back({subject.spec().nqn, one.id, end_of_transition(one)});
+    for (const modify_ana_group& one : groups) {
         FULMAR_ASSERT(core::apply_change(one, subject.edit()).has_value());
-        subject.owner().record(one);
-        log::warn("{}: ANA group {} has been in state change for long enough", subject.spec().nqn,
-                  one.id);
-        tell_paths(subject, 0,
-                   fmt::format("ANA group {} has ended its transition by itself", one.id));
+        tell_end(one, fmt::format("ANA group {}", one.id));
+        any = true;
+    }
+    for (const auto& [nsid, alone] : subject.namespaces()) {
+        if (alone.spec.ana_group != 0 || alone.spec.ana != ana_state::change) continue;
+        if (!subject.ana_transition_is_over(limits::max_ana_groups + nsid)) continue;
+        const set_ana_state closed{subject.spec().nqn, nsid, ana_state::inaccessible};
+        FULMAR_ASSERT(core::apply_change(closed, subject.find(nsid)->spec).has_value());
+        tell_end(closed, fmt::format("namespace {}", nsid));
+        any = true;
     }
     subject.watch_ana_transitions();
-    if (changes.empty()) return true;
+    if (!any) return true;
     subject.fan_out(group_action::update_view, nullptr, subject.make_view());
     return false;
 }

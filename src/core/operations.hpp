@@ -104,6 +104,8 @@ class end_ana_transition_operation final : public operation {
     bool resume() override;
 
   private:
+    void tell_end(const change& done, const std::string& of_what);
+
     bool sent_ = false;
 };
 

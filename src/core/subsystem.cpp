@@ -366,6 +366,13 @@ std::vector<std::uint32_t> subsystem::members_of(std::uint32_t ana_group) const 
     return out;
 }
 
+ana_state subsystem::ana_state_at(const namespace_record& n, const std::string& listener) const {
+    const auto group =
+        std::find_if(spec_.ana_groups.begin(), spec_.ana_groups.end(),
+                     [&n](const ana_group_spec& one) { return one.id == n.spec.ana_group; });
+    return group != spec_.ana_groups.end() ? group->at(listener) : n.spec.ana;
+}
+
 // Half of what hosts are told: another operation may be under way when it ends, and the hosts have
 // to hear of it, too.
 void subsystem::watch_ana_transitions() {
@@ -373,11 +380,15 @@ void subsystem::watch_ana_transitions() {
     const auto patience =
         std::chrono::milliseconds(1000) * std::max(target_.options().ana_transition_s, 1u) / 2;
     std::map<std::uint32_t, instant> ends;
-    for (const ana_group_spec& one : spec_.ana_groups) {
-        if (!is_in_ana_change(one)) continue;
-        const auto known = ana_transitions_.find(one.id);
-        ends[one.id] = known != ana_transitions_.end() ? known->second : control.now() + patience;
-    }
+    const auto watch = [&](std::uint32_t group) {
+        const auto known = ana_transitions_.find(group);
+        ends[group] = known != ana_transitions_.end() ? known->second : control.now() + patience;
+    };
+    for (const ana_group_spec& one : spec_.ana_groups)
+        if (is_in_ana_change(one)) watch(one.id);
+    for (const auto& [nsid, n] : namespaces_)
+        if (n.spec.ana_group == 0 && n.spec.ana == ana_state::change)
+            watch(limits::max_ana_groups + nsid);
     ana_transitions_ = std::move(ends);
     control.timers().cancel(ana_timer_);
     const auto first =
@@ -386,14 +397,20 @@ void subsystem::watch_ana_transitions() {
     if (first != ana_transitions_.end()) control.timers().arm(ana_timer_, first->second);
 }
 
+// Whoever asked for it hears that its time was over before what came by those paths was.
+void subsystem::end_by_ana_transition(std::uint32_t group) {
+    if (const auto at = ana_transitions_.find(group); at != ana_transitions_.end())
+        end_by(at->second);
+}
+
 void subsystem::on_ana_timer() noexcept {
     if (deleted_) return;
     note("ana", "transition-over");
     enqueue_first(std::make_unique<end_ana_transition_operation>(*this));
 }
 
-bool subsystem::ana_transition_is_over(const ana_group_spec& group) const noexcept {
-    const auto at = ana_transitions_.find(group.id);
+bool subsystem::ana_transition_is_over(std::uint32_t group) const noexcept {
+    const auto at = ana_transitions_.find(group);
     return at != ana_transitions_.end() && at->second <= target_.control_reactor().now();
 }
 
@@ -511,6 +528,8 @@ subsystem_view subsystem::make_view() const {
         // While its I/O waits it is alone in a group: nothing is wrong with the paths of others.
         d.ana = n.held() ? ana_state::inaccessible : n.spec.ana;
         d.group = n.held() ? 0 : n.spec.ana_group;
+        d.configured.group = n.spec.ana_group;
+        d.configured.ana = n.spec.ana;
         d.ready = n.state != namespace_state::lost;
         d.hold = n.holds();
         d.park_ms = n.spec.park_ms;
@@ -536,11 +555,11 @@ cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose,
     const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
     for (std::uint32_t tried = 0; tried < span; ++tried) {
         const std::uint16_t candidate = next_cntlid_;
-        instance = new_instance();
         if (candidate == spec_.max_cntlid) begin_turn_of_numbers();
         next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid
                                                      : static_cast<std::uint16_t>(candidate + 1);
         if (controllers_.contains(candidate)) continue;
+        instance = new_instance();
         try {
             controllers_.emplace(
                 candidate,

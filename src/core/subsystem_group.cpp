@@ -327,9 +327,12 @@ void subsystem_group::turn_away(namespace_entry& entry) noexcept {
 }
 
 bool subsystem_group::changes_access(const group_command& command,
-                                     const namespace_entry& entry) noexcept {
+                                     const namespace_entry& entry) const noexcept {
     if (command.action != group_action::change_access) return false;
-    return command.ns.valid() ? entry.id == command.ns : entry.ana_group == command.ana_group;
+    if (command.ns.valid()) return entry.id == command.ns;
+    if (!entry.held()) return entry.ana_group == command.ana_group;
+    const namespace_description* const about = view->find(nsid(entry.id.index + 1));
+    return about != nullptr && about->configured.group == command.ana_group;
 }
 
 std::uint32_t subsystem_group::tasks_shut_out(const namespace_entry& entry) noexcept {
@@ -341,24 +344,25 @@ std::uint32_t subsystem_group::tasks_shut_out(const namespace_entry& entry) noex
 }
 
 // The host of a task that was given up may be gone, and its connection; the keys of their names
-// stay. While a device is away the paths are closed for that, and not by anybody who asks for it.
+// stay. While a device is away the paths are closed for that, and not by anybody who asks for it:
+// what operators have configured counts.
 std::uint32_t subsystem_group::unreaped_shut_out(const namespace_entry& entry) const noexcept {
-    const bool closes = entry.has_closed_path() && !entry.held();
-    if (entry.abandoned == 0 || (entry.visible_to == nullptr && !closes)) return 0;
+    if (entry.abandoned == 0) return 0;
+    const namespace_description* const about = view->find(nsid(entry.id.index + 1));
     const auto sees = [&](std::uint64_t host) {
         return entry.visible_to == nullptr ||
                std::any_of(entry.visible_to->begin(), entry.visible_to->end(),
                            [host](const std::string& nqn) { return nqn_key(nqn) == host; });
     };
     const auto is_open = [&](std::uint64_t listener) {
-        if (!closes) return true;
+        if (about == nullptr) return true;
         const auto& named = view->ana_listeners;
         const auto at =
             std::find_if(named.begin(), named.end(),
                          [listener](const std::string& name) { return nqn_key(name) == listener; });
         const bool own = at != named.end();
         return is_served(
-            entry.ana_at(static_cast<std::uint16_t>(own ? at - named.begin() + 1 : 0)));
+            about->configured.at(own ? static_cast<std::size_t>(at - named.begin()) + 1 : 0));
     };
     std::uint32_t count = 0;
     for (const io_task& task : entry.tasks) {

@@ -75,6 +75,15 @@ nqn_check check_characters(std::string_view text) noexcept {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        const std::size_t length = utf8_sequence_bytes(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 nqn_check validate_nqn(std::string_view nqn) noexcept {
     if (nqn.empty()) return nqn_check::empty;
     if (nqn.size() > nqn_bytes_max) return nqn_check::too_long;

@@ -43,7 +43,17 @@ struct namespace_description {
     ana_state ana = ana_state::optimized;  ///< by listeners that no ANA group names
     ana_states_view ana_paths{};           ///< null: the same by every listener
     std::uint32_t group = 0;               ///< its ANA group; 0: the one that has its NSID
-    bool ready = true;                     ///< false: lost; Identify says so and I/O is answered
+    /// The same as operators have it: while its I/O waits for its device it is alone in a group.
+    struct configured_paths {
+        std::uint32_t group = 0;
+        ana_state ana = ana_state::optimized;
+        ana_states_view paths{};
+        [[nodiscard]] ana_state at(std::size_t column) const noexcept {
+            return paths != nullptr ? (*paths)[column] : ana;
+        }
+    };
+    configured_paths configured{};
+    bool ready = true;  ///< false: lost; Identify says so and I/O is answered
     nvme::write_protection protection = nvme::write_protection::none;
     bool hold = false;                ///< a loss makes its I/O wait instead of failing it
     std::uint32_t park_ms = 0;        ///< how long one request may wait then

@@ -193,8 +193,13 @@ class subsystem {
     /// From the next view on, commands of `n` share their ranges of blocks.
     static void share_ranges(namespace_record& n);
     [[nodiscard]] share_ranges_operation* sharing_under_way(namespace_id of) const noexcept;
+    /// Neither its host nor all together have too much waiting.
+    [[nodiscard]] bool has_room_for(const reservation_errand& errand) const noexcept;
     /// An operator removes `n`, and with it what hosts have made of it.
     void forget(const namespace_record& n) noexcept;
+    /// By the listener of that name, as is configured.
+    [[nodiscard]] ana_state ana_state_at(const namespace_record& n,
+                                         const std::string& listener) const;
     /// The end of a subsystem: all records go.
     void drop_all();
     [[nodiscard]] namespace_record* find(std::uint32_t nsid);
@@ -204,8 +209,11 @@ class subsystem {
     [[nodiscard]] std::vector<std::uint32_t> members_of(std::uint32_t ana_group) const;
     /// The ANA groups are new, or have changed: no path stays in state `change`.
     void watch_ana_transitions();
-    /// Paths of `group` have been in state `change` for as long as they may.
-    [[nodiscard]] bool ana_transition_is_over(const ana_group_spec& group) const noexcept;
+    /// Paths of that group, by the number that hosts know, have been in state `change` for as long
+    /// as they may.
+    [[nodiscard]] bool ana_transition_is_over(std::uint32_t group) const noexcept;
+    /// What is under way ends with the transition of that group, if it is in one.
+    void end_by_ana_transition(std::uint32_t group);
     void set_last_error(std::string text) { last_error_ = std::move(text); }
     [[nodiscard]] bool deleted() const noexcept { return deleted_; }
 

@@ -178,8 +178,8 @@ struct subsystem_group {
     void choose_viewers(namespace_entry& entry, const namespace_description& now,
                         bool told) noexcept;
     void turn_away(namespace_entry& entry) noexcept;
-    [[nodiscard]] static bool changes_access(const group_command& command,
-                                             const namespace_entry& entry) noexcept;
+    [[nodiscard]] bool changes_access(const group_command& command,
+                                      const namespace_entry& entry) const noexcept;
     [[nodiscard]] static std::uint32_t tasks_shut_out(const namespace_entry& entry) noexcept;
     [[nodiscard]] std::uint32_t unreaped_shut_out(const namespace_entry& entry) const noexcept;
 };

@@ -27,6 +27,9 @@ enum class nqn_check : std::uint8_t {
     bad_utf8,
 };
 
+/// Well-formed UTF-8: nothing overlong, no surrogate, nothing cut short.
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
 /// What a host or a subsystem may be called: 1 to 223 bytes of UTF-8 without control characters.
 /// The one rule for the configuration, REST and Connect. Real hosts have names that follow no
 /// other: "nqn.2014-08.org.nvmexpress:uuid:" with 32 digits and no dashes (old nvme-cli), "host".

@@ -32,9 +32,10 @@ bool goes_on(reservation_errand& errand) noexcept {
     if (!all) return false;
     const subsystem_group* from = errand.group->find(errand.subsystem);
     if (from == nullptr) return false;
-    const hidden_namespaces& hidden = errand.asker->owner->hidden();
+    const qpair& by = *errand.asker->owner;
     for (const namespace_description& n : from->view->namespaces) {
-        if (n.id.index <= errand.ns.index || hidden.has(n.number().value())) continue;
+        if (n.id.index <= errand.ns.index || by.hidden().has(n.number().value())) continue;
+        if (persist != nullptr && n.ready && !is_served(n.ana_at(by.ana_column()))) continue;
         errand.ns = n.id;
         return true;
     }
@@ -93,6 +94,7 @@ bool reservation_errand::send(request& r, const subsystem_group& from, namespace
     errand->who = by;
     try {
         errand->host_nqn = r.owner->asked().host_nqn();
+        errand->listener = r.owner->listener();
     } catch (const std::bad_alloc&) {
         return false;
     }

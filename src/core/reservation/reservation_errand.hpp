@@ -66,6 +66,7 @@ struct reservation_errand final : engine::message {
     namespace_id ns{};
     nvme::host_id who{};
     std::string host_nqn{};  ///< of the same host
+    std::string listener{};  ///< by which its queue came; empty: an operator's
     namespace_wish what{};
     std::uint64_t instance = 0;  ///< the number of the controller that it came to
     nvme::status status{};

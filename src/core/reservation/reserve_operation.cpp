@@ -1,6 +1,7 @@
 #include "reserve_operation.hpp"
 
 #include "namespace_occurrences.hpp"
+#include "policy/ana.hpp"
 #include "policy/write_protection.hpp"
 #include "reservation_access.hpp"
 
@@ -46,6 +47,17 @@ reserve_operation::~reserve_operation() {
     if (errand_) reservation_errand::go_home(std::move(errand_), sc::namespace_not_ready);
 }
 
+// It waited its turn while its path was closed: then nothing that came by it is carried out. While
+// a device is away its reservations are asked about all the same.
+bool reserve_operation::path_is_closed(const namespace_record& n) {
+    if (std::holds_alternative<protection_request>(errand_->what) || n.held()) return false;
+    const policy::verdict path =
+        policy::ana(subject.ana_state_at(n, errand_->listener), false, true);
+    if (path.says == policy::word::pass) return false;
+    outcome_.status = path.status;
+    return true;
+}
+
 void reserve_operation::decide(const namespace_record& n) {
     const reservation_state& now = state_of(n);
     if (subject.owner().memory() == nullptr && asks_for_persistence(*errand_)) {
@@ -79,7 +91,7 @@ bool reserve_operation::resume() {
     if (stage() == operation_stage::begin && n != nullptr && of_host &&
         !has(n->visible_to, errand_->host_nqn))
         n = nullptr;  // hidden while the command waited its turn
-    if (stage() == operation_stage::begin && n != nullptr) decide(*n);
+    if (stage() == operation_stage::begin && n != nullptr && !path_is_closed(*n)) decide(*n);
     for (;;) {
         operation_sight sight = look(n);
         sight.changes = outcome_.next.has_value() || protection_.has_value();

@@ -33,6 +33,7 @@ class reserve_operation final : public operation, private namespace_memory::wait
     }
 
   private:
+    [[nodiscard]] bool path_is_closed(const namespace_record& n);
     void decide(const namespace_record& n);
     void decide_protection(const namespace_record& n, const protection_request& asked);
     std::vector<std::uint32_t> adopt(namespace_record& n);

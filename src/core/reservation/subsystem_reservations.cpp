@@ -35,6 +35,18 @@ share_ranges_operation* subsystem::sharing_under_way(namespace_id of) const noex
     return nullptr;
 }
 
+bool subsystem::has_room_for(const reservation_errand& errand) const noexcept {
+    std::uint32_t all = 0, its_own = 0;
+    for (const auto& op : waiting_) {
+        const nvme::host_id* const host = op->of_host();
+        if (host == nullptr) continue;
+        ++all;
+        its_own += *host == errand.who ? 1 : 0;
+    }
+    return all < limits::pending_reservations_per_subsystem &&
+           its_own < limits::pending_reservations_per_host;
+}
+
 void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
     const bool shares = std::holds_alternative<range_locks_request>(errand->what);
     if (shares)
@@ -44,15 +56,10 @@ void subsystem::reserve(std::unique_ptr<reservation_errand> errand) {
     if (const nvme::status may = ends ? may_end(*errand) : nvme::sc::success;
         !nvme::is_success(may))
         return reservation_errand::go_home(std::move(errand), may);
-    std::uint32_t all = 0, its_own = 0;
-    for (const auto& op : waiting_) {
-        const nvme::host_id* const host = op->of_host();
-        if (host == nullptr) continue;
-        ++all;
-        its_own += *host == errand->who ? 1 : 0;
-    }
-    if (all >= limits::pending_reservations_per_subsystem ||
-        its_own >= limits::pending_reservations_per_host)
+    // What a host has waiting by a path that it has lost must not keep it from ending that path.
+    if (ends && !mutated(mutation::ended_controllers_leave_errands))
+        drop_commands_of(std::get<cross_reset_request>(errand->what).instance);
+    if (!ends && !has_room_for(*errand))
         return reservation_errand::go_home(std::move(errand), nvme::sc::command_interrupted);
     try {
         if (shares)

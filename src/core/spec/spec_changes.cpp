@@ -1,7 +1,9 @@
 // See the header. Pure. Must never: ask anything but its arguments.
+#include <fulmar/base/limits.hpp>
 #include <fulmar/core/fields/field_compare.hpp>
 #include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/core/spec_changes.hpp>
+#include <fulmar/nvme/nqn.hpp>
 
 #include <fmt/format.h>
 
@@ -134,6 +136,10 @@ result<void> apply_change(const set_ana_path& what, subsystem_spec& to) {
         at->listeners.erase(what.listener);
         return {};
     }
+    if (what.listener.empty() || what.listener.size() > limits::max_listener_name_bytes ||
+        !nvme::is_utf8(what.listener))
+        return fail(errc::invalid_argument, "no listener can have that name", "/listener",
+                    "such as \"tcp:192.0.2.1:4420\"");
     if (at->listeners.size() >= limits::max_listeners && !at->listeners.contains(what.listener))
         return fail(
             errc::limit_reached,

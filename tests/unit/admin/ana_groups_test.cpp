@@ -139,16 +139,28 @@ TEST(AnaGroups, AReloadMakesThemFirstAndTakesThemAwayLast) {
     EXPECT_THAT(diff(ana_spec(two_groups(), 1), ana_spec(two_groups(), 1)), IsEmpty());
 }
 
-TEST(AnaGroups, AReloadOpensOnePathBeforeItClosesAnother) {
+TEST(AnaGroups, AReloadClosesPathsBeforeItOpensOthers) {
     const auto crossed = [](const char* first, const char* second) {
         return ana_spec({{{"id", 1}, {"state", first}}, {{"id", 2}, {"state", second}}});
     };
     EXPECT_THAT(
         ana_told(diff(crossed("optimized", "inaccessible"), crossed("inaccessible", "optimized"))),
-        ElementsAre(HasSubstr("\"id\":2"), HasSubstr("\"id\":1")));
+        ElementsAre(HasSubstr("\"id\":1"), HasSubstr("\"id\":2")));
     EXPECT_THAT(
         ana_told(diff(crossed("inaccessible", "optimized"), crossed("optimized", "inaccessible"))),
-        ElementsAre(HasSubstr("\"id\":1"), HasSubstr("\"id\":2")));
+        ElementsAre(HasSubstr("\"id\":2"), HasSubstr("\"id\":1")));
+}
+
+// It is closed before and after, and would be served by the former group while that is open
+// already.
+TEST(AnaGroups, AReloadOpensAGroupWhenANamespaceHasLeftIt) {
+    const auto groups = [](const char* second) {
+        return json{{{"id", 1}, {"state", "inaccessible"}}, {{"id", 2}, {"state", second}}};
+    };
+    EXPECT_THAT(
+        ana_told(diff(ana_spec(groups("inaccessible"), 2), ana_spec(groups("optimized"), 1))),
+        ElementsAre(R"({"nsid":1,"op":"modify_namespace","set":{"ana_group":1}})",
+                    HasSubstr("modify_ana_group")));
 }
 
 TEST(AnaGroups, ANamespaceLeavesItsStateOutside) {

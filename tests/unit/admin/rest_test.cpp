@@ -264,6 +264,7 @@ TEST_F(RestTest, AnswersTheWrongQuestionRightly) {
     expect_problem(ask("GET", "/v1/devices?durable=false"), 400, "malformed");
     expect_problem(ask("POST", "/v1/subsystems/x/pause", "{\"a\":1}"), 400, "malformed");
     expect_problem(ask("GET", "/v1/%zz"), 400, "malformed");
+    expect_problem(ask("GET", "/v1/devices/%ff"), 400, "malformed");  // no UTF-8: no name of ours
     expect_problem(ask("GET", "/v1/devices/%00"), 400, "malformed");
     const http_answer head = ask("HEAD", "/v1/version");
     EXPECT_EQ(head.status, 200);

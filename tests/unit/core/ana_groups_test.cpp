@@ -4,6 +4,7 @@
 
 #include "absent_device.hpp"
 #include "small_world.hpp"
+#include "support/reservation_commands.hpp"
 
 #include <fulmar/nvme/async_event.hpp>
 #include <fulmar/nvme/features.hpp>
@@ -162,6 +163,15 @@ struct ana_groups : testing::Test {
 };
 
 using heard = std::vector<nvme::async_event>;
+
+/// What an operator asks for and does not wait for.
+struct wish final : control_request {
+    explicit wish(core::change what)
+        : control_request(std::move(what), false, [](control_request& r) noexcept {
+              static_cast<wish&>(r).answered = true;
+          }) {}
+    bool answered = false;
+};
 
 TEST_F(ana_groups, have_a_state_for_each_listener) {
     start();
@@ -368,29 +378,78 @@ TEST_F(ana_groups, answer_an_operator_when_nothing_is_at_the_device_by_that_path
     devices[0]->keep(true);
     const std::size_t slow = by_right.io->send(write_sqe(1), 0, std::vector<std::byte>(512));
     ASSERT_TRUE(world().turn_until([&] { return devices[0]->kept() == 1; }));
-    bool answered = false;
-    struct note : control_request {
-        note(core::change what, bool& flag)
-            : control_request(
-                  std::move(what), false,
-                  [](control_request& r) noexcept { *static_cast<note&>(r).done = true; }),
-              done(&flag) {}
-        bool* done;
-    };
-    note closing(set_ana_path{nqn, 1, std::string(right), ana_state::inaccessible}, answered);
+    wish closing(set_ana_path{nqn, 1, std::string(right), ana_state::inaccessible});
     world().submit(closing);
     for (int i = 0; i < 20; ++i) world().turn();
-    EXPECT_FALSE(answered);
+    EXPECT_FALSE(closing.answered);
     EXPECT_EQ(write(by_right, 1), sc::ana_inaccessible) << "nothing new is let in";
     EXPECT_EQ(write(by_left, 2), sc::success) << "and nobody else waits";
     devices[0]->answer_kept(sc::success);
-    ASSERT_TRUE(world().turn_until([&] { return answered; }));
+    ASSERT_TRUE(world().turn_until([&] { return closing.answered; }));
     EXPECT_TRUE(closing.outcome.has_value());
     EXPECT_EQ(by_right.io->take(slow)->status, sc::success);
     devices[0]->keep(false);
 }
 
+// A reservation command that came by the path while another change was under way has its turn after
+// the closing.
+TEST_F(ana_groups, carry_out_no_reservation_that_waited_while_its_path_closed) {
+    start();
+    make_group(1, {1});
+    devices[0]->keep(true);
+    (void)by_left.io->send(write_sqe(1), 0, std::vector<std::byte>(512));
+    ASSERT_TRUE(world().turn_until([&] { return devices[0]->kept() == 1; }));
+    wish slow(set_ana_path{nqn, 1, std::string(left), ana_state::inaccessible});
+    wish closing(set_ana_path{nqn, 1, std::string(right), ana_state::inaccessible});
+    world().submit(slow);
+    world().submit(closing);
+    for (int i = 0; i < 5; ++i) world().turn();
+    const auto keys = fulmar::test::reservation_keys(0, 5);
+    const std::size_t asked =
+        by_right.io->send(fulmar::test::reservation_sqe(nvme::io_opcode::reservation_register, {}),
+                          0, nvme::wire_bytes(keys), true);
+    for (int i = 0; i < 5; ++i) world().turn();
+    EXPECT_FALSE(by_right.io->take(asked).has_value());
+    devices[0]->answer_kept(sc::success);
+    std::optional<reply> answer;
+    ASSERT_TRUE(
+        world().turn_until([&] { return (answer = by_right.io->take(asked)).has_value(); }));
+    EXPECT_TRUE(slow.answered && closing.answered);
+    EXPECT_EQ(answer->status, sc::ana_inaccessible);
+    devices[0]->keep(false);
+}
+
 // --- the end of a transition ---------------------------------------------------------------------
+
+TEST_F(ana_groups, end_the_change_of_a_namespace_that_is_in_none) {
+    start();
+    world().change(set_ana_state{nqn, 1, ana_state::change});
+    EXPECT_EQ(write(by_left), sc::ana_transition);
+    let_pass(milliseconds(5'500));
+    EXPECT_EQ(write(by_left), sc::ana_inaccessible);
+    world().change(set_ana_state{nqn, 1, ana_state::change});
+    world().change(set_ana_state{nqn, 1, ana_state::optimized});
+    let_pass(milliseconds(20'000));
+    EXPECT_EQ(write(by_left), sc::success);
+}
+
+// The hosts' own time must not run out while the target waits for a device.
+TEST_F(ana_groups, end_a_change_that_waits_for_a_device_in_time) {
+    start();
+    make_group(1, {1});
+    devices[0]->keep(true);
+    (void)by_left.io->send(write_sqe(1), 0, std::vector<std::byte>(512));
+    ASSERT_TRUE(world().turn_until([&] { return devices[0]->kept() == 1; }));
+    wish into(ana_change_to(nqn, 1, ana_state::non_optimized));
+    world().submit(into);
+    let_pass(milliseconds(4'000));
+    EXPECT_FALSE(into.answered);
+    let_pass(milliseconds(2'000));
+    EXPECT_TRUE(into.answered);
+    EXPECT_EQ(groups_of(by_right)[1].state, 2);
+    devices[0]->answer_kept(backend::device_gone);
+    devices[0]->keep(false);
+}
 
 TEST_F(ana_groups, go_on_from_a_change_by_themselves) {
     start();
@@ -460,6 +519,27 @@ TEST_F(ana_groups, let_go_of_a_namespace_whose_io_waits_for_its_device) {
     ASSERT_TRUE(world().turn_until([&] { return groups_of(by_left).size() == 1; }));
     EXPECT_EQ(write(by_left, 1), sc::success);
     EXPECT_EQ(write(by_right, 1), sc::ana_inaccessible) << "what was said meanwhile holds";
+}
+
+TEST_F(ana_groups, close_with_what_a_device_that_is_away_still_has_is_no_success) {
+    namespace_spec policy;
+    policy.on_loss = loss_policy::hold;
+    policy.hold_s = 60;
+    start(policy);
+    make_group(1, {1});
+    devices[0]->keep(true);
+    (void)by_left.io->send(write_sqe(1), 0, std::vector<std::byte>(512));
+    ASSERT_TRUE(world().turn_until([&] { return devices[0]->kept() == 1; }));
+    devices[0]->go();
+    ASSERT_TRUE(world().turn_until([&] { return groups_of(by_left)[alone + 1].state == 3; }));
+    wish closing(set_ana_path{nqn, 1, std::string(left), ana_state::inaccessible});
+    world().submit(closing);
+    let_pass(milliseconds(11'000));
+    ASSERT_TRUE(closing.answered);
+    ASSERT_FALSE(closing.outcome.has_value()) << "the write may land still";
+    EXPECT_EQ(closing.outcome.error().code, errc::fence_incomplete);
+    devices[0]->answer_kept(sc::success);
+    world().change(set_ana_path{nqn, 1, std::string(left), ana_state::inaccessible});
 }
 
 TEST_F(ana_groups, do_not_wait_for_what_a_device_that_is_away_still_has) {

@@ -84,6 +84,13 @@ TEST(nqn, control_characters_and_broken_utf8_are_refused) {
         EXPECT_EQ(validate_nqn(head + std::string{tail}), nqn_check::bad_utf8);
 }
 
+TEST(nqn, utf8_is_told_from_other_bytes) {
+    for (const char* good : {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x90\xa6"})
+        EXPECT_TRUE(is_utf8(good)) << good;
+    for (const char* bad : {"\xff", "a\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"})
+        EXPECT_FALSE(is_utf8(bad)) << bad;
+}
+
 TEST(nqn, reading_a_field_needs_a_terminator_within_the_limit) {
     nqn_field field{};
     EXPECT_FALSE(read_nqn(field));

@@ -101,6 +101,19 @@ field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
     return out;
 }
 
+/// What hosts notice, whether it differs or not: asked for again, it is carried out again.
+template <typename Spec>
+field_edits<Spec> noticed_edits(const Spec& wanted) {
+    field_edits<Spec> out;
+    for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i) {
+        const field<Spec>& one = fields_of<Spec>::all[i];
+        if (one.facts.change != field_change::noticed) continue;
+        copy(one, wanted, out.values);
+        mark(out, i);
+    }
+    return out;
+}
+
 /// All of them, or none: when it throws, `to` is as it was.
 template <typename Spec>
 void apply_edits(const field_edits<Spec>& edits, Spec& to) {
