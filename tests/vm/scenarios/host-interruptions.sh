@@ -10,6 +10,9 @@ RESETS=${RESETS:-3}
 TEARDOWNS=${TEARDOWNS:-2}
 declare -A address=([tcp]=127.0.0.1 [rdma]=$RDMA_ADDRESS)
 reconnects=(--reconnect-delay=1 --ctrl-loss-tmo=60)
+# The host's own race: a controller that is deleted while its reset work begins is not in a state to reconnect, which
+# nvme-rdma warns about (nvme-tcp takes it for what it is). Whatever else is wrong has a line of its own.
+allow_kernel_trouble='at drivers/nvme/host/rdma.c:[0-9]+ nvme_rdma_reset_ctrl_work|Call Trace:'
 
 # delete_at_once ROUND: connects in the background, and deletes the controller as soon as the kernel lets that be done,
 # in odd rounds only when the connect has returned.
