@@ -1,5 +1,5 @@
 // The admin thread's way to the drives of this machine and back, with a deadline for each question,
-// and the events of drives with those who wait for the next one. Called on: admin thread, unless a
+// and all events with those who wait for the next one. Called on: admin thread, unless a
 // method says otherwise.
 #pragma once
 

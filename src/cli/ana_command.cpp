@@ -1,5 +1,4 @@
 // fulmar ana: groups of namespaces whose paths change together.
-#include "exit.hpp"
 #include "field_options.hpp"
 #include "rest_session.hpp"
 #include "table.hpp"

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace fulmar::cli {
 
@@ -26,16 +27,23 @@ std::string subject_of(const json& one) {
     return text_of(one, "subsystem") + (nsid.empty() ? "" : "/" + nsid);
 }
 
+void keep_drive_events(json& page) {
+    json kept = json::array();
+    for (const json& one : page.value("events", json::array()))
+        if (one.contains("address")) kept.push_back(one);
+    page["events"] = std::move(kept);
+}
+
 void print_events(event_settings& s, bool of_drives) {
     const std::string first = "/v1/events";
     std::string target = first;
     do {
-        const json page = s.session.get(target);
+        json page = s.session.get(target);
+        if (of_drives) keep_drive_events(page);
         s.session.show(page, [&] {
             std::string text;
             if (target != first && page.value("gap", false)) text = "some events were missed\n";
-            for (const json& one : page.value("events", json::array()))
-                if (!of_drives || one.contains("address")) text += event_text(one);
+            for (const json& one : page.value("events", json::array())) text += event_text(one);
             return text;
         });
         std::fflush(stdout);

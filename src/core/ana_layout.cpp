@@ -52,7 +52,7 @@ void lay_out_ana(const std::vector<ana_group_spec>& groups, subsystem_descriptio
             n.configured.paths = states.at(own->id);
         }
         const ana_group_spec* const group = laid_out_group(groups, n.group);
-        if (group == nullptr) {
+        if (group == nullptr) {  // the first group gives these another number: as of a move
             n.group = limits::max_ana_groups + n.number().value();
             continue;
         }

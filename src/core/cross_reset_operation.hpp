@@ -18,9 +18,6 @@ class cross_reset_operation final : public operation {
     /// One that has had no turn, because the target stops, is answered here.
     ~cross_reset_operation() override;
     bool resume() override;
-    [[nodiscard]] const nvme::host_id* of_host() const noexcept override {
-        return errand_ ? &errand_->who : nullptr;
-    }
     [[nodiscard]] std::uint64_t of_controller() const noexcept override {
         return errand_ ? errand_->instance : 0;
     }

@@ -376,7 +376,6 @@ result<void> update_operation::apply() {
     return {};
 }
 
-// The first group gives those that nobody has made other IDs: hosts hear of it as of a move.
 result<void> update_operation::apply_to_groups() {
     subsystem_spec& spec = subject.edit();
     if (const auto* made = std::get_if<create_ana_group>(&what)) {
@@ -418,6 +417,11 @@ bool edits_field(const modify_namespace& edit, std::string_view name) noexcept {
 std::optional<result<control_answer>> update_operation::modify() {
     if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
         FULMAR_CHECK(core::apply_change(*edit, subject.edit()));
+        return control_answer(subject.status());
+    }
+    if (const auto* group = std::get_if<modify_ana_group>(&what);
+        group != nullptr && !is_noticed(group->set)) {
+        FULMAR_CHECK(core::apply_change(*group, subject.edit()));
         return control_answer(subject.status());
     }
     const auto* edit = std::get_if<modify_namespace>(&what);
@@ -540,10 +544,11 @@ bool update_operation::resume() {
 end_ana_transition_operation::end_ana_transition_operation(subsystem& s)
     : operation(s, remove_namespace{}, nullptr) {}
 
-void end_ana_transition_operation::tell_end(const change& done, const std::string& of_what) {
+void end_ana_transition_operation::tell_end(const change& done, std::uint32_t nsid,
+                                            const std::string& of_what) {
     subject.owner().record(done);
     log::warn("{}: {} has been in ANA state change for long enough", subject.spec().nqn, of_what);
-    tell_paths(subject, 0, of_what + " has ended its ANA transition by itself");
+    tell_paths(subject, nsid, of_what + " has ended its ANA transition by itself");
 }
 
 // Nothing has come in by paths in state `change`, so that there is nothing to wait for.
@@ -556,7 +561,7 @@ bool end_ana_transition_operation::resume() {
             groups.push_back({subject.spec().nqn, one.id, end_of_transition(one)});
     for (const modify_ana_group& one : groups) {
         FULMAR_ASSERT(core::apply_change(one, subject.edit()).has_value());
-        tell_end(one, fmt::format("ANA group {}", one.id));
+        tell_end(one, 0, fmt::format("ANA group {}", one.id));
         any = true;
     }
     for (const auto& [nsid, alone] : subject.namespaces()) {
@@ -564,7 +569,7 @@ bool end_ana_transition_operation::resume() {
         if (!subject.ana_transition_is_over(limits::max_ana_groups + nsid)) continue;
         const set_ana_state closed{subject.spec().nqn, nsid, ana_state::inaccessible};
         FULMAR_ASSERT(core::apply_change(closed, subject.find(nsid)->spec).has_value());
-        tell_end(closed, fmt::format("namespace {}", nsid));
+        tell_end(closed, nsid, fmt::format("namespace {}", nsid));
         any = true;
     }
     subject.watch_ana_transitions();

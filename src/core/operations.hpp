@@ -104,7 +104,7 @@ class end_ana_transition_operation final : public operation {
     bool resume() override;
 
   private:
-    void tell_end(const change& done, const std::string& of_what);
+    void tell_end(const change& done, std::uint32_t nsid, const std::string& of_what);
 
     bool sent_ = false;
 };

@@ -446,6 +446,7 @@ void poll_group::return_task(io_task& task) noexcept {
     task.owner = nullptr;
     task.entry = nullptr;
     task.host = 0;
+    task.listener = 0;
     task.controller = 0;
     task.age = io_task::seen::not_yet;
     --tasks_away_;

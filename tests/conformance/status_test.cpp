@@ -407,7 +407,7 @@ void Status::add_protection_scenarios(std::map<std::string, scenario>& all) {
         lift();
         return got;
     };
-    all["an end of write protection that is to last until the next power cycle"] = [=, this] {
+    all["an end of write protection that is to last until the next power cycle"] = [protect, lift] {
         EXPECT_EQ(protect(nvme::write_protection::until_power_cycle), sc::success);
         const nvme::status got = protect(nvme::write_protection::none);
         lift();

@@ -116,6 +116,9 @@ TEST_F(grouped_namespaces, close_and_open_a_path_over_restarts) {
     const std::string set = "fulmar ana set " + grouped_nqn + " 1 inaccessible --listener ";
     ASSERT_EQ(type(set + listener()).exit_code, 0);
     EXPECT_EQ(read_one(), nvme::sc::ana_inaccessible);
+    EXPECT_THAT(
+        test::http_client::unix_socket(d.folder() + "/admin.sock").send("GET", "/metrics").body,
+        HasSubstr("group=\"1\",listener=\"" + listener() + "\"} 3"));
     EXPECT_THAT(type("fulmar events").output,
                 HasSubstr("ANA group 1 is inaccessible by " + listener()));
     for (const int signal : {SIGTERM, SIGKILL}) {

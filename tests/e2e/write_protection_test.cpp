@@ -112,6 +112,8 @@ TEST_F(protected_namespace, stays_so_when_the_daemon_is_killed_and_is_lifted_wit
         EXPECT_THAT(told.output,
                     testing::HasSubstr(std::string(protected_nqn) + "/1  write-protected"));
         EXPECT_THAT(tool({"drive", "events"}).output, testing::Not(testing::HasSubstr("/1 ")));
+        EXPECT_THAT(tool({"drive", "events", "--json"}).output,
+                    testing::Not(testing::HasSubstr("write-protected")));
         ASSERT_EQ(tool({"namespace", "unprotect", protected_nqn, "1"}).exit_code, 0);
         EXPECT_THAT(tool({"events"}).output, testing::HasSubstr("/1  protection-lifted"));
         end(SIGTERM);

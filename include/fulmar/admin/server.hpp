@@ -49,7 +49,8 @@ class server {
     /// missing. Called on: any thread.
     void start_failed(std::string why);
 
-    /// An event of a drive, for GET /v1/events. Sequence numbers rise.  Called on: one thread.
+    /// An event of a drive or of a namespace, for GET /v1/events. Sequence numbers rise.  Called
+    /// on: one thread.
     void publish(event one);
 
     /// Runs `answer` on the admin thread; a thread that hangs never does.  Called on: any thread.

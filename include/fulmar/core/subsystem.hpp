@@ -135,7 +135,8 @@ class subsystem {
     }
 
     /// A host's command that the poll groups cannot decide. Turned away, to be tried again, when
-    /// limits::pending_reservations_per_subsystem wait, or its host has its share of them.
+    /// limits::pending_reservations_per_subsystem wait, or its host has its share of them; a
+    /// Cross-Controller Reset never is, nor is it counted.
     void reserve(std::unique_ptr<reservation_errand> errand);
     /// An operator's command: what hosts have protected may be written again. May throw
     /// std::bad_alloc: then nothing has been asked for.

@@ -45,12 +45,8 @@ inline constexpr std::uint32_t initiated = 1u << 2;  ///< it was there, and has 
 
 // --- log page 1Eh --------------------------------------------------------------------------------
 
+/// Success and failure are never told there: core/cross_reset.cpp.
 enum class cross_reset_state : std::uint8_t { in_progress = 0, success = 1, failed = 2 };
-
-namespace cross_reset_flag {
-inline constexpr std::uint8_t validated = 1u << 0;
-inline constexpr std::uint8_t initiated = 1u << 1;
-}  // namespace cross_reset_flag
 
 struct cross_reset_log_header {
     le16 entries;

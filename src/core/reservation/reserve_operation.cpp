@@ -50,7 +50,8 @@ reserve_operation::~reserve_operation() {
 // It waited its turn while its path was closed: then nothing that came by it is carried out. While
 // a device is away its reservations are asked about all the same.
 bool reserve_operation::path_is_closed(const namespace_record& n) {
-    if (std::holds_alternative<protection_request>(errand_->what) || n.held()) return false;
+    if (std::holds_alternative<protection_request>(errand_->what)) return false;
+    if (n.held() || n.state == namespace_state::lost) return false;
     const policy::verdict path =
         policy::ana(subject.ana_state_at(n, errand_->listener), false, true);
     if (path.says == policy::word::pass) return false;

@@ -3,10 +3,11 @@
 # shape: memory=2048 disk=4G
 # deadline: 240
 # needs: target
+# soak: ROUNDS=20 deadline=1800
 
 OTHER_NQN=nqn.2014-08.org.nvmexpress:uuid:6d0c7b3e-54a1-4d6e-9a1f-000000000003
 OTHER_ID=6d0c7b3e-54a1-4d6e-9a1f-000000000003
-ROUNDS=3
+ROUNDS=${ROUNDS:-3}
 
 # What lies in the region now, as a digest.
 content() { dd if="$1" bs=1M count=16 iflag=direct status=none | sha256sum; }

@@ -12,6 +12,7 @@ declare -A address=([tcp]=127.0.0.1 [rdma]=$RDMA_ADDRESS)
 reconnects=(--reconnect-delay=1 --ctrl-loss-tmo=60)
 # The host's own race: a controller that is deleted while its reset work begins is not in a state to reconnect, which
 # nvme-rdma warns about (nvme-tcp takes it for what it is). Whatever else is wrong has a line of its own.
+# shellcheck disable=SC2034 # health.sh asks for it
 allow_kernel_trouble='at drivers/nvme/host/rdma.c:[0-9]+ nvme_rdma_reset_ctrl_work|Call Trace:'
 
 # delete_at_once ROUND: connects in the background, and deletes the controller as soon as the kernel lets that be done,

@@ -3,6 +3,7 @@
 # shape: memory=2048 disk=4G
 # deadline: 300
 # needs: target
+# soak: ROUNDS=50 deadline=1800
 
 ROUNDS=${ROUNDS:-3}
 TCP=tcp:127.0.0.1:$PORT

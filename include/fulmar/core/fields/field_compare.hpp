@@ -88,6 +88,15 @@ bool is_marked(const field_edits<Spec>& edits, std::size_t place) noexcept {
     return ((edits.which >> place) & 1) != 0;
 }
 
+/// Hosts see that one of the fields that are marked has changed.
+template <typename Spec>
+bool is_noticed(const field_edits<Spec>& edits) noexcept {
+    for (std::size_t i = 0; i < fields_of<Spec>::all.size(); ++i)
+        if (is_marked(edits, i) && fields_of<Spec>::all[i].facts.change == field_change::noticed)
+            return true;
+    return false;
+}
+
 /// What may change in place, and differs.
 template <typename Spec>
 field_edits<Spec> edits_between(const Spec& running, const Spec& wanted) {
