@@ -316,7 +316,9 @@ void subsystem_group::turn_away(namespace_entry& entry) noexcept {
     }
     for (auto at = qpairs.begin(); at != qpairs.end();) {
         qpair& q = *at++;
-        if (!q.is_io() || !policy::shuts_out(q, entry)) continue;
+        // One that detaches has no request, and its controller may have gone at its home already.
+        if (!q.is_io() || q.state() == qpair_state::detaching) continue;
+        if (!policy::shuts_out(q, entry)) continue;
         q.for_each_request(
             [](request& r, void* about) {
                 if (r.entered && r.entry == about) keep_from_device(r);
