@@ -46,9 +46,9 @@ struct create_subsystem {
 };
 struct delete_subsystem {
     std::string nqn;
-    std::vector<std::uint32_t>
-        returning{};  ///< namespaces that are made anew by what follows: what
-                      ///< hosts reserved and protected stays. Not recorded
+    /// NSIDs of namespaces that what follows makes anew: what hosts have reserved and protected
+    /// stays. Not recorded.
+    std::vector<std::uint32_t> returning{};
 };
 struct pause_subsystem {
     std::string nqn;
@@ -63,7 +63,7 @@ struct add_namespace {
 struct remove_namespace {
     std::string nqn;
     std::uint32_t nsid = 0;
-    bool returns = false;  ///< likewise
+    bool returns = false;  ///< as delete_subsystem::returning
 };
 struct set_ana_state {
     std::string nqn;
