@@ -183,4 +183,15 @@ std::string daemon_process::log() const {
     return text.str();
 }
 
+testing::AssertionResult daemon_process::says(std::string_view text, int limit_s) const {
+    const auto deadline = clock::now() + std::chrono::seconds(limit_s);
+    for (;;) {
+        const std::string so_far = log();
+        if (so_far.find(text) != std::string::npos) return testing::AssertionSuccess();
+        if (clock::now() >= deadline)
+            return testing::AssertionFailure() << "no \"" << text << "\" in:\n" << so_far;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+}
+
 }  // namespace fulmar::e2e

@@ -4,10 +4,12 @@
 
 #include "support/temp_dir.hpp"
 
+#include <gtest/gtest.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -56,6 +58,9 @@ class daemon_process {
     [[nodiscard]] const std::string& folder() const { return folder_; }
     [[nodiscard]] std::string config_path() const { return folder_ + "/fulmard.json"; }
     [[nodiscard]] std::string log() const;
+    /// Succeeds once the log holds `text`, and waits for it: a daemon writes its lines beside its
+    /// answers, not before them.
+    [[nodiscard]] testing::AssertionResult says(std::string_view text, int limit_s = 10) const;
     void write_config(const std::string& config) const;
 
   private:

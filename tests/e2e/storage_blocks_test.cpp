@@ -150,7 +150,7 @@ TEST_F(storage_blocks, of_512_on_sectors_of_4096_are_zeroed_and_deallocated_at_e
     const loop_disk disk(d.folder() + "/sectors");
     if (disk.path.empty()) GTEST_SKIP() << "NOT TESTED: no loop device can be set up here";
     serve(disk.path);
-    EXPECT_THAT(d.log(), testing::HasSubstr("device disk: O_DIRECT is not possible"));
+    EXPECT_TRUE(d.says("device disk: O_DIRECT is not possible"));
     const auto page = controller->identify_namespace(1).value();
     EXPECT_EQ(page.npwg.value() + 1, 8);
     EXPECT_EQ(page.npdg.value() + 1, 8);
@@ -223,7 +223,7 @@ TEST_F(storage_blocks, larger_than_the_sectors_of_their_disk_are_warned_about) {
         "its blocks have 4096 bytes, and the disk writes 512 at once: after a power failure one "
         "may be half old and half new";
     serve(disk.path, R"(, "block_size": 4096)");
-    EXPECT_THAT(d.log(), testing::HasSubstr("device disk: " + warning));
+    EXPECT_TRUE(d.says("device disk: " + warning));
     EXPECT_THAT(get("/v1/devices/disk")["status"]["note"].get<std::string>(),
                 testing::HasSubstr(warning));
     EXPECT_EQ(controller->identify_namespace(1).value().nawupf.value(), 0);
@@ -264,7 +264,7 @@ TEST_F(storage_blocks, without_room_refuse_writes_lose_nothing_and_say_so_until_
         EXPECT_EQ(read(at, static_cast<std::uint32_t>(data.size() / 512)), data) << at;
     EXPECT_EQ(write(0, data), sc::success) << "that has its place already";
 
-    EXPECT_THAT(d.log(), testing::HasSubstr("device disk is full"));
+    EXPECT_TRUE(d.says("device disk is full"));
     const json health = get("/v1/health");
     EXPECT_EQ(health["status"], "degraded");
     ASSERT_EQ(health["devices_degraded"].size(), 1u) << health.dump(2);
@@ -276,7 +276,7 @@ TEST_F(storage_blocks, without_room_refuse_writes_lose_nothing_and_say_so_until_
 
     fs::remove(small.path + "/other");
     EXPECT_TRUE(test::eventually([&] { return get("/v1/health")["status"] == "ok"; })) << d.log();
-    EXPECT_THAT(d.log(), testing::HasSubstr("device disk has room again"));
+    EXPECT_TRUE(d.says("device disk has room again"));
     EXPECT_EQ(write(written, data), sc::success);
     EXPECT_EQ(flush(), sc::success);
     stop();

@@ -83,7 +83,7 @@ TEST_F(storage, a_disk_that_is_not_mounted_is_missing_and_not_a_fresh_empty_one)
     ASSERT_EQ(ns["namespaces"].size(), 1u) << ns.dump(2);
     EXPECT_EQ(ns["namespaces"][0]["status"]["state"], "lost");
     const std::string uuid = ns["namespaces"][0]["uuid"];
-    EXPECT_NE(d.log().find("device disk is missing"), std::string::npos) << d.log();
+    EXPECT_TRUE(d.says("device disk is missing"));
     EXPECT_NE(verify().exit_code, 0);
     fs::create_directory(d.folder() + "/disk");  // it is mounted
     std::ofstream(image) << "x";
@@ -242,7 +242,7 @@ TEST_F(storage, a_file_cut_off_under_load_is_lost_told_and_stays_cut) {
     const finished status = tool({"status"});
     EXPECT_EQ(status.exit_code, 1);
     EXPECT_NE(status.output.find("device disk is lost"), std::string::npos) << status.output;
-    EXPECT_NE(d.log().find("became smaller"), std::string::npos) << d.log();
+    EXPECT_TRUE(d.says("became smaller"));
     EXPECT_NE(tool({"device", "reopen", "disk"}).exit_code, 0) << "it is smaller still";
     fs::resize_file(image, 16 << 20);
     EXPECT_EQ(tool({"device", "reopen", "disk"}).exit_code, 0);

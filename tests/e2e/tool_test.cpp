@@ -35,7 +35,7 @@ TEST(tool, gives_json_in_the_same_way_everywhere) {
     daemon_process d(tool_config);
     d.start();
     ASSERT_TRUE(d.wait_until_serving()) << d.log();
-    EXPECT_THAT(d.log(), HasSubstr("blktests-subsystem-0: the name does not start with"));
+    EXPECT_TRUE(d.says("blktests-subsystem-0: the name does not start with"));
     const std::string admin = d.folder() + "/admin.sock";
     const finished perf = run(
         {"fulmar", "perf", "--port", d.port_text(), "--seconds", "0.2", "--nsid", "1", "--json"});
