@@ -2,6 +2,7 @@
 #include "hugepage_probe.hpp"
 
 #include <fulmar/base/log.hpp>
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/mem/environment.hpp>
 
 #include <fmt/format.h>
@@ -68,7 +69,7 @@ std::vector<std::string> eal_arguments(const environment::options& opts, bool hu
         fmt::format("{}", heap_mib(opts.memory_bytes)),
         hugepages ? "--in-memory" : "--no-huge",
     };
-#ifdef __SANITIZE_ADDRESS__
+#if FULMAR_ASAN
     out.emplace_back("--base-virtaddr=0x200000000000");  // EAL's usual place is the sanitizer's
 #endif
     return out;

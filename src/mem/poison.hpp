@@ -2,15 +2,17 @@
 // suffered.
 #pragma once
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <cstddef>
 
-#ifdef __SANITIZE_ADDRESS__
+#if FULMAR_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
 namespace fulmar::mem {
 
-#ifdef __SANITIZE_ADDRESS__
+#if FULMAR_ASAN
 inline constexpr bool poisoning = true;
 inline void poison(const std::byte* at, std::size_t bytes) noexcept {
     __asan_poison_memory_region(at, bytes);

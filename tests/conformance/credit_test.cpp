@@ -3,6 +3,8 @@
 // ever. A sanitizer build moves an eighth of it, and says so.
 #include "suite.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <cstdio>
 #include <memory>
 
@@ -11,7 +13,7 @@ namespace {
 
 CONFORMANCE_SUITE(Credit);
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if FULMAR_ASAN || FULMAR_TSAN || !defined(__OPTIMIZE__)
 constexpr std::uint32_t full_depth = 16;
 #else
 constexpr std::uint32_t full_depth = 128;

@@ -3,6 +3,7 @@
 #include "daemon.hpp"
 #include "support/http_client.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/host/controller.hpp>
 #include <fulmar/host/raw_session.hpp>
 
@@ -156,7 +157,7 @@ TEST_F(hostile, no_device_is_made_on_the_daemons_own_files) {
 
 // Tables of a queue, and tasks for what it may have outstanding, are most of it.
 TEST_F(hostile, memory_of_connections_that_have_gone_is_given_back) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
     GTEST_SKIP() << "the sanitizers' allocator keeps what was freed";
 #endif
     start(config_with("", R"(, "limits": {"connections_per_listener": 8192})"));

@@ -2,6 +2,8 @@
 #include "daemon.hpp"
 #include "support/http_client.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,7 +37,7 @@ constexpr int more_than_fit = 400;  // subsystems: a built-in bound ends them in
 
 struct memory : ::testing::Test {
     void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
         GTEST_SKIP() << "the sanitizers' allocator ends the process where malloc() says no";
 #endif
         d.start();

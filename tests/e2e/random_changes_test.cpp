@@ -4,6 +4,8 @@
 #include "daemon.hpp"
 #include "support/http_client.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -283,7 +285,7 @@ struct random_changes : testing::Test {
     unsigned sent = 0;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
 constexpr unsigned usual_seeds = 2;
 #else
 constexpr unsigned usual_seeds = 5;

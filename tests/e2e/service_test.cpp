@@ -3,6 +3,7 @@
 #include "support/temp_dir.hpp"
 
 #include <fulmar/base/limits.hpp>
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/host/raw_pdu.hpp>
 #include <fulmar/host/raw_session.hpp>
 
@@ -178,7 +179,7 @@ TEST(service, connections_without_a_connect_cost_little_memory) {
     const auto second = resident();
     add(step);
     const auto third = resident();
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
     constexpr std::size_t sanitizer = 8;  // red zones, and what was freed is kept aside
 #else
     constexpr std::size_t sanitizer = 1;

@@ -8,6 +8,7 @@
 #include "support/temp_dir.hpp"
 
 #include <fulmar/admin/server.hpp>
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/host/controller.hpp>
 #include <fulmar/host/execute.hpp>
 #include <fulmar/nvme/io_command.hpp>
@@ -32,7 +33,7 @@ using std::chrono::seconds;
 constexpr std::uint64_t own_blocks = 4096;  // of each honest host
 constexpr std::uint32_t most_blocks = 128;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
 constexpr std::uint64_t usual_commands = 150;
 #else
 constexpr std::uint64_t usual_commands = 600;

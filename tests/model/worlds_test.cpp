@@ -3,6 +3,8 @@
 
 #include "explorer.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -17,7 +19,7 @@ class worlds : public testing::TestWithParam<settings> {};
 // A sanitizer makes every move ten times as dear: it sees one operation less, and no fewer lines of
 // code. So does `./dev test --quick`.
 bool worlds_are_whole() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
     return false;
 #else
     return std::getenv("FULMAR_QUICK") == nullptr;

@@ -1,6 +1,7 @@
 #include "fiber.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/sanitizer.hpp>
 
 #include <boost/context/fiber.hpp>
 #include <boost/context/preallocated.hpp>
@@ -12,15 +13,10 @@
 #include <utility>
 #include <vector>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1  // what g++ says
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#if FULMAR_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
-#ifdef __SANITIZE_THREAD__
+#if FULMAR_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -37,7 +33,7 @@ struct kept_stack {
     static void deallocate(context::stack_context&) noexcept {}
 };
 
-#ifdef __SANITIZE_ADDRESS__
+#if FULMAR_ASAN
 void begin_switch(void** fake, const void* stack, std::size_t bytes) {
     __sanitizer_start_switch_fiber(fake, stack, bytes);
 }
@@ -49,7 +45,7 @@ void begin_switch(void**, const void*, std::size_t) {}
 void end_switch(void*, const void**, std::size_t*) {}
 #endif
 
-#ifdef __SANITIZE_THREAD__
+#if FULMAR_TSAN
 void* make_thread() { return __tsan_create_fiber(0); }
 void* this_thread() { return __tsan_get_current_fiber(); }
 void switch_thread(void* to) { __tsan_switch_to_fiber(to, 0); }

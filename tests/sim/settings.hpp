@@ -1,15 +1,17 @@
 // Which seeds the churns run; set by main.
 #pragma once
 
+#include <fulmar/base/sanitizer.hpp>
+
 #include <cstdint>
 #include <optional>
 
 namespace fulmar::sim {
 
 /// How many times fewer seeds a churn runs in this build.
-#if defined(__SANITIZE_THREAD__)
+#if FULMAR_TSAN
 constexpr std::uint64_t slowness = 10;
-#elif defined(__SANITIZE_ADDRESS__)
+#elif FULMAR_ASAN
 constexpr std::uint64_t slowness = 5;
 #else
 constexpr std::uint64_t slowness = 1;

@@ -5,6 +5,7 @@
 #include "e2e/daemon.hpp"
 #include "support/http_client.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/host/controller.hpp>
 #include <fulmar/nvme/io_command.hpp>
 
@@ -42,7 +43,7 @@ constexpr std::uint32_t block_bytes = 512;
 constexpr std::uint64_t own_blocks = 64;  // of each host, in each namespace
 constexpr std::uint32_t depth = 16;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
 constexpr int usual_seconds = 15;
 constexpr bool sanitized = true;
 constexpr milliseconds operation_limit{5'000};

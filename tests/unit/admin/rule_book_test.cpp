@@ -3,6 +3,7 @@
 #include "config_world.hpp"
 #include "random_spec.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/core/spec_rules.hpp>
 
 #include <fmt/format.h>
@@ -464,7 +465,7 @@ class driver {
 
 // A count, not a time, so that every machine proves as much: 100,000 changes, from ten seeds.
 constexpr std::uint64_t seeds = 10;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
 constexpr unsigned usual_changes = 1'000;
 #else
 constexpr unsigned usual_changes = 10'000;

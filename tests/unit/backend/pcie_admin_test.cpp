@@ -1,6 +1,7 @@
 // What a drive that serves is asked and says: aborts, events, logs, namespaces, interrupts.
 #include "pcie_fixture.hpp"
 
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/nvme/async_event.hpp>
 
 using namespace fulmar;
@@ -503,7 +504,7 @@ TEST_F(pcie_admin_test, a_status_that_does_not_exist_is_an_error_and_nothing_mor
 }
 
 TEST_F(pcie_admin_test, completions_in_the_wrong_phase_end_in_a_reset_with_everything_answered) {
-#ifdef __SANITIZE_THREAD__
+#if FULMAR_TSAN
     GTEST_SKIP() << "a drive that lies about the phase races with its host on purpose";
 #endif
     open();

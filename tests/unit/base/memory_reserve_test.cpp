@@ -1,6 +1,7 @@
 // What happens when the system gives no more memory: in a child of its own each time, under a real
 // limit.
 #include <fulmar/base/memory_reserve.hpp>
+#include <fulmar/base/sanitizer.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -50,7 +51,7 @@ std::size_t take_pieces(std::vector<std::unique_ptr<std::byte[]>>& into, Stop&& 
 /// Runs `body` in a child that has little memory; what it expects in vain is told here.
 template <typename Body>
 void in_a_child([[maybe_unused]] Body&& body) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
     GTEST_SKIP() << "the sanitizers' allocator ends the process where malloc() says no";
 #else
     const pid_t child = ::fork();

@@ -2,6 +2,7 @@
 #include "support/eventually.hpp"
 
 #include <fulmar/base/clock.hpp>
+#include <fulmar/base/sanitizer.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/reactor.hpp>
 
@@ -106,7 +107,7 @@ TEST_F(HelperJob, TakesTheThreadThatWaitsWithIt) {
 
 // The stack of a thread is memory, which may be short just when the job is wanted.
 TEST_F(HelperJob, StartsWithoutMemoryWhenItIsPrepared) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if FULMAR_ASAN || FULMAR_TSAN
     GTEST_SKIP() << "the sanitizers' allocator ends the process where malloc() says no";
 #endif
     const pid_t child = ::fork();
