@@ -2,37 +2,17 @@
 
 #include "exit.hpp"
 
+#include <fulmar/base/edit_distance.hpp>
+
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
-#include <numeric>
 
 namespace fulmar::cli {
 
 namespace {
-
-/// Insertions, deletions, replacements and swapped neighbours that lead from one to the other
-/// (optimal string alignment).
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> before_last(b.size() + 1);
-    std::vector<std::size_t> last(b.size() + 1);
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(last.begin(), last.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({replaced, last[j] + 1, row[j - 1] + 1});
-            const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
-        }
-        before_last = last;
-        last = row;
-    }
-    return last[b.size()];
-}
 
 /// The command whose words could not be understood: the last one that could.
 const CLI::App& deepest(const CLI::App& app) {
@@ -65,7 +45,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& all) 
     for (const std::string& one : all) {
         // A word that was cut short is as good as one mistake.
         const bool begun = word.size() >= 2 && std::string_view(one).starts_with(word);
-        const std::size_t far = begun ? 1 : distance(word, one);
+        const std::size_t far = begun ? 1 : edit_distance(word, one);
         if (far >= least) continue;
         least = far;
         best = one;

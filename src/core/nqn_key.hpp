@@ -6,10 +6,16 @@
 
 namespace fulmar::core {
 
+/// FNV-1a, the same on every machine and in every version.
+[[nodiscard]] inline std::uint64_t nqn_hash(std::string_view nqn) noexcept {
+    std::uint64_t hash = 14695981039346656037u;
+    for (const char c : nqn) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    return hash;
+}
+
 /// Two names with one key would wait for each other's leftovers; nothing worse. Never 0.
 [[nodiscard]] inline std::uint64_t nqn_key(std::string_view nqn) noexcept {
-    std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-    for (const char c : nqn) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    const std::uint64_t hash = nqn_hash(nqn);
     return hash == 0 ? 1 : hash;
 }
 

@@ -11,6 +11,7 @@
 #include "reservation/reservation_errand.hpp"
 
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/relaxed.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/nvme/io_command.hpp>
@@ -43,10 +44,6 @@ namespace {
 // says nothing of the order, unless it is the second that a first waits for.
 bool says_its_place(const request& r) noexcept {
     return r.sqe.fused() == nvme::fuse::second || !r.transport_status.is(sc::namespace_not_ready);
-}
-
-void bump(std::atomic<std::uint64_t>& counter) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 }  // namespace
 
@@ -140,7 +137,7 @@ void qpair::on_command(request& r) noexcept {
     r.advance(request_event::arrive);
     ++outstanding_;
     if (sq_entries_ != 0 && ++sq_head_ == sq_entries_) sq_head_ = 0;
-    bump(counters_->commands);
+    add_relaxed(counters_->commands);
     const nvme::status fault = fault_of(r);
     if (r.sqe.fused() != nvme::fuse::none || first_of_pair_ != nullptr) [[unlikely]]
         if (is_io() && state_ == qpair_state::live && says_its_place(r) &&
@@ -174,7 +171,7 @@ void qpair::finish(request& r, nvme::status status) noexcept {
         command::fused::other_ends(r, status);
     r.status = status;
     if (!nvme::is_success(status)) {
-        bump(counters_->errors);
+        add_relaxed(counters_->errors);
         group_->count(&group_counters::errors);
         // On the admin queue the controller itself says what belongs there.
         if (is_io() && state_ == qpair_state::live) record_error(r, status);

@@ -66,11 +66,7 @@ subsystem* target::find(subsystem_id id) noexcept {
 
 namespace {
 // Stable over restarts, and different for different subsystems: hosts recognise a subsystem by it.
-std::string derive_serial(std::string_view nqn) {
-    std::uint64_t hash = 14695981039346656037u;  // FNV-1a
-    for (const char c : nqn) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    return fmt::format("{:016X}", hash);
-}
+std::string derive_serial(std::string_view nqn) { return fmt::format("{:016X}", nqn_hash(nqn)); }
 }  // namespace
 
 result<subsystem*> target::make_subsystem(subsystem_spec spec, bool discovery) {

@@ -4,15 +4,13 @@
 
 namespace fulmar::engine {
 
-post_result mailbox::push(message& m, bool& first) noexcept {
-    first = false;
+post_result mailbox::push(message& m) noexcept {
     if (m.queued_.exchange(true, std::memory_order_acq_rel)) return post_result::already;
     message* head = incoming_.load(std::memory_order_relaxed);
     do {
         m.next_ = head;
     } while (!incoming_.compare_exchange_weak(head, &m, std::memory_order_seq_cst,
                                               std::memory_order_relaxed));
-    first = head == nullptr;
     return post_result::posted;
 }
 

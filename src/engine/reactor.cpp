@@ -1,4 +1,5 @@
 // The turn. Read run_stages(): its order is the architecture.
+#include <fulmar/base/relaxed.hpp>
 #include <fulmar/engine/reactor.hpp>
 
 #include <sys/epoll.h>
@@ -13,10 +14,6 @@ namespace fulmar::engine {
 namespace {
 constinit thread_local reactor* current_reactor = nullptr;
 
-// One writer per counter: no read-modify-write on the bus.
-void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
 }  // namespace
 
 reactor* reactor::current() noexcept { return current_reactor; }
@@ -50,8 +47,7 @@ result<std::unique_ptr<reactor>> reactor::create(const options& opts) {
 }
 
 post_result reactor::post(message& m) noexcept {
-    bool first = false;
-    const post_result posted = mailbox_.push(m, first);
+    const post_result posted = mailbox_.push(m);
     // The counterpart is sleep(): it announces the sleep, then looks at the mailbox once more.
     if (sleeping_.load(std::memory_order_seq_cst)) wake_up();
     return posted;
@@ -80,12 +76,12 @@ bool reactor::run_stages() noexcept {
     bool worked = false;
     // 1. Messages: what other reactors decided holds for everything below.
     if (const std::uint32_t handled = mailbox_.drain(limits::messages_per_turn)) {
-        bump(counters_.messages, handled);
+        add_relaxed(counters_.messages, handled);
         worked = true;
     }
     // 2. Timers: a deadline that has passed beats work that would have met it.
     if (const std::uint32_t fired = timers_.advance(now_)) {
-        bump(counters_.timers_fired, fired);
+        add_relaxed(counters_.timers_fired, fired);
         worked = true;
     }
     // Descriptors that became ready join the pollers below. Under load a look now and then is
@@ -111,10 +107,10 @@ bool reactor::run_once() noexcept {
     now_ = options_.clock->now();
     note_gap(previous);
     const bool worked = run_stages();
-    bump(counters_.turns);
+    add_relaxed(counters_.turns);
     if (worked) {
         last_work_ = now_;
-        bump(counters_.busy_turns);
+        add_relaxed(counters_.busy_turns);
         const auto took = static_cast<std::uint64_t>((options_.clock->now() - now_).count());
         if (took > counters_.longest_turn_ns.load(std::memory_order_relaxed))
             counters_.longest_turn_ns.store(took, std::memory_order_relaxed);
@@ -144,7 +140,7 @@ void reactor::sleep() noexcept {
         for (auto& list : pollers_)
             for (poller& p : list) ready = ready && !p.has_work();
     if (ready) {
-        bump(counters_.sleeps);
+        add_relaxed(counters_.sleeps);
         now_ = options_.clock->now();
         const int timeout_ms = sleep_timeout_ms();
         const instant until = now_ + std::chrono::milliseconds(timeout_ms);

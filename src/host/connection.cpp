@@ -29,8 +29,7 @@ connection::connection(unique_fd fd, const connection_options& options, const ha
       agreed_(agreed),
       max_r2t_(std::max(options.max_r2t, 1u)),
       in_capsule_bytes_(options.in_capsule_bytes),
-      entries_(static_cast<std::uint16_t>(options.depth + 1)),
-      flow_control_(options.flow_control),
+      sq_head_(static_cast<std::uint16_t>(options.depth + 1), options.flow_control),
       plain_capsule_(make_header(pdu_type::capsule_cmd, 0, agreed.header_digest, agreed.data_digest,
                                  agreed.cpda)),
       receive_(options.receive ? options.receive : std::make_shared<receive_buffer>()),
@@ -52,8 +51,7 @@ connection::~connection() { close(); }
 
 std::uint32_t connection::room() const noexcept {
     if (!fd_ || !send_.room_for(copied_bytes_max, 3)) return 0;
-    const auto ids = static_cast<std::uint32_t>(free_.size());
-    return flow_control_ ? std::min(ids, entries_ - 1 - unconsumed_) : ids;
+    return sq_head_.room(static_cast<std::uint32_t>(free_.size()));
 }
 
 submit_result connection::submit(request& r) noexcept {
@@ -75,7 +73,7 @@ submit_result connection::submit(request& r) noexcept {
     r.submitted_ns = in_turn_ ? now_ns_ : clock_ns();
     put_capsule(s);
     ++outstanding_;
-    ++unconsumed_;
+    sq_head_.sent();
     book_.sent();
     return submit_result::queued;
 }
@@ -262,39 +260,9 @@ connection::slot* connection::find(std::uint16_t cid) noexcept {
 bool connection::on_response(const capsule_resp& pdu) noexcept {
     slot* const s = find(pdu.rccqe.cid.value());
     if (s == nullptr) return true;  // in the book; a conformance test may want to go on
-    take_sqhd(pdu.rccqe);
+    sq_head_.take(pdu.rccqe, book_);
     answer(*s, pdu.rccqe);
     return static_cast<bool>(fd_);
-}
-
-void connection::take_sqhd(const nvme::cqe& with) noexcept {
-    const std::uint16_t head = with.sqhd.value();
-    if (!connected_) {  // the Connect command's: from here on heads and tails are counted
-        connected_ = true;
-        unconsumed_ = 0;
-        sq_head_ = flow_control_ && head < entries_ ? head : std::uint16_t{0};
-        consumed_ = book_.commands_answered() + 1;
-        return;
-    }
-    if (!flow_control_) {
-        unconsumed_ = 0;
-        if (head != nvme::sqhd_no_flow_control)
-            book_.record(breach::sqhd_out_of_range, with.cid.value(), head,
-                         nvme::sqhd_no_flow_control);
-        return;
-    }
-    const unsigned moved = (head + 0u + entries_ - sq_head_) % entries_;
-    if (head >= entries_ || moved > unconsumed_) {
-        book_.record(breach::sqhd_out_of_range, with.cid.value(), head,
-                     (sq_head_ + unconsumed_) % entries_);
-        return;
-    }
-    sq_head_ = head;
-    unconsumed_ -= moved;
-    consumed_ += moved;
-    if (consumed_ < book_.commands_answered() + 1)
-        book_.record(breach::sqhd_behind, with.cid.value(), consumed_,
-                     book_.commands_answered() + 1);
 }
 
 bool connection::on_c2h_data(const c2h_data& pdu, std::uint32_t data_bytes) noexcept {
@@ -320,7 +288,7 @@ bool connection::on_c2h_data(const c2h_data& pdu, std::uint32_t data_bytes) noex
                        "data out of range");
     }
     if ((pdu.ch.flags & pdu_flags::success) != 0) {
-        if (flow_control_) book_.record(breach::success_not_allowed, s->cid);
+        if (sq_head_.flow_control()) book_.record(breach::success_not_allowed, s->cid);
         if ((pdu.ch.flags & pdu_flags::last_pdu) == 0)
             return violate(fatal_error::invalid_header_field, offsetof(common_header, flags),
                            "SUCCESS on data that is not the last");
@@ -347,7 +315,7 @@ bool connection::on_data_end(bool digest_right) noexcept {
     }
     if ((data_flags_ & pdu_flags::success) != 0) {
         nvme::cqe made = nvme::make_cqe(s.cid, nvme::sc::success);
-        made.sqhd = flow_control_ ? sq_head_ : nvme::sqhd_no_flow_control;
+        made.sqhd = sq_head_.value();
         answer(s, made);
     }
     return static_cast<bool>(fd_);

@@ -24,6 +24,7 @@ rdma_queue::rdma_queue(std::unique_ptr<rdma_wire> wire, const rdma_queue_options
       options_(options),
       slots_(options.depth),
       entries_(static_cast<std::uint16_t>(options.depth + 1)),
+      sq_head_(entries_, options.flow_control),
       index_mask_(static_cast<std::uint16_t>(std::bit_ceil(options.depth) - 1)) {
     free_.reserve(options.depth);
     for (std::uint32_t i = options.depth; i-- > 0;) {
@@ -65,8 +66,7 @@ void rdma_queue::set_in_capsule_bytes(std::uint32_t bytes) noexcept {
 
 std::uint32_t rdma_queue::room() const noexcept {
     if (wire_ == nullptr) return 0;
-    const auto ids = static_cast<std::uint32_t>(free_.size());
-    return options_.flow_control ? std::min(ids, entries_ - 1 - unconsumed_) : ids;
+    return sq_head_.room(static_cast<std::uint32_t>(free_.size()));
 }
 
 submit_result rdma_queue::submit(request& r) noexcept {
@@ -93,7 +93,7 @@ submit_result rdma_queue::submit(request& r) noexcept {
         return submit_result::closed;
     }
     ++outstanding_;
-    ++unconsumed_;
+    sq_head_.sent();
     book_.sent();
     return submit_result::queued;
 }
@@ -199,38 +199,13 @@ void rdma_queue::on_answer(std::uint32_t receive, std::uint32_t bytes) noexcept 
     const bool known = index < slots_.size() && slots_[index].cid == cid;
     if (!known || slots_[index].owner == nullptr)
         return book_.record(known ? breach::answered_twice : breach::unknown_cid, cid, index);
-    take_sqhd(*with);
+    sq_head_.take(*with, book_);
     slot& s = slots_[index];
     s.owner->answer = *with;
     s.owner->answered = true;
     s.owner->finished_ns = now_ns_;
     book_.answered();
     finish(s);
-}
-
-void rdma_queue::take_sqhd(const nvme::cqe& with) noexcept {
-    const std::uint16_t head = with.sqhd.value();
-    if (!connected_) {  // the Connect command's: from here on heads and tails are counted
-        connected_ = true;
-        unconsumed_ = 0;
-        sq_head_ = options_.flow_control && head < entries_ ? head : std::uint16_t{0};
-        return;
-    }
-    if (!options_.flow_control) {
-        unconsumed_ = 0;
-        if (head != nvme::sqhd_no_flow_control)
-            book_.record(breach::sqhd_out_of_range, with.cid.value(), head,
-                         nvme::sqhd_no_flow_control);
-        return;
-    }
-    const unsigned moved = (head + 0u + entries_ - sq_head_) % entries_;
-    if (head >= entries_ || moved > unconsumed_) {
-        book_.record(breach::sqhd_out_of_range, with.cid.value(), head,
-                     (sq_head_ + unconsumed_) % entries_);
-        return;
-    }
-    sq_head_ = head;
-    unconsumed_ -= moved;
 }
 
 void rdma_queue::finish(slot& s) noexcept {

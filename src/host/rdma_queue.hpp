@@ -6,6 +6,7 @@
 #include "rdma_wire.hpp"
 
 #include <fulmar/host/queue.hpp>
+#include <fulmar/host/sq_head.hpp>
 
 #include <array>
 #include <cstddef>
@@ -61,7 +62,6 @@ class rdma_queue final : public queue {
     [[nodiscard]] bool describe_data(slot& s, std::span<std::byte> capsule,
                                      std::size_t& bytes) noexcept;
     void on_answer(std::uint32_t receive, std::uint32_t bytes) noexcept;
-    void take_sqhd(const nvme::cqe& with) noexcept;
     void finish(slot& s) noexcept;
     void free_when_done(slot& s) noexcept;
     void end(error why) noexcept;
@@ -74,12 +74,10 @@ class rdma_queue final : public queue {
     std::vector<slot> slots_;
     std::vector<std::uint16_t> free_;  // a stack
     std::uint16_t entries_;
+    sq_head sq_head_;
     std::uint16_t index_mask_;
     std::uint32_t outstanding_ = 0;
-    std::uint32_t unconsumed_ = 0;  // sent, and not yet covered by an SQ head
-    std::uint16_t sq_head_ = 0;
     std::uint32_t idle_turns_ = 0;
-    bool connected_ = false;  // the first answer, the Connect command's, has come
     std::uint64_t now_ns_ = 0;
     book book_;
     error why_closed_{errc::bad_state, {}, {}, {}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/base/intrusive.hpp>
+#include <fulmar/base/relaxed.hpp>
 #include <fulmar/core/group_command.hpp>
 #include <fulmar/core/host.hpp>
 #include <fulmar/core/io_task.hpp>
@@ -140,8 +141,7 @@ class poll_group final : private engine::poller {
     void collect_connections(std::vector<connection_status>& into) const;
 
     void count(std::atomic<std::uint64_t> group_counters::*which, std::uint64_t by = 1) noexcept {
-        std::atomic<std::uint64_t>& c = counters_.*which;
-        c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+        add_relaxed(counters_.*which, by);
     }
 
     /// Counts something that was meant for a former generation, and remembers what it was.

@@ -16,9 +16,9 @@ class mailbox {
     mailbox(const mailbox&) = delete;
     mailbox& operator=(const mailbox&) = delete;
 
-    /// Puts `m` in the queue, unless it is in one already. `first` is set when the queue was empty.
+    /// Puts `m` in the queue, unless it is in one already.
     /// Called on: any thread.
-    post_result push(message& m, bool& first) noexcept;
+    post_result push(message& m) noexcept;
 
     /// Runs the handlers of at most `limit` messages, in order; returns how many.
     /// Called on: owning reactor.

@@ -8,6 +8,7 @@
 #include <fulmar/host/queue.hpp>
 #include <fulmar/host/receive_buffer.hpp>
 #include <fulmar/host/send_queue.hpp>
+#include <fulmar/host/sq_head.hpp>
 
 #include <array>
 #include <cstddef>
@@ -113,7 +114,6 @@ class connection final : public queue {
     void on_term_request(std::span<const std::byte> pdu) noexcept;
 
     slot* find(std::uint16_t cid) noexcept;
-    void take_sqhd(const nvme::cqe& with) noexcept;
     void answer(slot& s, const nvme::cqe& with) noexcept;
     void finish(slot& s) noexcept;
     void finish_early_ones() noexcept;
@@ -131,8 +131,7 @@ class connection final : public queue {
     handshake agreed_;
     std::uint32_t max_r2t_;
     std::uint32_t in_capsule_bytes_;
-    std::uint16_t entries_;  // of the submission queue
-    bool flow_control_;
+    sq_head sq_head_;
     nvme::tcp::common_header plain_capsule_{};
     pdu_witness* witness_ = nullptr;
 
@@ -151,12 +150,8 @@ class connection final : public queue {
     std::size_t grants_first_ = 0;
     std::size_t grants_count_ = 0;
     std::uint32_t outstanding_ = 0;
-    std::uint32_t unconsumed_ = 0;  // sent, and not yet covered by an SQ head
-    std::uint16_t sq_head_ = 0;
     std::uint16_t sq_tail_ = 0;
-    std::uint64_t consumed_ = 0;
     std::uint32_t early_ = 0;  // slots with answered_early
-    bool connected_ = false;   // the first answer, the Connect command's, has come
     bool in_turn_ = false;
     std::uint16_t index_mask_;
     std::uint64_t now_ns_ = 0;

@@ -6,6 +6,7 @@
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/mutation.hpp>
+#include <fulmar/base/relaxed.hpp>
 
 #include <utility>
 
@@ -41,10 +42,8 @@ void complete(request& r, nvme::status status) noexcept {
     if (nvme::is_success(status) && r.length != 0) {
         const bool read = r.direction == nvme::data_direction::controller_to_host;
         queue_counters& counters = q.counters();
-        auto& bytes = read ? counters.bytes_read : counters.bytes_written;
-        auto& count = read ? counters.reads : counters.writes;
-        bytes.store(bytes.load(std::memory_order_relaxed) + r.length, std::memory_order_relaxed);
-        count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        add_relaxed(read ? counters.bytes_read : counters.bytes_written, r.length);
+        add_relaxed(read ? counters.reads : counters.writes);
         q.group().count(read ? &group_counters::bytes_read : &group_counters::bytes_written,
                         r.length);
     }

@@ -8,6 +8,7 @@
 #include "verbs.hpp"
 
 #include <fulmar/base/intrusive.hpp>
+#include <fulmar/base/relaxed.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
@@ -104,8 +105,7 @@ class group_device {
     [[nodiscard]] std::uint32_t data_key() const noexcept { return pool_->key(); }
 
     void count(std::atomic<std::uint64_t> device_counters::*which, std::uint64_t by = 1) noexcept {
-        std::atomic<std::uint64_t>& c = links_.counters.*which;
-        c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+        add_relaxed(links_.counters.*which, by);
     }
 
     void on_events() noexcept;

@@ -28,13 +28,11 @@ TEST(Mailbox, RunsInTheOrderOfThePosts) {
     mailbox box;
     std::vector<int> order;
     std::deque<note> notes(10);
-    bool first = false;
     for (int i = 0; i < 10; ++i) {
         note& n = notes[static_cast<std::size_t>(i)];
         n.number = i;
         n.order = &order;
-        EXPECT_EQ(box.push(n, first), post_result::posted);
-        EXPECT_EQ(first, i == 0);
+        EXPECT_EQ(box.push(n), post_result::posted);
         EXPECT_TRUE(n.queued());
     }
     EXPECT_EQ(box.drain(3), 3u);
@@ -47,10 +45,8 @@ TEST(Mailbox, RunsInTheOrderOfThePosts) {
 TEST(Mailbox, ANodeThatIsQueuedIsNotQueuedTwice) {
     mailbox box;
     note n;
-    bool first = false;
-    EXPECT_EQ(box.push(n, first), post_result::posted);
-    EXPECT_EQ(box.push(n, first), post_result::already);
-    EXPECT_FALSE(first);
+    EXPECT_EQ(box.push(n), post_result::posted);
+    EXPECT_EQ(box.push(n), post_result::already);
     EXPECT_EQ(box.drain(10), 1u);
     EXPECT_EQ(n.runs, 1);
     EXPECT_FALSE(n.queued());
@@ -61,8 +57,7 @@ TEST(Mailbox, AHandlerMayPostItsOwnNodeAgain) {
         explicit again(mailbox& b)
             : message([](message& m) noexcept {
                   auto& self = static_cast<again&>(m);
-                  bool first = false;
-                  if (++self.runs < 3) self.box.push(self, first);
+                  if (++self.runs < 3) self.box.push(self);
               }),
               box(b) {}
         mailbox& box;
@@ -70,8 +65,7 @@ TEST(Mailbox, AHandlerMayPostItsOwnNodeAgain) {
     };
     mailbox box;
     again n(box);
-    bool first = false;
-    box.push(n, first);
+    box.push(n);
     while (box.drain(1) != 0) {}
     EXPECT_EQ(n.runs, 3);
 }
@@ -99,8 +93,7 @@ TEST(Mailbox, LosesNothingBetweenThreads) {
                 numbered& n = nodes[w][static_cast<std::size_t>(i)];
                 n.number = i;
                 n.expected = &expected[w];
-                bool first = false;
-                box.push(n, first);
+                box.push(n);
             }
         });
     }
@@ -141,11 +134,10 @@ TEST(Mailbox, AHandlerSeesWhatWasWrittenBeforeEveryPost) {
     int told_already = 0;
     bool seen = true;
     for (int round = 1; round <= rounds && seen && clock::now() < until; ++round) {
-        bool first = false;
         // The second comes while the first is queued, handled, or neither.
         for (int post = 0; post < 2; ++post) {
             node.wanted.store(2 * round + post, std::memory_order_relaxed);
-            told_already += box.push(node, first) == post_result::already;
+            told_already += box.push(node) == post_result::already;
         }
         const auto limit = clock::now() + patience;
         for (unsigned i = 1; node.seen.load(std::memory_order_relaxed) != 2 * round + 1 && seen;
@@ -178,14 +170,12 @@ TEST(Mailbox, AWriteBeforeAPostThatIsToldAlreadyHappensBeforeTheHandler) {
     for (int round = 1; round <= 50; ++round) {
         mailbox box;
         letter node;
-        bool first = false;
-        ASSERT_EQ(box.push(node, first), post_result::posted);
+        ASSERT_EQ(box.push(node), post_result::posted);
         std::atomic<bool> told{false};
         post_result second = post_result::posted;
         std::jthread poster([&] {
-            bool unused = false;
             node.written = round;
-            second = box.push(node, unused);
+            second = box.push(node);
             told.store(true, std::memory_order_relaxed);
         });
         while (!told.load(std::memory_order_relaxed)) std::this_thread::yield();
