@@ -357,8 +357,8 @@ TEST_F(ConnectionTest, NotesASecondAnswerAndAnAnswerToNothing) {
 
 TEST_F(ConnectionTest, NeverUsesTheReservedCommandId) {
     // Three commands stay under way, so that the fourth has the index whose ids end in binary 11.
+    told_request waiting[3];  // ended with the connection, and so before it
     const auto c = open({.depth = 4, .flow_control = false});
-    told_request waiting[3];
     for (auto& each : waiting) ASSERT_EQ(c->submit(each), submit_result::queued);
     c->poll();
     for (int i = 0; i < 3; ++i) (void)next_cid();
