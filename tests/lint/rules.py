@@ -49,6 +49,17 @@ LAYERS = {
         "core/description.hpp",
         "core/status_report.hpp",
     ],
+    "drives": [
+        "base",
+        "nvme",
+        "engine",
+        "mem",
+        "vfio",
+        "backend",
+        "hotplug",
+        "core",
+        "admin",
+    ],
     "host": ["base", "nvme"],
     "cli": [
         "base",
@@ -69,6 +80,7 @@ LAYERS = {
         "core",
         "transport",
         "admin",
+        "drives",
     ],
 }
 

@@ -41,8 +41,8 @@ struct drive_report {
     std::vector<event> history;  ///< the last limits::drive_history
 };
 
-/// Implemented by app::drive_service. Called on: any thread, all methods. Each answers once, on a
-/// thread of its own choice, or never when the daemon ends meanwhile.
+/// Implemented by drives::drive_service. Called on: any thread, all methods. Each answers once, on
+/// a thread of its own choice, or never when the daemon ends meanwhile.
 class drive_port {
   public:
     using listed = std::function<void(result<std::vector<drive_report>>)>;

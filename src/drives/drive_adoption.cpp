@@ -9,7 +9,7 @@
 #include <exception>
 #include <utility>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 struct drive_adoption::errand final : core::control_request {
     using answered = std::function<void(const result<core::control_answer>&)>;
@@ -147,4 +147,4 @@ void drive_adoption::let_go(const std::string& device, const std::string& why) {
     });
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -10,7 +10,7 @@
 #include <exception>
 #include <utility>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 namespace {
 
@@ -151,9 +151,7 @@ std::vector<admin::drive_report> drive_service::join(
         }
         add_device(*at, *device);
     }
-    for (admin::drive_report& one : out)
-        if (const auto past = histories_.find(one.address); past != histories_.end())
-            one.history.assign(past->second.begin(), past->second.end());
+    for (admin::drive_report& one : out) one.history = history_.of(one.address);
     std::sort(out.begin(), out.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });
     return out;
@@ -255,16 +253,8 @@ void drive_service::on_drive_event(const backend::pcie_options& which,
 }
 
 void drive_service::note(admin::event event) {
-    numbers_.date(event);
-    if (histories_.size() >= limits::max_drive_histories && !histories_.contains(event.address))
-        histories_.erase(std::min_element(
-            histories_.begin(), histories_.end(), [](const auto& a, const auto& b) {
-                return a.second.back().sequence < b.second.back().sequence;
-            }));
-    std::deque<admin::event>& past = histories_[event.address];
-    past.push_back(event);
-    if (past.size() > limits::drive_history) past.pop_front();
+    history_.note(event);
     if (publish_) publish_(event);
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -18,7 +18,7 @@
 #include <optional>
 #include <string>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 namespace {
 
 namespace fs = std::filesystem;
@@ -175,4 +175,4 @@ TEST_F(drive_service_test, more_questions_than_helpers_are_refused) {
 }
 
 }  // namespace
-}  // namespace fulmar::app
+}  // namespace fulmar::drives
