@@ -41,6 +41,9 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
 
     // drive_port.  Called on: any thread; answers on the control reactor.
     void list(admin::drive_port::listed then) override;
+    void find(const std::string& which, admin::drive_port::shown then) override;
+    void plan(const std::string& which, admin::drive_wish wish,
+              admin::drive_port::planned then) override;
     void bind(const std::string& address, const std::string& driver,
               admin::drive_port::finished then) override;
     void locate(const std::string& address, const std::string& indicator,

@@ -33,6 +33,7 @@ LAYERS = {
         "nvme",
         "engine",
         "mem",
+        "vfio/drives.hpp",
         "core/control.hpp",
         "core/spec_rules.hpp",
         "core/spec_changes.hpp",
