@@ -122,6 +122,18 @@ void drive_client::list(drive_port::listed then) {
                [](drive_port& port, drive_port::listed home) { port.list(std::move(home)); });
 }
 
+void drive_client::find(const std::string& which, drive_port::shown then) {
+    impl_->ask(std::move(then), [&](drive_port& port, drive_port::shown home) {
+        port.find(which, std::move(home));
+    });
+}
+
+void drive_client::plan(const std::string& which, drive_wish wish, drive_port::planned then) {
+    impl_->ask(std::move(then), [&](drive_port& port, drive_port::planned home) {
+        port.plan(which, wish, std::move(home));
+    });
+}
+
 void drive_client::bind(const std::string& address, const std::string& driver,
                         drive_port::finished then) {
     impl_->ask(std::move(then), [&](drive_port& port, drive_port::finished home) {

@@ -29,6 +29,8 @@ class drive_client {
 
     // As the port's, and timed_out past limits::drive_patience. Answered on the admin thread.
     void list(drive_port::listed then);
+    void find(const std::string& which, drive_port::shown then);
+    void plan(const std::string& which, drive_wish wish, drive_port::planned then);
     void bind(const std::string& address, const std::string& driver, drive_port::finished then);
     void locate(const std::string& address, const std::string& indicator,
                 drive_port::finished then);

@@ -19,7 +19,7 @@ ordered_json identity(const drive_report& drive) {
     add(out, "firmware", drive.firmware);
     add(out, "subsystem_nqn", drive.subsystem_nqn);
     add(out, "vendor", drive.vendor);
-    add(out, "device", drive.device_id);
+    add(out, "device", drive.device);
     return out;
 }
 
@@ -35,7 +35,7 @@ ordered_json use(const drive_report& drive) {
 }  // namespace
 
 ordered_json to_json(const drive_report& drive) {
-    ordered_json out{{"address", drive.address},
+    ordered_json out{{"address", drive.address.text()},
                      {"present", drive.present},
                      {"allowed", drive.allowed},
                      {"slot", drive.slot},

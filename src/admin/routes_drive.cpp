@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -25,24 +24,26 @@ constexpr std::array<std::string_view, 3> indicator_words{"off", "on", "blink"};
 
 /// Tells `next` of the drive that the address names, by its place or by its serial number.
 void with_drive(const call_ptr& call, drives_told next) {
-    call->context.drives.list([call,
-                               then = std::move(next)](result<std::vector<drive_report>> all) {
-        guarded(call, [&] {
-            if (!all) return call->fail(all.error());
-            const std::string& wanted = call->parameters[0];
-            const auto found = std::find_if(all->begin(), all->end(), [&](const drive_report& one) {
-                return one.address == wanted || (!one.serial.empty() && one.serial == wanted);
-            });
-            if (found == all->end())
-                return call->fail(error{errc::not_found,
-                                        fmt::format("no drive is at {}, and none has that serial "
-                                                    "number",
-                                                    wanted),
-                                        {},
-                                        "GET /v1/drives lists them"});
-            then(*found);
-        });
-    });
+    call->context.drives.find(call->parameters[0],
+                              [call, then = std::move(next)](const result<drive_report>& found) {
+                                  guarded(call, [&] {
+                                      if (!found) return call->fail(found.error());
+                                      then(*found);
+                                  });
+                              });
+}
+
+/// Likewise, of what `wish` takes. From then on the drive is meant by its place: its serial number
+/// is not known for ever.
+void with_plan(const call_ptr& call, drive_wish wish, std::function<void(const drive_plan&)> next) {
+    call->context.drives.plan(call->parameters[0], wish,
+                              [call, then = std::move(next)](const result<drive_plan>& made) {
+                                  guarded(call, [&] {
+                                      if (!made) return call->fail(made.error());
+                                      call->parameters[0] = made->drive.address.text();
+                                      then(*made);
+                                  });
+                              });
 }
 
 void send_drive(const call_ptr& call, std::uint64_t revision = 0) {
@@ -70,7 +71,7 @@ void show_released(const call_ptr& call, std::uint64_t revision, steady_clock::t
             return call->fail(
                 error{errc::timed_out,
                       fmt::format("{} is detached, but the kernel has not taken it back yet",
-                                  now.address),
+                                  now.address.text()),
                       {},
                       "GET the drive: once its state is absent it can be pulled"});
         call->context.drives.wait(seen, left,
@@ -83,39 +84,20 @@ void show_released(const call_ptr& call, std::uint64_t revision, steady_clock::t
     });
 }
 
-bool has_device(const call_ptr& call, const drive_report& drive) {
-    if (!drive.names.empty()) return true;
-    call->fail(error{
-        errc::conflict,
-        fmt::format("no device of Fulmar stands on {}", drive.address),
-        {},
-        fmt::format("POST /v1/devices with type \"pcie\" and address \"{}\"", drive.address)});
-    return false;
-}
-
-void take_away(const call_ptr& call, bool drain) {
-    with_drive(call, [call, drain](const drive_report& drive) {
-        if (!has_device(call, drive)) return;
-        // By its place from now on: its serial number is not known for ever.
-        call->parameters[0] = drive.address;
-        std::vector<core::change> each;
-        for (const std::string& name : drive.names)
-            each.emplace_back(core::detach_device{name, drain});
-        call->change_all(std::move(each), [call](std::uint64_t revision) {
+void take_away(const call_ptr& call, drive_wish how) {
+    with_plan(call, how, [call](const drive_plan& plan) {
+        call->change_all(plan.changes, [call](std::uint64_t revision) {
             call->pass.reset();  // a reload need not wait for the drive
             show_released(call, revision, steady_clock::now() + limits::drive_patience);
         });
     });
 }
 
-/// Fulmar has it, or may take it at any moment.
-bool is_free(const call_ptr& call, const drive_report& drive) {
-    if (drive.names.empty() || (drive.detached && drive.state == "absent")) return true;
-    call->fail(error{errc::conflict,
-                     fmt::format("device {} stands on {}", drive.names.front(), drive.address),
-                     {},
-                     "detach it first"});
-    return false;
+void move_drive(const call_ptr& call, drive_wish wish, const std::string& driver) {
+    with_plan(call, wish, [call, driver](const drive_plan& plan) {
+        if (plan.done) return call->ok(to_json(plan.drive), 0);
+        call->context.drives.bind(call->parameters[0], driver, then_show(call));
+    });
 }
 
 std::optional<std::uint64_t> after_parameter(const call_ptr& call, bool& given) {
@@ -148,37 +130,20 @@ void list_drives(const call_ptr& call) {
 
 void show_drive(const call_ptr& call) { send_drive(call); }
 
-void bind_drive(const call_ptr& call) {
-    with_drive(call, [call](const drive_report& drive) {
-        if (drive.driver == "vfio-pci") return call->ok(to_json(drive), 0);
-        call->parameters[0] = drive.address;  // vfio-pci tells no serial number
-        call->context.drives.bind(drive.address, "vfio-pci", then_show(call));
-    });
-}
+void bind_drive(const call_ptr& call) { move_drive(call, drive_wish::bind, "vfio-pci"); }
 
-void unbind_drive(const call_ptr& call) {
-    with_drive(call, [call](const drive_report& drive) {
-        if (drive.driver == "nvme") return call->ok(to_json(drive), 0);
-        if (!is_free(call, drive)) return;
-        call->parameters[0] = drive.address;
-        call->context.drives.bind(drive.address, "nvme", then_show(call));
-    });
-}
+void unbind_drive(const call_ptr& call) { move_drive(call, drive_wish::unbind, "nvme"); }
 
 void attach_drive(const call_ptr& call) {
-    with_drive(call, [call](const drive_report& drive) {
-        if (!has_device(call, drive)) return;
-        call->parameters[0] = drive.address;
-        std::vector<core::change> each;
-        for (const std::string& name : drive.names) each.emplace_back(core::attach_device{name});
-        call->change_all(std::move(each),
+    with_plan(call, drive_wish::attach, [call](const drive_plan& plan) {
+        call->change_all(plan.changes,
                          [call](std::uint64_t revision) { send_drive(call, revision); });
     });
 }
 
-void detach_drive(const call_ptr& call) { take_away(call, false); }
+void detach_drive(const call_ptr& call) { take_away(call, drive_wish::detach); }
 
-void drain_drive(const call_ptr& call) { take_away(call, true); }
+void drain_drive(const call_ptr& call) { take_away(call, drive_wish::drain); }
 
 void locate_drive(const call_ptr& call) {
     const auto word = call->body_as([](json_place where, problem_list& problems) {
@@ -191,7 +156,7 @@ void locate_drive(const call_ptr& call) {
     });
     if (!word) return;
     with_drive(call, [call, which = *word](const drive_report& drive) {
-        call->context.drives.locate(drive.address, std::string(indicator_words[which]),
+        call->context.drives.locate(drive.address.text(), std::string(indicator_words[which]),
                                     then_show(call));
     });
 }

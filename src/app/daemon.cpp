@@ -140,7 +140,10 @@ result<void> daemon::build() {
                    {.id = control_id, .busy_window = duration::zero(), .clock = &clock_}));
     FULMAR_TRY(pool_, engine::reactor_pool::create(pool_options(options.cores, clock_)));
     files_ = engine::make_uring_files();
-    prepare_drives(options.drives);
+    std::vector<engine::reactor*> data;
+    for (const auto& r : pool_->reactors()) data.push_back(r.get());
+    drives_ = std::make_unique<drives::drive_manager>(*control_, std::move(data), options.drives);
+    namespace_events_ = std::make_unique<namespace_events>(drives_->numbers());
 
     FULMAR_CHECK(open_state());
 
@@ -152,45 +155,27 @@ result<void> daemon::build() {
                                                                 .files = files_.get(),
                                                                 .watch = storage_watch_.get(),
                                                                 .memory = storage_records_.get()},
-                                                               drives_),
+                                                               drives_->environment()),
                             .log = journal_.get(),
                             .memory = namespace_files_.get(),
                             .hugepages = memory_->hugepages(),
-                            .counters = &drive_counters_,
+                            .counters = &drives_->counters(),
                             .events = namespace_events_.get(),
                             .random = &random_number});
     for (const auto& r : pool_->reactors()) {
         FULMAR_TRY(auto buffers,
                    mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
-        drives_.memory.emplace_back(buffers->base(), buffers->bytes());
+        drives_->lend({buffers->base(), buffers->bytes()});
         target_->add_poll_group(*r, std::move(buffers));
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));
     FULMAR_CHECK(target_->add_transport(transport::make_rdma_transport(*target_)));
 
-    adoption_ = std::make_unique<drive_adoption>(*control_, *target_, *drive_service_,
-                                                 drive_roster_, *drive_rules_);
-    hotplug_ =
-        std::make_unique<hotplug_bridge>(*control_, drive_roster_, *drive_provider_, *adoption_);
+    drives_->begin(*target_);
     watchdog_ = std::make_unique<watchdog>(*control_, *pool_);
     idle_memory_ = std::make_unique<idle_memory>(*control_, *target_);
     FULMAR_TRY(signals_, signals::watch(*control_, [this](int number) { on_signal(number); }));
     return {};
-}
-
-// What drives need before the first device is made, and who tells of them and of namespaces.
-void daemon::prepare_drives(const admin::drive_options& options) {
-    drive_provider_ = vfio::make_vfio_provider();
-    drives_.control = control_.get();
-    drives_.provider = drive_provider_.get();
-    drives_.roster = &drive_roster_;
-    drive_rules_ = std::make_unique<drive_rules>(options);
-    drives_.filter = drive_rules_.get();
-    drive_service_ = std::make_unique<drive_service>(*control_, drive_roster_, vfio::system_paths{},
-                                                     drive_rules_.get());
-    drives_.observer = drive_service_.get();
-    namespace_events_ = std::make_unique<namespace_events>(drive_service_->numbers());
-    for (const auto& r : pool_->reactors()) drives_.data.push_back(r.get());
 }
 
 // What was acknowledged before a crash is in the journal: it comes on top of the file.
@@ -228,7 +213,7 @@ int daemon::run() {
         journal_->run_without_files(*control_, io.error());
     auto server = admin::server::start({.port = target_.get(),
                                         .log = journal_.get(),
-                                        .drives = drive_service_.get(),
+                                        .drives = &drives_->port(),
                                         .config_path = config_path_,
                                         .options = config_.config.options});
     if (!server) {
@@ -237,7 +222,7 @@ int daemon::run() {
         return 1;
     }
     server_ = std::move(*server);
-    drive_service_->set_publisher([this](const admin::event& event) { tell(event); });
+    drives_->set_publisher([this](const admin::event& event) { server_->publish(event); });
     namespace_events_->set_publisher(
         [this](const admin::event& event) { server_->publish(event); });
     for (const std::string& address : server_->addresses())
@@ -253,7 +238,7 @@ int daemon::run() {
         [this] {
             log::info("fulmard {} serves", version);
             watchdog_->ready();
-            adoption_->look_around();
+            drives_->look_around();
         });
     control_->run();
     wind_up();
@@ -272,16 +257,14 @@ void daemon::wind_up() {
     // Drives are given back by threads of their own; a dead one may take its time.
     watchdog_.reset();
     idle_memory_.reset();
-    hotplug_.reset();
-    drive_service_->set_publisher(nullptr);
+    drives_->stop();
     namespace_events_->set_publisher(nullptr);
-    adoption_.reset();
     server_.reset();
     target_.reset();
     storage_watch_.reset();
     storage_records_.reset();
     namespace_files_.reset();
-    drive_service_.reset();
+    drives_->leave_questions();
     // What those threads have to say may begin another: a drive that was being brought up is
     // closed.
     do {
@@ -291,11 +274,6 @@ void daemon::wind_up() {
     } while (control_->run_once());
     end_unless_at_rest(*files_);  // what a thread had to say may have begun something there, too
     log::info("stopped");
-}
-
-void daemon::tell(const admin::event& event) {
-    server_->publish(event);
-    adoption_->heard(event);
 }
 
 void daemon::on_signal(int number) {
@@ -317,8 +295,7 @@ daemon::~daemon() {
     signals_.reset();
     watchdog_.reset();
     idle_memory_.reset();
-    hotplug_.reset();
-    adoption_.reset();
+    if (drives_) drives_->stop();
     server_.reset();
     target_.reset();
     storage_watch_.reset();

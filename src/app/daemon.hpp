@@ -2,9 +2,6 @@
 // taken down backwards).
 #pragma once
 
-#include "drive_counters.hpp"
-#include "drive_service.hpp"
-#include "hotplug_bridge.hpp"
 #include "idle_memory.hpp"
 #include "namespace_events.hpp"
 #include "namespace_files.hpp"
@@ -16,16 +13,15 @@
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
 #include <fulmar/admin/server.hpp>
-#include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/backend/storage_watch.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/core/target.hpp>
+#include <fulmar/drives/drive_manager.hpp>
 #include <fulmar/engine/file_io.hpp>
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/engine/reactor_pool.hpp>
 #include <fulmar/mem/environment.hpp>
-#include <fulmar/vfio/drive_access.hpp>
 
 #include <memory>
 
@@ -50,10 +46,8 @@ class daemon {
           config_path_(wanted.config_path),
           create_missing_(wanted.create_missing) {}
     result<void> build();
-    void prepare_drives(const admin::drive_options& options);
     result<void> open_state();
     void wind_up();
-    void tell(const admin::event& event);
     void on_signal(int number);
     void stop();
 
@@ -68,17 +62,10 @@ class daemon {
     std::unique_ptr<storage_records> storage_records_;
     std::unique_ptr<namespace_files> namespace_files_;
     std::unique_ptr<backend::storage_watch> storage_watch_;
-    std::unique_ptr<vfio::drive_access_provider> drive_provider_;
-    backend::pcie_roster drive_roster_;
-    drive_counters drive_counters_{drive_roster_};
-    std::unique_ptr<drive_rules> drive_rules_;
-    std::unique_ptr<drive_service> drive_service_;
+    std::unique_ptr<drives::drive_manager> drives_;
     std::unique_ptr<namespace_events> namespace_events_;
-    backend::pcie_environment drives_;
     std::unique_ptr<admin::journal> journal_;
     std::unique_ptr<core::target> target_;
-    std::unique_ptr<drive_adoption> adoption_;
-    std::unique_ptr<hotplug_bridge> hotplug_;
     std::unique_ptr<admin::server> server_;
     std::unique_ptr<signals> signals_;
     std::unique_ptr<watchdog> watchdog_;

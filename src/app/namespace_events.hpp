@@ -1,9 +1,8 @@
 // From what core tells of namespaces to the events that operators read.
 #pragma once
 
-#include "event_numbers.hpp"
-
 #include <fulmar/admin/event.hpp>
+#include <fulmar/admin/event_numbers.hpp>
 #include <fulmar/core/namespace_observer.hpp>
 
 #include <functional>
@@ -16,7 +15,7 @@ class namespace_events final : public core::namespace_observer {
     using publisher = std::function<void(const admin::event&)>;
 
     /// `numbers` outlives it.
-    explicit namespace_events(event_numbers& numbers) noexcept : numbers_(numbers) {}
+    explicit namespace_events(admin::event_numbers& numbers) noexcept : numbers_(numbers) {}
 
     /// Who is told of every event; null: nobody any more.
     void set_publisher(publisher to) { publish_ = std::move(to); }
@@ -24,7 +23,7 @@ class namespace_events final : public core::namespace_observer {
     void on_namespace_occurrence(const core::namespace_occurrence& one) noexcept override;
 
   private:
-    event_numbers& numbers_;
+    admin::event_numbers& numbers_;
     publisher publish_;
 };
 

@@ -42,13 +42,14 @@ fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem c
 fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem core
              LIBRARIES dep_verbs)
 fulmar_layer(transport_loopback transport/loopback LAYERS base nvme engine mem core)
-fulmar_layer(admin    admin    LAYERS base nvme engine mem core
+fulmar_layer(admin    admin    LAYERS base nvme engine mem vfio core
              LIBRARIES OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json dep_prometheus)
+fulmar_layer(drives   drives   LAYERS base nvme engine mem vfio backend hotplug core admin)
 fulmar_layer(host     host     LAYERS base nvme LIBRARIES dep_verbs)
 fulmar_layer(cli      cli      LAYERS base nvme vfio host
              LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
 fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
-                                      transport_tcp transport_rdma transport_loopback admin
+                                      transport_tcp transport_rdma transport_loopback admin drives
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)
 
 # Those that include Asio; tests that do are told in tests.cmake.

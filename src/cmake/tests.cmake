@@ -80,7 +80,7 @@ if(FULMAR_TESTS)
     set_target_properties(test_support PROPERTIES UNITY_BUILD ON)
     target_link_libraries(test_support PUBLIC
       fulmar_flags fulmar_unity_warnings fulmar_transport_tcp fulmar_transport_rdma fulmar_transport_loopback fulmar_core fulmar_host
-      fulmar_admin GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
+      fulmar_admin fulmar_drives GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
   else()
     add_library(test_support INTERFACE)
     target_include_directories(test_support INTERFACE "${FULMAR_TEST_DIR}")
@@ -103,7 +103,7 @@ if(FULMAR_TESTS)
   endforeach()
 
   foreach(layer IN ITEMS
-          base nvme engine mem vfio backend hotplug core transport admin host cli app)
+          base nvme engine mem vfio backend hotplug core transport admin drives host cli app)
     get_property(libraries GLOBAL PROPERTY FULMAR_LAYER_${layer})
     file(GLOB inner LIST_DIRECTORIES true CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${layer}/*")
     set(includes "${CMAKE_SOURCE_DIR}/src/${layer}")

@@ -33,6 +33,7 @@ LAYERS = {
         "nvme",
         "engine",
         "mem",
+        "vfio/drives.hpp",
         "core/control.hpp",
         "core/spec_rules.hpp",
         "core/spec_changes.hpp",
@@ -48,6 +49,17 @@ LAYERS = {
         "core/model.hpp",
         "core/description.hpp",
         "core/status_report.hpp",
+    ],
+    "drives": [
+        "base",
+        "nvme",
+        "engine",
+        "mem",
+        "vfio",
+        "backend",
+        "hotplug",
+        "core",
+        "admin",
     ],
     "host": ["base", "nvme"],
     "cli": [
@@ -69,6 +81,7 @@ LAYERS = {
         "core",
         "transport",
         "admin",
+        "drives",
     ],
 }
 

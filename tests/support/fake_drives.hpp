@@ -1,6 +1,8 @@
 // Drives for the administration, kept as data. Answers on the thread that asks, unless held.
 #pragma once
 
+#include "drives/drive_plan.hpp"
+
 #include <fulmar/admin/drive_port.hpp>
 
 #include <functional>
@@ -14,7 +16,7 @@ class fake_drives final : public admin::drive_port {
   public:
     fake_drives() {
         admin::drive_report one;
-        one.address = "0000:0b:00.0";
+        one.address = vfio::parse_pci_address("0000:0b:00.0").value();
         one.present = true;
         one.slot = "11";
         one.driver = "nvme";
@@ -23,7 +25,7 @@ class fake_drives final : public admin::drive_port {
         one.disks = {"nvme0n1"};
         one.history.push_back(event(1, "arrived"));
         drives_.push_back(one);
-        one.address = "0000:0c:00.0";
+        one.address = vfio::parse_pci_address("0000:0c:00.0").value();
         one.serial = "SER2";
         one.iommu_group.reset();
         one.users = {"/dev/nvme1n1 is mounted on /data"};
@@ -63,12 +65,18 @@ class fake_drives final : public admin::drive_port {
         }
         then(std::move(all));
     }
+    void find(const std::string& which, shown then) override {
+        list([&](const auto& all) { then(drives::drive_named(*all, which)); });
+    }
+    void plan(const std::string& which, admin::drive_wish wish, planned then) override {
+        list([&](const auto& all) { then(drives::plan_of(*all, which, wish)); });
+    }
     void bind(const std::string& address, const std::string& driver, finished then) override {
         {
             const std::lock_guard guard(lock_);
             if (silent_) return;
             for (admin::drive_report& one : drives_) {
-                if (one.address != address) continue;
+                if (one.address.text() != address) continue;
                 if (one.users.empty()) {
                     one.driver = driver;
                     if (driver == "vfio-pci") one.serial.clear();  // nobody tells it then

@@ -49,6 +49,10 @@ enum class mutation : std::uint8_t {
     // No crash from outside.
     second_loss_is_asserted,     ///< a device may be lost only once
     second_sign_releases_again,  ///< each sign of one loss gives the drive back
+    // A drive that comes and goes (tests/model/drive_test.cpp).
+    returns_during_release_are_forgotten,  ///< who comes back while it is given back is not heard
+    arrivals_attach_detached_drives,  ///< what an operator took away comes back with the kernel
+    drains_outlast_losses,            ///< whoever wants a drive waits until it is idle
     // Memory outlives its borrowers.
     abandoned_buffers_are_freed,  ///< a buffer is reused while a silent device has it
     drives_are_not_waited_for,    ///< commands are answered while their drive reaches their memory

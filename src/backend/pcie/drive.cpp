@@ -9,64 +9,7 @@
 
 #include <algorithm>
 
-namespace fulmar::backend {
-
-std::string_view to_string(loss_cause cause) noexcept {
-    switch (cause) {
-        case loss_cause::none: return "none";
-        case loss_cause::removal_requested: return "removal-requested";
-        case loss_cause::bus_error: return "bus-error";
-        case loss_cause::removed: return "removed";
-        case loss_cause::silent: return "silent";
-        case loss_cause::fatal_status: return "fatal-status";
-        case loss_cause::timed_out: return "timed-out";
-        case loss_cause::hostile: return "hostile";
-        case loss_cause::detached: return "detached";
-        case loss_cause::bring_up_failed: return "bring-up-failed";
-        case loss_cause::other_drive: return "other-drive";
-    }
-    return "?";
-}
-
-std::string_view to_string(drive_state state) noexcept {
-    switch (state) {
-        case drive_state::absent: return "absent";
-        case drive_state::attaching: return "attaching";
-        case drive_state::linking: return "linking";
-        case drive_state::ready: return "ready";
-        case drive_state::releasing: return "releasing";
-    }
-    return "?";
-}
-
-std::string_view to_string(drive_occurrence what) noexcept {
-    switch (what) {
-        case drive_occurrence::arrived: return "arrived";
-        case drive_occurrence::ready: return "ready";
-        case drive_occurrence::returned: return "returned";
-        case drive_occurrence::lost: return "lost";
-        case drive_occurrence::refused: return "refused";
-        case drive_occurrence::detached: return "detached";
-        case drive_occurrence::attached: return "attached";
-        case drive_occurrence::released: return "released";
-    }
-    return "?";
-}
-
-}  // namespace fulmar::backend
-
 namespace fulmar::backend::pcie {
-
-std::string_view to_string(drive_event event) noexcept {
-    switch (event) {
-        case drive_event::attach: return "attach";
-        case drive_event::up: return "up";
-        case drive_event::linked: return "linked";
-        case drive_event::lose: return "lose";
-        case drive_event::closed: return "closed";
-    }
-    return "?";
-}
 
 namespace {
 
@@ -87,18 +30,6 @@ const char* explain(loss_cause cause) noexcept {
     return "nothing is known";
 }
 
-// It is still there, and a reset may help.
-bool wants_reset(loss_cause cause) noexcept {
-    return cause == loss_cause::bus_error || cause == loss_cause::fatal_status ||
-           cause == loss_cause::timed_out || cause == loss_cause::hostile;
-}
-
-// A reset of the controller keeps what is in its write cache (NVMe Base 2.0, section 3.7.2), and
-// these end in no more than that. All others may come with a loss of power, which nobody tells.
-bool keeps_cache(loss_cause cause) noexcept {
-    return cause == loss_cause::timed_out || cause == loss_cause::hostile;
-}
-
 std::uint64_t us_between(instant from, instant to) noexcept {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
@@ -110,19 +41,17 @@ std::uint64_t us_between(instant from, instant to) noexcept {
 
 drive::link::link(drive& d, engine::reactor& r) noexcept : message(nullptr), owner(&d), place(r) {}
 
-void drive::link::send() noexcept {
-    away = true;
+void drive::link::send(errand what) noexcept {
+    on = what;
     set_handler([](engine::message& m) noexcept {
         auto& self = static_cast<link&>(m);
-        if (self.passing)
-            self.passing = false;
-        else if (self.queue != nullptr)
+        if (self.on == errand::move && self.queue != nullptr)
             self.place.bring(*self.queue, *self.view, self.interrupt_fd, self.mask);
-        else
+        else if (self.on == errand::move)
             self.place.take_away();
         self.set_handler([](engine::message& home) noexcept {
             auto& back = static_cast<link&>(home);
-            back.away = false;
+            back.on = errand::none;
             back.owner->on_link_home(back);
         });
         self.owner->environment_.control->post(self);
@@ -143,7 +72,7 @@ drive::~drive() {
 }
 
 void drive::tell(drive_occurrence what, loss_cause cause, std::string_view detail) noexcept {
-    if (environment_.observer != nullptr && !retiring_)
+    if (environment_.observer != nullptr && life_.goal != drive_goal::retired)
         environment_.observer->on_drive_event(options_, what, cause, detail);
 }
 
@@ -161,12 +90,12 @@ channel_place* drive::place_of(const engine::reactor& r) noexcept {
 }
 
 drive_status drive::status() const {
-    return {.state = state_,
+    return {.state = state(),
             .since = since_,
             .generation = generation_,
-            .detached = detached_,
+            .detached = kept_away(life_.goal),
             .last_loss = last_loss_,
-            .reason = state_ == drive_state::ready ? std::string() : reason_,
+            .reason = serves() ? std::string() : reason_,
             .losses = losses_,
             .late_signs = late_signs_,
             .last_release_us = last_release_us_,
@@ -180,93 +109,110 @@ drive_status drive::status() const {
             .health = health_};
 }
 
-void drive::advance(drive_event on) noexcept {
-    const auto next = next_state(drive_edges, state_, on);
-    FULMAR_ASSERT(next.has_value());
-    state_ = *next;
-    since_ = now();
+// --- what follows --------------------------------------------------------------------------------
+
+void drive::apply(const drive_input& input, const std::string& reason) noexcept {
+    const drive_step step = next(life_, input);
+    FULMAR_ASSERT(step.possible);
+    const drive_state before = state();
+    life_ = step.life;
+    if (state() != before) since_ = now();
+    for (const drive_action what : step) perform(what, step.life, reason);  // the last may end it
+}
+
+void drive::perform(drive_action what, const drive_life& after,
+                    const std::string& reason) noexcept {
+    engine::timer_wheel& timers = environment_.control->timers();
+    switch (what) {
+        case drive_action::doubt_caches: return doubt_caches();
+        case drive_action::forget_refusal: return refused_.clear();
+        case drive_action::tell_arrived:
+            return tell(drive_occurrence::arrived, loss_cause::none,
+                        kept_away(after.goal) ? "it stays detached" : std::string_view());
+        case drive_action::tell_attached:
+            return tell(drive_occurrence::attached, loss_cause::none, {});
+        case drive_action::tell_detached:
+            return tell(drive_occurrence::detached, loss_cause::detached,
+                        explain(loss_cause::detached));
+        case drive_action::give_reason: reason_ = explain(loss_cause::detached); return;
+        case drive_action::cancel_retry: return timers.cancel(retry_timer_);
+        case drive_action::start: return start();
+        case drive_action::arm_retry: return arm_retry(retry_interval);
+        case drive_action::hurry: return session_->hurry();
+        case drive_action::link: return link_all(true);
+        case drive_action::serve: return serve();
+        case drive_action::count_late: ++late_signs_; return;
+        case drive_action::shut: return shut();
+        case drive_action::stop_watching: return stop_listening();
+        case drive_action::record_loss: return record_loss(after.cause, reason);
+        case drive_action::begin_drain: return begin_drain();
+        case drive_action::end_drain: return timers.cancel(drain_timer_);
+        case drive_action::begin_release: return begin_release();
+        case drive_action::arm_release: return arm_retry(watch_interval);
+        case drive_action::tell_lost: return tell_lost();
+        case drive_action::unlink: return link_all(false);
+        case drive_action::count_drain: return counters_.count_drain(us_between(lost_at_, now()));
+        case drive_action::end_session: return end_session();
+        case drive_action::tell_released: return tell(drive_occurrence::released, last_loss_, {});
+        case drive_action::destroy: delete this; return;
+    }
 }
 
 // --- it comes ------------------------------------------------------------------------------------
 
-void drive::attach() noexcept {
-    if (std::exchange(detached_, false)) tell(drive_occurrence::attached, loss_cause::none, {});
-    await_arrival_ = false;
-    if (state_ == drive_state::absent)
-        try_attach();
-    else if (state_ == drive_state::releasing || meanwhile_ != loss_cause::none)
-        come_again_ = wished_ = true;
-}
-
-void drive::arrived() noexcept {
-    if (state_ != drive_state::ready) note_power_loss();
-    if (state_ == drive_state::absent || state_ == drive_state::releasing)
-        tell(drive_occurrence::arrived, loss_cause::none,
-             detached_ ? "it stays detached" : std::string_view());
-    refused_.clear();
-    if (!detached_) attach();
-}
-
-void drive::try_attach() noexcept {
-    come_again_ = false;
+void drive::start() noexcept {
     environment_.control->timers().cancel(retry_timer_);
     if (!environment_.provider->present(options_.address)) {
         reason_ = fmt::format("no drive is at {}", options_.address.text());
-        return decide_what_next();
+        return apply({.what = drive_message::not_begun});
     }
     ++generation_;
-    meanwhile_ = loss_cause::none;
     std::vector<std::uint32_t> wanted;
     for (const auto& ns : namespaces_) wanted.push_back(ns->wanted_nsid);
     session_ = std::make_unique<drive_session>(*this, options_, environment_, std::move(wanted));
     if (auto begun = session_->begin_attach(); !begun) {
         refuse(begun.error().text());
         session_.reset();
-        return decide_what_next();
+        return apply({.what = drive_message::not_begun});
     }
-    advance(drive_event::attach);
+    apply({.what = drive_message::begun});
 }
 
 void drive::on_attached(drive_session& session) noexcept {
-    const auto give_back = [this](loss_cause cause, std::string why) {
-        const bool wanted_again = come_again_ && !detached_;  // since the sign that ended this
-        note_loss(cause, std::move(why));
-        if (wanted_again) {
-            come_again_ = wished_ = true;
-            await_arrival_ = false;
-        }
-        advance(drive_event::lose);
-        begin_release();
-    };
-    if (session.removal_seen()) meanwhile_ = loss_cause::removal_requested;
-    if (detached_) meanwhile_ = loss_cause::detached;
-    if (meanwhile_ != loss_cause::none) return give_back(meanwhile_, explain(meanwhile_));
-    if (session.failure()) return give_back(loss_cause::bring_up_failed, session.failure()->text());
+    std::optional<refusal> refused;
+    if (const loss_cause cause = unwanted(life_, session.removal_seen()); cause != loss_cause::none)
+        refused = refusal{cause, explain(cause)};
+    else
+        refused = accept(session);
+    if (!refused) return apply({.what = drive_message::up});
+    apply({.what = drive_message::failed, .cause = refused->cause, .may_reset = may_reset()},
+          refused->why);
+}
+
+std::optional<drive::refusal> drive::accept(drive_session& session) {
+    if (session.failure()) return refusal{.why = session.failure()->text()};
     const drive_description& found = session.view().description;
     if (auto known = recognise(found); !known)
-        return give_back(loss_cause::other_drive, known.error().text());
+        return refusal{loss_cause::other_drive, known.error().text()};
     if (auto taken = take_all(found); !taken)
-        return give_back(taken.error().code == errc::conflict ? loss_cause::other_drive
-                                                              : loss_cause::bring_up_failed,
-                         taken.error().text());
+        return refusal{taken.error().code == errc::conflict ? loss_cause::other_drive
+                                                            : loss_cause::bring_up_failed,
+                       taken.error().text()};
     using watched_fd = std::pair<engine::descriptor_watch*, int>;
     for (auto [watch, fd] : {watched_fd{&removal_watch_, session.access().removal_fd()},
                              watched_fd{&error_watch_, session.access().error_fd()}})
         if (fd >= 0)
             if (auto watched = environment_.control->watch(*watch, fd, EPOLLIN); !watched)
-                return give_back(loss_cause::bring_up_failed, watched.error().text());
-    known_ = true;
-    serial_ = found.serial;
-    model_ = found.model;
+                return refusal{.why = watched.error().text()};
+    known_ = hardware{found.serial, found.model};
     firmware_ = found.firmware;
-    advance(drive_event::up);
-    link_all(true);
+    return std::nullopt;
 }
 
 void drive::link_all(bool up) noexcept {
     for (std::size_t i = 0; i < links_.size(); ++i) {
         link& l = *links_[i];
-        if (l.away) continue;  // on_link_home() goes on with it
+        if (l.on != errand::none) continue;  // on_link_home() goes on with it
         if (!up && l.queue == nullptr) continue;
         l.queue = up ? &session_->queue(i) : nullptr;
         l.view = up ? &session_->view() : nullptr;
@@ -276,43 +222,44 @@ void drive::link_all(bool up) noexcept {
                     : vfio::interrupt_mask();
         l.seen = 0;
         l.since = now();
-        l.send();
+        l.send(errand::move);
     }
-    if (links_home()) up ? all_linked() : check_released();
+    if (!up) check_unlinked();
 }
 
 bool drive::links_home() const noexcept {
-    return std::none_of(links_.begin(), links_.end(), [](const auto& l) { return l->away; });
+    return std::none_of(links_.begin(), links_.end(),
+                        [](const auto& l) { return l->on != errand::none; });
 }
 
 void drive::on_link_home(link& l) noexcept {
-    if (state_ == drive_state::releasing && quiet_ && l.queue != nullptr) {
+    if (has_edge(stage_edges, life_.stage, stage_event::unlinked) && l.queue != nullptr) {
         l.queue = nullptr;
-        return l.send();
+        return l.send(errand::move);
     }
     if (!links_home()) return;
-    if (state_ == drive_state::linking) return all_linked();
-    if (state_ == drive_state::releasing) check_released();
+    if (life_.stage == drive_stage::linking) return apply({.what = drive_message::linked});
+    check_unlinked();
 }
 
-void drive::all_linked() noexcept {
-    advance(drive_event::linked);
+void drive::serve() noexcept {
     last_probe_ = now();
     environment_.control->timers().arm(watch_timer_, now() + watch_interval);
     const drive_description& found = session_->view().description;
-    log::info("drive {} at {} is ready: {} {}", options_.name, options_.address.text(), model_,
-              serial_);
+    log::info("drive {} at {} is ready: {} {}", options_.name, options_.address.text(), found.model,
+              found.serial);
     refused_.clear();
-    tell(std::exchange(served_, true) ? drive_occurrence::returned : drive_occurrence::ready,
-         loss_cause::none, fmt::format("{} {}", model_, serial_));
+    tell(times_served_++ != 0 ? drive_occurrence::returned : drive_occurrence::ready,
+         loss_cause::none, fmt::format("{} {}", found.model, found.serial));
     faults_ = 0;
     health_read_ = now();
     admin_.open(session_->admin_queue(), session_->access().interrupt_fd(0), found);
     admin_.read_smart();
     admin_.read_errors();
     // A listener may do anything but leave.
-    for (std::size_t i = 0; i < namespaces_.size() && state_ == drive_state::ready; ++i) {
+    for (std::size_t i = 0; i < namespaces_.size() && serves(); ++i) {
         drive_namespace& ns = *namespaces_[i];
+        if (ns.where == presence::open) continue;
         if (ns.view.nsid != 0 && ns.reason.empty())
             open(ns);
         else
@@ -322,19 +269,17 @@ void drive::all_linked() noexcept {
 
 // --- it goes -------------------------------------------------------------------------------------
 
-void drive::sign(loss_cause cause) noexcept { lose(cause, explain(cause)); }
+void drive::shut() noexcept {
+    for (const auto& ns : namespaces_) ns->view.lost.store(true, std::memory_order_release);
+    admin_.close();
+    environment_.control->timers().cancel(watch_timer_);
+}
 
-void drive::note_loss(loss_cause cause, std::string reason) noexcept {
-    if (!keeps_cache(cause)) note_power_loss();
+void drive::record_loss(loss_cause cause, const std::string& reason) noexcept {
     last_loss_ = cause;
-    reason_ = std::move(reason);
+    reason_ = reason.empty() ? explain(cause) : reason;
     lost_at_ = now();
-    come_again_ = false;
-    await_arrival_ = cause == loss_cause::removal_requested || cause == loss_cause::removed ||
-                     cause == loss_cause::silent || cause == loss_cause::other_drive;
-    wished_ = false;
-    if (wants_reset(cause)) come_again_ = may_reset();
-    drained_ = cause == loss_cause::bring_up_failed;  // nothing could be outstanding
+    if (wants_reset(cause)) count_reset();
     if (cause == loss_cause::bring_up_failed) return refuse(reason_);
     ++losses_;
     ++counters_.losses[static_cast<std::size_t>(cause)];
@@ -348,70 +293,27 @@ void drive::stop_listening() noexcept {
 }
 
 // What it owes to a Flush it owes for good, unless it was told to shut down and did.
-void drive::note_power_loss() noexcept {
+void drive::doubt_caches() noexcept {
     if (mutated(mutation::lost_caches_are_forgotten)) return;
     for (const auto& ns : namespaces_) ns->cache_gone = true;
-}
-
-void drive::lose(loss_cause cause, std::string reason) noexcept {
-    if (!keeps_cache(cause)) note_power_loss();
-    if (!has_edge(drive_edges, state_, drive_event::lose)) {
-        ++late_signs_;
-        if (draining_ && cause != loss_cause::detached)
-            return end_drain();  // somebody waits for it
-        if (mutated(mutation::second_sign_releases_again) && session_) begin_release();
-        return;
-    }
-    if (state_ == drive_state::attaching) {  // on_attached() goes on
-        if (meanwhile_ != loss_cause::none)
-            ++late_signs_;
-        else
-            meanwhile_ = cause;
-        return session_->hurry();
-    }
-    for (const auto& ns : namespaces_) ns->view.lost.store(true, std::memory_order_release);
-    if (!draining_) stop_listening();
-    admin_.close();
-    environment_.control->timers().cancel(watch_timer_);
-    note_loss(cause, std::move(reason));
-    advance(drive_event::lose);
-    if (draining_) return begin_drain();
-    begin_release();  // first: whoever wants the drive waits for it
-    tell_lost();
 }
 
 void drive::tell_lost() noexcept {
     const std::string why = fmt::format("{}: {}", to_string(last_loss_), reason_);
     for (std::size_t i = 0; i < namespaces_.size(); ++i) {
         drive_namespace& ns = *namespaces_[i];
-        if (std::exchange(ns.told_ready, false)) ns.listener->on_drive_lost(why);
+        if (ns.where != presence::open) continue;
+        ns.advance(presence_event::lose);
+        ns.listener->on_drive_lost(why);
     }
-}
-
-void drive::detach(bool drain) noexcept {
-    if (!std::exchange(detached_, true))
-        tell(drive_occurrence::detached, loss_cause::detached, explain(loss_cause::detached));
-    come_again_ = false;
-    if (state_ == drive_state::absent) environment_.control->timers().cancel(retry_timer_);
-    if (draining_) return drain ? void() : end_drain();
-    draining_ = drain && state_ == drive_state::ready;
-    if (has_edge(drive_edges, state_, drive_event::lose))
-        lose(loss_cause::detached, explain(loss_cause::detached));
-    else if (state_ == drive_state::absent)
-        reason_ = explain(loss_cause::detached);
 }
 
 // Submission has stopped: new commands are answered as of a lost drive, and those at the drive end
 // as it says. A message passes through every reactor first: what was under way there to the drive
 // is counted by then.
 void drive::begin_drain() noexcept {
-    quiet_ = false;
-    released_ = false;
     drain_until_ = now() + limits::drain_limit;
-    for (const auto& l : links_) {
-        l->passing = true;
-        l->send();
-    }
+    for (const auto& l : links_) l->send(errand::pass);
     look_at_drain();
 }
 
@@ -419,92 +321,64 @@ void drive::look_at_drain() noexcept {
     const bool over = links_home() && std::all_of(links_.begin(), links_.end(), [](const auto& l) {
                           return l->place.progress.at_drive.load(std::memory_order_relaxed) == 0;
                       });
-    if (over || now() >= drain_until_) return end_drain();
+    if (over || now() >= drain_until_) return apply({.what = drive_message::drained});
     environment_.control->timers().arm(drain_timer_, now() + drain_interval);
 }
 
-void drive::end_drain() noexcept {
-    draining_ = false;
-    stop_listening();
-    environment_.control->timers().cancel(drain_timer_);
-    begin_release();
-    tell_lost();
-}
-
 void drive::begin_release() noexcept {
-    quiet_ = false;
-    released_ = false;
     const bool orderly =
         last_loss_ == loss_cause::detached || last_loss_ == loss_cause::other_drive;
     if (auto begun = session_->begin_release(orderly); !begun) {
         log::error("drive {}: {}; trying again", options_.name, begun.error().text());
-        environment_.control->timers().arm(retry_timer_, now() + watch_interval);
+        apply({.what = drive_message::no_thread});
     }
     if (mutated(mutation::drives_are_not_waited_for)) link_all(false);
 }
 
 void drive::on_quiet(drive_session&) noexcept {
-    quiet_ = true;
     last_quiet_us_ = us_between(lost_at_, now());
-    link_all(false);
+    apply({.what = drive_message::quiet});
 }
 
 void drive::on_released(drive_session& session) noexcept {
-    released_ = true;
     last_release_us_ = us_between(lost_at_, session.closing_at());
-    if (wants_reset(last_loss_) && session.removal_seen() && !wished_) {  // it is wanted elsewhere
-        come_again_ = false;
-        await_arrival_ = true;
-    }
     log::info(
         "drive {} at {} is given back after {} us, the kernel took {} us more ({}: {}; its "
         "thread ran after {} us)",
         options_.name, options_.address.text(), last_release_us_,
         us_between(session.closing_at(), session.closed_at()), to_string(last_loss_), reason_,
         us_between(lost_at_, session.releasing_at()));
-    check_released();
+    apply({.what = drive_message::closed,
+           .kernel_wants_it = session.removal_seen(),
+           .probing = session.probing()});
 }
 
 bool drive::taken_away() const noexcept {
     return std::none_of(links_.begin(), links_.end(),
-                        [](const auto& l) { return l->away || l->queue != nullptr; });
+                        [](const auto& l) { return l->on != errand::none || l->queue != nullptr; });
 }
 
-void drive::check_released() noexcept {
-    if (state_ != drive_state::releasing || !taken_away()) return;
-    if (quiet_ && !std::exchange(drained_, true))
-        counters_.count_drain(us_between(lost_at_, now()));
-    if (!released_ || session_->busy()) return;
+void drive::check_unlinked() noexcept {
+    if (!has_edge(stage_edges, life_.stage, stage_event::unlinked) || !taken_away()) return;
+    apply({.what = drive_message::unlinked, .probing = session_->probing()});
+}
+
+void drive::end_session() noexcept {
     if (session_->flushed())
         for (const auto& ns : namespaces_) ns->view.ledger.settle();
     session_.reset();
-    advance(drive_event::closed);
-    tell(drive_occurrence::released, last_loss_, {});
-    if (retiring_) {
-        delete this;
-        return;
-    }
-    if (come_again_ && !detached_) return try_attach();
-    decide_what_next();
 }
 
-// Absent, and nothing is under way: is there a reason to try again by ourselves?
-void drive::decide_what_next() noexcept {
-    if (detached_ || await_arrival_ || retiring_) return;
-    environment_.control->timers().arm(retry_timer_, now() + retry_interval);
+bool drive::may_reset() const noexcept {
+    return now() - reset_window_began_ > reset_window || resets_ < most_resets;
 }
 
-void drive::retry() noexcept {
-    if (state_ == drive_state::releasing) return begin_release();
-    if (state_ == drive_state::absent && !detached_) try_attach();
-}
-
-bool drive::may_reset() noexcept {
+void drive::count_reset() noexcept {
     if (now() - reset_window_began_ > reset_window) {
         reset_window_began_ = now();
         resets_ = 0;
     }
-    return ++resets_ <= most_resets;
+    ++resets_;
 }
 
 // --- does it make progress? ----------------------------------------------------------------------
@@ -512,7 +386,7 @@ bool drive::may_reset() noexcept {
 void drive::watch_progress() noexcept {
     environment_.control->timers().arm(watch_timer_, now() + watch_interval);
     admin_.tick();
-    if (state_ != drive_state::ready) return;
+    if (!serves()) return;
     std::uint64_t faults = admin_.faults();
     bool stalled = false;
     bool stuck = admin_.overdue();
@@ -568,8 +442,8 @@ void drive::on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept {
 }
 
 void drive::on_probed(drive_session&, pulse found) noexcept {
-    if (state_ == drive_state::releasing) return check_released();
-    if (state_ != drive_state::ready) return;
+    apply({.what = drive_message::probed});
+    if (!serves()) return;
     if (found == pulse::gone) return sign(loss_cause::silent);
     if (found == pulse::fatal) return sign(loss_cause::fatal_status);
 }

@@ -5,10 +5,11 @@
 
 #include "admin_queue.hpp"
 #include "channel.hpp"
+#include "drive_life.hpp"
 #include "drive_session.hpp"
-#include "drive_states.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
+#include <fulmar/base/assert.hpp>
 #include <fulmar/engine/descriptor_watch.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
@@ -45,11 +46,16 @@ struct drive_namespace {
     backend::geometry geometry{};  ///< all but the size, which is in the view
     device_identity identity{};
     std::string reason{};  ///< why it is not there though the drive is
-    /// Since it served, the drive may have lost what was in its write cache.
-    bool cache_gone = false;
+    presence where = presence::missing;
+    // What was learnt of it, and no state: each outlives every loss and return.
+    bool cache_gone = false;  ///< since it served, the drive may have lost its write cache
     bool known = false;       ///< `identity` is of a namespace that was here
-    bool taken = false;       ///< the drive has it, as far as was last asked
-    bool told_ready = false;  ///< the listener believes that it is there
+
+    void advance(presence_event on) noexcept {
+        const auto to = next_state(presence_edges, where, on);
+        FULMAR_ASSERT(to.has_value());
+        where = *to;
+    }
 };
 
 /// Called on: control reactor, unless a method says otherwise.
@@ -78,19 +84,23 @@ class drive final : private admin_listener {
     /// An operator accepts that acknowledged writes are gone; true when it serves now.
     bool accept_loss(drive_namespace& which) noexcept;
     [[nodiscard]] bool ready(const drive_namespace& which) const noexcept {
-        return state_ == drive_state::ready && !which.view.lost.load(std::memory_order_relaxed);
+        return serves() && !which.view.lost.load(std::memory_order_relaxed);
     }
     /// What an operator should know of its condition; empty: nothing.
     [[nodiscard]] std::string warning() const;
 
-    void attach() noexcept;
+    void attach() noexcept { apply({.what = drive_message::attach}); }
     /// `drain`: what is outstanding at the drive ends first.
-    void detach(bool drain) noexcept;
-    void arrived() noexcept;
-    void sign(loss_cause cause) noexcept;
+    void detach(bool drain) noexcept {
+        apply({.what = drain ? drive_message::drain : drive_message::detach});
+    }
+    void arrived() noexcept { apply({.what = drive_message::arrive}); }
+    void sign(loss_cause cause) noexcept {
+        apply({.what = drive_message::lose, .cause = cause, .may_reset = may_reset()});
+    }
 
     [[nodiscard]] const pcie_options& options() const noexcept { return options_; }
-    [[nodiscard]] drive_state state() const noexcept { return state_; }
+    [[nodiscard]] drive_state state() const noexcept { return state_of(life_.stage); }
     [[nodiscard]] drive_status status() const;
     /// Called on: `r`.
     [[nodiscard]] channel_place* place_of(const engine::reactor& r) noexcept;
@@ -113,18 +123,22 @@ class drive final : private admin_listener {
     void on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page,
                       const result<void>& set) noexcept override;
 
+    enum class errand : std::uint8_t {
+        none,  // it is home
+        move,  // gives its reactor a queue, or takes it away
+        pass,  // changes nothing: what its reactor did before is published after it
+    };
     /// Carries a queue to its reactor, or takes it away again, and comes home.
     struct link final : engine::message {
         link(drive& d, engine::reactor& r) noexcept;
-        void send() noexcept;
+        void send(errand what) noexcept;
         drive* owner;
         channel_place place;
         queue_pair* queue = nullptr;  // what the reactor is to have; null: none
         const drive_view* view = nullptr;
         int interrupt_fd = -1;
         vfio::interrupt_mask mask{};
-        bool away = false;
-        bool passing = false;  // changes nothing: what its reactor did before is published after it
+        errand on = errand::none;
         // Progress, as the watch saw it last.
         std::uint64_t seen = 0;
         instant since{};
@@ -132,25 +146,40 @@ class drive final : private admin_listener {
 
     void on_removal_requested() noexcept { sign(loss_cause::removal_requested); }
     void on_bus_error() noexcept { sign(loss_cause::bus_error); }
-    void advance(drive_event on) noexcept;
-    void try_attach() noexcept;
-    void lose(loss_cause cause, std::string reason) noexcept;
+    /// What a drive is known by.
+    struct hardware {
+        std::string serial;
+        std::string model;
+    };
+    /// Why what was brought up cannot be used.
+    struct refusal {
+        loss_cause cause = loss_cause::bring_up_failed;
+        std::string why;
+    };
+
+    /// `reason` of a loss, for people; empty: as its cause says.
+    void apply(const drive_input& input, const std::string& reason = {}) noexcept;
+    void perform(drive_action what, const drive_life& after, const std::string& reason) noexcept;
+    [[nodiscard]] bool serves() const noexcept { return life_.stage == drive_stage::serving; }
+    void start() noexcept;
+    [[nodiscard]] std::optional<refusal> accept(drive_session& session);
+    void serve() noexcept;
+    void shut() noexcept;
+    void record_loss(loss_cause cause, const std::string& reason) noexcept;
     void tell_lost() noexcept;
-    void note_loss(loss_cause cause, std::string reason) noexcept;
     void begin_release() noexcept;
     void begin_drain() noexcept;
     void look_at_drain() noexcept;
-    void end_drain() noexcept;
+    void end_session() noexcept;
     void tell(drive_occurrence what, loss_cause cause, std::string_view detail) noexcept;
     void refuse(std::string reason, loss_cause cause = loss_cause::none) noexcept;
     void link_all(bool up) noexcept;
     [[nodiscard]] bool links_home() const noexcept;
     void on_link_home(link& l) noexcept;
-    void all_linked() noexcept;
-    void check_released() noexcept;
+    void check_unlinked() noexcept;
     [[nodiscard]] bool taken_away() const noexcept;
     void watch_progress() noexcept;
-    void retry() noexcept;
+    void retry() noexcept { apply({.what = drive_message::timer}); }
     [[nodiscard]] result<void> recognise(const drive_description& found) const;
     [[nodiscard]] result<void> recognise(const drive_namespace& ns,
                                          const namespace_description& found) const;
@@ -159,44 +188,35 @@ class drive final : private admin_listener {
     [[nodiscard]] result<void> take_all(const drive_description& found);
     void open(drive_namespace& ns) noexcept;
     [[nodiscard]] bool may_open(drive_namespace& ns) noexcept;
-    void note_power_loss() noexcept;
+    void doubt_caches() noexcept;
     void withdraw(drive_namespace& ns, std::string reason) noexcept;
     void abort_what_is_late() noexcept;
-    [[nodiscard]] bool may_reset() noexcept;
-    void decide_what_next() noexcept;
+    [[nodiscard]] bool may_reset() const noexcept;
+    void count_reset() noexcept;
+    void arm_retry(duration after) noexcept {
+        environment_.control->timers().arm(retry_timer_, now() + after);
+    }
     void stop_listening() noexcept;
     [[nodiscard]] instant now() const noexcept { return environment_.control->fresh_now(); }
 
     pcie_options options_;
     const pcie_environment& environment_;
     std::vector<std::unique_ptr<drive_namespace>> namespaces_;
-    drive_state state_ = drive_state::absent;
-    instant since_{};
-    std::string serial_;
-    std::string model_;
+    drive_life life_;
+    instant since_{};                // of state()
+    std::optional<hardware> known_;  // the drive that was here
     std::string firmware_;
-    bool served_ = false;
-    bool known_ = false;  // they are of a drive that was here
-    bool detached_ = false;
-    bool draining_ = false;  // lost for whoever asks, and not released yet
-    bool retiring_ = false;
-    bool come_again_ = false;     // attach as soon as the present incarnation is gone
-    bool wished_ = false;         // … since somebody said so, and not to reset it
-    bool await_arrival_ = false;  // it left: no try until the kernel or an operator says more
-    bool quiet_ = false;
-    bool released_ = false;
+    std::uint64_t times_served_ = 0;
     std::uint32_t generation_ = 0;
     loss_cause last_loss_ = loss_cause::none;
     std::string reason_ = "the drive has not been brought up yet";
     std::uint64_t losses_ = 0;
     drive_counters counters_;
-    bool drained_ = false;  // of the present incarnation
     std::uint64_t late_signs_ = 0;
     std::uint64_t last_release_us_ = 0;
     std::uint64_t last_quiet_us_ = 0;
     instant lost_at_{};
     instant last_probe_{};
-    loss_cause meanwhile_ = loss_cause::none;  // a sign while it was being brought up
     instant reset_window_began_{};
     std::uint32_t resets_ = 0;
     std::unique_ptr<drive_session> session_;

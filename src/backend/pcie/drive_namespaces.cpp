@@ -38,20 +38,17 @@ result<drive_namespace*> drive::join(std::uint32_t wanted_nsid, drive_listener& 
     made->identity.claim = "pci:" + options_.address.text();
     if (wanted_nsid != 0) made->identity.claim += fmt::format("/{}", wanted_nsid);
     namespaces_.push_back(std::move(made));
-    if (state_ == drive_state::ready) look_at(*namespaces_.back());
+    if (serves()) look_at(*namespaces_.back());
     return namespaces_.back().get();
 }
 
 void drive::leave(drive_namespace& which) noexcept {
     std::erase_if(namespaces_, [&](const auto& ns) { return ns.get() == &which; });
-    if (!namespaces_.empty()) return;
-    retiring_ = true;
-    detach(false);
-    if (state_ == drive_state::absent) delete this;  // else check_released() does
+    if (namespaces_.empty()) apply({.what = drive_message::retire});
 }
 
 void drive::look_at(drive_namespace& which) noexcept {
-    if (state_ == drive_state::ready) admin_.identify_namespace(nsid_of(which));
+    if (serves()) admin_.identify_namespace(nsid_of(which));
 }
 
 std::uint32_t drive::nsid_of(const drive_namespace& ns) const noexcept {
@@ -75,7 +72,8 @@ result<void> drive::recognise(const drive_description& found) const {
                                 found.serial, options_.address.text()),
                     {}, "see /drives/allow there");
     if (!options_.serial.empty() && found.serial != options_.serial) return other(options_.serial);
-    if (known_ && (found.serial != serial_ || found.model != model_)) return other(serial_);
+    if (known_ && (found.serial != known_->serial || found.model != known_->model))
+        return other(known_->serial);
     return {};
 }
 
@@ -93,7 +91,6 @@ result<void> drive::recognise(const drive_namespace& ns, const namespace_descrip
 
 // All but letting operations in.
 result<void> drive::take(drive_namespace& ns, const namespace_description& found) {
-    ns.taken = false;
     if (found.unusable) return tl::unexpected(*found.unusable);
     for (const auto& other : namespaces_)
         if (other.get() != &ns && other->known && other->view.nsid == found.nsid)
@@ -113,7 +110,7 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
     ns.identity.eui64 = found.eui64;
     const atomic_limits atomic = atomic_limits_of(found, about);
     // Read on any thread: while the drive serves, nothing but the size changes, in the view.
-    if (!ns.known || state_ != drive_state::ready)
+    if (!ns.known || !serves())
         ns.geometry = {.block_bytes = found.block_bytes,
                        .block_count = found.block_count,
                        .volatile_write_cache = about.volatile_write_cache,
@@ -131,7 +128,7 @@ result<void> drive::take(drive_namespace& ns, const namespace_description& found
                        .atomic_blocks = atomic.blocks,
                        .power_fail_atomic_blocks = atomic.power_fail_blocks};
     ns.known = true;
-    ns.taken = true;
+    if (ns.where == presence::missing) ns.advance(presence_event::find);
     ns.reason.clear();
     return {};
 }
@@ -151,6 +148,7 @@ result<void> drive::take_all(const drive_description& found) {
         if (auto taken = take(*ns, found.namespaces[static_cast<std::size_t>(at - wanted.begin())]);
             !taken) {
             ns->reason = taken.error().text();
+            if (ns->where != presence::missing) ns->advance(presence_event::withdraw);
             if (!why) why = taken.error();
         } else {
             any = true;
@@ -181,16 +179,17 @@ bool drive::may_open(drive_namespace& ns) noexcept {
 bool drive::accept_loss(drive_namespace& which) noexcept {
     which.view.ledger.settle();
     which.cache_gone = false;
-    if (state_ != drive_state::ready || which.told_ready || !which.taken) return which.told_ready;
-    which.reason.clear();
-    open(which);
-    return which.told_ready;
+    if (serves() && which.where == presence::found) {
+        which.reason.clear();
+        open(which);
+    }
+    return which.where == presence::open;
 }
 
 void drive::open(drive_namespace& ns) noexcept {
     if (!may_open(ns)) return;
     ns.view.lost.store(false, std::memory_order_release);
-    ns.told_ready = true;
+    ns.advance(presence_event::open);
     log::info("namespace {} of drive {} is ready: {} MiB", ns.view.nsid, options_.address.text(),
               ns.view.block_count.load(std::memory_order_relaxed) * ns.view.block_bytes >> 20);
     ns.listener->on_drive_ready();
@@ -200,8 +199,9 @@ void drive::open(drive_namespace& ns) noexcept {
 void drive::withdraw(drive_namespace& ns, std::string reason) noexcept {
     ns.view.lost.store(true, std::memory_order_release);
     ns.reason = std::move(reason);
-    ns.taken = false;
-    if (!std::exchange(ns.told_ready, false)) return;
+    const presence before = ns.where;
+    if (before != presence::missing) ns.advance(presence_event::withdraw);
+    if (before != presence::open) return;
     log::warn("drive {} at {}: {}", options_.name, options_.address.text(), ns.reason);
     ns.listener->on_drive_lost(ns.reason);
 }
@@ -214,7 +214,7 @@ void drive::on_namespaces_changed() noexcept {
 
 void drive::on_namespace(std::uint32_t nsid, const nvme::identify_namespace& page,
                          const result<void>& set) noexcept {
-    for (std::size_t i = 0; i < namespaces_.size() && state_ == drive_state::ready; ++i) {
+    for (std::size_t i = 0; i < namespaces_.size() && serves(); ++i) {
         drive_namespace& ns = *namespaces_[i];
         if (nsid_of(ns) != nsid) continue;
         const std::uint64_t before = ns.view.block_count.load(std::memory_order_relaxed);
@@ -225,7 +225,7 @@ void drive::on_namespace(std::uint32_t nsid, const nvme::identify_namespace& pag
                 : set;
         if (!taken)
             withdraw(ns, taken.error().text());
-        else if (!ns.told_ready)
+        else if (ns.where != presence::open)
             open(ns);
         else if (ns.view.block_count.load(std::memory_order_relaxed) != before)
             ns.listener->on_drive_resized();

@@ -2,7 +2,7 @@
 
 #include <fulmar/base/log.hpp>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
                                vfio::drive_access_provider& provider, drive_adoption& adoption)
@@ -35,4 +35,4 @@ void hotplug_bridge::on_overrun() noexcept {
     adoption_.look_around();
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

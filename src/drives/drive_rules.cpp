@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 namespace {
 
@@ -55,4 +55,4 @@ const admin::attach_rule* drive_rules::rule_for(const vfio::pci_address& where,
     return found == options_.auto_attach.end() ? nullptr : &*found;
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -1,5 +1,7 @@
 #include "drive_service.hpp"
 
+#include "drive_plan.hpp"
+
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
 
@@ -10,27 +12,9 @@
 #include <exception>
 #include <utility>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 namespace {
-
-admin::drive_report to_report(const vfio::drive_info& drive) {
-    admin::drive_report out;
-    out.address = drive.address.text();
-    out.present = true;
-    out.slot = drive.slot;
-    out.driver = drive.driver;
-    out.iommu_group = drive.iommu_group;
-    out.vendor = drive.vendor;
-    out.device_id = drive.device;
-    out.users = drive.users;
-    out.serial = drive.serial;
-    out.model = drive.model;
-    out.firmware = drive.firmware;
-    out.subsystem_nqn = drive.subsystem_nqn;
-    out.disks = drive.disks;
-    return out;
-}
 
 /// What a job's outcome is until it says something else.
 tl::unexpected<error> given_up() {
@@ -116,6 +100,20 @@ void drive_service::list(admin::drive_port::listed then) {
     post([this, next = std::move(then)] { begin_list(next); });
 }
 
+void drive_service::find(const std::string& which, admin::drive_port::shown then) {
+    list([which, next = std::move(then)](const result<std::vector<admin::drive_report>>& all) {
+        next(all ? drive_named(*all, which) : tl::unexpected(all.error()));
+    });
+}
+
+void drive_service::plan(const std::string& which, admin::drive_wish wish,
+                         admin::drive_port::planned then) {
+    list(
+        [which, wish, next = std::move(then)](const result<std::vector<admin::drive_report>>& all) {
+            next(all ? plan_of(*all, which, wish) : tl::unexpected(all.error()));
+        });
+}
+
 std::vector<vfio::pci_address> drive_service::open_drives() const {
     std::vector<vfio::pci_address> out;
     for (const backend::pcie_device* device : roster_.all())
@@ -138,11 +136,13 @@ std::vector<admin::drive_report> drive_service::join(
     const std::vector<vfio::drive_info>& found) const {
     std::vector<admin::drive_report> out;
     for (const vfio::drive_info& drive : found) {
-        out.push_back(to_report(drive));
-        out.back().allowed = filter_ == nullptr || filter_->allows_place(drive.address);
+        admin::drive_report& one = out.emplace_back();
+        static_cast<vfio::drive_info&>(one) = drive;
+        one.present = true;
+        one.allowed = filter_ == nullptr || filter_->allows_place(drive.address);
     }
     for (const backend::pcie_device* device : roster_.all()) {
-        const std::string address = device->address().text();
+        const vfio::pci_address address = device->address();
         auto at = std::find_if(out.begin(), out.end(),
                                [&](const auto& one) { return one.address == address; });
         if (at == out.end()) {
@@ -151,9 +151,7 @@ std::vector<admin::drive_report> drive_service::join(
         }
         add_device(*at, *device);
     }
-    for (admin::drive_report& one : out)
-        if (const auto past = histories_.find(one.address); past != histories_.end())
-            one.history.assign(past->second.begin(), past->second.end());
+    for (admin::drive_report& one : out) one.history = history_.of(one.address.text());
     std::sort(out.begin(), out.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });
     return out;
@@ -255,16 +253,8 @@ void drive_service::on_drive_event(const backend::pcie_options& which,
 }
 
 void drive_service::note(admin::event event) {
-    numbers_.date(event);
-    if (histories_.size() >= limits::max_drive_histories && !histories_.contains(event.address))
-        histories_.erase(std::min_element(
-            histories_.begin(), histories_.end(), [](const auto& a, const auto& b) {
-                return a.second.back().sequence < b.second.back().sequence;
-            }));
-    std::deque<admin::event>& past = histories_[event.address];
-    past.push_back(event);
-    if (past.size() > limits::drive_history) past.pop_front();
+    history_.note(event);
     if (publish_) publish_(event);
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

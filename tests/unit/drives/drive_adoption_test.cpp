@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 namespace {
 
 namespace fs = std::filesystem;
@@ -246,4 +246,4 @@ TEST_F(drive_adoption_test, may_go_while_an_answer_is_on_its_way) {
 }
 
 }  // namespace
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -3,7 +3,7 @@
 // read of a drive that is open.
 #pragma once
 
-#include "event_numbers.hpp"
+#include "drive_history.hpp"
 
 #include <fulmar/admin/drive_port.hpp>
 #include <fulmar/backend/pcie_device.hpp>
@@ -12,15 +12,13 @@
 #include <fulmar/engine/reactor.hpp>
 #include <fulmar/vfio/drives.hpp>
 
-#include <deque>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 /// Called on: control reactor, unless a method says otherwise.
 class drive_service final : public admin::drive_port, public backend::drive_observer {
@@ -36,13 +34,16 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     drive_service& operator=(const drive_service&) = delete;
 
     /// Events of others share these, so that all of them are one row.
-    [[nodiscard]] event_numbers& numbers() noexcept { return numbers_; }
+    [[nodiscard]] admin::event_numbers& numbers() noexcept { return history_.numbers(); }
 
     /// Who is told of every event. Before the first device is made.
     void set_publisher(publisher to) { publish_ = std::move(to); }
 
     // drive_port.  Called on: any thread; answers on the control reactor.
     void list(admin::drive_port::listed then) override;
+    void find(const std::string& which, admin::drive_port::shown then) override;
+    void plan(const std::string& which, admin::drive_wish wish,
+              admin::drive_port::planned then) override;
     void bind(const std::string& address, const std::string& driver,
               admin::drive_port::finished then) override;
     void locate(const std::string& address, const std::string& indicator,
@@ -84,8 +85,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     publisher publish_;
     engine::inbox questions_;
     std::list<std::unique_ptr<job>> jobs_;
-    std::map<std::string, std::deque<admin::event>> histories_;  // by address
-    event_numbers numbers_;
+    drive_history history_;
 };
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 /// Does not change once it is made.
 class drive_rules final : public backend::drive_filter {
@@ -35,4 +35,4 @@ class drive_rules final : public backend::drive_filter {
     admin::drive_options options_;
 };
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -5,14 +5,14 @@
 
 #include <cstdint>
 
-namespace fulmar::app {
+namespace fulmar::admin {
 
 class event_numbers {
   public:
-    void date(admin::event& one) noexcept;
+    void date(event& one) noexcept;
 
   private:
     std::uint64_t last_ = 0;
 };
 
-}  // namespace fulmar::app
+}  // namespace fulmar::admin

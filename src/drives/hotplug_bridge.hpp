@@ -10,7 +10,7 @@
 
 #include <memory>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 /// Called on: control reactor. Without the right to listen, drives are still found by their own
 /// descriptors and by trying again.
@@ -30,4 +30,4 @@ class hotplug_bridge final : private hotplug::listener {
     std::unique_ptr<hotplug::monitor> monitor_;
 };
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

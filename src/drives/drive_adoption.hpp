@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 /// Called on: control reactor, all methods.
 class drive_adoption {
@@ -63,4 +63,4 @@ class drive_adoption {
     std::shared_ptr<drive_adoption*> self_ = std::make_shared<drive_adoption*>(this);
 };
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

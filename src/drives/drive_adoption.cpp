@@ -7,9 +7,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 struct drive_adoption::errand final : core::control_request {
     using answered = std::function<void(const result<core::control_answer>&)>;
@@ -59,32 +60,33 @@ void drive_adoption::arrived(const vfio::pci_address& where) {
 }
 
 void drive_adoption::ask(const vfio::pci_address* where) {
-    drives_.list([self = std::weak_ptr(self_), only = where != nullptr ? where->text() : ""](
+    drives_.list([self = std::weak_ptr(self_),
+                  only = where != nullptr ? std::optional(*where) : std::nullopt](
                      const result<std::vector<admin::drive_report>>& all) {
         const auto still = self.lock();
         if (!still) return;
         if (!all) return log::warn("drives: {}", all.error().text());
         for (const admin::drive_report& one : *all)
-            if (only.empty() || one.address == only) (*still)->consider(one);
+            if (!only || one.address == *only) (*still)->consider(one);
     });
 }
 
 void drive_adoption::consider(const admin::drive_report& drive) {
     if (!drive.present || !drive.names.empty()) return;
-    const auto where = vfio::parse_pci_address(drive.address);
-    if (!where) return;
-    const admin::attach_rule* const rule = rules_.rule_for(*where, drive.serial, drive.model);
+    const admin::attach_rule* const rule =
+        rules_.rule_for(drive.address, drive.serial, drive.model);
     if (rule == nullptr) return;
+    const std::string where = drive.address.text();
     if (!drive.users.empty())
-        return log::info("drive {} is left alone though a rule wants it: {}", drive.address,
+        return log::info("drive {} is left alone though a rule wants it: {}", where,
                          fmt::join(drive.users, ", "));
     core::device_spec spec;
-    spec.name = fmt::format("drive-{}", drive.address);
+    spec.name = fmt::format("drive-{}", where);
     spec.type = core::device_word(core::device_type::pcie);
-    spec.address = drive.address;
+    spec.address = where;
     spec.write_cache = rule->write_cache;
     if (!adopted_.try_emplace(spec.name, adopted{.rule = rule}).second) return;
-    log::info("drive {} arrived, and a rule takes it", drive.address);
+    log::info("drive {} arrived, and a rule takes it", where);
     submit(core::create_device{spec},
            [this, name = spec.name](const result<core::control_answer>& outcome) {
                if (outcome) {
@@ -147,4 +149,4 @@ void drive_adoption::let_go(const std::string& device, const std::string& why) {
     });
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -1,11 +1,11 @@
-#include "drive_counters.hpp"
+#include "drive_metrics.hpp"
 
 #include <gtest/gtest.h>
 
 #include <map>
 #include <string>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 namespace {
 
 using backend::loss_cause;
@@ -43,7 +43,7 @@ std::map<std::string, double> by_name(const core::counters_report& report) {
     return all;
 }
 
-TEST(drive_counters, tell_how_often_and_how_fast_each_drive_was_lost) {
+TEST(drive_metrics, tell_how_often_and_how_fast_each_drive_was_lost) {
     lost_drive one("one");
     lost_drive two("two");
     backend::pcie_roster roster;
@@ -59,7 +59,7 @@ TEST(drive_counters, tell_how_often_and_how_fast_each_drive_was_lost) {
     for (const std::uint64_t us : {1'000u, 1'001u, 20'000'000u}) one.now.counters.count_drain(us);
 
     core::counters_report report;
-    drive_counters(roster).report(report);
+    drive_metrics(roster).report(report);
     const auto all = by_name(report);
     EXPECT_EQ(all.at("fulmar_device_ready device=one"), 1);
     EXPECT_EQ(all.at("fulmar_device_ready device=two"), 0);
@@ -81,4 +81,4 @@ TEST(drive_counters, tell_how_often_and_how_fast_each_drive_was_lost) {
 }
 
 }  // namespace
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

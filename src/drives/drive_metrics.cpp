@@ -1,8 +1,8 @@
-#include "drive_counters.hpp"
+#include "drive_metrics.hpp"
 
 #include <fmt/format.h>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 
 namespace {
 
@@ -51,7 +51,7 @@ void add_health(core::counters_report& into, const std::string& name,
 
 }  // namespace
 
-void drive_counters::report(core::counters_report& into) const {
+void drive_metrics::report(core::counters_report& into) const {
     for (const backend::pcie_device* device : roster_.all()) {
         const backend::drive_status now = device->status();
         const std::string& name = device->options().name;
@@ -79,4 +79,4 @@ void drive_counters::report(core::counters_report& into) const {
     }
 }
 
-}  // namespace fulmar::app
+}  // namespace fulmar::drives

@@ -18,7 +18,7 @@
 #include <optional>
 #include <string>
 
-namespace fulmar::app {
+namespace fulmar::drives {
 namespace {
 
 namespace fs = std::filesystem;
@@ -116,7 +116,7 @@ TEST_F(drive_service_test, a_place_without_a_drive_is_told_too) {
     make();
     const auto all = list();
     ASSERT_EQ(all.size(), 2u);
-    EXPECT_EQ(all[0].address, "0000:0b:00.0");
+    EXPECT_EQ(all[0].address.text(), "0000:0b:00.0");
     EXPECT_FALSE(all[0].present);
     EXPECT_EQ(all[0].state, "absent");
     EXPECT_NE(all[0].reason.find("no drive"), std::string::npos);
@@ -175,4 +175,4 @@ TEST_F(drive_service_test, more_questions_than_helpers_are_refused) {
 }
 
 }  // namespace
-}  // namespace fulmar::app
+}  // namespace fulmar::drives
