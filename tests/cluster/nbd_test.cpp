@@ -159,7 +159,7 @@ class patient_writer {
 };
 
 TEST_F(nbd, serves_memory_of_nbdkit_by_several_connections) {
-    ASSERT_TRUE(run_server({"nbdkit", "-f", "-U", socket, "--filter=log", "memory", "64M",
+    ASSERT_TRUE(run_server({"nbdkit", "-v", "-f", "-U", socket, "--filter=log", "memory", "64M",
                             "logfile=" + d.folder() + "/requests"}));
     serve({{"connections", 3}});
     ASSERT_TRUE(becomes("ready")) << d.log();
@@ -175,6 +175,12 @@ TEST_F(nbd, serves_memory_of_nbdkit_by_several_connections) {
     EXPECT_GE(connections, 6) << requests.str().substr(0, 2000);
     EXPECT_EQ(writing, 3);
     stop();
+    const std::string said = server_log();
+    int in_order = 0;
+    for (auto at = said.find("NBD_CMD_DISC"); at != said.npos;
+         at = said.find("NBD_CMD_DISC", at + 1))
+        ++in_order;
+    EXPECT_GE(in_order, 6) << "a daemon that stops takes its leave";
 }
 
 TEST_F(nbd, serves_qcow2_of_qemu_nbd_by_many_connections_and_by_one) {

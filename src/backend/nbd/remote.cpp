@@ -211,6 +211,9 @@ result<void> remote::judge(const export_facts& found) const {
             "/block_size",
             found.least_block > 4096 ? "put nbdkit-blocksize-filter before it"
                                      : "create the device with a block size of 4096");
+    if (found.size_bytes > limits::max_device_bytes)
+        return fail(errc::conflict,
+                    fmt::format("{} says that it has {} bytes", options_.uri, found.size_bytes));
     const bool lasts = found.can_flush || (options_.write_through && found.can_fua);
     if (!found.read_only && !lasts)
         return fail(errc::conflict,
@@ -256,7 +259,7 @@ result<void> remote::recognise(const export_facts& found) const {
 // does not say so. A Flush from now on would say that this is durable too.
 bool remote::may_serve() noexcept {
     const bool owes = view_.ledger.owes();
-    if (owes && !accepts_loss_ && listener_ != nullptr) {
+    if (owes && listener_ != nullptr) {
         const std::string reason =
             "the server was away, and acknowledged writes that no Flush had covered may have gone "
             "with it; reopening the device accepts that";
@@ -271,7 +274,7 @@ bool remote::may_serve() noexcept {
 }
 
 void remote::adopt(const export_facts& found) {
-    accepts_other_ = accepts_loss_ = refused_ = false;
+    accepts_other_ = refused_ = false;
     if (options_.block_bytes == 0) {
         const bool large = found.least_block > 512 || found.preferred_block >= 4096;
         options_.block_bytes = large && found.size_bytes % 4096 == 0 ? 4096 : 512;
@@ -384,7 +387,7 @@ std::string remote::trouble() const {
 
 void remote::refuse(const error& why, bool other) noexcept {
     advance(remote_event::refuse);
-    accepts_other_ = accepts_loss_ = false;
+    accepts_other_ = false;
     const bool news = why.text() != trouble_ || refused_ != other;
     refused_ = other;
     trouble_ = why.text();
@@ -402,12 +405,12 @@ void remote::retry() noexcept {
 }
 
 void remote::open() noexcept {
-    accepts_loss_ = true;
     awaits_operator_ = false;
     last_loss_ = remote_loss::none;
     pause_ = limits::nbd_first_retry;
     if (state_ == remote_state::ready)
         return static_cast<void>(environment_.control->post(reconnect_));
+    view_.ledger.settle();  // whoever asks has been told what is gone
     cause_.store(remote_loss::none);
     connect_soon();
 }

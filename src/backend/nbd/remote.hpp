@@ -132,7 +132,6 @@ class remote final : private loss_reporter {
     bool served_ = false;   // since the device exists
     bool awaits_operator_ = false;
     bool accepts_other_ = false;
-    bool accepts_loss_ = false;
     bool leaving_ = false;
     bool resized_ = false;
     std::uint32_t session_ = 0;

@@ -153,7 +153,8 @@ bool fake_nbd_server::answer_option(int fd, std::uint32_t option, const std::vec
     if (option != option_go && option != option_info)
         return reply_to_option(fd, option, reply_unsupported, {});
     nbd_message size;
-    size.add(std::uint16_t{0}).add(how_.size).add(how_.flags);
+    size.add(std::uint16_t{0}).add(how_.told_size != 0 ? how_.told_size : how_.size);
+    size.add(how_.flags);
     if (!reply_to_option(fd, option, reply_info, size)) return false;
     nbd_message text;
     text.add(std::uint16_t{2}).add_bytes(how_.description.data(), how_.description.size());

@@ -46,6 +46,7 @@ class fake_nbd_server {
   public:
     struct options {
         std::uint64_t size = 1 << 20;
+        std::uint64_t told_size = 0;  ///< a lie; 0: the truth
         std::uint16_t flags = nbd_wire::has_flags | nbd_wire::send_flush | nbd_wire::send_fua |
                               nbd_wire::send_trim | nbd_wire::send_zero | nbd_wire::multi_conn;
         std::uint32_t least = 0, preferred = 0, most = 0;  ///< block sizes; 0: not told

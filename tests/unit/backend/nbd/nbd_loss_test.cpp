@@ -179,9 +179,13 @@ TEST_F(nbd_loss, asks_before_it_serves_without_what_was_not_flushed) {
     ASSERT_TRUE(reactor.run_until([&] { return listener.back_without_data == 1; }));
     EXPECT_FALSE(reactor.run_until([&] { return device->condition() == "ready"; },
                                    std::chrono::milliseconds(500)));
+    server.stop();  // what an operator has accepted is accepted also when the server is away then
     static_cast<void>(device->reopen());
+    EXPECT_FALSE(device->lost_data());
+    start();
     ASSERT_TRUE(becomes("ready"));
     EXPECT_FALSE(device->has_unflushed_writes());
+    EXPECT_EQ(listener.back_without_data, 1);
 }
 
 TEST_F(nbd_loss, owes_nothing_where_every_write_is_durable) {
@@ -248,6 +252,17 @@ TEST_F(nbd_loss, refuses_a_server_that_makes_nothing_durable) {
     const auto refused = device->open(opening::asked_for);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().text().find("promises no flush"), std::string::npos);
+    EXPECT_EQ(device->condition(), "refused");
+}
+
+TEST_F(nbd_loss, does_not_believe_in_exbibytes) {
+    start({.size = 4096});
+    server.stop();
+    test::fake_nbd_server::options absurd{.size = 4096};
+    absurd.told_size = std::uint64_t{1} << 62;
+    start(absurd);
+    make({});
+    EXPECT_FALSE(device->open(opening::asked_for));
     EXPECT_EQ(device->condition(), "refused");
 }
 
