@@ -58,7 +58,11 @@ void resolve_paths(daemon_config& config, const std::string& folder) {
     resolve(config.options.admin.unix_socket);
     if (config.options.admin.tcp) resolve(config.options.admin.tcp->token_file);
     resolve(config.options.state_dir);
-    for (core::device_spec& device : config.spec.devices) resolve(device.path);
+    for (core::device_spec& device : config.spec.devices) {
+        resolve(device.path);
+        resolve(device.tls_certificates);
+        resolve(device.tls_psk_file);
+    }
 }
 
 std::string digest_of(std::string_view text) {

@@ -417,7 +417,9 @@ const core::target_spec& ancestor_of(const core::target_spec& file, const core::
 }
 
 core::target_spec resolved_paths(core::target_spec spec, const std::string& folder) {
-    for (core::device_spec& device : spec.devices) device.path = resolve_path(device.path, folder);
+    for (core::device_spec& device : spec.devices)
+        for (std::string* path : {&device.path, &device.tls_certificates, &device.tls_psk_file})
+            *path = resolve_path(*path, folder);
     return spec;
 }
 

@@ -271,6 +271,9 @@ void daemon::wind_up() {
         if (!engine::helper_job::wait_for_all(drives_stop_limit))
             end_without(
                 "the kernel keeps a call on a drive or a disk for too long: ending without it");
+        // What devices have on data reactors is given back there; those have no threads any more.
+        for (const auto& r : pool_->reactors())
+            while (r->run_once()) {}
     } while (control_->run_once());
     end_unless_at_rest(*files_);  // what a thread had to say may have begun something there, too
     log::info("stopped");

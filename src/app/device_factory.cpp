@@ -7,6 +7,7 @@
 #include <fulmar/backend/absent_device.hpp>
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/backend/kept_files.hpp>
+#include <fulmar/backend/nbd_device.hpp>
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 
@@ -15,6 +16,29 @@
 #include <cstdlib>
 
 namespace fulmar::app {
+
+namespace {
+
+result<std::unique_ptr<backend::device>> make_nbd(const core::device_spec& spec,
+                                                  const backend::file_environment& files,
+                                                  const backend::pcie_environment& drives) {
+    return backend::make_nbd_device(
+        {.name = spec.name,
+         .uri = spec.uri,
+         .connections = spec.connections,
+         .tls_certificates = spec.tls_certificates,
+         .tls_psk_file = spec.tls_psk_file,
+         .tls_username = spec.tls_username,
+         .size_bytes = spec.size_bytes,
+         .block_bytes = spec.block_bytes,
+         .write_through = spec.write_cache == core::write_cache_mode::through},
+        {.control = files.control,
+         .data = drives.data,
+         .watch = files.watch,
+         .memory = files.memory});
+}
+
+}  // namespace
 
 core::device_factory make_device_factory(const backend::file_environment& files,
                                          const backend::pcie_environment& drives) {
@@ -52,6 +76,7 @@ core::device_factory make_device_factory(const backend::file_environment& files,
                                               .write_through = write_through},
                                              drives);
         }
+        if (spec.type == "nbd") return make_nbd(spec, files, drives);
 #ifdef FULMAR_FAULTS
         if (spec.type == "fault") {  // told what to do by <folder>/<name>.faults
             const char* const folder = std::getenv("FULMAR_FAULT_FOLDER");
@@ -63,7 +88,7 @@ core::device_factory make_device_factory(const backend::file_environment& files,
         }
 #endif
         return fail(errc::not_supported, fmt::format("there is no device type {}", spec.type),
-                    "/type", "use ram, file, pcie or null");
+                    "/type", "use ram, file, pcie, nbd or null");
     };
 }
 

@@ -37,6 +37,13 @@ std::uint64_t wanted_bytes(const std::string& text) {
     return *bytes;
 }
 
+// What the device stands on.
+const char* where_of(const json& device) {
+    for (const char* field : {"address", "uri"})
+        if (device.contains(field)) return field;
+    return "path";
+}
+
 std::string devices_text(const json& all) {
     table rows(
         {"NAME", "TYPE", "STATE", ">SIZE", ">BLOCK", "USED BY", "PATH", "NOTE", "DESCRIPTION"});
@@ -47,9 +54,8 @@ std::string devices_text(const json& all) {
         if (note.empty()) note = text_of(now, "note");
         rows.add({text_of(one, "name"), text_of(one, "type"), text_of(now, "state"),
                   size_text(now.value("block_count", std::uint64_t{0}) * block),
-                  fmt::format("{}", block), text_of(now, "used_by"),
-                  text_of(one, one.contains("address") ? "address" : "path"), note,
-                  text_of(one, "description")});
+                  fmt::format("{}", block), text_of(now, "used_by"), text_of(one, where_of(one)),
+                  note, text_of(one, "description")});
     }
     return rows.text("no devices");
 }
@@ -66,7 +72,8 @@ void add_create_device(CLI::App& group) {
         "  fulmar device create ram1 ram --size 256MiB\n"
         "  fulmar device create disk1 file --path /srv/disk1.img --size 10GiB --create\n"
         "  fulmar device create disk2 file --path /dev/vdb --block-size 4096\n"
-        "  fulmar device create drive1 pcie --address 0000:0b:00.0");
+        "  fulmar device create drive1 pcie --address 0000:0b:00.0\n"
+        "  fulmar device create remote1 nbd --uri nbd://192.0.2.7/disk0");
     c->callback([s] {
         json body{{"name", s->name}, {"type", s->type}};
         s->fields.fill(body);

@@ -37,6 +37,16 @@ fulmar_library(dep_verbs infiniband/verbs.h ibverbs rdmacm)
 # not use.
 fulmar_library(dep_prometheus prometheus/registry.h prometheus-cpp-core)
 
+# Where there is none, fulmard refuses devices on NBD servers, and says so.
+set(FULMAR_NBD "AUTO" CACHE STRING "Devices on NBD servers, through libnbd: AUTO, ON or OFF")
+find_path(dep_nbd_INCLUDE libnbd.h)
+find_library(dep_nbd_nbd nbd)
+set(FULMAR_HAS_NBD OFF)
+if(FULMAR_NBD STREQUAL "ON" OR (FULMAR_NBD STREQUAL "AUTO" AND dep_nbd_INCLUDE AND dep_nbd_nbd))
+  fulmar_library(dep_nbd libnbd.h nbd)
+  set(FULMAR_HAS_NBD ON)
+endif()
+
 # DPDK: six archives and nothing else. Linked statically, EAL does not load the drivers of the
 # plugin folder; the two whole archives register themselves by constructor (the ring operations of
 # mempools are one of them).

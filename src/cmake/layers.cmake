@@ -10,6 +10,9 @@ function(fulmar_layer name folder)
   set(dir "${CMAKE_SOURCE_DIR}/src/${folder}")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${dir}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(NOT FULMAR_HAS_NBD)
+    list(FILTER sources EXCLUDE REGEX "/backend/nbd/")
+  endif()
   list(TRANSFORM ARG_LAYERS PREPEND fulmar_)
   string(REGEX MATCH "^[^/]+" layer "${folder}")
   if(sources)
@@ -34,7 +37,8 @@ fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(vfio     vfio     LAYERS base)
-fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio LIBRARIES dep_uring)
+fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio
+             LIBRARIES dep_uring $<$<BOOL:${FULMAR_HAS_NBD}>:dep_nbd>)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
 fulmar_layer(core     core     LAYERS base nvme engine mem backend)
 fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem core
@@ -51,6 +55,11 @@ fulmar_layer(cli      cli      LAYERS base nvme vfio host
 fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
                                       transport_tcp transport_rdma transport_loopback admin drives
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)
+
+if(FULMAR_HAS_NBD)
+  set_source_files_properties("${CMAKE_SOURCE_DIR}/src/backend/nbd_support.cpp" PROPERTIES
+                              COMPILE_DEFINITIONS FULMAR_NBD=1 SKIP_UNITY_BUILD_INCLUSION ON)
+endif()
 
 # Those that include Asio; tests that do are told in tests.cmake.
 foreach(layer IN ITEMS admin cli)

@@ -6,6 +6,8 @@
 #   tests/<kind>/**/*_test.cpp         -> <kind>         model, sim, conformance, e2e: link it all
 #   tests/stress/**/*_test.cpp         -> stress         of kind e2e
 #   tests/hostile/**/*_test.cpp        -> hostile        of kind e2e
+#   tests/cluster/**/*_test.cpp        -> cluster        storage servers of others; skipped without
+#                                                        them (./dev setup cluster)
 #   tests/support/**                   -> test_support   linked into all of them; may provide main()
 #   tests/bench/<name>.cpp             -> bin/fulmar-<name>  with tests/bench/<name>/*.cpp; its
 #                                                        `// bench-links:` line names the layers
@@ -38,6 +40,9 @@ function(fulmar_test_executable name kind folder timeout)
     return()
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
+  if(NOT FULMAR_HAS_NBD)
+    list(FILTER sources EXCLUDE REGEX "/backend/nbd/")
+  endif()
   add_executable(${name} ${sources})
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests" UNITY_BUILD ON)
@@ -56,7 +61,7 @@ function(fulmar_test_executable name kind folder timeout)
   # What is tested is compiled as it ships; the tests themselves do little, and their assertions
   # cost the optimiser minutes: clang takes 2.3 times as long for an instrumented unit. Model and
   # simulator count.
-  if((kind MATCHES "^(conformance|e2e)$" AND NOT FULMAR_SANITIZE STREQUAL "thread")
+  if((kind MATCHES "^(conformance|e2e|cluster)$" AND NOT FULMAR_SANITIZE STREQUAL "thread")
      OR (kind STREQUAL "unit" AND FULMAR_SANITIZE MATCHES "address"))
     target_compile_options(${name} PRIVATE -O0 -U_FORTIFY_SOURCE)
   elseif(kind STREQUAL "unit" AND NOT FULMAR_SANITIZE)
@@ -95,7 +100,7 @@ if(FULMAR_TESTS)
   if(FULMAR_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
     set(factor 3)
   endif()
-  foreach(pair IN ITEMS unit=120 model=600 sim=600 conformance=300 e2e=300)
+  foreach(pair IN ITEMS unit=120 model=600 sim=600 conformance=300 e2e=300 cluster=240)
     string(REPLACE "=" ";" pair "${pair}")
     list(GET pair 0 kind)
     list(GET pair 1 seconds)
@@ -137,6 +142,14 @@ if(FULMAR_TESTS)
     add_dependencies(stress fulmard)
   endif()
 
+  # Storage servers of others, and what their loss does.
+  fulmar_test_executable(cluster cluster "${FULMAR_TEST_DIR}/cluster" ${FULMAR_TIMEOUT_cluster}
+                         LIBRARIES fulmar_nvme fulmar_backend fulmar_host)
+  if(TARGET cluster)
+    target_sources(cluster PRIVATE "${FULMAR_TEST_DIR}/e2e/daemon.cpp")
+    add_dependencies(cluster fulmard fulmar)
+  endif()
+
   # Hosts that behave beside peers that do not.
   fulmar_test_executable(hostile e2e "${FULMAR_TEST_DIR}/hostile" ${FULMAR_TIMEOUT_e2e}
                          LIBRARIES fulmar_nvme fulmar_core fulmar_admin fulmar_host)
@@ -154,7 +167,7 @@ if(FULMAR_TESTS)
   endif()
 
   # One target per kind, for `./dev test KIND`.
-  foreach(kind IN ITEMS unit model sim conformance e2e)
+  foreach(kind IN ITEMS unit model sim conformance e2e cluster)
     add_custom_target(tests_${kind})
     get_property(executables GLOBAL PROPERTY FULMAR_TESTS_${kind})
     if(executables)
@@ -193,6 +206,9 @@ endfunction()
 # What measures is built only where measuring makes sense.
 if(FULMAR_TESTS AND NOT FULMAR_SANITIZE)
   file(GLOB tools CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/*.cpp")
+  if(NOT FULMAR_HAS_NBD)
+    list(FILTER tools EXCLUDE REGEX "/nbd_load\\.cpp$")
+  endif()
   foreach(tool IN LISTS tools)
     cmake_path(GET tool STEM name)
     file(GLOB parts CONFIGURE_DEPENDS "${FULMAR_TEST_DIR}/bench/${name}/*.cpp")

@@ -243,7 +243,7 @@ class Packages(Check):
             head = head.strip()
             if head.startswith("["):
                 section = head.strip("[]")
-                if section not in ("build", "test", "runtime"):
+                if section not in ("build", "test", "cluster", "runtime"):
                     yield self.LIST, number, f"./dev setup knows no section {section}"
             elif head:
                 if not reason.strip():

@@ -10,8 +10,8 @@ from .report import Outcome, tail
 from .schedule import Job, Lane
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e", "page", "fuzz", "vm"]
-NATIVE = ["unit", "model", "sim", "conformance", "e2e"]
+KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e", "cluster", "page", "fuzz", "vm"]
+NATIVE = ["unit", "model", "sim", "conformance", "e2e", "cluster"]
 # The thread sanitizer watches what crosses threads; the other kinds add minutes and no news. The
 # simulator has one thread, and tells the sanitizer of each switch between its fibers: no race can
 # show there. A soak runs it all the same.
@@ -23,10 +23,10 @@ BUILD_NICENESS = 10  # tests first: they have deadlines
 
 # Single-threaded, with a clock of their own and no ports: their cases are dealt to all processors.
 SHARDED = ["model", "sim"]
-REAL_TIME = ["conformance", "e2e"]
+REAL_TIME = ["conformance", "e2e", "cluster"]
 # Of the jobs that may start, the longest first, so that none is left over for one processor.
-ORDER = {"vm": 0, "e2e": 1, "conformance": 2, "page": 3, "model": 4, "sim": 5, "unit": 6, "lint": 7,
-         "fuzz": 8}
+ORDER = {"vm": 0, "e2e": 1, "conformance": 2, "cluster": 3, "page": 4, "model": 5, "sim": 6, "unit": 7,
+         "lint": 8, "fuzz": 9}
 
 # What `--quick` runs of a kind, and what it says about that.
 QUICK_KINDS = ["lint", "unit", "model", "sim", "conformance", "e2e"]

@@ -43,6 +43,7 @@ struct geometry {
     std::uint32_t block_bytes = 512;  ///< 512 or 4096
     std::uint64_t block_count = 0;
     bool volatile_write_cache = false;  ///< true: only FUA and flush make data durable
+    bool read_only = false;             ///< core answers what would change blocks
     bool deallocate = false;
     bool deallocated_reads_zero = false;
     bool write_zeroes = true;          ///< false: core answers invalid opcode

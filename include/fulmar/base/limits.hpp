@@ -193,6 +193,19 @@ inline constexpr std::chrono::milliseconds drive_patience{
     20'000};  ///< until the administration is told that such a call, or a drain, still runs
 inline constexpr std::chrono::milliseconds drain_limit{
     10'000};  ///< then what is outstanding at a drive that is drained is answered without it
+// Servers of the Network Block Device protocol.
+inline constexpr std::uint32_t max_nbd_connections = 16;  ///< of one reactor to one export
+inline constexpr std::chrono::milliseconds nbd_connecting{
+    5'000};  ///< until a server has told what it exports
+inline constexpr std::chrono::milliseconds nbd_further_connection{
+    1'000};  ///< the same of each connection after the first, which one can do without
+inline constexpr std::chrono::milliseconds nbd_command{
+    10'000};  ///< then the connections are closed, and what is outstanding is answered
+inline constexpr std::chrono::milliseconds nbd_first_retry{
+    100};  ///< doubled after each attempt that failed
+inline constexpr std::chrono::milliseconds nbd_last_retry{5'000};
+inline constexpr std::size_t nbd_payload_bytes =
+    32 * 1024 * 1024;  ///< of one request, where the server does not say what it takes
 inline constexpr std::uint32_t kept_events = 1024;  ///< for GET /v1/events
 inline constexpr std::uint32_t max_event_waiters = 64;
 inline constexpr std::uint32_t max_event_wait_s = 30;

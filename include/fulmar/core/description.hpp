@@ -63,7 +63,7 @@ struct namespace_description {
     host_list visible_to{};           ///< who sees it, of the hosts that may connect
 
     [[nodiscard]] bool write_protected() const noexcept {
-        return protection != nvme::write_protection::none;
+        return protection != nvme::write_protection::none || geometry.read_only;
     }
     [[nodiscard]] nsid number() const noexcept { return nsid(id.index + 1); }
     [[nodiscard]] bool visible(std::string_view host_nqn) const noexcept {

@@ -30,20 +30,25 @@ enum class write_cache_mode : std::uint8_t { device, through };
 /// A backend.
 struct device_spec {
     std::string name = {};
-    std::string type = {};            ///< "null" "ram" "file" "pcie" ("fault" in test builds)
-    std::uint64_t size_bytes = 0;     ///< 0 with "file": the size that the file has; "pcie": 0
+    std::string type = {};            ///< "null" "ram" "file" "pcie" "nbd" ("fault" in test builds)
+    std::uint64_t size_bytes = 0;     ///< 0 with "file", "nbd": the size that is there; "pcie": 0
     std::uint32_t block_bytes = 512;  ///< 512 or 4096
     std::string path = {};            ///< "file": a regular file or a block device
     bool create = false;              ///< "file": make it, once, when it is absent; a request that
                                       ///< is gone when it has been met
     bool direct = true;               ///< "file": O_DIRECT where possible
-    write_cache_mode write_cache = write_cache_mode::device;  ///< "file", "pcie"
-    std::string address = {};      ///< "pcie": where the drive is, "0000:0b:00.0"
-    std::string serial = {};       ///< "pcie": only this drive; empty: the first one seen there
-    std::uint32_t drive_nsid = 0;  ///< "pcie": the drive's own namespace; 0: its first
-    bool bind = true;              ///< "pcie": take it from the kernel's driver when it is unused
-    bool detached = false;         ///< "pcie": an operator took the drive away; it stays away
-    std::string description = {};  ///< for people
+    write_cache_mode write_cache = write_cache_mode::device;  ///< "file", "pcie", "nbd"
+    std::string address = {};       ///< "pcie": where the drive is, "0000:0b:00.0"
+    std::string serial = {};        ///< "pcie": only this drive; empty: the first one seen there
+    std::uint32_t drive_nsid = 0;   ///< "pcie": the drive's own namespace; 0: its first
+    bool bind = true;               ///< "pcie": take it from the kernel's driver when it is unused
+    bool detached = false;          ///< "pcie": an operator took the drive away; it stays away
+    std::string uri = {};           ///< "nbd": the export, "nbd://host:port/export"
+    std::uint32_t connections = 1;  ///< "nbd": of each reactor, where the server can
+    std::string tls_certificates = {};  ///< "nbd": a folder with ca-cert.pem, …
+    std::string tls_psk_file = {};      ///< "nbd": a file of lines "name:key"
+    std::string tls_username = {};      ///< "nbd": which of them
+    std::string description = {};       ///< for people
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
 

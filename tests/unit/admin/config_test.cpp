@@ -153,8 +153,9 @@ TEST(Config, TheSchemasDefaultsAreTheDaemons) {
             {"subsystems",
              {with("subsystem", {{"nqn", "nqn.2026-11.io.fulmar:a"}, {"namespaces", {ns}}},
                    full)}}};
-        // What only a drive may have.
-        for (const char* key : {"bind", "detached", "drive_nsid", "serial", "address"})
+        // What only a drive or an export may have.
+        for (const char* key : {"bind", "detached", "drive_nsid", "serial", "address", "uri",
+                                "connections", "tls_certificates", "tls_psk_file", "tls_username"})
             document["devices"][0].erase(key);
         return document;
     };

@@ -46,6 +46,15 @@ class spec_generator {
             spec.detached = coin();
             return spec;
         }
+        if (below(4) == 0) {
+            spec.type = "nbd";
+            spec.uri = fmt::format("nbd://192.0.2.{}/disk", i);
+            spec.connections = 1 + below(3);
+            if (coin()) spec.tls_certificates = "/etc/nbd";
+            if (coin()) spec.tls_psk_file = "/etc/nbd/keys";
+            if (coin()) spec.tls_username = "fulmar";
+            return spec;
+        }
         spec.size_bytes = 4096u << below(3);
         spec.block_bytes = coin() ? 512 : 4096;
         if (spec.type == "file") spec.path = fmt::format("/srv/{}.img", i);

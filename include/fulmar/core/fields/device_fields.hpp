@@ -8,12 +8,12 @@
 namespace fulmar::core {
 
 #ifdef FULMAR_FAULTS
-inline constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "pcie",
-                                                              "fault"};
+inline constexpr std::array<std::string_view, 6> device_words{"null", "ram", "file",
+                                                              "pcie", "nbd", "fault"};
 #else
-inline constexpr std::array<std::string_view, 4> device_words{"null", "ram", "file", "pcie"};
+inline constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "pcie", "nbd"};
 #endif
-inline constexpr std::size_t shipped_device_words = 4;
+inline constexpr std::size_t shipped_device_words = 5;
 
 /// Types of devices as the bits of field_facts: in the order of device_words.
 namespace device_type {
@@ -21,9 +21,11 @@ inline constexpr std::uint32_t null = 1;
 inline constexpr std::uint32_t ram = 2;
 inline constexpr std::uint32_t file = 4;
 inline constexpr std::uint32_t pcie = 8;
-inline constexpr std::uint32_t fault = 16;
+inline constexpr std::uint32_t nbd = 16;
+inline constexpr std::uint32_t fault = 32;
 inline constexpr std::uint32_t of_given_size = null | ram | fault;
-inline constexpr std::uint32_t not_a_drive = of_given_size | file;
+inline constexpr std::uint32_t of_found_size = file | nbd;
+inline constexpr std::uint32_t not_a_drive = of_given_size | of_found_size;
 }  // namespace device_type
 
 /// The word of one type.
@@ -31,10 +33,12 @@ constexpr std::string_view device_word(std::uint32_t type) noexcept {
     return device_words[static_cast<std::size_t>(std::countr_zero(type))];
 }
 static_assert(device_word(device_type::null) == "null" && device_word(device_type::ram) == "ram" &&
-              device_word(device_type::file) == "file" && device_word(device_type::pcie) == "pcie");
+              device_word(device_type::file) == "file" &&
+              device_word(device_type::pcie) == "pcie" && device_word(device_type::nbd) == "nbd");
 
 inline constexpr std::array<std::uint32_t, 2> block_sizes{512, 4096};
 inline constexpr std::string_view only_a_drive = "only a \"pcie\" device has one";
+inline constexpr std::string_view only_an_export = "only an \"nbd\" device has one";
 inline constexpr std::string_view drives_own = "is the drive's own";
 
 template <>
@@ -57,7 +61,7 @@ struct fields_of<device_spec> {
                             .need = field_need::always,
                             .always_written = true,
                             .help = "What stores the blocks.",
-                            .sample = "one of \"null\", \"ram\", \"file\", \"pcie\""}},
+                            .sample = "one of \"null\", \"ram\", \"file\", \"pcie\", \"nbd\""}},
         field<device_spec>{&device_spec::path,
                            {.name = "path",
                             .least = 1,
@@ -111,6 +115,54 @@ struct fields_of<device_spec> {
                             .help = "The drive stays away, wherever it is plugged in, until it is "
                                     "attached."}},
         field<device_spec>{
+            &device_spec::uri,
+            {.name = "uri",
+             .form = field_form::ascii,
+             .least = 1,
+             .most = limits::max_path_bytes,
+             .always_written = true,
+             .types = device_type::nbd,
+             .needed_by = device_type::nbd,
+             .foreign = only_an_export,
+             .help = "Which export of which NBD server: nbd://HOST:PORT/EXPORT, "
+                     "nbd+unix:///EXPORT?socket=PATH, or nbds and nbds+unix with TLS.",
+             .sample = "such as \"nbd://192.0.2.7/disk0\""}},
+        field<device_spec>{
+            &device_spec::connections,
+            {.name = "connections",
+             .form = field_form::number,
+             .least = 1,
+             .most = limits::max_nbd_connections,
+             .types = device_type::nbd,
+             .foreign = only_an_export,
+             .help = "Connections of each reactor. A server that does not promise that a flush "
+                     "covers all of its connections has one in all, whatever is said here."}},
+        field<device_spec>{
+            &device_spec::tls_certificates,
+            {.name = "tls_certificates",
+             .most = limits::max_path_bytes,
+             .types = device_type::nbd,
+             .foreign = only_an_export,
+             .help = "A folder with ca-cert.pem, by which the server is known, and, where the "
+                     "server asks for them, client-cert.pem and client-key.pem.",
+             .sample = "the path of a folder"}},
+        field<device_spec>{&device_spec::tls_psk_file,
+                           {.name = "tls_psk_file",
+                            .most = limits::max_path_bytes,
+                            .types = device_type::nbd,
+                            .foreign = only_an_export,
+                            .help = "A file of lines NAME:KEY, as psktool of GnuTLS makes it: TLS "
+                                    "with a key that both sides have.",
+                            .sample = "the path of a file"}},
+        field<device_spec>{&device_spec::tls_username,
+                           {.name = "tls_username",
+                            .form = field_form::ascii,
+                            .most = limits::max_name_bytes,
+                            .types = device_type::nbd,
+                            .foreign = only_an_export,
+                            .help = "Whose line of tls_psk_file.",
+                            .sample = "a name of that file"}},
+        field<device_spec>{
             &device_spec::size_bytes,
             {.name = "size",
              .form = field_form::size,
@@ -118,11 +170,11 @@ struct fields_of<device_spec> {
              .change = field_change::by_request,
              .types = device_type::not_a_drive,
              .needed_by = device_type::of_given_size,
-             .found_by = device_type::file,
+             .found_by = device_type::of_found_size,
              .elsewhere = field_elsewhere::shown,
              .foreign = drives_own,
-             .help = "A multiple of the block size. A file may do without: the size that it has. "
-                     "A drive has its own.",
+             .help = "A multiple of the block size. A file or an export may do without: the size "
+                     "that it has. A drive has its own.",
              .sample = "such as \"size\": \"256MiB\""}},
         field<device_spec>{
             &device_spec::block_bytes,
@@ -131,11 +183,11 @@ struct fields_of<device_spec> {
              .numbers = block_sizes,
              .always_written = true,
              .types = device_type::not_a_drive,
-             .found_by = device_type::file,
+             .found_by = device_type::of_found_size,
              .elsewhere = field_elsewhere::shown,
              .foreign = drives_own,
-             .help = "512 or 4096. A request that leaves it out for a file gets what its storage "
-                     "works in. A drive has its own.",
+             .help = "512 or 4096. A request that leaves it out for a file or an export gets what "
+                     "its storage works in. A drive has its own.",
              .sample = "512 where in doubt"}},
         field<device_spec>{&device_spec::direct,
                            {.name = "direct",
@@ -161,7 +213,7 @@ struct fields_of<device_spec> {
             {.name = "write_cache",
              .form = field_form::word,
              .words = words_of<write_cache_mode>::names,
-             .types = device_type::file | device_type::pcie,
+             .types = device_type::file | device_type::pcie | device_type::nbd,
              .elsewhere = field_elsewhere::usual,
              .foreign = "a \"{}\" device has no write cache to go through",
              .help = "Whether the storage's volatile write cache is used. through: every write is "
