@@ -5,6 +5,7 @@
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
+#include <fulmar/nvme/io_command.hpp>
 
 #include <gtest/gtest.h>
 #include <support/io_runner.hpp>
