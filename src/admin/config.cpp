@@ -1,4 +1,5 @@
 // The sections of the configuration file. See fulmar/admin/config.hpp.
+#include "numeric_address.hpp"
 #include "read_target.hpp"
 #include "section_fields.hpp"
 
@@ -27,6 +28,30 @@ void check_limits(object_reader& reader, const core::target_options& options) {
                         "hosts learn it as MDTS, which counts in powers of two");
     if (options.in_capsule_bytes % 512 != 0)
         reader.complain("in_capsule", "must be a multiple of 512", "such as \"8KiB\", or 0");
+}
+
+void check_files_allowed(object_reader& reader, const file_options& options) {
+    if (!options.allow) return;
+    for (const std::string& pattern : *options.allow)
+        if (pattern.empty() || pattern.size() > limits::max_path_bytes)
+            reader.complain(
+                "allow",
+                fmt::format("has a pattern of other than 1 to {} bytes", limits::max_path_bytes),
+                "such as \"/srv/disks/*.img\"");
+}
+
+void nested_object<admin_listener>::check(object_reader& reader, const admin_listener& listener) {
+    if (listener.certificate.empty() != listener.key.empty())
+        reader.complain(listener.key.empty() ? "certificate" : "key",
+                        "is one of two that are needed for TLS",
+                        "give \"certificate\" and \"key\", both PEM files");
+    if (!listener.client_ca.empty() && listener.certificate.empty())
+        reader.complain("client_ca", "has no meaning without TLS",
+                        "give \"certificate\" and \"key\" as well");
+    if (listener.certificate.empty() && !is_loopback_address(listener.address))
+        reader.complain("address",
+                        "is reachable from other machines, where REST is served over TLS only",
+                        "give \"certificate\" and \"key\"; or use 127.0.0.1 or ::1");
 }
 
 void nested_object<drive_pattern>::check(object_reader& reader, const drive_pattern&) {

@@ -57,6 +57,14 @@ void resolve_paths(daemon_config& config, const std::string& folder) {
     const auto resolve = [&](std::string& path) { path = resolve_path(path, folder); };
     resolve(config.options.admin.unix_socket);
     if (config.options.admin.tcp) resolve(config.options.admin.tcp->token_file);
+    for (admin_listener& one : config.options.admin.listeners) {
+        resolve(one.certificate);
+        resolve(one.key);
+        resolve(one.client_ca);
+    }
+    resolve(config.options.admin.tokens);
+    if (config.options.files.allow)
+        for (std::string& pattern : *config.options.files.allow) resolve(pattern);
     resolve(config.options.state_dir);
     for (core::device_spec& device : config.spec.devices) {
         resolve(device.path);

@@ -1,6 +1,7 @@
 // What a configuration needs of the machine that it is for: a token, CPUs, folders.
 #include "access.hpp"
 #include "json_tree.hpp"
+#include "tls_context.hpp"
 
 #include <fulmar/admin/config_machine.hpp>
 
@@ -37,6 +38,18 @@ bool is_folder(const std::filesystem::path& path) {
     return std::filesystem::is_directory(path, ignored);
 }
 
+/// What the administration reads beside the token file.
+template <typename Found>
+void check_access_files(const admin_options& options, const Found& found, problem_list& problems) {
+    for (std::size_t i = 0; i < options.listeners.size(); ++i) {
+        if (options.listeners[i].certificate.empty()) continue;
+        if (const auto loaded = load_tls(options.listeners[i]); !loaded)
+            problems.add(found(fmt::format("/admin/listeners/{}", i),
+                               fmt::format("{}: {}", loaded.error().where, loaded.error().message),
+                               loaded.error().remedy));
+    }
+}
+
 }  // namespace
 
 problem_list check_machine(const loaded_config& loaded) {
@@ -48,7 +61,8 @@ problem_list check_machine(const loaded_config& loaded) {
         const std::uint32_t line = root ? follow_pointer(*root, pointer).line : 0;
         return problem{std::move(pointer), line, std::move(message), std::move(remedy)};
     };
-    if (options.admin.tcp)
+    check_access_files(options.admin, found, problems);
+    if (options.admin.tcp && !options.admin.tcp->token_file.empty())
         if (const auto token = read_token(options.admin.tcp->token_file); !token)
             problems.add(found("/admin/tcp/token_file",
                                fmt::format("{}: {}", token.error().where, token.error().message),

@@ -8,7 +8,6 @@
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
 
-#include <arpa/inet.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -40,13 +39,6 @@ bool is_pci_address(std::string_view text) {
             return false;
     }
     return text[8] < '2';  // 32 devices on a bus
-}
-
-bool is_loopback(const std::string& address) {
-    in_addr four{};
-    if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
-    in6_addr six{};
-    return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
 /// Three octal digits, or four of which the first is 0. A socket is read and written by its owner,
@@ -122,7 +114,7 @@ std::optional<std::string> judge(const field_facts& facts, std::string& text) {
             if (text.empty() && facts.least == 0) return std::nullopt;
             return check_subsystem_nqn(text);
         case field_form::loopback:
-            if (is_loopback(text)) return std::nullopt;
+            if (is_loopback_address(text)) return std::nullopt;
             return "is not a loopback address";
         case field_form::pci_address:
             if (is_pci_address(text)) return std::nullopt;

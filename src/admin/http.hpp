@@ -2,6 +2,8 @@
 // http_server.cpp. Called on: admin thread.
 #pragma once
 
+#include <fulmar/admin/role.hpp>
+
 #include <sys/types.h>
 
 #include <cstdint>
@@ -17,10 +19,24 @@ namespace fulmar::admin {
 /// Who is at the other end of a connection.
 struct http_peer {
     bool over_tcp = false;
-    std::string name;  ///< for logs: "uid 1000 pid 77", "127.0.0.1:53112"
-    uid_t uid = 0;     ///< UNIX socket: the kernel's word
+    bool over_tls = false;
+    bool metrics_only = false;  ///< its listener serves nothing else
+    std::string name;           ///< for logs: "uid 1000 pid 77", "127.0.0.1:53112"
+    std::string address;        ///< TCP: whom guesses count against; IPv6: its network of 64 bits
+    std::uint16_t port = 0;     ///< TCP: ours
+    /// TLS: the names of a client certificate that was verified, the subject's first.
+    std::vector<std::string> certificate_names;
+    std::int64_t certificate_ends_s = 0;  ///< likewise, by the wall clock
+    uid_t uid = 0;                        ///< UNIX socket: the kernel's word
     gid_t gid = 0;
     std::vector<gid_t> groups;  ///< supplementary
+};
+
+/// Who makes a request.
+struct caller {
+    role may = role::anyone;
+    std::string name;           ///< for logs: "token monitoring", "uid 0 pid 77"
+    bool owns_machine = false;  ///< root, or the daemon's own account
 };
 
 struct http_request {
@@ -30,7 +46,9 @@ struct http_request {
     std::string body;
     bool http_1_1 = true;
     bool has_length = false;     ///< Content-Length or chunks announce a body
+    bool proven = false;         ///< the request before it, of this connection, was authenticated
     bool authenticated = false;  ///< set by screen(): its peer has a role
+    caller who;                  ///< likewise
     // Headers, empty when absent. One that is there twice is refused before it gets here.
     std::string host;
     std::string origin;

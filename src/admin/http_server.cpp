@@ -1,12 +1,15 @@
 // The only file that includes Beast's HTTP on the server side: it takes half a minute to compile.
 #include "http_server.hpp"
 
+#include "tls_context.hpp"
+
 #include <fulmar/base/log.hpp>
 
 #include <arpa/inet.h>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -19,6 +22,7 @@
 #include <array>
 #include <list>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace fulmar::admin {
@@ -32,6 +36,7 @@ using boost::system::error_code;
 using executor = asio::io_context::executor_type;
 using protocol = asio::generic::stream_protocol;
 using stream_type = beast::basic_stream<protocol, executor>;
+using tls_stream_type = asio::ssl::stream<stream_type>;
 using socket_type = stream_type::socket_type;
 
 constexpr std::size_t max_groups = 64;
@@ -63,12 +68,22 @@ void read_address(int fd, http_peer& peer) {
     if (where.ss_family == AF_INET) {
         const auto& four = reinterpret_cast<const sockaddr_in&>(where);
         ::inet_ntop(AF_INET, &four.sin_addr, text.data(), text.size());
+        peer.address = text.data();
         peer.name = fmt::format("{}:{}", text.data(), ntohs(four.sin_port));
     } else if (where.ss_family == AF_INET6) {
         const auto& six = reinterpret_cast<const sockaddr_in6&>(where);
         ::inet_ntop(AF_INET6, &six.sin6_addr, text.data(), text.size());
         peer.name = fmt::format("[{}]:{}", text.data(), ntohs(six.sin6_port));
+        in6_addr network = six.sin6_addr;  // one machine may have all addresses of it
+        if (!IN6_IS_ADDR_V4MAPPED(&network)) std::fill_n(network.s6_addr + 8, 8, 0);
+        ::inet_ntop(AF_INET6, &network, text.data(), text.size());
+        peer.address = text.data();
     }
+    length = sizeof where;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length) != 0) return;
+    peer.port =
+        ntohs(where.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(where).sin6_port
+                                          : reinterpret_cast<const sockaddr_in&>(where).sin_port);
 }
 
 /// What the sessions need of their server; outlives it in the hands of the last session.
@@ -85,17 +100,41 @@ struct door_count {
     std::uint32_t present = 0;
 };
 
-class session;
-using session_list = std::list<std::weak_ptr<session>>;
-
-class session final : public std::enable_shared_from_this<session> {
+/// A connection as the server sees it.
+class any_session {
   public:
-    session(socket_type socket, bool over_tcp, std::shared_ptr<shared_state> shared,
-            std::shared_ptr<door_count> door)
-        : stream_(std::move(socket)), shared_(std::move(shared)), door_(std::move(door)) {
-        const int fd = stream_.socket().native_handle();
-        peer_.over_tcp = over_tcp;
-        if (over_tcp) {
+    virtual ~any_session() = default;
+    virtual void start() = 0;
+    /// Tells the client that there are too many, whatever it asks for.
+    virtual void refuse() = 0;
+    /// Ends now for the sake of another; false: it has shown that it may be here, or is being
+    /// answered.
+    virtual bool give_way() = 0;
+    [[nodiscard]] virtual bool came_through(
+        const std::shared_ptr<door_count>& door) const noexcept = 0;
+    virtual void stop() = 0;
+    virtual void close() = 0;
+};
+using session_list = std::list<std::weak_ptr<any_session>>;
+
+template <typename Stream>
+class session final : public any_session, public std::enable_shared_from_this<session<Stream>> {
+    static constexpr bool is_tls = std::is_same_v<Stream, tls_stream_type>;
+    using std::enable_shared_from_this<session<Stream>>::shared_from_this;
+
+  public:
+    /// `stream` is what to make the stream of.
+    template <typename... StreamParts>
+    session(const http_door& how, std::shared_ptr<shared_state> shared,
+            std::shared_ptr<door_count> door, StreamParts&&... stream)
+        : stream_(std::forward<StreamParts>(stream)...),
+          shared_(std::move(shared)),
+          door_(std::move(door)) {
+        const int fd = plain().socket().native_handle();
+        peer_.over_tcp = how.over_tcp;
+        peer_.over_tls = is_tls;
+        peer_.metrics_only = how.metrics_only;
+        if (how.over_tcp) {
             const int on = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
             read_address(fd, peer_);
@@ -105,7 +144,7 @@ class session final : public std::enable_shared_from_this<session> {
         ++shared_->counters.connections;
         ++door_->present;
     }
-    ~session() {
+    ~session() override {
         --shared_->counters.connections;
         if (refused_)
             --shared_->refusing;
@@ -115,10 +154,14 @@ class session final : public std::enable_shared_from_this<session> {
     session(const session&) = delete;
     session& operator=(const session&) = delete;
 
-    void start() { read_head(); }
+    void start() override {
+        if constexpr (is_tls)
+            shake_hands();
+        else
+            read_head();
+    }
 
-    /// Tells the client that there are too many, whatever it asks for.
-    void refuse() {
+    void refuse() override {
         refused_ = true;
         --door_->present;
         ++shared_->refusing;
@@ -126,38 +169,59 @@ class session final : public std::enable_shared_from_this<session> {
         write(shared_->handler->refuse(503, "too many connections to the administration"), true);
     }
 
-    /// Ends now for the sake of another; false: it has shown that it may be here, or is being
-    /// answered.
-    bool give_way() {
+    bool give_way() override {
         if (trusted_ || left_ || refused_ || !waiting_for_request_) return false;
         left_ = true;
         --door_->present;
         close();
         return true;
     }
-    [[nodiscard]] bool came_through(const std::shared_ptr<door_count>& door) const noexcept {
+    [[nodiscard]] bool came_through(
+        const std::shared_ptr<door_count>& door) const noexcept override {
         return door_ == door;
     }
 
-    void stop() {
+    void stop() override {
         if (waiting_for_request_)
             close();
         else
             last_ = true;
     }
 
-    void close() {
+    void close() override {
         error_code ignored;
-        stream_.socket().close(ignored);
+        plain().socket().close(ignored);
     }
 
   private:
+    /// What is under TLS, or the stream itself: it has the socket and the deadlines.
+    stream_type& plain() noexcept {
+        if constexpr (is_tls)
+            return stream_.next_layer();
+        else
+            return stream_;
+    }
+
+    /// As bounded as what comes after it for one that nobody knows yet.
+    void shake_hands() {
+        waiting_for_request_ = true;
+        plain().expires_after(shared_->limits.first);
+        stream_.async_handshake(asio::ssl::stream_base::server,
+                                [self = shared_from_this()](error_code failure) {
+                                    self->waiting_for_request_ = false;
+                                    if (failure || self->shared_->handler == nullptr)
+                                        return self->close();
+                                    read_certificate(self->stream_.native_handle(), self->peer_);
+                                    self->read_head();
+                                });
+    }
+
     void read_head() {
         parser_.emplace();
         parser_->header_limit(shared_->limits.header_bytes);
         parser_->body_limit(shared_->limits.body_bytes);
         waiting_for_request_ = true;
-        stream_.expires_after(trusted_ ? shared_->limits.idle : shared_->limits.first);
+        plain().expires_after(trusted_ ? shared_->limits.idle : shared_->limits.first);
         http::async_read_header(stream_, buffer_, *parser_,
                                 [self = shared_from_this()](error_code failure, std::size_t) {
                                     self->on_head(failure);
@@ -175,7 +239,8 @@ class session final : public std::enable_shared_from_this<session> {
             return write(shared_->handler->refuse(400, "a header is there twice"), true);
         }
         auto refused = shared_->handler->screen(request_);
-        trusted_ = trusted_ || request_.authenticated;
+        proven_ = request_.authenticated;
+        trusted_ = trusted_ || proven_;
         if (refused) {
             // A body that is not read would be taken for the next request.
             return write(std::move(*refused), request_.has_length);
@@ -191,6 +256,7 @@ class session final : public std::enable_shared_from_this<session> {
     bool take_head() {
         const auto& head = parser_->get();
         request_.peer = &peer_;
+        request_.proven = proven_;
         request_.method = std::string(head.method_string());
         request_.target = std::string(head.target());
         request_.http_1_1 = head.version() >= 11;
@@ -211,7 +277,7 @@ class session final : public std::enable_shared_from_this<session> {
 
     void invite_body() {
         go_on_.emplace(http::status::continue_, 11);
-        stream_.expires_after(shared_->limits.write);
+        plain().expires_after(shared_->limits.write);
         http::async_write(stream_, *go_on_,
                           [self = shared_from_this()](error_code failure, std::size_t) {
                               if (failure) return self->close();
@@ -220,7 +286,7 @@ class session final : public std::enable_shared_from_this<session> {
     }
 
     void read_body() {
-        stream_.expires_after(shared_->limits.body);
+        plain().expires_after(shared_->limits.body);
         http::async_read(stream_, buffer_, *parser_,
                          [self = shared_from_this()](error_code failure, std::size_t) {
                              if (failure) return self->on_read_failure(failure);
@@ -231,7 +297,7 @@ class session final : public std::enable_shared_from_this<session> {
     void on_whole() {
         if (shared_->handler == nullptr) return close();
         request_.body = std::move(parser_->get().body());
-        stream_.expires_never();
+        plain().expires_never();
         shared_->handler->handle(std::move(request_),
                                  [self = shared_from_this()](http_response answer) {
                                      self->write(std::move(answer), false);
@@ -266,7 +332,7 @@ class session final : public std::enable_shared_from_this<session> {
         if (answer.status != 204 && answer.status != 304)
             response_->content_length(response_->body().size());
         if (head_only) response_->body().clear();
-        stream_.expires_after(shared_->limits.write);
+        plain().expires_after(shared_->limits.write);
         const auto next = [self = shared_from_this(), keep](error_code failure, std::size_t) {
             if (failure || !keep) return self->finish();
             self->read_head();
@@ -278,8 +344,17 @@ class session final : public std::enable_shared_from_this<session> {
 
     /// Says goodbye such that what was sent arrives, although the client may have sent more.
     void finish() {
+        if constexpr (is_tls) {
+            plain().expires_after(std::chrono::seconds(1));
+            stream_.async_shutdown([self = shared_from_this()](error_code) { self->leave(); });
+        } else {
+            leave();
+        }
+    }
+
+    void leave() {
         error_code ignored;
-        stream_.socket().shutdown(protocol::socket::shutdown_send, ignored);
+        plain().socket().shutdown(protocol::socket::shutdown_send, ignored);
         if (shared_->stopping) return close();
         drain_left_ = 16;
         drain();
@@ -287,15 +362,15 @@ class session final : public std::enable_shared_from_this<session> {
 
     void drain() {
         if (drain_left_-- == 0) return close();
-        stream_.expires_after(std::chrono::seconds(1));
-        stream_.async_read_some(asio::buffer(rest_),
+        plain().expires_after(std::chrono::seconds(1));
+        plain().async_read_some(asio::buffer(rest_),
                                 [self = shared_from_this()](error_code failure, std::size_t) {
                                     if (failure) return self->close();
                                     self->drain();
                                 });
     }
 
-    stream_type stream_;
+    Stream stream_;
     std::shared_ptr<shared_state> shared_;
     std::shared_ptr<door_count> door_;
     http_peer peer_;
@@ -309,6 +384,7 @@ class session final : public std::enable_shared_from_this<session> {
     int drain_left_ = 0;
     bool waiting_for_request_ = false;
     bool last_ = false;
+    bool proven_ = false;   // its last request had
     bool trusted_ = false;  // has made a request that it had the right to make
     bool refused_ = false;  // is only told "503"
     bool left_ = false;     // gave way; what is left of it counts no more
@@ -323,11 +399,11 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
         shared_->limits = limits;
     }
 
-    void serve(unique_fd listening, bool over_tcp) {
+    void serve(unique_fd listening, http_door how) {
         sockaddr_storage where{};
         socklen_t length = sizeof where;
         ::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&where), &length);
-        auto entry = std::make_shared<door>(io_, over_tcp);
+        auto entry = std::make_shared<door>(io_, std::move(how));
         entry->acceptor.assign(protocol(where.ss_family, 0), listening.release());
         doors_.push_back(entry);
         accept(entry);
@@ -367,12 +443,13 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
 
   private:
     struct door {
-        door(asio::io_context& io, bool tcp) : acceptor(io), pause(io), over_tcp(tcp) {}
+        door(asio::io_context& io, http_door about)
+            : acceptor(io), pause(io), how(std::move(about)) {}
         asio::basic_socket_acceptor<protocol, executor> acceptor;
         asio::basic_waitable_timer<std::chrono::steady_clock,
                                    asio::wait_traits<std::chrono::steady_clock>, executor>
             pause;
-        bool over_tcp;
+        http_door how;
         bool waits = false;  // for a connection, or for its pause to end
         std::shared_ptr<door_count> count = std::make_shared<door_count>();
     };
@@ -398,12 +475,14 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
             entry->waits = true;
             return;
         }
-        sessions_.remove_if([](const std::weak_ptr<session>& weak) { return weak.expired(); });
+        sessions_.remove_if([](const std::weak_ptr<any_session>& weak) { return weak.expired(); });
         ++shared_->counters.connections_total;
         const bool full =
             entry->count->present >= shared_->limits.connections && !make_room(entry->count);
         if (full) ++shared_->counters.connections_refused;
-        if (!full || shared_->refusing < shared_->limits.refusals)
+        // Over TLS nobody can be told anything before a handshake, which is not for the many.
+        const bool told = !entry->how.tls && shared_->refusing < shared_->limits.refusals;
+        if (!full || told)
             begin_session(std::move(fresh), *entry, full);  // or closed as `fresh` goes
         accept(entry);
     }
@@ -416,10 +495,18 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
         return false;
     }
 
+    std::shared_ptr<any_session> make_session(socket_type fresh, const door& entry) {
+        if (entry.how.tls)
+            return std::make_shared<session<tls_stream_type>>(entry.how, shared_, entry.count,
+                                                              stream_type(std::move(fresh)),
+                                                              *entry.how.tls->now);
+        return std::make_shared<session<stream_type>>(entry.how, shared_, entry.count,
+                                                      std::move(fresh));
+    }
+
     void begin_session(socket_type fresh, const door& entry, bool full) {
         try {
-            auto one =
-                std::make_shared<session>(std::move(fresh), entry.over_tcp, shared_, entry.count);
+            const std::shared_ptr<any_session> one = make_session(std::move(fresh), entry);
             sessions_.push_back(one);
             full ? one->refuse() : one->start();
         } catch (const std::exception& failure) {  // memory: the next one finds an open door
@@ -437,8 +524,8 @@ class http_server::impl final : public std::enable_shared_from_this<http_server:
 http_server::http_server(asio::io_context& io, http_handler& handler, const http_limits& limits)
     : impl_(std::make_shared<impl>(io, handler, limits)) {}
 http_server::~http_server() { impl_->abort(); }
-void http_server::serve(unique_fd listening, bool over_tcp) {
-    impl_->serve(std::move(listening), over_tcp);
+void http_server::serve(unique_fd listening, http_door how) {
+    impl_->serve(std::move(listening), std::move(how));
 }
 bool http_server::accept_again() { return impl_->accept_again(); }
 bool http_server::is_deaf() const noexcept { return impl_->is_deaf(); }

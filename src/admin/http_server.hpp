@@ -42,6 +42,15 @@ struct http_counters {
     std::uint64_t malformed = 0;
 };
 
+struct tls_setup;  // tls_context.hpp
+
+/// How one listening socket is served.
+struct http_door {
+    bool over_tcp = false;
+    bool metrics_only = false;
+    std::shared_ptr<tls_setup> tls = nullptr;  ///< null: no TLS
+};
+
 class http_server {
   public:
     http_server(boost::asio::io_context& io, http_handler& handler, const http_limits& limits);
@@ -50,7 +59,7 @@ class http_server {
     http_server& operator=(const http_server&) = delete;
 
     /// Accepts on `listening`, a socket in the listening state.
-    void serve(unique_fd listening, bool over_tcp);
+    void serve(unique_fd listening, http_door how);
     /// Goes on accepting where an exception has come between (no memory); until then nobody new is
     /// served there. May throw what came between. False: nothing was to be done.
     bool accept_again();

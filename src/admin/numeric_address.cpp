@@ -43,4 +43,11 @@ std::optional<std::string> canonical_address(const std::string& text) {
     return std::nullopt;
 }
 
+bool is_loopback_address(const std::string& text) {
+    in_addr four{};
+    if (::inet_pton(AF_INET, text.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+    in6_addr six{};
+    return ::inet_pton(AF_INET6, text.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
 }  // namespace fulmar::admin

@@ -10,4 +10,7 @@ namespace fulmar::admin {
 /// nothing when it is no address.
 std::optional<std::string> canonical_address(const std::string& text);
 
+/// An address that this machine alone can reach.
+bool is_loopback_address(const std::string& text);
+
 }  // namespace fulmar::admin

@@ -1,5 +1,6 @@
 #include "problem_document.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ std::string_view title_of(std::uint16_t status) noexcept {
         case 415: return "Unsupported media type";
         case 421: return "Misdirected request";
         case 422: return "Not valid";
+        case 429: return "Too many requests";
         case 431: return "Header too large";
         case 500: return "Internal error";
         case 501: return "Not supported";
@@ -116,6 +118,18 @@ http_response problem_response(std::uint16_t status, std::string_view code, cons
 
 http_response problem_response(const error& why, std::string_view instance) {
     return problem_response(status_of(why), to_string(why.code), why, instance);
+}
+
+http_response role_refusal(const caller& who, role least, std::string_view what,
+                           std::string_view instance) {
+    return problem_response(403, "permission-denied",
+                            {errc::permission_denied,
+                             fmt::format("{} has the role {}, and {} needs {}", who.name,
+                                         core::word_of(who.may), what, core::word_of(least)),
+                             {},
+                             fmt::format("ask somebody with the role {}, or for a token with it",
+                                         core::word_of(least))},
+                            instance);
 }
 
 http_response problem_response(const problem_list& problems, std::string_view instance) {

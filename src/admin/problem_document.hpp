@@ -22,6 +22,9 @@ http_response problem_response(std::uint16_t status, std::string_view code, cons
                                std::string_view instance);
 /// With the code of the error.
 http_response problem_response(const error& why, std::string_view instance);
+/// 403: `who` may not do `what`, for which the role `least` is needed.
+http_response role_refusal(const caller& who, role least, std::string_view what,
+                           std::string_view instance);
 /// Every finding in "errors": 400 when the body is no JSON, 422 otherwise.
 http_response problem_response(const problem_list& problems, std::string_view instance);
 

@@ -33,6 +33,9 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
         file_ = std::move(*loaded);
         report_.needs_restart = changed_options(context_.options, file_.config.options);
         report_.warnings = file_.config.warnings;
+        if (context_.trust_path != nullptr && !how_.dry_run)
+            for (const core::device_spec& device : file_.config.spec.devices)
+                context_.trust_path(device.path);
         ask<core::target_spec>(core::get_spec{}, [this](core::target_spec running) {
             running_ = std::move(running);
             ask_devices();

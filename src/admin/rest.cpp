@@ -1,5 +1,6 @@
 #include "rest.hpp"
 
+#include "audit_values.hpp"
 #include "change_json.hpp"
 #include "problem_document.hpp"
 
@@ -13,8 +14,9 @@
 namespace fulmar::admin {
 
 namespace {
-constexpr std::size_t audited_changes = 8;  // in one line of the log
-}
+constexpr std::size_t audited_changes = 8;   // in one line of the log
+constexpr std::size_t audited_bytes = 1024;  // of an address, and of what has changed
+}  // namespace
 
 rest_call::rest_call(rest_context& shared, http_request what, request_target where,
                      const route& which, std::vector<std::string> values,
@@ -34,18 +36,37 @@ void rest_call::send(http_response response) {
     std::exchange(respond_, nullptr)(std::move(response));
 }
 
-void rest_call::note_title(const core::change& what) {
+void rest_call::note(std::string what) {
     if (titles_.size() < audited_changes)
-        titles_.push_back(title(what));
+        titles_.push_back(std::move(what));
     else
         ++untitled_;
 }
 
+void rest_call::note_change(const core::change& what) {
+    note(title(what));
+    if (first_change_ || context.log == nullptr) return;
+    before_ = audited_object(context.log->configured(), what);
+    first_change_ = what;
+}
+
+/// Of the first change alone: others of the same request follow from it.
+std::string rest_call::difference() const {
+    if (!first_change_) return {};
+    const std::string text = audited_difference(
+        before_, audited_object(context.log->configured(), *first_change_), audited_bytes);
+    return text.empty() ? text : " [" + text + "]";
+}
+
+/// One line of bounded length: who, as what, from where, what, with which result.
 void rest_call::audit(std::uint16_t status) const {
     std::string what = fmt::format("{}", fmt::join(titles_, "; "));
     if (untitled_ != 0) what += fmt::format("; and {} more", untitled_);
-    log::info("audit: {} {} {} → {}{}{}", request.peer->name, request.method, request.target,
-              status, what.empty() ? "" : ": ", what);
+    const std::string from =
+        request.who.name == request.peer->name ? "" : " at " + request.peer->name;
+    log::info("audit: {} ({}){} {} {} → {}{}{}{}", request.who.name, core::word_of(request.who.may),
+              from, request.method, request.target.substr(0, audited_bytes), status,
+              what.empty() ? "" : ": ", what, difference());
 }
 
 namespace {
@@ -115,7 +136,7 @@ void rest_call::change(core::change what, answered next, explained refused) {
             if (why.remedy.empty()) why.remedy = "?durable=false changes it until the next restart";
             return send(problem_response(503, "not-durable", why, target.path));
         }
-    if (context.audit) note_title(what);
+    if (context.audit) note_change(what);
     if (context.log != nullptr)
         if (const result<void> allowed = context.log->hold(what); !allowed)
             return fail(allowed.error());
@@ -166,6 +187,12 @@ std::optional<bool> rest_call::flag(std::string_view name, bool usual) {
         return std::nullopt;
     }
     return usual;
+}
+
+bool rest_call::may(role least, std::string_view what) {
+    if (request.who.may >= least) return true;
+    send(role_refusal(request.who, least, what, target.path));
+    return false;
 }
 
 std::optional<std::uint32_t> rest_call::nsid(std::size_t parameter) {

@@ -28,18 +28,28 @@ class rest_call;
 using call_ptr = std::shared_ptr<rest_call>;
 using rest_handler = void (*)(const call_ptr&);
 
+/// A role that somebody has chosen: a route without one does not compile.
+struct needed_role {
+    constexpr needed_role(role one) noexcept : least(one) {}
+    role least;
+};
+
 struct route {
+    needed_role needs;         ///< whoever has this role, or one that may do more
     std::string_view method;   ///< GET serves HEAD too
     std::string_view pattern;  ///< "/v1/subsystems/{nqn}"
     rest_handler run;
     enum class body : std::uint8_t { none, maybe_json, json } takes = body::none;
     bool changes = false;  ///< passes the gate, honours If-Match and ?durable
     std::string_view produces = "application/json";
-    std::string_view query = {};  ///< parameters beyond "durable", separated by blanks
+    std::string_view query = {};        ///< parameters beyond "durable", separated by blanks
+    std::string_view admin_query = {};  ///< those of them that, when true, need the role admin
 };
 
 /// All routes, for the dispatcher, the OpenAPI test and the fuzzer.
 const std::vector<route>& all_routes();
+
+class access_rules;
 
 /// What the handlers share.
 struct rest_context {
@@ -51,11 +61,15 @@ struct rest_context {
     daemon_options options;   ///< as they were at start
     bool audit = true;
     const http_counters* http = nullptr;
+    access_rules* access = nullptr;              ///< who has tokens
     std::vector<std::string> start_errors = {};  ///< what could not be brought up, with remedies
     /// journal::rebase, with the answer brought back to the admin thread.
     std::function<void(std::unique_ptr<journal_base> to, std::function<void(result<void>)> done)>
         rebase = {};
     std::map<std::uint16_t, std::uint64_t> answers = {};  ///< by status
+    /// Devices may be at such a path wherever it leads; null: they may anyhow.
+    void (*trust_path)(const std::string& path) = nullptr;
+    std::function<void()> reload_access = {};  ///< reads tokens and certificates anew
 };
 
 class rest_call final : public std::enable_shared_from_this<rest_call> {
@@ -94,6 +108,10 @@ class rest_call final : public std::enable_shared_from_this<rest_call> {
     std::optional<json_node> body();
     std::optional<bool> flag(std::string_view name, bool usual);
     std::optional<std::uint32_t> nsid(std::size_t parameter);
+    /// Adds to the audit's line: what is done, where the core is not asked for it.
+    void note(std::string what);
+    /// Answers 403, and is false, when who asks has not the role `least`; `what` is for people.
+    bool may(role least, std::string_view what);
     /// Reads the body with `read`; nothing, and an answer, when it has problems.
     template <typename Read>
     auto body_as(Read&& read)
@@ -111,13 +129,16 @@ class rest_call final : public std::enable_shared_from_this<rest_call> {
     void fault(const char* what) noexcept;
 
   private:
-    void note_title(const core::change& what);
+    void note_change(const core::change& what);
+    [[nodiscard]] std::string difference() const;
     void audit(std::uint16_t status) const;
 
     http_handler::respond respond_;
     std::optional<bool> durable_;
-    std::vector<std::string> titles_;  ///< of what was asked of the core: the first few
-    std::size_t untitled_ = 0;         ///< how many more there were
+    std::vector<std::string> titles_;           ///< of what was asked of the core: the first few
+    std::size_t untitled_ = 0;                  ///< how many more there were
+    std::optional<core::change> first_change_;  ///< of which before and after are told
+    json before_;
 };
 
 /// Runs `next`, turning what it throws into a 500.

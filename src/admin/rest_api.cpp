@@ -80,11 +80,6 @@ bool has_word(std::string_view words, std::string_view word) {
     return false;
 }
 
-// What needs no token: whether we live, and the page, which asks for the token itself.
-bool is_public(std::string_view path) {
-    return path == "/v1/health" || path == "/" || path == "/page.css" || path == "/page.js";
-}
-
 http_response simple(std::uint16_t status, std::string_view code, std::string message,
                      std::string remedy, std::string_view instance) {
     return problem_response(status, code,
@@ -152,20 +147,52 @@ std::optional<http_response> rest_api::check(const http_request& head, const req
     return std::nullopt;
 }
 
+/// Why who is unknown may not go on; and 403 for those who are known and have too small a role.
+/// What needs no role is whether we live, and the page, which asks for the token itself.
+std::optional<http_response> rest_api::check_role(const access_rules::known& who,
+                                                  const http_request& head,
+                                                  const request_target& target,
+                                                  const match& place) {
+    if (head.peer->metrics_only && target.path != "/metrics")
+        return simple(404, "not-found", "this listener has nothing but /metrics", "", target.path);
+    const bool open = place.found != nullptr && place.found->needs.least == role::anyone;
+    if (!who) {
+        const access_rules::refusal& why = who.error();
+        if (open && (why.status == 401 || why.status == 429)) return std::nullopt;
+        http_response out = problem_response(why.status,
+                                             why.status == 401   ? "not-authenticated"
+                                             : why.status == 429 ? "too-many-requests"
+                                                                 : "permission-denied",
+                                             why.why, target.path);
+        if (why.retry_after_s != 0)
+            out.headers.emplace_back("Retry-After", fmt::format("{}", why.retry_after_s));
+        return out;
+    }
+    if (place.found == nullptr) return std::nullopt;
+    const route& to = *place.found;
+    const std::string what = fmt::format("{} {}", to.method, to.pattern);
+    if (who->may < to.needs.least) return role_refusal(*who, to.needs.least, what, target.path);
+    for (const auto& [key, value] : target.query)
+        if (who->may < role::admin && value != "false" && has_word(to.admin_query, key))
+            return role_refusal(*who, role::admin, fmt::format("{}?{}=true", what, key),
+                                target.path);
+    return std::nullopt;
+}
+
 std::optional<http_response> rest_api::screen(http_request& head) {
-    head.authenticated = !access_.check(head, false);
+    const access_rules::known who = access_.identify(head, monotonic_clock().now());
+    head.authenticated = who.has_value();
+    if (who) head.who = *who;
     const std::optional<request_target> target = parse_target(head.target);
     std::optional<http_response> answer;
     if (!target) {
         answer = simple(400, "malformed", "the address is malformed", "", "");
     } else if (head.http_1_1 && head.host.empty()) {
         answer = simple(400, "malformed", "the Host header is missing", "", target->path);
-    } else if (const auto refusal = access_.check(head, is_public(target->path))) {
-        answer = problem_response(
-            refusal->status, refusal->status == 401 ? "not-authenticated" : "permission-denied",
-            refusal->why, target->path);
     } else {
-        answer = check(head, *target, find(head.method, *target));
+        const match place = find(head.method, *target);
+        answer = check_role(who, head, *target, place);
+        if (!answer) answer = check(head, *target, place);
     }
     if (answer) {
         ++context_.answers[answer->status];
@@ -175,10 +202,12 @@ std::optional<http_response> rest_api::screen(http_request& head) {
 }
 
 void rest_api::limited_warning(const http_request& request, const http_response& answer) {
-    if (answer.status != 401 && answer.status != 403 && answer.status != 421) return;
-    if (!refusals_.allow(monotonic_clock().now())) return;
-    log::warn("audit: refused {} ({}); {} earlier refusals were not logged", request.peer->name,
-              answer.status, refusals_.held_back());
+    const bool about_access = answer.status == 401 || answer.status == 403 ||
+                              answer.status == 421 || answer.status == 429;
+    if (!about_access || !refusals_.allow(monotonic_clock().now())) return;
+    log::warn("audit: refused {}{}{} ({}); {} earlier refusals were not logged", request.peer->name,
+              request.authenticated ? " as " : "", request.who.name, answer.status,
+              refusals_.held_back());
 }
 
 http_response rest_api::refuse(std::uint16_t status, std::string_view why) {

@@ -18,8 +18,7 @@ class rest_api final : public http_handler {
     void handle(http_request request, respond answer) override;
     http_response refuse(std::uint16_t status, std::string_view why) override;
 
-    /// See access_rules.
-    result<void> take_token(const std::string& path) { return access_.take_token(path); }
+    [[nodiscard]] access_rules& access() noexcept { return access_; }
 
   private:
     struct match {
@@ -28,6 +27,10 @@ class rest_api final : public http_handler {
         std::string allowed;  ///< methods of this path; empty: there is no such path
     };
     static match find(const std::string& method, const request_target& target);
+    static std::optional<http_response> check_role(const access_rules::known& who,
+                                                   const http_request& head,
+                                                   const request_target& target,
+                                                   const match& place);
     std::optional<http_response> check(const http_request& head, const request_target& target,
                                        const match& place) const;
     void run_change(const call_ptr& call);

@@ -75,6 +75,14 @@ void drain_drive(const call_ptr& call);
 void locate_drive(const call_ptr& call);
 void events(const call_ptr& call);
 
+// routes_token.cpp
+void whoami(const call_ptr& call);
+void list_tokens(const call_ptr& call);
+void create_token(const call_ptr& call);
+void show_token(const call_ptr& call);
+void revoke_token(const call_ptr& call);
+void rotate_token(const call_ptr& call);
+
 // routes_referral.cpp
 void list_referrals(const call_ptr& call);
 void add_referral(const call_ptr& call);

@@ -62,6 +62,11 @@ void create_device(const call_ptr& call) {
     // As in the config file: relative to the folder that holds the file.
     if (!call->context.config_path.empty())
         spec->path = resolve_path(spec->path, folder_of(call->context.config_path));
+    // Who owns the machine may name what it likes, until a list says otherwise.
+    const rest_context& context = call->context;
+    if (context.trust_path != nullptr && call->request.who.owns_machine &&
+        !context.options.files.allow)
+        context.trust_path(spec->path);
     call->change(core::create_device{std::move(*spec)}, [call](const core::control_answer& answer,
                                                                std::uint64_t revision) {
         const auto& made = std::get<core::device_status>(answer);
@@ -129,6 +134,7 @@ void reopen_device(const call_ptr& call) {
         });
         if (!wanted) return;
         accept = *wanted;
+        if (accept && !call->may(role::admin, "accepting other storage")) return;
     }
     call->change(core::reopen_device{call->parameters[0], accept}, show_device_after(call));
 }

@@ -292,10 +292,14 @@ void reload(const call_ptr& call) {
     if (!force) return;
     if (call->context.config_path.empty())
         return call->fail(error{errc::not_supported, "this daemon has no configuration file"});
+    if (!*dry_run && call->context.reload_access) call->context.reload_access();
     const reload_options how{*dry_run, *prune, *force};
     reload_config(call->context, how, [call](const reload_outcome& outcome) {
         guarded(call, [&] {
             if (!outcome) return refuse_reload(call, outcome.error());
+            if (!outcome->dry_run)
+                for (const reload_report::step& step : outcome->steps)
+                    call->note(title(step.change));
             if (outcome->failures() == 0) return call->ok(report_json(*outcome), outcome->revision);
             http_response answer = problem_response(
                 409, "reload-incomplete",

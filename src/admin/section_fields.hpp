@@ -23,8 +23,23 @@ struct core::words_of<admin::hugepage_use> {
 };
 
 template <>
+struct core::words_of<admin::admin_service> {
+    static constexpr std::array<std::string_view, 2> names{"all", "metrics"};
+    static constexpr std::array values{admin::admin_service::all, admin::admin_service::metrics};
+};
+
+template <>
 struct core::members_of<admin::admin_options>
-    : members_and<admin::admin_options, std::optional<admin::tcp_options>> {};
+    : members_and<admin::admin_options, std::optional<admin::tcp_options>,
+                  std::vector<admin::admin_listener>, std::vector<admin::client_role>> {};
+template <>
+struct core::members_of<admin::admin_listener>
+    : members_and<admin::admin_listener, admin::admin_service> {};
+template <>
+struct core::members_of<admin::client_role> : members_and<admin::client_role, admin::role> {};
+template <>
+struct core::members_of<admin::file_options>
+    : members_and<admin::file_options, std::optional<std::vector<std::string>>> {};
 template <>
 struct core::members_of<admin::core_options> : members_and<admin::core_options, std::vector<int>> {
 };
@@ -60,7 +75,7 @@ inline constexpr std::array tcp_fields{
                         .always_written = true,
                         .help = "127.0.0.1, or another address of this machine alone.",
                         .sample = "REST over TCP is served on 127.0.0.1 or ::1 only, until it has "
-                                  "TLS"}},
+                                  "TLS: \"listeners\" has that"}},
     field<tcp_options>{&tcp_options::port,
                        {.name = "port",
                         .form = field_form::number,
@@ -69,12 +84,71 @@ inline constexpr std::array tcp_fields{
                         .help = "0: any free port."}},
     field<tcp_options>{&tcp_options::token_file,
                        {.name = "token_file",
-                        .least = 1,
                         .most = limits::max_path_bytes,
+                        .help = "One line, mode 0600: a token with the role admin. Empty: named "
+                                "tokens alone.",
+                        .sample = "a file with the bearer token, mode 0600"}},
+};
+
+inline constexpr std::array admin_listener_fields{
+    field<admin_listener>{&admin_listener::address,
+                          {.name = "address",
+                           .form = field_form::address,
+                           .always_written = true,
+                           .help = "Numeric IPv4 or IPv6. Other than a loopback address, it needs "
+                                   "a certificate.",
+                           .sample = "such as \"192.0.2.1\", \"0.0.0.0\" or \"::1\""}},
+    field<admin_listener>{&admin_listener::port,
+                          {.name = "port",
+                           .form = field_form::number,
+                           .most = std::numeric_limits<std::uint16_t>::max(),
+                           .always_written = true,
+                           .help = "0: any free port."}},
+    field<admin_listener>{&admin_listener::certificate,
+                          {.name = "certificate",
+                           .most = limits::max_path_bytes,
+                           .help = "A PEM file: the certificate of this machine and those that "
+                                   "vouch for it. With one, TLS 1.3 is spoken. Read anew by a "
+                                   "reload.",
+                           .sample = "choose a shorter path"}},
+    field<admin_listener>{&admin_listener::key,
+                          {.name = "key",
+                           .most = limits::max_path_bytes,
+                           .help = "A PEM file with its private key, mode 0600.",
+                           .sample = "choose a shorter path"}},
+    field<admin_listener>{&admin_listener::client_ca,
+                          {.name = "client_ca",
+                           .most = limits::max_path_bytes,
+                           .help = "A PEM file: whose certificates clients may have instead of a "
+                                   "token; client_roles says who may do what.",
+                           .sample = "choose a shorter path"}},
+    field<admin_listener>{&admin_listener::serves,
+                          {.name = "serves",
+                           .form = field_form::word,
+                           .words = core::words_of<admin_service>::names,
+                           .help = "metrics: /metrics alone, whatever role somebody has."}},
+};
+
+inline constexpr std::array client_role_fields{
+    field<client_role>{&client_role::certificate,
+                       {.name = "certificate",
+                        .form = field_form::pattern,
+                        .least = 1,
+                        .most = max_pattern_bytes,
                         .need = field_need::always,
                         .always_written = true,
-                        .help = "One line; mode 0600.",
-                        .sample = "a file with the bearer token, mode 0600"}},
+                        .help = "A name of the client's certificate, with * ? and [ ] as in a "
+                                "shell: \"CN=…\", or of its alternative names \"DNS:…\", "
+                                "\"URI:…\", \"email:…\".",
+                        .sample = "such as \"CN=monitoring\" or \"URI:spiffe://example/ops/*\""}},
+    field<client_role>{&client_role::grants,
+                       {.name = "role",
+                        .form = field_form::word,
+                        .words = core::words_of<role>::names,
+                        .need = field_need::always,
+                        .always_written = true,
+                        .help = "What such a client may do.",
+                        .sample = "\"metrics\", \"viewer\", \"operator\" or \"admin\""}},
 };
 
 inline constexpr std::array admin_fields{
@@ -95,6 +169,25 @@ inline constexpr std::array admin_fields{
                           .form = field_form::object,
                           .help = "REST on loopback TCP too, with a bearer token.",
                           .schema = "admin_tcp"}},
+    field<admin_options>{&admin_options::listeners,
+                         {.name = "listeners",
+                          .form = field_form::objects,
+                          .most = limits::max_admin_listeners,
+                          .help = "Where else REST is served over TCP, with TLS or on loopback.",
+                          .schema = "admin_listener"}},
+    field<admin_options>{&admin_options::client_roles,
+                         {.name = "client_roles",
+                          .form = field_form::objects,
+                          .most = limits::max_client_roles,
+                          .help = "What clients with a certificate may do; the first that fits "
+                                  "counts, and one that none fits may do nothing.",
+                          .schema = "client_role"}},
+    field<admin_options>{&admin_options::tokens,
+                         {.name = "tokens",
+                          .most = limits::max_path_bytes,
+                          .help = "The file of named tokens, which `fulmar token` writes; empty: "
+                                  "FILE.tokens beside the journal.",
+                          .sample = "choose a shorter path"}},
     field<admin_options>{&admin_options::audit,
                          {.name = "audit",
                           .form = field_form::flag,
@@ -206,6 +299,19 @@ inline constexpr std::array drive_fields{
                           .schema = "attach_rule"}},
 };
 
+inline constexpr std::array file_fields{
+    field<file_options>{&file_options::allow,
+                        {.name = "allow",
+                         .form = field_form::texts,
+                         .most = limits::max_file_patterns,
+                         .help = "Which paths REST may name for devices, with * ? and [ ] as in a "
+                                 "shell, where * stops at a slash; a pattern that ends in /** is "
+                                 "everything in a folder. Without it: what the file names, and the "
+                                 "folder of the journal; and whatever root, or the account of the "
+                                 "daemon, names over the UNIX socket.",
+                         .sample = "such as \"/srv/disks/*.img\" or \"/dev/disk/by-id/**\""}},
+};
+
 inline constexpr std::array log_fields{
     field<daemon_options>{&daemon_options::log_level,
                           {.name = "level",
@@ -240,6 +346,7 @@ inline constexpr std::array root_fields{
 /// The rules between the fields of one section.
 void check_cores(object_reader& reader, const core_options& options);
 void check_limits(object_reader& reader, const core::target_options& options);
+void check_files_allowed(object_reader& reader, const file_options& options);
 
 template <>
 struct nested_object<tcp_options> {
@@ -248,6 +355,24 @@ struct nested_object<tcp_options> {
         visit(tcp_fields, object);
     }
     static void check(object_reader&, const tcp_options&) {}
+};
+
+template <>
+struct nested_object<admin_listener> {
+    template <typename Part, typename Visit>
+    static void parts(Part& object, Visit&& visit) {
+        visit(admin_listener_fields, object);
+    }
+    static void check(object_reader& reader, const admin_listener& listener);
+};
+
+template <>
+struct nested_object<client_role> {
+    template <typename Part, typename Visit>
+    static void parts(Part& object, Visit&& visit) {
+        visit(client_role_fields, object);
+    }
+    static void check(object_reader&, const client_role&) {}
 };
 
 template <>
@@ -303,6 +428,9 @@ void for_each_section(Visit&& visit) {
     one(
         "drives", drive_fields, [](auto& options) -> auto& { return options.drives; },
         "Which NVMe drives may be taken, and what becomes of one that arrives.", no_rules);
+    one(
+        "files", file_fields, [](auto& options) -> auto& { return options.files; },
+        "Which files and block devices REST may name.", check_files_allowed);
     one("log", log_fields, self, "What the daemon tells.", no_rules);
     one("", root_fields, self, "", no_rules);
     one("discovery", discovery_fields, target, "The discovery service.", no_rules);

@@ -4,6 +4,7 @@
 #include "reload.hpp"
 #include "reply_path.hpp"
 #include "rest_api.hpp"
+#include "tls_context.hpp"
 
 #include <fulmar/admin/server.hpp>
 #include <fulmar/base/log.hpp>
@@ -52,27 +53,36 @@ class server::impl {
 
     result<void> start() {
         const admin_options& admin = setup_.options.admin;
-        unique_fd local;
-        unique_fd tcp;
-        std::uint16_t port = 0;
+        std::vector<std::pair<unique_fd, http_door>> doors;
         if (!admin.unix_socket.empty()) {
-            FULMAR_TRY(local, listen_unix(admin.unix_socket, admin.socket_mode));
+            FULMAR_TRY(unique_fd local, listen_unix(admin.unix_socket, admin.socket_mode));
             socket_path_ = admin.unix_socket;
             addresses_.push_back("unix:" + socket_path_);
+            doors.emplace_back(std::move(local), http_door{});
         }
         if (admin.tcp) {
-            port = admin.tcp->port;
-            FULMAR_TRY(tcp, listen_tcp(admin.tcp->address, port));
-            const bool six = admin.tcp->address.find(':') != std::string::npos;
-            addresses_.push_back(six ? fmt::format("http://[{}]:{}", admin.tcp->address, port)
-                                     : fmt::format("http://{}:{}", admin.tcp->address, port));
+            FULMAR_TRY(unique_fd tcp, bind_tcp(admin.tcp->address, admin.tcp->port, "http"));
+            doors.emplace_back(std::move(tcp), http_door{.over_tcp = true});
         }
-        FULMAR_TRY(access_rules access, access_rules::make(admin, port));
+        for (const admin_listener& one : admin.listeners) {
+            http_door how{.over_tcp = true, .metrics_only = one.serves == admin_service::metrics};
+            if (!one.certificate.empty()) {
+                how.tls = std::make_shared<tls_setup>();
+                FULMAR_TRY(how.tls->now, load_tls(one));
+                tls_.emplace_back(one, how.tls);
+            }
+            FULMAR_TRY(unique_fd tcp, bind_tcp(one.address, one.port, how.tls ? "https" : "http"));
+            doors.emplace_back(std::move(tcp), std::move(how));
+        }
+        FULMAR_TRY(access_rules access,
+                   access_rules::make(admin, tokens_path(setup_.options, setup_.config_path)));
         api_.emplace(context_, std::move(access));
         http_.emplace(io_, *api_, http_limits{});
         context_.http = &http_->counters();
-        if (local) http_->serve(std::move(local), false);
-        if (tcp) http_->serve(std::move(tcp), true);
+        context_.access = &api_->access();
+        context_.trust_path = setup_.trust_path;
+        context_.reload_access = [this] { reload_access(); };
+        for (auto& [listening, how] : doors) http_->serve(std::move(listening), std::move(how));
         thread_ = std::thread([this] { run(); });
         return {};
     }
@@ -93,7 +103,7 @@ class server::impl {
     std::vector<std::string> addresses_;
 
     void reload() {
-        if (setup_.options.admin.tcp) reload_token(setup_.options.admin.tcp->token_file);
+        reload_access();
         if (setup_.config_path.empty()) return log::warn("reload: there is no configuration file");
         // Nobody is there to be asked: neither pruning nor force.
         reload_config(context_, {}, [this](const reload_outcome& outcome) { report(outcome); });
@@ -108,11 +118,30 @@ class server::impl {
     }
 
   private:
-    void reload_token(const std::string& path) {
-        if (const result<void> taken = api_->take_token(path); taken)
-            log::info("reload: the token was read anew from {}", path);
-        else
+    result<unique_fd> bind_tcp(const std::string& address, std::uint16_t port,
+                               std::string_view scheme) {
+        FULMAR_TRY(unique_fd tcp, listen_tcp(address, port));
+        const bool six = address.find(':') != std::string::npos;
+        addresses_.push_back(six ? fmt::format("{}://[{}]:{}", scheme, address, port)
+                                 : fmt::format("{}://{}:{}", scheme, address, port));
+        return tcp;
+    }
+
+    /// Tokens and certificates, each by itself: what cannot be read stays as it was.
+    void reload_access() {
+        access_rules& access = api_->access();
+        if (const result<void> taken = access.reload_token(); !taken)
             log::error("reload: the former token stays in force: {}", taken.error().text());
+        if (const result<void> taken = access.reload_tokens(); !taken)
+            log::error("reload: the former named tokens stay in force: {}", taken.error().text());
+        for (const auto& [listener, setup] : tls_) {
+            if (auto fresh = load_tls(listener))
+                setup->now = std::move(*fresh);
+            else
+                log::error("reload: the former certificate stays in force: {}",
+                           fresh.error().text());
+        }
+        log::info("reload: tokens and certificates were read anew");
     }
 
     [[nodiscard]] std::chrono::milliseconds patience() const {
@@ -200,6 +229,7 @@ class server::impl {
     std::optional<rest_api> api_;
     std::optional<http_server> http_;
     std::string socket_path_;
+    std::vector<std::pair<admin_listener, std::shared_ptr<tls_setup>>> tls_;
     asio::steady_timer closing_{io_};
     std::chrono::steady_clock::time_point finish_by_;
     std::thread thread_;

@@ -2,6 +2,7 @@
 
 #include "device_factory.hpp"
 
+#include <fulmar/backend/allowed_paths.hpp>
 #include <fulmar/backend/kept_files.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
@@ -89,8 +90,24 @@ void keep_own_files(const std::string& config_path, const admin::daemon_options&
     backend::keep_from_devices(options.admin.unix_socket, "the socket of the administration");
     if (options.admin.tcp)
         backend::keep_from_devices(options.admin.tcp->token_file, "the token file");
+    backend::keep_from_devices(options.admin.tokens, "the file of tokens");
+    for (const admin::admin_listener& one : options.admin.listeners) {
+        backend::keep_from_devices(one.certificate, "the certificate");
+        backend::keep_from_devices(one.key, "the key");
+        backend::keep_from_devices(one.client_ca, "the authority of clients");
+    }
     backend::keep_from_devices(STDOUT_FILENO, "the log");
     backend::keep_from_devices(STDERR_FILENO, "the log");
+}
+
+// What was configured is served where it leads; what REST names later is judged by the list.
+void confine_named_paths(const std::string& config_path, const admin::daemon_config& config) {
+    for (const core::device_spec& device : config.spec.devices) backend::trust_path(device.path);
+    const admin::daemon_options& options = config.options;
+    const std::string folder =
+        options.state_dir.empty() ? admin::folder_of(config_path) : options.state_dir;
+    backend::confine_devices(
+        options.files.allow.value_or(std::vector<std::string>{folder + "/**"}));
 }
 
 // Somebody may still touch what we own: nothing of it may be destroyed.
@@ -198,6 +215,7 @@ result<void> daemon::open_state() {
     if (create_missing_)
         for (core::device_spec& d : config_.config.spec.devices)
             d.create = d.create || (core::has_field(d, "create") && d.size_bytes != 0);
+    confine_named_paths(config_path_, config_.config);
     return {};
 }
 
@@ -215,7 +233,8 @@ int daemon::run() {
                                         .log = journal_.get(),
                                         .drives = &drives_->port(),
                                         .config_path = config_path_,
-                                        .options = config_.config.options});
+                                        .options = config_.config.options,
+                                        .trust_path = backend::trust_path});
     if (!server) {
         log::error("{}", server.error().text());
         if (!pool_->stop(reactors_stop_limit)) end_without(reactor_hangs, 1);

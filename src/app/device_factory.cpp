@@ -62,7 +62,8 @@ core::device_factory make_device_factory(const backend::file_environment& files,
                                               .create = spec.create,
                                               .direct = spec.direct,
                                               .write_through = write_through,
-                                              .permit = backend::may_back_a_device},
+                                              .permit = backend::may_back_a_device,
+                                              .permit_open = backend::may_back_a_device},
                                              files);
         }
         if (spec.type == "pcie") {

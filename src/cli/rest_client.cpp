@@ -1,6 +1,8 @@
 // The only file of the tool that includes Beast: it takes long to compile.
 #include "rest_client.hpp"
 
+#include "tls_client.hpp"
+
 #include <fulmar/base/unique_fd.hpp>
 
 #include <arpa/inet.h>
@@ -8,6 +10,7 @@
 #include <boost/beast/http.hpp>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +21,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -34,13 +38,17 @@ constexpr std::size_t largest_answer = 256 * 1024 * 1024;
 /// A blocking socket with time-outs, as Beast wants its streams.
 class socket_stream {
   public:
-    explicit socket_stream(unique_fd fd) : fd_(std::move(fd)) {}
+    /// Without `tls` it is plain.
+    explicit socket_stream(unique_fd fd, tls_client tls = {})
+        : fd_(std::move(fd)), tls_(std::move(tls)) {}
 
     template <typename Buffers>
     std::size_t read_some(const Buffers& buffers, error_code& failure) {
         const auto first = *boost::asio::buffer_sequence_begin(buffers);
         ssize_t got = -1;
-        do got = ::recv(fd_.get(), first.data(), first.size(), 0);
+        do
+            got = tls_ ? tls_.read(first.data(), first.size())
+                       : ::recv(fd_.get(), first.data(), first.size(), 0);
         while (got < 0 && errno == EINTR);
         failure = {};
         if (got == 0) failure = boost::asio::error::eof;
@@ -63,7 +71,9 @@ class socket_stream {
         if (at == end) return 0;
         const boost::asio::const_buffer first(*at);
         ssize_t put = -1;
-        do put = ::send(fd_.get(), first.data(), first.size(), MSG_NOSIGNAL);
+        do
+            put = tls_ ? tls_.write(first.data(), first.size())
+                       : ::send(fd_.get(), first.data(), first.size(), MSG_NOSIGNAL);
         while (put < 0 && errno == EINTR);
         if (put < 0) failure = error_code(errno, boost::system::system_category());
         return put < 0 ? 0 : static_cast<std::size_t>(put);
@@ -78,6 +88,7 @@ class socket_stream {
 
   private:
     unique_fd fd_;
+    tls_client tls_;  // before the descriptor goes
 };
 
 void set_timeouts(int fd, double seconds) {
@@ -140,6 +151,41 @@ result<unique_fd> connect_tcp(const std::string& host, double timeout_s) {
     return tl::unexpected(std::move(why));
 }
 
+std::string host_name_of(const std::string& host) {
+    std::string name = host.substr(0, host.rfind(':'));
+    if (name.size() > 2 && name.front() == '[') name = name.substr(1, name.size() - 2);
+    return name;
+}
+
+/// "storage1.example.org:8420": over TLS a certificate tells that it is the right one.
+result<unique_fd> connect_named(const std::string& host, double timeout_s) {
+    const std::size_t colon = host.rfind(':');
+    const bool has_port = colon != std::string::npos && colon + 1 < host.size() &&
+                          host.find(']', colon) == std::string::npos;
+    if (!has_port)
+        return fail(errc::invalid_argument, "lacks a port", host, "such as https://storage1:8420");
+    addrinfo wanted{};
+    wanted.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const std::string port = host.substr(colon + 1);
+    if (const int failure =
+            ::getaddrinfo(host_name_of(host).c_str(), port.c_str(), &wanted, &found);
+        failure != 0)
+        return fail(errc::unavailable,
+                    fmt::format("cannot find the address: {}", ::gai_strerror(failure)), host);
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
+    int code = 0;
+    for (const addrinfo* one = all.get(); one != nullptr; one = one->ai_next) {
+        unique_fd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        set_timeouts(fd.get(), timeout_s);
+        if (::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0) return fd;
+        code = errno;
+    }
+    error why = fail_errno("cannot connect", code, host, "is fulmard running?").value();
+    why.code = errc::unavailable;
+    return tl::unexpected(std::move(why));
+}
+
 result<std::string> read_token(const std::string& path) {
     const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return fail_errno("cannot open the token file", errno, path);
@@ -176,8 +222,10 @@ error read_problem(unsigned status, const rest_client::json& document) {
 
 class rest_client::impl {
   public:
-    impl(unique_fd fd, std::string host, std::string token)
-        : stream_(std::move(fd)), host_(std::move(host)), token_(std::move(token)) {}
+    impl(unique_fd fd, std::string host, std::string token, tls_client tls = {})
+        : stream_(std::move(fd), std::move(tls)),
+          host_(std::move(host)),
+          token_(std::move(token)) {}
 
     result<json> call(std::string_view method, const std::string& target, const json* body) {
         http::request<http::string_body> request{http::string_to_verb(method), target, 11};
@@ -242,7 +290,10 @@ result<rest_client> rest_client::connect(const rest_endpoint& endpoint) {
                     fmt::format("no fulmard answers at {} or {}", candidates[0], candidates[1]), {},
                     "start one, or say where its \"unix_socket\" is: --admin PATH");
     }
-    constexpr std::string_view scheme = "http://";
+    constexpr std::string_view plain_scheme = "http://";
+    constexpr std::string_view tls_scheme = "https://";
+    const bool over_tls = address.starts_with(tls_scheme);
+    const std::string_view scheme = over_tls ? tls_scheme : plain_scheme;
     if (!address.starts_with(scheme)) {
         if (address.starts_with("unix:")) address.erase(0, 5);
         FULMAR_TRY(unique_fd fd, connect_unix(address, endpoint.timeout_s));
@@ -253,6 +304,16 @@ result<rest_client> rest_client::connect(const rest_endpoint& endpoint) {
     std::string token;
     if (!endpoint.token_file.empty()) {
         FULMAR_TRY(token, read_token(endpoint.token_file));
+    }
+    if (over_tls) {
+        FULMAR_TRY(unique_fd fd, connect_named(host, endpoint.timeout_s));
+        FULMAR_TRY(tls_client tls,
+                   tls_client::connect(fd.get(), {.host = host_name_of(host),
+                                                  .ca = endpoint.ca,
+                                                  .certificate = endpoint.certificate,
+                                                  .key = endpoint.key}));
+        return rest_client(
+            std::make_unique<impl>(std::move(fd), host, std::move(token), std::move(tls)));
     }
     FULMAR_TRY(unique_fd fd, connect_tcp(host, endpoint.timeout_s));
     return rest_client(std::make_unique<impl>(std::move(fd), host, std::move(token)));

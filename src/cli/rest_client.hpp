@@ -12,8 +12,12 @@
 namespace fulmar::cli {
 
 struct rest_endpoint {
-    std::string address;  ///< "/run/fulmar/admin.sock", "http://127.0.0.1:8420"; empty: look around
-    std::string token_file;  ///< for TCP
+    /// "/run/fulmar/admin.sock", "http://127.0.0.1:8420", "https://host:8420"; empty: look around
+    std::string address;
+    std::string token_file;   ///< for TCP
+    std::string ca;           ///< for https: whom to trust; empty: whom the system trusts
+    std::string certificate;  ///< for https, instead of a token
+    std::string key;          ///< its key
     double timeout_s = 30;
 };
 

@@ -5,7 +5,7 @@
 
 namespace fulmar::cli {
 
-/// status, subsystem, namespace, ana, host, listener, device, referral, connection, config.
+/// status, subsystem, namespace, ana, host, listener, device, referral, connection, config, token.
 void add_rest_commands(CLI::App& app);
 
 }  // namespace fulmar::cli

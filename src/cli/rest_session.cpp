@@ -10,10 +10,18 @@ namespace fulmar::cli {
 
 void rest_session::add_to(CLI::App& app) {
     app.add_option("--admin", endpoint_.address,
-                   "fulmard's socket or http:// address (default: $FULMAR_ADMIN,\n"
+                   "fulmard's socket, http:// or https:// address (default: $FULMAR_ADMIN,\n"
                    "/run/fulmar/admin.sock, build/run/admin.sock)")
         ->type_name("WHERE");
-    app.add_option("--token-file", endpoint_.token_file, "file with the bearer token, for http://")
+    app.add_option("--token-file", endpoint_.token_file,
+                   "file with the bearer token, for http:// and https://")
+        ->type_name("FILE");
+    app.add_option("--ca", endpoint_.ca, "PEM file of whom to trust, for https://")
+        ->type_name("FILE");
+    app.add_option("--cert", endpoint_.certificate,
+                   "PEM file of a client certificate, for https://")
+        ->type_name("FILE");
+    app.add_option("--key", endpoint_.key, "PEM file of its key (default: that of --cert)")
         ->type_name("FILE");
     app.add_option("--timeout", endpoint_.timeout_s, "seconds to wait for an answer")
         ->capture_default_str()
@@ -81,7 +89,7 @@ std::string text_of(const rest_client::json& object, const char* key) {
 void add_rest_commands(CLI::App& app) {
     for (const auto add :
          {add_status, add_subsystem, add_namespace, add_ana, add_host, add_listener, add_device,
-          add_referral, add_connection, add_config, add_events})
+          add_referral, add_connection, add_config, add_events, add_token})
         add(app);
 }
 

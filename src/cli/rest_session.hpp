@@ -16,7 +16,7 @@ class rest_session {
   public:
     using json = rest_client::json;
 
-    /// Adds --admin, --token-file, --timeout and --json to a command.
+    /// Adds --admin, what proves who asks, --timeout and --json to a command.
     void add_to(CLI::App& app);
     /// Adds --volatile: the change need not survive a restart.
     void add_volatile(CLI::App& app);
@@ -59,6 +59,7 @@ void add_connection(CLI::App& app);
 void add_referral(CLI::App& app);
 void add_config(CLI::App& app);
 void add_events(CLI::App& app);
+void add_token(CLI::App& app);
 /// `events` of the group "drive".
 void add_drive_events(CLI::App& group);
 

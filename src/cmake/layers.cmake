@@ -51,7 +51,7 @@ fulmar_layer(admin    admin    LAYERS base nvme engine mem vfio core
 fulmar_layer(drives   drives   LAYERS base nvme engine mem vfio backend hotplug core admin)
 fulmar_layer(host     host     LAYERS base nvme LIBRARIES dep_verbs)
 fulmar_layer(cli      cli      LAYERS base nvme vfio host
-             LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json)
+             LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json OpenSSL::SSL)
 fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
                                       transport_tcp transport_rdma transport_loopback admin drives
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)

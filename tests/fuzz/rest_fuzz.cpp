@@ -38,7 +38,8 @@ struct world {
             rest_context{.core = *client, .gate = gate, .drives = drives, .audit = false});
         admin_options options;
         options.unix_socket.clear();
-        api = std::make_unique<rest_api>(*context, access_rules::make(options, 0).value());
+        api = std::make_unique<rest_api>(*context, access_rules::make(options, {}).value());
+        context->access = &api->access();
         peer.uid = ::geteuid();
         peer.name = "fuzzer";
     }
@@ -78,6 +79,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     request.if_match = take_line(values, '|');
     request.accept = take_line(values, '|');
     request.if_none_match = take_line(values, '|');
+    request.authorization = take_line(values, '|');
+    request.origin = take_line(values, '|');
+    // Over TCP nobody gets far without a token; over the UNIX socket everything is possible.
+    w.peer.over_tcp = !request.authorization.empty();
+    w.peer.over_tls = !request.origin.empty();
     request.host = "localhost";
     request.content_type = "application/json";
     request.has_length = true;

@@ -92,7 +92,7 @@ THIRD_PARTY = [
     (r"spdlog/", ["base"], "log through fulmar/base/log.hpp, which limits what a peer can write"),
     (r"prometheus/", ["admin"], "reactors keep plain counters; admin sums them"),
     (r"CLI/", ["cli", "app"], "only programs have a command line"),
-    (r"openssl/", ["admin", "transport", "host"], "TLS ends at the edges"),
+    (r"openssl/", ["admin", "transport", "host", "cli"], "TLS ends at the edges"),
     (r"liburing", ["engine", "backend", "transport"], "rings belong to reactors"),
     (r"(infiniband|rdma)/", ["transport", "host"], "verbs end at transport and host"),
     (r"linux/vfio", ["vfio"], "everybody else sees fulmar/vfio"),

@@ -23,7 +23,9 @@ def free_port():
 
 
 class Fulmard:
-    def __init__(self):
+    """With `tls` its page is there over https as well, with a certificate that nobody vouches for."""
+
+    def __init__(self, tls=False):
         self._folder = tempfile.TemporaryDirectory(prefix="fulmar-page-")
         folder = pathlib.Path(self._folder.name)
         self._port = free_port()
@@ -32,9 +34,19 @@ class Fulmard:
         token.write_text(TOKEN + "\n")
         token.chmod(0o600)
         self._config = folder / "fulmard.json"
+        admin = {"unix_socket": "admin.sock",
+                 "tcp": {"address": "127.0.0.1", "port": self._port, "token_file": str(token)}}
+        if tls:
+            port = free_port()
+            self.url = f"https://127.0.0.1:{port}/"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                            "-nodes", "-days", "2", "-subj", "/CN=fulmard", "-addext", "subjectAltName=IP:127.0.0.1",
+                            "-keyout", str(folder / "key.pem"), "-out", str(folder / "rest.pem")],
+                           check=True, capture_output=True)
+            (folder / "key.pem").chmod(0o600)
+            admin["listeners"] = [{"address": "127.0.0.1", "port": port, "certificate": "rest.pem", "key": "key.pem"}]
         self._config.write_text(json.dumps({
-            "admin": {"unix_socket": "admin.sock",
-                      "tcp": {"address": "127.0.0.1", "port": self._port, "token_file": str(token)}},
+            "admin": admin,
             "memory": {"pool_mib": 32},
             "listeners": [{"transport": "tcp", "address": "127.0.0.1", "port": free_port()}],
             "devices": [{"name": "ram0", "type": "ram", "size": "16MiB"},
@@ -59,16 +71,24 @@ class Fulmard:
                 raise AssertionError("fulmard does not start")
             time.sleep(0.05)
 
+    def make_token(self, name, role):
+        return json.loads(self.answer("POST", "/v1/tokens", {"name": name, "role": role})[1])["token"]
+
     def ask(self, method, path, body=None):
         """The status of the answer."""
+        return self.answer(method, path, body)[0]
+
+    def answer(self, method, path, body=None):
+        """Status and text."""
         call = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         headers = {"Authorization": "Bearer " + TOKEN}
         if body is not None:
             headers["Content-Type"] = "application/json"
         call.request(method, path, json.dumps(body) if body is not None else None, headers)
-        status = call.getresponse().status
+        response = call.getresponse()
+        status, text = response.status, response.read()
         call.close()
-        return status
+        return status, text
 
     def stop(self):
         if self._process is None or self._process.poll() is not None:

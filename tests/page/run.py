@@ -32,6 +32,7 @@ def browser():
                  "--no-sandbox"]  # root in a container has none; it loads nothing but what we serve
     for argument in arguments:
         options.add_argument(argument)
+    options.set_capability("acceptInsecureCerts", True)  # of the fulmard that has one of its own making
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return webdriver.Chrome(service=Service(DRIVER), options=options)
 
@@ -87,6 +88,43 @@ class PageTest(unittest.TestCase):
     def expect_quiet_console(self, *but):
         for entry in self.browser.get_log("browser"):
             self.assertTrue(any(words in entry["message"] for words in but), entry["message"])
+
+
+class FulmardOverTls(PageTest):
+    """What a role sees: the page only looks, so that a viewer sees all of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.fulmard = Fulmard(tls=True)
+        self.addCleanup(self.fulmard.close)
+        self.fulmard.start()
+        self.browser.get(self.fulmard.url)
+        self.browser.execute_script("sessionStorage.clear()")
+        self.browser.refresh()
+
+    def test_a_viewer_and_an_administrator_see_what_is_there(self):
+        for name, role in (("v", "viewer"), ("o", "operator"), ("a", "admin")):
+            with self.subTest(role=role):
+                token = self.fulmard.make_token(name, role)
+                self.sign_in(token)
+                self.sees(NQN, "#subsystems")
+                self.sees("ram1", "#devices")
+                self.sees("● ok", "#health")
+                self.browser.execute_script("sessionStorage.clear()")
+                self.browser.refresh()
+        for address in self.requests():
+            self.assertIn(urlsplit(address).hostname, ("127.0.0.1", None), address)
+
+    def test_who_may_only_scrape_is_told_so(self):
+        self.sign_in(self.fulmard.make_token("m", "metrics"))
+        self.sees("token m has the role metrics", "#notice")
+        self.sees("needs viewer", "#notice")
+
+    def test_a_token_that_is_revoked_is_asked_for_again(self):
+        self.sign_in(self.fulmard.make_token("v", "viewer"))
+        self.sees(NQN, "#subsystems")
+        self.assertEqual(self.fulmard.ask("DELETE", "/v1/tokens/v"), 204)
+        self.until("the question for the token", lambda: self.browser.find_element(By.ID, "token").is_displayed())
 
 
 class RealFulmard(PageTest):

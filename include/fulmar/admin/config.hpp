@@ -5,6 +5,7 @@
 
 #include <fulmar/admin/broken.hpp>
 #include <fulmar/admin/problem.hpp>
+#include <fulmar/admin/role.hpp>
 #include <fulmar/core/model.hpp>
 
 #include <tl/expected.hpp>
@@ -21,15 +22,39 @@ namespace fulmar::admin {
 struct tcp_options {
     std::string address = "127.0.0.1";  ///< loopback
     std::uint16_t port = 8420;
-    std::string token_file = {};  ///< one line; readable by its owner only
+    std::string token_file = {};  ///< one line; readable by its owner only; empty: named tokens do
     friend bool operator==(const tcp_options&, const tcp_options&) = default;
+};
+
+/// What a listener of REST serves.
+enum class admin_service : std::uint8_t { all, metrics };
+
+/// REST over TCP: plain on loopback, and anywhere with a certificate, over TLS 1.3.
+struct admin_listener {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8420;
+    std::string certificate = {};  ///< PEM, with its chain; empty: no TLS
+    std::string key = {};          ///< PEM; readable by its owner only
+    std::string client_ca = {};    ///< PEM; who has a certificate of it needs no token
+    admin_service serves = admin_service::all;
+    friend bool operator==(const admin_listener&, const admin_listener&) = default;
+};
+
+/// The role of clients whose certificate has a name that fits.
+struct client_role {
+    std::string certificate = {};  ///< a pattern: "CN=*", "DNS:*.example.org", "URI:spiffe://…"
+    role grants = role::viewer;
+    friend bool operator==(const client_role&, const client_role&) = default;
 };
 
 struct admin_options {
     std::string unix_socket = "/run/fulmar/admin.sock";  ///< empty: none
     std::uint32_t socket_mode = 0660;
     std::optional<tcp_options> tcp;
-    bool audit = true;  ///< a log line for every change
+    std::vector<admin_listener> listeners = {};
+    std::vector<client_role> client_roles = {};  ///< the first that fits counts
+    std::string tokens = {};                     ///< empty: beside the journal
+    bool audit = true;                           ///< a log line for every change
     friend bool operator==(const admin_options&, const admin_options&) = default;
 };
 
@@ -73,12 +98,20 @@ struct drive_options {
     friend bool operator==(const drive_options&, const drive_options&) = default;
 };
 
+/// Which files and block devices REST may name.
+struct file_options {
+    /// Patterns of paths; none: those of the configuration file, and the folder of the journal.
+    std::optional<std::vector<std::string>> allow = std::nullopt;
+    friend bool operator==(const file_options&, const file_options&) = default;
+};
+
 /// What a change of which needs a restart.
 struct daemon_options {
     admin_options admin;
     core_options cores;
     memory_options memory;
     drive_options drives;
+    file_options files;
     std::string log_level = "info";  ///< trace debug info warn error
     std::string state_dir = {};      ///< of the journal; empty: beside the config file
     core::target_options target;

@@ -25,6 +25,7 @@ class server {
         drive_port* drives = nullptr;        ///< likewise; null: there are no drives
         std::string config_path = {};        ///< empty: there is no file to reload
         daemon_options options = {};         ///< as loaded; admin.* says where to listen
+        void (*trust_path)(const std::string& path) = nullptr;  ///< for devices; any thread
         std::chrono::milliseconds patience =
             std::chrono::seconds(0);  ///< with the core; 0: transition time-out + 5 s
     };

@@ -21,6 +21,8 @@ struct file_options {
     bool write_through = false;       ///< every write is durable before it is acknowledged
     /// Whether a device may be on `path`; null: on any. May block.  Called on: any thread.
     result<void> (*permit)(const std::string& path) = nullptr;
+    /// Judges what has been opened as `path`; null: everything may be. Likewise.
+    result<void> (*permit_open)(int fd, const std::string& path) = nullptr;
 };
 
 class storage_memory;

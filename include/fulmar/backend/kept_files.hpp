@@ -20,4 +20,9 @@ void keep_from_devices(int fd, const std::string& what);
 /// Errors: conflict; invalid_argument.  Called on: any thread, once all is kept.
 result<void> may_back_a_device(const std::string& path);
 
+/// The same of what has been opened as `path`, however it came to be there: the daemon's own files
+/// under other names, and what is no storage.
+/// Errors: conflict; invalid_argument.  Called on: any thread, once all is kept.
+result<void> may_back_a_device(int fd, const std::string& path);
+
 }  // namespace fulmar::backend

@@ -182,6 +182,22 @@ inline constexpr std::chrono::seconds fused_patience{5};
 /// bytes comes on top, and goes back.
 inline constexpr std::size_t resident_before_connect_bytes = 32 * 1024;
 
+// Who administrates.
+inline constexpr std::uint32_t max_tokens = 64;          ///< named ones
+inline constexpr std::size_t max_token_name_bytes = 64;  ///< letters, digits and - _ . @
+inline constexpr std::size_t max_token_file_bytes = 64 * 1024;
+inline constexpr std::uint32_t max_token_days = 3650;     ///< that a token may be valid for
+inline constexpr std::uint32_t max_admin_listeners = 8;   ///< of REST over TCP
+inline constexpr std::uint32_t max_client_roles = 64;     ///< patterns of client certificates
+inline constexpr std::size_t max_certificate_names = 16;  ///< of one client that are looked at
+inline constexpr std::size_t max_certificate_bytes = 256 * 1024;  ///< a file of certificates
+inline constexpr std::uint32_t admin_guesses = 10;  ///< an address may fail so often at once,
+inline constexpr std::chrono::milliseconds admin_guess_interval{
+    500};                                                 ///< and then once in this time
+inline constexpr std::uint32_t admin_guess_slots = 1024;  ///< addresses that are told apart
+// Paths that REST may name.
+inline constexpr std::uint32_t max_file_patterns = 64;
+
 // Drives of this machine.
 inline constexpr std::uint32_t max_drive_patterns =
     256;  ///< in the list of drives that are allowed; and rules for those that arrive

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -31,6 +32,9 @@ std::vector<kept_file>& all_kept() {
     static std::vector<kept_file> all;
     return all;
 }
+
+/// What the daemon has beside its configuration, of what a hard link may be another name.
+constexpr std::array beside{".journal", ".tokens", ".history", ".devices", ".superseded"};
 
 /// Links followed as far as there is something.
 std::string whole_path(const std::string& path) {
@@ -57,8 +61,17 @@ bool names(const kept_file& k, const std::string& path, const std::optional<stru
     if (k.inode != 0 && is_same(*found, k.device, k.inode)) return true;
     const auto now = look(k.path);  // another name for it: a hard link
     if (now && is_same(*found, now->st_dev, now->st_ino)) return true;
-    const auto journal = k.and_beside ? look(k.path + ".journal") : std::nullopt;
-    return journal && is_same(*found, journal->st_dev, journal->st_ino);
+    if (!k.and_beside) return false;
+    return std::any_of(beside.begin(), beside.end(), [&](const char* ending) {
+        const auto other = look(k.path + ending);
+        return other && is_same(*found, other->st_dev, other->st_ino);
+    });
+}
+
+tl::unexpected<error> is_ours(const std::string& path, const kept_file& k) {
+    return fail(errc::conflict,
+                fmt::format("{} is {} of this daemon, or is kept for it", path, k.what), "/path",
+                "hosts would overwrite it: name another file");
 }
 
 constexpr auto no_storage = std::to_array<std::pair<unsigned long, std::string_view>>({
@@ -82,14 +95,25 @@ constexpr auto no_storage = std::to_array<std::pair<unsigned long, std::string_v
     {0x19800202, "mqueue"},
 });
 
+std::string_view no_storage_of(const struct statfs& system) {
+    for (const auto& [magic, name] : no_storage)
+        if (magic == static_cast<unsigned long>(system.f_type)) return name;
+    return {};
+}
+
 std::string_view no_storage_at(const std::string& path) {
     struct statfs system {};
     if (::statfs(path.c_str(), &system) != 0) return {};
+    if (const std::string_view name = no_storage_of(system); !name.empty()) return name;
     const auto type = static_cast<unsigned long>(system.f_type);
-    for (const auto& [magic, name] : no_storage)
-        if (magic == type) return name;
     const bool memory = type == TMPFS_MAGIC || type == RAMFS_MAGIC;
     return memory && path.starts_with("/dev/") ? "memory below /dev" : std::string_view();
+}
+
+tl::unexpected<error> not_storage(const std::string& path, std::string_view kind) {
+    return fail(errc::invalid_argument,
+                fmt::format("{} is on a file system that is no storage ({})", path, kind), "/path",
+                "name a file on a disk, or use a device of type \"ram\"");
 }
 
 }  // namespace
@@ -113,17 +137,27 @@ result<void> may_back_a_device(const std::string& path) {
     const std::string whole = whole_path(path);
     const auto found = look(whole);
     for (const kept_file& k : all_kept())
-        if (names(k, whole, found))
-            return fail(errc::conflict,
-                        fmt::format("{} is {} of this daemon, or is kept for it", path, k.what),
-                        "/path", "hosts would overwrite it: name another file");
+        if (names(k, whole, found)) return is_ours(path, k);
     if (found && !S_ISREG(found->st_mode)) return {};  // a block device; others are refused later
     const std::string folder = std::filesystem::path(whole).parent_path().string();
     const std::string_view kind = no_storage_at(found ? whole : folder);
-    if (!kind.empty())
+    if (!kind.empty()) return not_storage(path, kind);
+    return {};
+}
+
+result<void> may_back_a_device(int fd, const std::string& path) {
+    struct stat found {};
+    if (::fstat(fd, &found) != 0)
+        return fail_errno(fmt::format("cannot look at {}", path), errno, "/path");
+    if (S_ISBLK(found.st_mode)) return {};
+    if (!S_ISREG(found.st_mode))
         return fail(errc::invalid_argument,
-                    fmt::format("{} is on a file system that is no storage ({})", path, kind),
-                    "/path", "name a file on a disk, or use a device of type \"ram\"");
+                    fmt::format("{} is neither a regular file nor a block device", path), "/path");
+    for (const kept_file& k : all_kept())
+        if (names(k, {}, found)) return is_ours(path, k);
+    struct statfs system {};
+    if (::fstatfs(fd, &system) == 0 && !no_storage_of(system).empty())
+        return not_storage(path, no_storage_of(system));
     return {};
 }
 

@@ -6,14 +6,17 @@
 #include "file_status.hpp"
 #include "storage_facts.hpp"
 
+#include <fulmar/backend/allowed_paths.hpp>
 #include <fulmar/base/limits.hpp>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <array>
@@ -30,10 +33,16 @@ std::string folder_of(const std::string& path) {
     return folder.empty() ? "." : folder;
 }
 
-// A new name in a folder survives a crash only when the folder does.
-void sync_folder_of(const std::string& path) noexcept {
-    const unique_fd fd(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd) ::fsync(fd.get());
+std::string name_in_folder(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
+// Nothing on the way may be a link: where a path may lead was decided before.
+int open_without_links(const std::string& path, int flags) noexcept {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags);
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how));
 }
 
 // A descriptor by a name that nobody can give to another file.
@@ -55,6 +64,12 @@ open_outcome path_file::open(const file_options& options, const storage_record* 
 
 result<void> path_file::prepare(const storage_record* known, bool accept) {
     failure_ = file_event::refuse;
+    confined_ = is_confined(options_.path);
+    place_ = options_.path;
+    // What is judged is what is opened: a link that changes after that leads nowhere.
+    if (confined_) {
+        FULMAR_TRY(place_, allowed_place(options_.path));
+    }
     if (options_.permit != nullptr) FULMAR_CHECK(options_.permit(options_.path));
     failure_ = file_event::absent;
     if (known != nullptr) options_.create = false;
@@ -65,6 +80,10 @@ result<void> path_file::prepare(const storage_record* known, bool accept) {
                 "device and `fulmar device create --create` alone";
         return there;
     }
+    failure_ = file_event::refuse;
+    if (options_.permit_open != nullptr)
+        FULMAR_CHECK(options_.permit_open(buffered_.get(), options_.path));
+    failure_ = file_event::absent;
     FULMAR_CHECK(take_claim());
     FULMAR_CHECK(lock());
     FULMAR_TRY(std::uint64_t present, size());
@@ -128,7 +147,7 @@ result<void> path_file::open_or_create() {
     if (options_.path.empty())
         return fail(errc::invalid_argument, "a file device needs a path", "/path");
     // Looked at before it is opened: opening a pipe or a character device may do something.
-    if (::stat(options_.path.c_str(), &stat_) != 0) {
+    if (::stat(place_.c_str(), &stat_) != 0) {
         if (errno != ENOENT)
             return fail_errno(fmt::format("cannot look at {}", options_.path), errno, "/path",
                               "the daemon's user must be able to enter its folder");
@@ -144,7 +163,7 @@ result<void> path_file::open_or_create() {
             FULMAR_CHECK(open_exclusive());
             buffered_ = same_open_disk();
         } else {
-            buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CLOEXEC));
+            buffered_.reset(open_place(O_RDWR | O_CLOEXEC));
         }
         if (!buffered_)
             return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path",
@@ -163,31 +182,46 @@ result<void> path_file::create() {
     if (!options_.create)
         return fail(errc::not_found, fmt::format("{} does not exist", options_.path), "/path",
                     "mount what it is on; or have it created: \"create\": true with a size");
-    buffered_.reset(::open(folder_of(options_.path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (!buffered_ && (errno == EOPNOTSUPP || errno == EISDIR)) return create_in_place();
+    const unique_fd folder(open_folder());
+    if (!folder) return creation_failed();
+    buffered_.reset(::openat(folder.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!buffered_ && (errno == EOPNOTSUPP || errno == EISDIR))
+        return create_in_place(folder.get());
     if (!buffered_) return creation_failed();
     FULMAR_CHECK(make_size(options_.size_bytes));
-    if (::linkat(AT_FDCWD, name_of(buffered_).data(), AT_FDCWD, options_.path.c_str(),
+    if (::linkat(AT_FDCWD, name_of(buffered_).data(), folder.get(), name_in_folder(place_).c_str(),
                  AT_SYMLINK_FOLLOW) != 0)
         return creation_failed();
-    sync_folder_of(options_.path);
+    ::fsync(folder.get());  // a new name in a folder survives a crash only when the folder does
     return {};
 }
 
 // Where the file system has no files without a name.
-result<void> path_file::create_in_place() {
-    buffered_.reset(::open(options_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+result<void> path_file::create_in_place(int folder) {
+    const std::string name = name_in_folder(place_);
+    buffered_.reset(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!buffered_) return creation_failed();
     if (auto sized = make_size(options_.size_bytes); !sized) {
         struct ::stat ours {
         }, now{};
-        if (::fstat(buffered_.get(), &ours) == 0 && ::lstat(options_.path.c_str(), &now) == 0 &&
+        if (::fstat(buffered_.get(), &ours) == 0 &&
+            ::fstatat(folder, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
             ours.st_dev == now.st_dev && ours.st_ino == now.st_ino)
-            ::unlink(options_.path.c_str());
+            ::unlinkat(folder, name.c_str(), 0);
         return sized;
     }
-    sync_folder_of(options_.path);
+    ::fsync(folder);
     return {};
+}
+
+int path_file::open_place(int flags) const noexcept {
+    return confined_ ? open_without_links(place_, flags) : ::open(place_.c_str(), flags);
+}
+
+int path_file::open_folder() const noexcept {
+    const std::string folder = folder_of(place_);
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    return confined_ ? open_without_links(folder, flags) : ::open(folder.c_str(), flags);
 }
 
 tl::unexpected<error> path_file::creation_failed() const {
@@ -219,7 +253,7 @@ result<void> path_file::lock() {
 
 result<void> path_file::open_exclusive() {
     const int flags = O_RDWR | O_CLOEXEC | (S_ISBLK(stat_.st_mode) ? O_EXCL : 0);
-    lock_.reset(::open(options_.path.c_str(), flags));
+    lock_.reset(open_place(flags));
     if (lock_) return {};
     if (errno != EBUSY)
         return fail_errno(fmt::format("cannot open {}", options_.path), errno, "/path",

@@ -68,7 +68,9 @@ class path_file final : public backing_file {
     [[nodiscard]] bool may_grow(const storage_record& known) const;
     result<void> open_or_create();
     result<void> create();
-    result<void> create_in_place();
+    result<void> create_in_place(int folder);
+    [[nodiscard]] int open_place(int flags) const noexcept;
+    [[nodiscard]] int open_folder() const noexcept;
     [[nodiscard]] tl::unexpected<error> creation_failed() const;
     result<void> make_size(std::uint64_t bytes);
     result<void> take_claim();
@@ -94,6 +96,8 @@ class path_file final : public backing_file {
     bool can_deallocate_ = false;
     std::string claim_;
     std::string note_;
+    std::string place_;  // what is opened: the path, with its links followed where it is confined
+    bool confined_ = false;
     storage_record what_;
     file_event failure_ = file_event::absent;  // what a failure of prepare() means
 };

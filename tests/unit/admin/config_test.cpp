@@ -112,7 +112,7 @@ json resolved(const json& schema, const json& root) {
 }
 
 /// The defaults that `schema` tells of an object, spelled out. Objects that need something are left
-/// out, and so are lists.
+/// out, and so are lists, and REST over TCP, which is served only when it is asked for.
 json defaults_of(const json& schema, const json& root) {
     json out = json::object();
     for (const auto& [key, property] : schema["properties"].items()) {
@@ -120,7 +120,7 @@ json defaults_of(const json& schema, const json& root) {
         const json one = resolved(property, root);
         if (one.contains("default"))
             out[key] = one["default"];
-        else if (one.value("type", "") == "object" && !one.contains("required"))
+        else if (one.value("type", "") == "object" && !one.contains("required") && key != "tcp")
             out[key] = defaults_of(one, root);
     }
     return out;

@@ -98,7 +98,7 @@ class config_world {
                                                                .start_errors = start_errors});
         admin_options options;
         options.unix_socket.clear();
-        api_ = std::make_unique<rest_api>(*context_, access_rules::make(options, 0).value());
+        api_ = std::make_unique<rest_api>(*context_, access_rules::make(options, {}).value());
         peer_.uid = ::geteuid();
         peer_.name = "test";
     }

@@ -75,7 +75,9 @@ TEST(FieldDocuments, OpenApiSaysWhatTheTablesSay) {
         if (schemas.contains(name + "_patch"))
             schemas[name + "_patch"] = patch_schema(fields, schemas[name + "_patch"]);
     }
-    put_sections(schemas["config"], schemas, "#/components/schemas/");
+    ordered_json config = schemas["config"];  // new schemas move those that are there
+    put_sections(config, schemas, "#/components/schemas/");
+    schemas["config"] = std::move(config);
     // A PUT has the NQN in its address, and says all of what shall be there.
     ordered_json put = schemas["subsystem"];
     put["required"] = ordered_json::array();

@@ -38,7 +38,7 @@ class served {
   public:
     static constexpr milliseconds first{200};
     served() {
-        http_.serve(listen_tcp("127.0.0.1", port_).value(), true);
+        http_.serve(listen_tcp("127.0.0.1", port_).value(), {.over_tcp = true});
         thread_ = std::thread([this] { io_.run(); });
     }
     ~served() {

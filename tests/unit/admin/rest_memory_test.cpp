@@ -39,10 +39,10 @@ class endpoint {
                    .log = nullptr,
                    .config_path = "",
                    .options = from.setup.options},
-          api_(context_, access_rules::make(from.setup.options.admin, 0).value()),
+          api_(context_, access_rules::make(from.setup.options.admin, {}).value()),
           http_(io_, api_, {}) {
         context_.http = &http_.counters();
-        http_.serve(listen_unix(from.socket(), 0600).value(), false);
+        http_.serve(listen_unix(from.socket(), 0600).value(), {.over_tcp = false});
     }
     ~endpoint() {
         http_.abort();
