@@ -1,0 +1,35 @@
+// Where keys come from: by their names, as the configuration refers to them.
+#pragma once
+
+#include <fulmar/base/result.hpp>
+#include <fulmar/security/dhchap_key.hpp>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace fulmar::security {
+
+enum class key_state : std::uint8_t {
+    usable,
+    missing,  ///< there is no key of that name
+    broken,   ///< there is, but it cannot be read, is no key, or others may read it
+};
+/// Called on: any thread.
+[[nodiscard]] constexpr std::string_view to_string(key_state state) noexcept {
+    return state == key_state::usable    ? "usable"
+           : state == key_state::missing ? "missing"
+                                         : "broken";
+}
+
+/// Called on: any thread, all methods; none of them touches a file.
+class key_source {
+  public:
+    virtual ~key_source() = default;
+    [[nodiscard]] virtual key_state state_of(std::string_view name) const noexcept = 0;
+    /// Copies of the keys of that name, the present one first, then those that are still accepted.
+    /// At least one. Errors: not_found, no_memory.
+    [[nodiscard]] virtual result<std::vector<dhchap_key>> find(std::string_view name) const = 0;
+};
+
+}  // namespace fulmar::security
