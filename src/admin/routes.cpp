@@ -29,13 +29,26 @@ std::vector<route> with_ana_groups(std::vector<route> table) {
     table.insert(table.end(), more.begin(), more.end());
     return table;
 }
+
+std::vector<route> with_keys(std::vector<route> table) {
+    const std::vector<route> more{
+        {"PUT", "/v1/subsystems/{nqn}/hosts/{host}", routes::put_host, route::body::maybe_json,
+         true},
+        {"GET", "/v1/keys", routes::list_keys},
+        {"POST", "/v1/keys", routes::set_key, route::body::json},
+        {"GET", "/v1/keys/{name}", routes::show_key},
+        {"DELETE", "/v1/keys/{name}", routes::remove_key},
+    };
+    table.insert(table.end(), more.begin(), more.end());
+    return table;
+}
 }  // namespace
 
 const std::vector<route>& all_routes() {
     constexpr auto none = route::body::none;
     constexpr auto maybe = route::body::maybe_json;
     constexpr auto with_body = route::body::json;
-    static const std::vector<route> table = with_ana_groups({
+    static const std::vector<route> table = with_keys(with_ana_groups({
         {"GET", "/", routes::page, none, false, as_html},
         {"GET", "/page.css", routes::page_style, none, false, as_css},
         {"GET", "/page.js", routes::page_script, none, false, as_script},
@@ -98,7 +111,7 @@ const std::vector<route>& all_routes() {
         {"POST", "/v1/drives/{drive}/drain", routes::drain_drive, none, true},
         {"POST", "/v1/drives/{drive}/locate", routes::locate_drive, with_body},
         {"GET", "/v1/events", routes::events, none, false, as_json, "after"},
-    });
+    }));
     return table;
 }
 

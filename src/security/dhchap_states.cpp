@@ -29,6 +29,7 @@ std::string_view to_string(dhchap_event event) noexcept {
         case dhchap_event::read_response: return "read_response";
         case dhchap_event::refused: return "refused";
         case dhchap_event::failure2: return "failure2";
+        case dhchap_event::failure2_again: return "failure2_again";
         case dhchap_event::expired: return "expired";
         case dhchap_event::expired_again: return "expired_again";
     }

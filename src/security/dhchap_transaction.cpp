@@ -109,7 +109,7 @@ dhchap_work dhchap_transaction::on_message(std::span<const std::byte> message,
     if (head->t_id.value() != t_id_) return refuse(auth_failure::incorrect_payload);
     if (is_message(*head, auth_type::common, auth_id::failure2)) {
         host_refused_ = true;
-        advance(dhchap_event::failure2);
+        advance(begun && was_proven_ ? dhchap_event::failure2_again : dhchap_event::failure2);
         return dhchap_work::none;
     }
     if (is_message(*head, auth_type::dhchap, auth_id::reply) && state_ == dhchap_state::challenged)
@@ -142,7 +142,9 @@ dhchap_work dhchap_transaction::on_negotiate(std::span<const std::byte> message,
     hash_ = *hash;
     group_ = *group;
     failure_.reset();
+    host_refused_ = false;
     demand_ = demand;
+    verdict_ = auth_failure::failed;  // until the work says otherwise: it may never run
     advance(dhchap_event::negotiate);
     return dhchap_work::prepare;
 }
@@ -216,6 +218,7 @@ dhchap_work dhchap_transaction::on_reply(std::span<const std::byte> message) noe
         return refuse(auth_failure::incorrect_payload);
     std::copy(message.begin(), message.end(), message_.begin());
     message_bytes_ = message.size();
+    verdict_ = auth_failure::failed;
     advance(dhchap_event::reply);
     return dhchap_work::check;
 }

@@ -23,17 +23,18 @@ enum class dhchap_state : std::uint8_t {
 };
 
 enum class dhchap_event : std::uint8_t {
-    negotiate,      ///< that can be met
-    prepared,       ///< by the job
-    reply,          ///< of the right form
-    proved,         ///< by the job: the response is right
-    success2,       ///< the host believes us
-    read,           ///< the message that was ready, by Authentication Receive
-    read_response,  ///< likewise Success1 with our response
-    refused,        ///< a message that is wrong, or comes out of order; or the job says no
-    failure2,       ///< the host does not believe us
-    expired,        ///< the host was silent for too long, on a queue that was never proven
-    expired_again,  ///< likewise, on one that was: the attempt ends, and the queue goes on
+    negotiate,       ///< that can be met
+    prepared,        ///< by the job
+    reply,           ///< of the right form
+    proved,          ///< by the job: the response is right
+    success2,        ///< the host believes us
+    read,            ///< the message that was ready, by Authentication Receive
+    read_response,   ///< likewise Success1 with our response
+    refused,         ///< a message that is wrong, or comes out of order; or the job says no
+    failure2,        ///< the host does not believe us
+    failure2_again,  ///< likewise on a queue that was proven before: only the attempt ends
+    expired,         ///< the host was silent for too long, on a queue that was never proven
+    expired_again,   ///< likewise, on one that was: the attempt ends, and the queue goes on
 };
 
 using dhchap_edge = edge<dhchap_state, dhchap_event>;
@@ -51,11 +52,13 @@ inline constexpr auto dhchap_edges = [] {
         dhchap_edge{S::challenge_ready, E::read, S::challenged},
         dhchap_edge{S::challenge_ready, E::refused, S::failure_ready},
         dhchap_edge{S::challenge_ready, E::failure2, S::ended},
+        dhchap_edge{S::challenge_ready, E::failure2_again, S::proven},
         dhchap_edge{S::challenge_ready, E::expired, S::ended},
         dhchap_edge{S::challenge_ready, E::expired_again, S::proven},
         dhchap_edge{S::challenged, E::reply, S::checking},
         dhchap_edge{S::challenged, E::refused, S::failure_ready},
         dhchap_edge{S::challenged, E::failure2, S::ended},
+        dhchap_edge{S::challenged, E::failure2_again, S::proven},
         dhchap_edge{S::challenged, E::expired, S::ended},
         dhchap_edge{S::challenged, E::expired_again, S::proven},
         dhchap_edge{S::checking, E::proved, S::success_ready},
@@ -64,11 +67,13 @@ inline constexpr auto dhchap_edges = [] {
         dhchap_edge{S::success_ready, E::read_response, S::mutual},
         dhchap_edge{S::success_ready, E::refused, S::failure_ready},
         dhchap_edge{S::success_ready, E::failure2, S::ended},
+        dhchap_edge{S::success_ready, E::failure2_again, S::proven},
         dhchap_edge{S::success_ready, E::expired, S::ended},
         dhchap_edge{S::success_ready, E::expired_again, S::proven},
         dhchap_edge{S::mutual, E::success2, S::proven},
         dhchap_edge{S::mutual, E::refused, S::failure_ready},
         dhchap_edge{S::mutual, E::failure2, S::ended},
+        dhchap_edge{S::mutual, E::failure2_again, S::proven},
         dhchap_edge{S::mutual, E::expired, S::ended},
         dhchap_edge{S::mutual, E::expired_again, S::proven},
         dhchap_edge{S::proven, E::negotiate, S::preparing},
@@ -89,11 +94,12 @@ static_assert(
     [] {
         for (const dhchap_edge& e : dhchap_edges)
             if (e.to == dhchap_state::proven && e.from != dhchap_state::success_ready &&
-                e.from != dhchap_state::mutual && e.on != dhchap_event::expired_again)
+                e.from != dhchap_state::mutual && e.on != dhchap_event::expired_again &&
+                e.on != dhchap_event::failure2_again)
                 return false;
         return true;
     }(),
-    "only a right response leads to a proven queue");
+    "only a right response proves a queue that was not proven before");
 
 /// The host is awaited, and not for ever.
 [[nodiscard]] constexpr bool awaits_host(dhchap_state state) noexcept {

@@ -57,6 +57,8 @@ class dhchap_transaction {
     /// What Authentication Receive answers with. Where nothing is ready, that is a mistake of the
     /// host, of which a Failure1 tells. Valid until the next call.
     [[nodiscard]] std::span<const std::byte> read() noexcept;
+    /// How long that is.
+    [[nodiscard]] std::size_t ready_bytes() const noexcept { return message_bytes_; }
     /// The host has been silent for too long.
     void expire() noexcept;
     /// Why it was refused; nothing when it was not.

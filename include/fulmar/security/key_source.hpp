@@ -1,6 +1,7 @@
 // Where keys come from: by their names, as the configuration refers to them.
 #pragma once
 
+#include <fulmar/base/limits.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/security/dhchap_key.hpp>
 
@@ -20,6 +21,18 @@ enum class key_state : std::uint8_t {
     return state == key_state::usable    ? "usable"
            : state == key_state::missing ? "missing"
                                          : "broken";
+}
+
+/// A key's name is the name of its file: it can name no other folder, and no hidden file.
+/// Called on: any thread.
+[[nodiscard]] constexpr bool is_key_name(std::string_view name) noexcept {
+    if (name.empty() || name.size() > limits::max_key_name_bytes || name.front() == '.')
+        return false;
+    for (const char c : name)
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-'))
+            return false;
+    return true;
 }
 
 /// Called on: any thread, all methods; none of them touches a file.

@@ -286,6 +286,22 @@ TEST(dhchap_transaction, silence_ends_a_first_attempt_and_only_the_attempt_later
     EXPECT_TRUE(again.authenticate(9)) << "and then succeeds";
 }
 
+TEST(dhchap_transaction, host_that_does_not_believe_us_later_keeps_its_queue) {
+    world w;
+    w.offer(nvme::dhchap_hash::sha256, nvme::dhchap_group::null);
+    ASSERT_TRUE(w.authenticate());
+    w.who.controller_key = *parse_dhchap_key(vectors::keys[0].text);
+    EXPECT_FALSE(w.authenticate(8));
+    EXPECT_TRUE(w.target.host_refused());
+    EXPECT_EQ(w.target.state(), dhchap_state::proven);
+    w.who.controller_key = *parse_dhchap_key(vectors::keys[3].text);
+    EXPECT_TRUE(w.authenticate(9));
+    EXPECT_FALSE(w.target.host_refused());
+    w.who.host_key = *parse_dhchap_key(vectors::keys[0].text);
+    EXPECT_FALSE(w.authenticate(10));
+    EXPECT_EQ(w.target.state(), dhchap_state::ended) << "a host without the key does not stay";
+}
+
 TEST(dhchap_transaction, challenges_and_sequence_numbers_never_repeat) {
     world w;
     w.offer(nvme::dhchap_hash::sha256, nvme::dhchap_group::null);
