@@ -239,6 +239,12 @@ TEST_P(Authentication, AnswerThatDoesNotFitStaysThere) {
     EXPECT_STATUS(must(s.run(raw_sqe(sqe, 6, nvme::make_transport_sgl(16)))),
                   sc::invalid_field.no_retry());
     EXPECT_TRUE(exchange.on_challenge(receive(s, 48)));
+    // Nor does a failure, where nothing is ready.
+    host::raw_session t = raw_connected(nullptr, 300);
+    const auto tiny = host::make_authentication(nvme::fctype::authentication_receive, 8);
+    EXPECT_STATUS(must(t.run(raw_sqe(tiny, 6, nvme::make_transport_sgl(8)))),
+                  sc::invalid_field.no_retry());
+    EXPECT_TRUE(t.await_end()) << "it is late then";
 }
 
 TEST_P(Authentication, MessageByR2T) {

@@ -113,7 +113,7 @@ void queue_authentication::finish(request& r, nvme::status status) noexcept {
 }
 
 // A message that finds no memory is refused before anything has changed.
-void queue_authentication::send(request& r, std::span<const std::byte> message) noexcept {
+void queue_authentication::send(request& r, std::span<const std::byte> bytes) noexcept {
     FULMAR_ASSERT(sender_ == nullptr);
     const dhchap_state before = transaction_.state();
     if (before == dhchap_state::ended) return finish(r, sc::command_sequence_error.no_retry());
@@ -121,7 +121,7 @@ void queue_authentication::send(request& r, std::span<const std::byte> message) 
     if (begins && !queue_.group().authentications().has_room_for(queue_))
         return finish(r, sc::command_interrupted);  // what has begun goes on
     try {
-        wanted_ = transaction_.on_message(message, demand());
+        wanted_ = transaction_.on_message(bytes, demand());
     } catch (const std::exception&) {
         return finish(r, sc::internal_error);
     }
@@ -167,12 +167,13 @@ void queue_authentication::receive(request& r) noexcept {
     if (before == dhchap_state::ended ||
         (before == dhchap_state::proven && !security::has_message(before)))
         return finish(r, sc::command_sequence_error.no_retry());
-    if (security::has_message(before) && transaction_.ready_bytes() > r.length)
-        return finish(r, sc::invalid_field.no_retry());
-    const std::span<const std::byte> message = transaction_.read();
-    if (message.size() > r.length) return finish(r, sc::invalid_field.no_retry());
-    r.chain.copy_in(0, message);
-    if (message.size() < r.length) r.chain.zero(message.size(), r.length - message.size());
+    // Where nothing is ready, a failure is read.
+    const std::size_t wanted = security::has_message(before) ? transaction_.ready_bytes()
+                                                             : sizeof(nvme::auth_failure_message);
+    if (wanted > r.length) return finish(r, sc::invalid_field.no_retry());
+    const std::span<const std::byte> bytes = transaction_.read();
+    r.chain.copy_in(0, bytes);
+    if (bytes.size() < r.length) r.chain.zero(bytes.size(), r.length - bytes.size());
     follow(before);
     finish(r, sc::success);
 }
