@@ -35,7 +35,10 @@ std::optional<place> place_of(const std::string& pointer) {
     if (parts[0] == "devices") return place{kind::device, *index};
     if (parts[0] == "referrals") return place{kind::referral, *index};
     if (parts[0] != "subsystems") return std::nullopt;
-    if (parts.size() >= 3 && (parts[2] == "hosts" || parts[2] == "allow_any_host"))
+    // Who may connect, and how it proves that it is who it says: with a part of that unknown,
+    // nobody.
+    if (parts.size() >= 3 && (parts[2] == "hosts" || parts[2] == "allow_any_host" ||
+                              parts[2] == "host_keys" || parts[2].starts_with("dhchap_")))
         return place{kind::allow_list, *index};
     if (parts.size() >= 4 && parts[2] == "namespaces")
         if (const auto nested = index_of_step(parts[3])) return place{kind::ns, *index, *nested};

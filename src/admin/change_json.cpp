@@ -24,7 +24,8 @@ constexpr std::array<std::string_view, std::variant_size_v<core::change>> op_wor
     "remove_host",      "set_allow_any_host", "add_listener",     "remove_listener",
     "add_referral",     "remove_referral",    "detach_device",    "attach_device",
     "file_created",     "modify_device",      "modify_subsystem", "modify_namespace",
-    "create_ana_group", "delete_ana_group",   "modify_ana_group", "set_ana_path"};
+    "create_ana_group", "delete_ana_group",   "modify_ana_group", "set_ana_path",
+    "set_host_keys"};
 
 template <typename Wanted, typename... All>
 constexpr std::size_t place_in(const std::variant<All...>*) {
@@ -81,6 +82,12 @@ void write(ordered_json& out, const core::remove_host& c) {
 void write(ordered_json& out, const core::set_allow_any_host& c) {
     out["nqn"] = c.nqn;
     out["allow"] = c.allow;
+}
+void write(ordered_json& out, const core::set_host_keys& c) {
+    out["nqn"] = c.nqn;
+    out["host"] = c.keys.nqn;
+    out["dhchap_key"] = c.keys.dhchap_key;
+    out["dhchap_ctrl_key"] = c.keys.dhchap_ctrl_key;
 }
 void write(ordered_json& out, const core::add_listener& c) { out["listener"] = to_json(c.spec); }
 void write(ordered_json& out, const core::remove_listener& c) { out["name"] = c.name; }
@@ -214,6 +221,11 @@ core::change read_op(std::size_t op, change_reader in) {
             return core::remove_host{in.text("nqn"), in.text("host")};
         case index_of<core::set_allow_any_host>():
             return core::set_allow_any_host{in.text("nqn"), in.truth("allow")};
+        case index_of<core::set_host_keys>():
+            return core::set_host_keys{in.text("nqn"),
+                                       {.nqn = in.text("host"),
+                                        .dhchap_key = in.text("dhchap_key"),
+                                        .dhchap_ctrl_key = in.text("dhchap_ctrl_key")}};
         case index_of<core::add_listener>():
             return core::add_listener{in.object("listener", read_listener)};
         case index_of<core::remove_listener>(): return core::remove_listener{in.text("name")};
@@ -307,6 +319,9 @@ std::string object_of(const core::set_ana_state& c) {
 }
 std::string object_of(const core::set_allow_any_host& c) {
     return fmt::format("{} of {}", c.allow, c.nqn);
+}
+std::string object_of(const core::set_host_keys& c) {
+    return fmt::format("{} of {}", c.keys.nqn, c.nqn);
 }
 /// add_host, remove_host
 template <typename Change>

@@ -7,6 +7,7 @@
 #include <fulmar/core/spec_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
 #include <fulmar/nvme/uuid.hpp>
+#include <fulmar/security/key_source.hpp>
 
 #include <fmt/ranges.h>
 
@@ -125,6 +126,11 @@ std::optional<std::string> judge(const field_facts& facts, std::string& text) {
                 return std::nullopt;
             }
             return "is not a numeric IPv4 or IPv6 address";
+        case field_form::host: return check_host_nqn(text);
+        case field_form::key_name:
+            if (text.empty() && facts.least == 0) return std::nullopt;
+            if (security::is_key_name(text)) return std::nullopt;
+            return "is no name of a key";
         case field_form::uuid: return canonical_id(text, nvme::parse_uuid(text), "a UUID");
         case field_form::nguid: return canonical_id(text, nvme::parse_nguid(text), "an NGUID");
         default: return std::nullopt;
@@ -192,7 +198,18 @@ void read_hosts(object_reader& reader, const field_facts& facts, std::vector<std
 }  // namespace
 
 bool read_list(object_reader& reader, const field_facts& facts, std::vector<std::string>& into) {
-    if (facts.form == field_form::texts) return reader.read_words(facts.name, into, facts.most);
+    if (facts.form == field_form::texts) {
+        if (!reader.read_words(facts.name, into, facts.most)) return false;
+        for (const std::string& word : into) {
+            if (facts.words.empty() ||
+                std::find(facts.words.begin(), facts.words.end(), word) != facts.words.end())
+                continue;
+            reader.complain(facts.name, fmt::format("must be of {}", fmt::join(facts.words, ", ")),
+                            std::string(facts.sample));
+            return false;
+        }
+        return true;
+    }
     read_hosts(reader, facts, into);
     return reader.has(facts.name);
 }

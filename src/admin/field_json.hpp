@@ -38,6 +38,15 @@ struct nested_object<core::ana_group_spec> {
     static void check(object_reader& reader, const core::ana_group_spec& group);
 };
 
+template <>
+struct nested_object<core::host_keys_spec> {
+    template <typename Part, typename Visit>
+    static void parts(Part& object, Visit&& visit) {
+        visit(core::fields_of<core::host_keys_spec>::all, object);
+    }
+    static void check(object_reader&, const core::host_keys_spec&) {}
+};
+
 /// Each reads a value by what its field says; false, and a problem, when it does not fit, false
 /// when it is not there.
 bool read_text(object_reader& reader, const core::field_facts& facts, std::string& into);

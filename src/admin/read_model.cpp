@@ -129,6 +129,8 @@ core::subsystem_spec read_subsystem(json_place where, problem_list& problems, do
         reader.complain("min_cntlid", fits.error().message, fits.error().remedy);
     if (const auto fits = core::check_ana_groups(spec); !fits && problems.all().size() == before)
         reader.complain("ana_groups", fits.error().message, fits.error().remedy);
+    if (const auto fits = core::check_host_keys(spec); !fits && problems.all().size() == before)
+        reader.complain("host_keys", fits.error().message, fits.error().remedy);
     skip_status(reader, kind);
     reader.finish();
     return spec;

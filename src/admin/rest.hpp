@@ -24,6 +24,7 @@
 
 namespace fulmar::admin {
 
+class key_store;
 class rest_call;
 using call_ptr = std::shared_ptr<rest_call>;
 using rest_handler = void (*)(const call_ptr&);
@@ -56,9 +57,10 @@ struct rest_context {
     control_client& core;
     change_gate& gate;
     drive_client& drives;
-    journal* log = nullptr;   ///< null: nothing is recorded
-    std::string config_path;  ///< empty: there is no file to reload
-    daemon_options options;   ///< as they were at start
+    journal* log = nullptr;     ///< null: nothing is recorded
+    key_store* keys = nullptr;  ///< null: there are none
+    std::string config_path;    ///< empty: there is no file to reload
+    daemon_options options;     ///< as they were at start
     bool audit = true;
     const http_counters* http = nullptr;
     access_rules* access = nullptr;              ///< who has tokens

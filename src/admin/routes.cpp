@@ -37,6 +37,21 @@ std::vector<route> with_ana_groups(std::vector<route> table) {
     table.insert(table.end(), more.begin(), more.end());
     return table;
 }
+
+std::vector<route> with_keys(std::vector<route> table) {
+    constexpr auto with_body = route::body::json;
+    const std::vector<route> more{
+        {by_admin, "PUT", "/v1/subsystems/{nqn}/hosts/{host}", routes::put_host,
+         route::body::maybe_json, true},
+        {by_viewer, "GET", "/v1/keys", routes::list_keys},
+        {by_admin, "POST", "/v1/keys", routes::set_key, with_body},
+        {by_viewer, "GET", "/v1/keys/{name}", routes::show_key},
+        {by_admin, "DELETE", "/v1/keys/{name}", routes::remove_key},
+    };
+    table.insert(table.end(), more.begin(), more.end());
+    return table;
+}
+
 /// Devices, drives, and what happens to them.
 std::vector<route> with_storage(std::vector<route> table) {
     constexpr auto none = route::body::none;
@@ -68,7 +83,7 @@ std::vector<route> with_storage(std::vector<route> table) {
 const std::vector<route>& all_routes() {
     constexpr auto none = route::body::none;
     constexpr auto with_body = route::body::json;
-    static const std::vector<route> table = with_storage(with_ana_groups({
+    static const std::vector<route> table = with_storage(with_keys(with_ana_groups({
         {by_anyone, "GET", "/", routes::page, none, false, as_html},
         {by_anyone, "GET", "/page.css", routes::page_style, none, false, as_css},
         {by_anyone, "GET", "/page.js", routes::page_script, none, false, as_script},
@@ -126,7 +141,7 @@ const std::vector<route>& all_routes() {
         {by_admin, "POST", "/v1/referrals", routes::add_referral, with_body, true},
         {by_viewer, "GET", "/v1/referrals/{name}", routes::show_referral},
         {by_admin, "DELETE", "/v1/referrals/{name}", routes::remove_referral, none, true},
-    }));
+    })));
     return table;
 }
 

@@ -44,6 +44,11 @@ void remove_namespace(const call_ptr& call);
 void lift_protection(const call_ptr& call);
 
 // routes_ana_group.cpp
+void list_keys(const call_ptr& call);
+void show_key(const call_ptr& call);
+void set_key(const call_ptr& call);
+void remove_key(const call_ptr& call);
+void put_host(const call_ptr& call);
 void list_ana_groups(const call_ptr& call);
 void show_ana_group(const call_ptr& call);
 void put_ana_group(const call_ptr& call);

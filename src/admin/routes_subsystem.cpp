@@ -233,11 +233,69 @@ void resume_subsystem(const call_ptr& call) {
                  });
 }
 
+namespace {
+
+const core::host_keys_spec* keys_of(const core::subsystem_spec& spec, const std::string& host) {
+    for (const core::host_keys_spec& one : spec.host_keys)
+        if (one.nqn == host) return &one;
+    return nullptr;
+}
+
+rest_call::json host_json(const core::subsystem_spec& spec, const std::string& host) {
+    rest_call::json out{{"host", host}};
+    if (const core::host_keys_spec* const keys = keys_of(spec, host)) {
+        out["dhchap_key"] = keys->dhchap_key;
+        out["dhchap_ctrl_key"] = keys->dhchap_ctrl_key;
+    }
+    return out;
+}
+
+void send_host(const call_ptr& call, const std::string& host, bool made) {
+    call->ask(core::get_subsystem{call->parameters[0]},
+              [call, host, made](const core::control_answer& answer, std::uint64_t revision) {
+                  const auto& spec = std::get<core::subsystem_status>(answer).spec;
+                  if (!made) return call->ok(host_json(spec, host), revision);
+                  call->created(location(call->parameters[0]) + "/hosts/" + escape_segment(host),
+                                host_json(spec, host), revision);
+              });
+}
+
+/// The names of the host's keys, and its own when the body has to say it.
+struct wanted_host {
+    core::host_keys_spec keys;
+    bool says_keys = false;
+};
+
+std::optional<wanted_host> read_host(const call_ptr& call, bool named) {
+    return call->body_as([named](json_place where, problem_list& problems) {
+        wanted_host out;
+        object_reader reader(std::move(where), problems);
+        if (named) {
+            reader.require("host", "the NQN of a host");
+            if (reader.read("host", out.keys.nqn))
+                if (auto wrong = check_host_nqn(out.keys.nqn))
+                    reader.complain("host", std::move(*wrong),
+                                    "what /etc/nvme/hostnqn of the host says");
+        }
+        out.says_keys = reader.read("dhchap_key", out.keys.dhchap_key);
+        out.says_keys |= reader.read("dhchap_ctrl_key", out.keys.dhchap_ctrl_key);
+        reader.finish();
+        return out;
+    });
+}
+
+}  // namespace
+
 void list_hosts(const call_ptr& call) {
     call->ask(core::get_subsystem{call->parameters[0]}, [call](const core::control_answer& answer,
                                                                std::uint64_t revision) {
         const auto& spec = std::get<core::subsystem_status>(answer).spec;
-        call->ok({{"allow_any_host", spec.allow_any_host}, {"hosts", spec.hosts}}, revision);
+        rest_call::json out{{"allow_any_host", spec.allow_any_host}, {"hosts", spec.hosts}};
+        rest_call::json keys = rest_call::json::array();
+        for (const core::host_keys_spec& one : spec.host_keys)
+            keys.push_back(host_json(spec, one.nqn));
+        out["host_keys"] = std::move(keys);
+        call->ok(out, revision);
     });
 }
 
@@ -245,36 +303,50 @@ void show_host(const call_ptr& call) {
     call->ask(core::get_subsystem{call->parameters[0]},
               [call](const core::control_answer& answer, std::uint64_t revision) {
                   const std::string& host = call->parameters[1];
-                  const auto& hosts = std::get<core::subsystem_status>(answer).spec.hosts;
-                  if (std::find(hosts.begin(), hosts.end(), host) == hosts.end())
+                  const auto& spec = std::get<core::subsystem_status>(answer).spec;
+                  if (std::find(spec.hosts.begin(), spec.hosts.end(), host) == spec.hosts.end() &&
+                      keys_of(spec, host) == nullptr)
                       return call->fail(error{
                           errc::not_found,
                           fmt::format("{} has no host {} in its list", call->parameters[0], host),
                           {},
                           "GET …/hosts shows who may connect"});
-                  call->ok({{"host", host}}, revision);
+                  call->ok(host_json(spec, host), revision);
               });
 }
 
 void add_host(const call_ptr& call) {
-    const auto host = call->body_as([](json_place where, problem_list& problems) {
-        std::string nqn;
-        object_reader reader(std::move(where), problems);
-        reader.require("host", "the NQN of a host");
-        if (reader.read("host", nqn))
-            if (auto wrong = check_host_nqn(nqn))
-                reader.complain("host", std::move(*wrong),
-                                "what /etc/nvme/hostnqn of the host says");
-        reader.finish();
-        return nqn;
+    const auto wanted = read_host(call, true);
+    if (!wanted) return;
+    const std::string& nqn = call->parameters[0];
+    std::vector<core::change> changes;  // the keys first: never in the list without them
+    if (wanted->says_keys) changes.push_back(core::set_host_keys{nqn, wanted->keys});
+    changes.push_back(core::add_host{nqn, wanted->keys.nqn});
+    call->change_all(std::move(changes), [call, host = wanted->keys.nqn](std::uint64_t) {
+        send_host(call, host, true);
     });
-    if (!host) return;
-    call->change(core::add_host{call->parameters[0], *host},
-                 [call, host](const core::control_answer&, std::uint64_t revision) {
-                     call->created(
-                         location(call->parameters[0]) + "/hosts/" + escape_segment(*host),
-                         {{"host", *host}}, revision);
-                 });
+}
+
+// All of what the host is here: without keys it need not authenticate any more.
+void put_host(const call_ptr& call) {
+    auto wanted =
+        call->request.body.empty() ? std::optional(wanted_host{}) : read_host(call, false);
+    if (!wanted) return;
+    wanted->keys.nqn = call->parameters[1];
+    if (const auto wrong = check_host_nqn(wanted->keys.nqn))
+        return call->fail(error{errc::invalid_argument, *wrong});
+    call->ask(core::get_subsystem{call->parameters[0]},
+              [call, keys = wanted->keys](const core::control_answer& answer, std::uint64_t) {
+                  const auto& spec = std::get<core::subsystem_status>(answer).spec;
+                  const bool there =
+                      std::find(spec.hosts.begin(), spec.hosts.end(), keys.nqn) != spec.hosts.end();
+                  std::vector<core::change> changes{core::set_host_keys{spec.nqn, keys}};
+                  if (!there) changes.push_back(core::add_host{spec.nqn, keys.nqn});
+                  call->change_all(std::move(changes),
+                                   [call, host = keys.nqn, there](std::uint64_t) {
+                                       send_host(call, host, !there);
+                                   });
+              });
 }
 
 void remove_host(const call_ptr& call) {

@@ -9,6 +9,7 @@
 #include "routes.hpp"
 #include "status_json.hpp"
 
+#include <fulmar/admin/key_store.hpp>
 #include <fulmar/base/memory_reserve.hpp>
 
 #include <fmt/format.h>
@@ -293,6 +294,7 @@ void reload(const call_ptr& call) {
     if (call->context.config_path.empty())
         return call->fail(error{errc::not_supported, "this daemon has no configuration file"});
     if (!*dry_run && call->context.reload_access) call->context.reload_access();
+    if (!*dry_run && call->context.keys != nullptr) call->context.keys->load();
     const reload_options how{*dry_run, *prune, *force};
     reload_config(call->context, how, [call](const reload_outcome& outcome) {
         guarded(call, [&] {

@@ -6,6 +6,7 @@
 #include "rest_api.hpp"
 #include "tls_context.hpp"
 
+#include <fulmar/admin/key_store.hpp>
 #include <fulmar/admin/server.hpp>
 #include <fulmar/base/log.hpp>
 
@@ -36,6 +37,7 @@ class server::impl {
                    .gate = gate_,
                    .drives = drives_,
                    .log = setup_.log,
+                   .keys = setup_.keys,
                    .config_path = setup_.config_path,
                    .options = setup_.options,
                    .audit = setup_.options.admin.audit} {
@@ -105,6 +107,7 @@ class server::impl {
     void reload() {
         reload_access();
         if (setup_.config_path.empty()) return log::warn("reload: there is no configuration file");
+        if (setup_.keys != nullptr) setup_.keys->load();
         // Nobody is there to be asked: neither pruning nor force.
         reload_config(context_, {}, [this](const reload_outcome& outcome) { report(outcome); });
     }

@@ -132,6 +132,7 @@ std::string key_of_removal(const core::change& change) {
 const std::string* list_changed_by(const core::change& change) {
     if (const auto* c = std::get_if<core::add_host>(&change)) return &c->nqn;
     if (const auto* c = std::get_if<core::remove_host>(&change)) return &c->nqn;
+    if (const auto* c = std::get_if<core::set_host_keys>(&change)) return &c->nqn;
     if (const auto* c = std::get_if<core::set_allow_any_host>(&change)) return &c->nqn;
     return nullptr;
 }
@@ -469,6 +470,7 @@ result<void> spec_editor::resize_subsystem(const Change& c) {
 }
 
 result<void> spec_editor::run(const core::modify_subsystem& c) { return resize_subsystem(c); }
+result<void> spec_editor::run(const core::set_host_keys& c) { return resize_subsystem(c); }
 result<void> spec_editor::run(const core::create_ana_group& c) { return resize_subsystem(c); }
 result<void> spec_editor::run(const core::modify_ana_group& c) { return resize_subsystem(c); }
 result<void> spec_editor::run(const core::set_ana_path& c) { return resize_subsystem(c); }

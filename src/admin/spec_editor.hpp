@@ -96,6 +96,7 @@ class spec_editor {
     result<void> run(const core::set_ana_path& c);
     result<void> run(const core::add_host& c);
     result<void> run(const core::remove_host& c);
+    result<void> run(const core::set_host_keys& c);
     result<void> run(const core::set_allow_any_host& c);
     result<void> run(const core::add_listener& c);
     result<void> run(const core::remove_listener& c);

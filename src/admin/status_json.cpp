@@ -125,6 +125,7 @@ ordered_json to_json(const core::connection_status& status) {
             {"reactor", status.reactor},
             {"state", status.state},
             {"host", status.host_nqn},
+            {"authentication", status.authentication},
             {"subsystem", status.subsystem_nqn},
             {"cntlid", status.cntlid},
             {"qid", status.qid},

@@ -177,6 +177,7 @@ result<void> daemon::build() {
                             .memory = namespace_files_.get(),
                             .hugepages = memory_->hugepages(),
                             .counters = &drives_->counters(),
+                            .keys = keys_.get(),
                             .events = namespace_events_.get(),
                             .random = &random_number});
     for (const auto& r : pool_->reactors()) {
@@ -204,6 +205,11 @@ result<void> daemon::open_state() {
         *control_, admin::system_disk(),
         state_path(config_path_, config_.config.options.state_dir, "reservations."), boot_id());
     storage_watch_ = std::make_unique<backend::storage_watch>(*control_);
+    const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
+    keys_ = std::make_unique<admin::key_store>(
+        state_path(config_path_, config_.config.options.state_dir, "keys"),
+        credentials != nullptr ? credentials : "");
+    keys_->load();
     FULMAR_TRY(auto journal, admin::journal::open({.config_path = config_path_,
                                                    .state_dir = config_.config.options.state_dir},
                                                   config_));
@@ -231,6 +237,7 @@ int daemon::run() {
         journal_->run_without_files(*control_, io.error());
     auto server = admin::server::start({.port = target_.get(),
                                         .log = journal_.get(),
+                                        .keys = keys_.get(),
                                         .drives = &drives_->port(),
                                         .config_path = config_path_,
                                         .options = config_.config.options,

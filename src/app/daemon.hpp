@@ -12,6 +12,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/admin/journal.hpp>
+#include <fulmar/admin/key_store.hpp>
 #include <fulmar/admin/server.hpp>
 #include <fulmar/backend/storage_watch.hpp>
 #include <fulmar/base/clock.hpp>
@@ -61,6 +62,7 @@ class daemon {
     std::unique_ptr<engine::file_io_provider> files_;
     std::unique_ptr<storage_records> storage_records_;
     std::unique_ptr<namespace_files> namespace_files_;
+    std::unique_ptr<admin::key_store> keys_;
     std::unique_ptr<backend::storage_watch> storage_watch_;
     std::unique_ptr<drives::drive_manager> drives_;
     std::unique_ptr<namespace_events> namespace_events_;

@@ -10,6 +10,7 @@
 #include <fulmar/base/descriptors.hpp>
 #include <fulmar/base/log.hpp>
 #include <fulmar/mem/environment.hpp>
+#include <fulmar/security/secret.hpp>
 
 #include <cstdio>
 #include <string>
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
     app::return_large_blocks();
     descriptors::raise_limit();
     app::dump_on_crash();
+    security::keep_private_numbers_out_of_dumps();
     log::initialise(config->config.options.log_level);
     int exit_code = 1;
     if (auto built = app::daemon::create(*parsed.command, std::move(*config)))

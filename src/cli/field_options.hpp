@@ -35,7 +35,8 @@ class field_options {
     template <typename Spec>
     void add_for_changing(CLI::App& command) {
         for (const core::field<Spec>& one : core::fields_of<Spec>::all)
-            if (core::is_edited(one.facts.change)) add(command, one.facts, one);
+            if (core::is_edited(one.facts.change) && one.facts.form != core::field_form::objects)
+                add(command, one.facts, one);
     }
 
     /// The members that were said; leaves when one is no size.

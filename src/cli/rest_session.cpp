@@ -88,8 +88,8 @@ std::string text_of(const rest_client::json& object, const char* key) {
 
 void add_rest_commands(CLI::App& app) {
     for (const auto add :
-         {add_status, add_subsystem, add_namespace, add_ana, add_host, add_listener, add_device,
-          add_referral, add_connection, add_config, add_events, add_token})
+         {add_status, add_subsystem, add_namespace, add_ana, add_host, add_key, add_listener,
+          add_device, add_referral, add_connection, add_config, add_events, add_token})
         add(app);
 }
 

@@ -53,6 +53,7 @@ void add_subsystem(CLI::App& app);
 void add_namespace(CLI::App& app);
 void add_ana(CLI::App& app);
 void add_host(CLI::App& app);
+void add_key(CLI::App& app);
 void add_listener(CLI::App& app);
 void add_device(CLI::App& app);
 void add_connection(CLI::App& app);

@@ -19,6 +19,8 @@ struct subsystem_settings {
     rest_session session;
     std::string nqn;
     std::string host;
+    std::string dhchap_key;
+    std::string dhchap_ctrl_key;
     field_options fields;
     bool force = false;
 };
@@ -176,8 +178,14 @@ void add_host(CLI::App& app) {
         CLI::App* const c = s->session.add_verb(*group, "add", "let a host connect", true);
         wants_nqn(c, s);
         c->add_option("host", s->host, "the host")->required()->type_name("HOSTNQN");
+        c->add_option("--dhchap-key", s->dhchap_key,
+                      "name of the key that it must prove itself with");
+        c->add_option("--dhchap-ctrl-key", s->dhchap_ctrl_key,
+                      "name of the key that the subsystem answers it with");
         c->callback([s] {
-            const json body{{"host", s->host}};
+            json body{{"host", s->host}};
+            if (!s->dhchap_key.empty()) body["dhchap_key"] = s->dhchap_key;
+            if (!s->dhchap_ctrl_key.empty()) body["dhchap_ctrl_key"] = s->dhchap_ctrl_key;
             s->session.done(s->session.change("POST", place(*s) + "/hosts", &body),
                             fmt::format("{} may connect to {}", s->host, s->nqn));
         });

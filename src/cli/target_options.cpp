@@ -24,6 +24,10 @@ void add_address(CLI::App& app, target_options& o) {
         ->default_str("tcp");
     app.add_option("--host-nqn", o.hostnqn, "who we are (default: derived from this machine's id)");
     app.add_option("--host-id", o.hostid, "our host identifier, a UUID (default: the same)");
+    app.add_option("--dhchap-key", o.dhchap_key,
+                   "file with the key that we prove with who we are (DHHC-1:…)");
+    app.add_option("--dhchap-ctrl-key", o.dhchap_ctrl_key,
+                   "file with the key that the controller has to prove itself with");
     app.add_option("--timeout", o.timeout_s, "seconds that a command may take")
         ->check(between(0.01, 3600.0))
         ->capture_default_str();
@@ -50,6 +54,18 @@ void add_nsid(CLI::App& app, target_options& o) {
         ->check(between(1u, 0xfffffffeu));
 }
 
+std::shared_ptr<security::dhchap_credentials> target_options::keys() const {
+    if (dhchap_key.empty() && dhchap_ctrl_key.empty()) return {};
+    if (dhchap_key.empty())
+        leave({errc::invalid_argument, "--dhchap-ctrl-key wants --dhchap-key, too", {}, {}});
+    auto made = std::make_shared<security::dhchap_credentials>();
+    made->host_key = value_or_leave(host::read_key_file(dhchap_key));
+    if (!dhchap_ctrl_key.empty())
+        made->controller_key = value_or_leave(host::read_key_file(dhchap_ctrl_key));
+    for (const auto group : nvme::all_dhchap_groups) made->policy.groups.add(group);
+    return made;
+}
+
 host::controller_options target_options::controller() const {
     host::controller_options c;
     c.target = {.address = address, .port = port, .over = over};
@@ -60,6 +76,7 @@ host::controller_options target_options::controller() const {
         if (!parsed) leave({errc::invalid_argument, "--host-id is not a UUID: " + hostid, {}, {}});
         c.hostid = *parsed;
     }
+    c.keys = keys();
     c.keep_alive_ms = static_cast<std::uint32_t>(keep_alive_s * 1000);
     c.flow_control = !no_flow_control;
     c.header_digest = header_digest;

@@ -19,6 +19,8 @@ struct target_options {
     std::uint32_t nsid = 0;  ///< 0: the first active namespace
     std::string hostnqn;
     std::string hostid;
+    std::string dhchap_key;       ///< file; empty: we have none
+    std::string dhchap_ctrl_key;  ///< file; empty: the controller need not prove who it is
     double timeout_s = 10;
     double keep_alive_s = 15;
     bool header_digest = false;
@@ -28,6 +30,7 @@ struct target_options {
     unsigned alignment = 0;
 
     [[nodiscard]] host::controller_options controller() const;
+    [[nodiscard]] std::shared_ptr<security::dhchap_credentials> keys() const;
 };
 
 void add_address(CLI::App& app, target_options& o);

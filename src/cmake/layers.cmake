@@ -34,25 +34,26 @@ endfunction()
 fulmar_layer(base     base
              LIBRARIES fmt::fmt spdlog::spdlog tl::expected dep_boost Threads::Threads)
 fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
+fulmar_layer(security security LAYERS base nvme LIBRARIES OpenSSL::Crypto)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(vfio     vfio     LAYERS base)
 fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio
              LIBRARIES dep_uring $<$<BOOL:${FULMAR_HAS_NBD}>:dep_nbd>)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
-fulmar_layer(core     core     LAYERS base nvme engine mem backend)
+fulmar_layer(core     core     LAYERS base nvme security engine mem backend)
 fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem core
              LIBRARIES dep_uring)
 fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem core
              LIBRARIES dep_verbs)
 fulmar_layer(transport_loopback transport/loopback LAYERS base nvme engine mem core)
-fulmar_layer(admin    admin    LAYERS base nvme engine mem vfio core
+fulmar_layer(admin    admin    LAYERS base nvme security engine mem vfio core
              LIBRARIES OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json dep_prometheus)
 fulmar_layer(drives   drives   LAYERS base nvme engine mem vfio backend hotplug core admin)
-fulmar_layer(host     host     LAYERS base nvme LIBRARIES dep_verbs)
-fulmar_layer(cli      cli      LAYERS base nvme vfio host
+fulmar_layer(host     host     LAYERS base nvme security LIBRARIES dep_verbs)
+fulmar_layer(cli      cli      LAYERS base nvme security vfio host
              LIBRARIES CLI11::CLI11 nlohmann_json::nlohmann_json OpenSSL::SSL)
-fulmar_layer(app      app      LAYERS base nvme engine mem vfio backend hotplug core
+fulmar_layer(app      app      LAYERS base nvme security engine mem vfio backend hotplug core
                                       transport_tcp transport_rdma transport_loopback admin drives
              LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11 dep_systemd)
 

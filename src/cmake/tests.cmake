@@ -108,7 +108,8 @@ if(FULMAR_TESTS)
   endforeach()
 
   foreach(layer IN ITEMS
-          base nvme engine mem vfio backend hotplug core transport admin drives host cli app)
+          base nvme security engine mem vfio backend hotplug core transport admin drives host cli
+          app)
     get_property(libraries GLOBAL PROPERTY FULMAR_LAYER_${layer})
     file(GLOB inner LIST_DIRECTORIES true CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${layer}/*")
     set(includes "${CMAKE_SOURCE_DIR}/src/${layer}")

@@ -25,6 +25,15 @@ void connect_op::refuse_host(bool list_is_broken) noexcept {
     dw0 = 0;
 }
 
+// A Linux host that is refused for good never comes back: a key file that cannot be read now must
+// not do that.
+void connect_op::refuse_for_keys(connect_refusal reason) noexcept {
+    why = reason;
+    status = reason == connect_refusal::no_key ? sc::connect_invalid_host.no_retry()
+                                               : sc::connect_invalid_host;
+    dw0 = 0;
+}
+
 connect_op::connect_op(qpair& q) noexcept
     : message(&command::connect::at_control), owner(&q), group(&q.group()) {}
 

@@ -28,6 +28,13 @@ bool subsystem_description::allows(std::string_view host_nqn) const noexcept {
     return allow_any_host || std::binary_search(hosts.begin(), hosts.end(), host_nqn);
 }
 
+const host_keys_spec* subsystem_description::keys_of(std::string_view host_nqn) const noexcept {
+    const auto at = std::lower_bound(
+        host_keys.begin(), host_keys.end(), host_nqn,
+        [](const host_keys_spec& one, std::string_view wanted) { return one.nqn < wanted; });
+    return at != host_keys.end() && at->nqn == host_nqn ? &*at : nullptr;
+}
+
 void subsystem_description::hide_from(std::string_view host_nqn,
                                       hidden_namespaces& out) const noexcept {
     for (const namespace_description& n : namespaces)

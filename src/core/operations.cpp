@@ -369,6 +369,10 @@ result<void> update_operation::apply() {
         FULMAR_CHECK(core::apply_change(*remove, spec));
         expels_ = !spec.allow_any_host;
         expelled_ = remove->host;
+    } else if (const auto* keys = std::get_if<set_host_keys>(&what)) {
+        FULMAR_CHECK(core::apply_change(*keys, spec));
+    } else if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
+        FULMAR_CHECK(core::apply_change(*edit, spec));
     } else if (const auto* any = std::get_if<set_allow_any_host>(&what)) {
         expels_ = !any->allow;  // asked again, it tells again what has not ended
         FULMAR_CHECK(core::apply_change(*any, spec));
@@ -412,10 +416,19 @@ bool edits_field(const modify_namespace& edit, std::string_view name) noexcept {
     const auto* const field = find_field<namespace_spec>(name);
     return is_marked(edit.set, static_cast<std::size_t>(field - table.data()));
 }
+
+// Then poll groups have to know.
+bool changes_authentication(const modify_subsystem& edit) noexcept {
+    const auto& table = fields_of<subsystem_spec>::all;
+    for (std::size_t i = 0; i < table.size(); ++i)
+        if (is_marked(edit.set, i) && table[i].facts.name != description_facts.name) return true;
+    return false;
+}
 }  // namespace
 
 std::optional<result<control_answer>> update_operation::modify() {
-    if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
+    if (const auto* edit = std::get_if<modify_subsystem>(&what);
+        edit != nullptr && !changes_authentication(*edit)) {
         FULMAR_CHECK(core::apply_change(*edit, subject.edit()));
         return control_answer(subject.status());
     }
@@ -528,6 +541,11 @@ bool update_operation::resume() {
     }
     if (viewers_ || paths_) {
         viewers_ ? answer_viewers() : answer_paths();
+        return true;
+    }
+    if (std::holds_alternative<modify_subsystem>(what) ||
+        std::holds_alternative<set_host_keys>(what)) {
+        answer(subject.status());
         return true;
     }
     subject.owner().discovery_changed();

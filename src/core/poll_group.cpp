@@ -1,3 +1,4 @@
+#include "authentication/authentication_lane.hpp"
 #include "command/buffer.hpp"
 #include "command/connect.hpp"
 #include "command/io.hpp"
@@ -23,6 +24,7 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
       admin_pool_(pool_->split(limits::admin_pool_bytes).value()),
       newcomer_pool_(pool_->split(limits::newcomer_pool_bytes).value()),
       complaints_(std::make_unique<log::limiter>()),
+      authentications_(std::make_unique<authentication_lane>()),
       place_(static_cast<std::uint32_t>(target.groups().size())) {
     pool_->open(quarantine_, 0, false);
     pool_->open(slow_devices_, 0, false);
@@ -38,7 +40,7 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
 
 poll_group::~poll_group() {
     FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty() && graveyard_.empty() &&
-                  reaped_.empty());
+                  reaped_.empty() && authentications_->idle());
     reactor_.remove(*this, engine::stage::submit);
     reactor_.remove(settler_, engine::stage::settle);
     reactor_.timers().cancel(slow_timer_);

@@ -1,7 +1,9 @@
 // The life of a queue pair on its poll group. Every request ends exactly once: answered, or given
 // back when the connection is closing. Must never touch the controller from here but through
 // messages, unless this is its home.
+#include "authentication/queue_authentication.hpp"
 #include "command/admin.hpp"
+#include "command/authentication.hpp"
 #include "command/buffer.hpp"
 #include "command/connect.hpp"
 #include "command/fabrics.hpp"
@@ -33,6 +35,7 @@ std::string_view to_string(close_reason reason) noexcept {
         case close_reason::operator_request: return "operator-request";
         case close_reason::stalled: return "stalled";
         case close_reason::gave_way: return "gave-way";
+        case close_reason::not_authenticated: return "not-authenticated";
         case close_reason::cross_reset: return "cross-controller-reset";
         case close_reason::shutdown: return "shutdown";
     }
@@ -140,13 +143,15 @@ void qpair::on_command(request& r) noexcept {
     add_relaxed(counters_->commands);
     const nvme::status fault = fault_of(r);
     if (r.sqe.fused() != nvme::fuse::none || first_of_pair_ != nullptr) [[unlikely]]
-        if (is_io() && state_ == qpair_state::live && says_its_place(r) &&
+        if (is_io() && state_ == qpair_state::live && !unproven_ && says_its_place(r) &&
             command::fused::arrived(r, fault))
             return;
     if (!nvme::is_success(fault)) return finish(r, fault);
     if (r.sqe.opcode == static_cast<std::uint8_t>(nvme::admin_opcode::fabrics))
         return command::fabrics::start(r);
-    if (state_ != qpair_state::live) return finish(r, sc::command_sequence_error.no_retry());
+    if (state_ != qpair_state::live || unproven_) [[unlikely]]
+        return finish(r, unproven_ ? sc::authentication_required.no_retry()
+                                   : sc::command_sequence_error.no_retry());
     if (is_io()) {
         group_->count(&group_counters::io_commands);
         return command::io::start(r);
@@ -162,7 +167,8 @@ void qpair::on_data(request& r, nvme::status status) noexcept {
         if (r.entered) return command::io::complete(r, status);
         return finish(r, status);
     }
-    if (is_io()) return command::io::data_arrived(r);
+    if (r.entry != nullptr) return command::io::data_arrived(r);
+    if (command::authentication::is_one(r)) return command::authentication::data_arrived(r);
     command::admin::data_arrived(r);
 }
 
@@ -222,7 +228,7 @@ void qpair::on_answered(request& r) noexcept {
     FULMAR_ASSERT(outstanding_ > 0);
     --outstanding_;
     if (state_ == qpair_state::closing) check_drained();
-    if (closes_when_idle_ && outstanding_ == 0) close(close_reason::host_disconnected);
+    if (closes_when_idle_ && outstanding_ == 0) close(reason_when_idle_);
 }
 
 void qpair::close(close_reason why) noexcept {
@@ -240,6 +246,7 @@ void qpair::close(close_reason why) noexcept {
     stop();
     if (connect_.parked) command::connect::end_wait(connect_);
     if (is_admin_of_controller()) controller_->disconnect(why);  // its home is here
+    if (authentication_ != nullptr) authentication_->connection_ends();
     for_each_request(
         [](request& r, void* self) { static_cast<qpair*>(self)->end_waiting_request(r); }, this);
     check_drained();
@@ -336,6 +343,7 @@ connection_status qpair::status() const {
         s.host_nqn = connect_.host_nqn();
         s.cntlid = connect_.assigned.value();
     }
+    if (authentication_ != nullptr) s.authentication = authentication_->describe();
     describe(s);
     return s;
 }

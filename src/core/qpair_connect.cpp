@@ -1,8 +1,12 @@
 // What a Connect does to its queue pair. Called on: the qpair's reactor.
+#include "authentication/queue_authentication.hpp"
+
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/qpair.hpp>
 #include <fulmar/core/subsystem_group.hpp>
 
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace fulmar::core {
@@ -20,6 +24,8 @@ void qpair::refuse_connect(nvme::status status, std::uint32_t dw0) noexcept {
     if (state_ == qpair_state::connecting) advance(qpair_event::refused);
     if (ticket_ != nullptr) ticket_->connect_refused();
     qid_ = 0;
+    unproven_ = false;
+    authentication_.reset();
     leave_host();
     note("connect", "refused", status.to_field());
     r.dw0 = dw0;
@@ -31,9 +37,9 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     const std::uint32_t entries = command.sqsize.value() + 1u;
     const bool io = command.qid.value() != 0;
     if (!by.view->discovery) {
-        host_ = group_->hosts().join(connect_.host_nqn(), io);
-        host_has_io_ = io;
-        if (host_ == nullptr || !hidden_.make_room(by.view->namespace_limit)) return false;
+        unproven_ = by.view->keys_of(connect_.host_nqn()) != nullptr;
+        if (unproven_ ? !make_authentication() : !join_host(io)) return false;
+        if (!hidden_.make_room(by.view->namespace_limit)) return false;
         by.view->hide_from(connect_.host_nqn(), hidden_);
         ana_column_ = by.view->ana_column(listener_name());
     }
@@ -48,6 +54,21 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     return true;
 }
 
+bool qpair::join_host(bool io) noexcept {
+    host_ = group_->hosts().join(connect_.host_nqn(), io);
+    host_has_io_ = io;
+    return host_ != nullptr;
+}
+
+bool qpair::make_authentication() noexcept {
+    try {
+        authentication_ = std::make_unique<queue_authentication>(*this);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
 void qpair::counted_in(controller& by, poll_group& its_home) noexcept {
     controller_ = &by;
     home_ = &its_home;
@@ -60,14 +81,35 @@ void qpair::accept_connect(subsystem_group& in, queue_counters* counters) noexce
     request& r = *std::exchange(connect_request_, nullptr);
     qid_ = connect_.command.qid.value();
     note("connect", "accepted", qid_);
-    r.dw0 = nvme::connect_result(connect_.assigned.value(), false);
+    r.dw0 = nvme::connect_result(connect_.assigned.value(), unproven_);
     if (state_ == qpair_state::connecting) {
         advance(qpair_event::accepted);
-        open_credit(in.view->discovery);
-        connected();
-        close_early_credit();
+        if (unproven_) {
+            if (ticket_ != nullptr) ticket_->unproven();
+            authentication_->begin();
+        } else {
+            admit(in.view->discovery);
+        }
     }
     finish(r, sc::success);
+}
+
+void qpair::admit(bool discovery) noexcept {
+    open_credit(discovery);
+    connected();
+    close_early_credit();
+}
+
+mem::buffer_credit& qpair::authentication_credit() noexcept {
+    return unproven_ ? authentication_->credit() : credit_;
+}
+
+bool qpair::prove() noexcept {
+    if (!join_host(is_io())) return false;
+    unproven_ = false;
+    if (ticket_ != nullptr) ticket_->proven();
+    admit(false);
+    return true;
 }
 
 }  // namespace fulmar::core

@@ -1,6 +1,7 @@
 // The control reactor's side of a subsystem: operations one after the other, each a row of fan-outs
 // to the poll groups.
 #include "ana_layout.hpp"
+#include "authentication/host_key_rules.hpp"
 #include "operations.hpp"
 #include "reservation/reservation_state.hpp"
 
@@ -515,6 +516,10 @@ subsystem_view subsystem::make_view() const {
     view->hosts = spec_.hosts;
     view->listeners = spec_.listeners;
     std::sort(view->hosts.begin(), view->hosts.end());
+    view->host_keys = spec_.host_keys;
+    std::sort(view->host_keys.begin(), view->host_keys.end(),
+              [](const auto& a, const auto& b) { return a.nqn < b.nqn; });
+    view->dhchap = dhchap_policy_of(spec_);
     std::sort(view->listeners.begin(), view->listeners.end());
     view->namespace_limit = spec_.max_namespaces;
     view->namespaces.reserve(namespaces_.size());

@@ -1,5 +1,6 @@
 // Composition, start and shutdown of the target; what changes and questions do is in
 // target_change.cpp and target_report.cpp.
+#include "authentication/host_key_rules.hpp"
 #include "command/connect.hpp"
 #include "nqn_key.hpp"
 #include "operations.hpp"
@@ -319,6 +320,10 @@ void target::connect_arrived(connect_op& op) noexcept {
     // travelled.
     if (!s->allows(op.host_nqn())) {
         op.refuse_host(s->spec().closed);
+        return back(op.status, op.why);
+    }
+    if (const auto why = refusal_of_keys(s->spec(), op.host_nqn(), setup_.keys)) {
+        op.refuse_for_keys(*why);
         return back(op.status, op.why);
     }
     if (s->state() != subsystem_state::active) {

@@ -49,6 +49,7 @@ bool adds(const change& what) noexcept {
     return std::holds_alternative<create_device>(what) ||
            std::holds_alternative<create_subsystem>(what) ||
            std::holds_alternative<add_namespace>(what) || std::holds_alternative<add_host>(what) ||
+           std::holds_alternative<set_host_keys>(what) ||
            std::holds_alternative<add_listener>(what) || std::holds_alternative<add_referral>(what);
 }
 

@@ -136,6 +136,11 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_buffer_waits_total", "Requests that waited for buffers", c.buffer_waits);
     add("fulmar_connections", "Connections present", c.connections, false);
     add("fulmar_connections_total", "Connections accepted", c.connections_total);
+    add("fulmar_authentications_total", "Times that a host proved on a queue who it is",
+        c.authentications);
+    add("fulmar_failed_authentications_total",
+        "Authentications that failed: a wrong key, a wrong message, or silence",
+        c.failed_authentications);
     add("fulmar_connections_gave_way_total",
         "Connections that were ended because others needed their place", c.gave_way);
     const engine::reactor_counters& r = group.reactor().counters();

@@ -23,6 +23,10 @@ controller::controller(controller_options options)
       background_(std::make_unique<background>(options_.keep_alive_ms, options_.async_events)) {
     if (options_.hostnqn.empty()) options_.hostnqn = default_host_nqn();
     if (options_.hostid.is_nil()) options_.hostid = default_host_id();
+    if (options_.keys) {
+        options_.keys->host_nqn = options_.hostnqn;
+        options_.keys->subsystem_nqn = options_.subnqn;
+    }
     if (!options_.receive) options_.receive = std::make_shared<receive_buffer>();
 }
 
@@ -72,7 +76,7 @@ result<void> controller::start() {
                                   .max_r2t = options_.max_r2t,
                                   .receive = options_.receive};
     FULMAR_TRY(admin_, open_wire(0, wire));
-    FULMAR_TRY(cntlid_, connect_queue_ok(*admin_, parameters(0, admin_entries), soon()));
+    FULMAR_TRY(cntlid_, join_queue(*admin_, parameters(0, admin_entries), options_.keys, soon()));
     FULMAR_TRY(const std::uint64_t cap,
                property_get(nvme::register_offset::cap, nvme::property_size::bytes_8));
     capabilities_ = nvme::capabilities::unpack(cap);
@@ -174,13 +178,18 @@ result<queue*> controller::open_io_queue(std::uint16_t qid, connection_options o
     // The Connect's 1 KiB of data always goes in the capsule, whatever IOCCSZ says.
     options.in_capsule_bytes = std::max<std::uint32_t>(in_capsule, sizeof(nvme::connect_data));
     FULMAR_TRY(auto made, open_wire(qid, options));
-    FULMAR_TRY(const std::uint16_t cntlid, connect_queue_ok(*made, who, soon()));
+    FULMAR_TRY(const std::uint16_t cntlid, join_queue(*made, who, options_.keys, soon()));
     if (cntlid != cntlid_)
         return fail(errc::io_error,
                     fmt::format("queue {} was connected to controller {}", qid, cntlid));
     made->set_in_capsule_bytes(in_capsule);
     io_queues_.push_back(std::move(made));
     return io_queues_.back().get();
+}
+
+result<void> controller::authenticate_again(queue& q) {
+    if (!options_.keys) return fail(errc::invalid_argument, "the host has no key");
+    return authenticate(q, *options_.keys, soon());
 }
 
 bool controller::poll() noexcept {

@@ -61,6 +61,7 @@ result<discovery_log> read_discovery_log(controller& c, std::uint8_t lsp) {
 result<discovery_log> discover(controller_options options) {
     if (options.subnqn.empty()) options.subnqn = std::string(nvme::discovery_nqn);
     options.keep_alive_ms = 0;
+    options.keys = {};  // discovery services are open to all
     FULMAR_TRY(const auto c, controller::connect(options));
     FULMAR_TRY(auto log, read_discovery_log(*c));
     (void)c->shutdown();  // what was asked for is there; how it ends does not matter

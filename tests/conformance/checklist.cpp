@@ -12,14 +12,14 @@ constexpr std::array fabrics_rows{
     row{"D1/00", "Property Set", "M", "M"},
     row{"D1/01", "Connect", "M", "M"},
     row{"D1/04", "Property Get", "M", "M"},
-    row{"D1/05", "Authentication Send, Receive", "C", "C", verdict::refused,
-        "mandatory only where authentication is required; no AUTHREQ is set, so a host that sends "
-        "one all the same gets Command Sequence Error"},
+    row{"D1/05", "Authentication Send, Receive", "C", "C", verdict::conforms,
+        "DH-HMAC-CHAP for hosts that have a key; no secure channel is made of it. A queue that is "
+        "not asked to authenticate answers Command Sequence Error, as discovery controllers do"},
     row{"D1/08", "Disconnect", "O", "O", verdict::conforms,
         "I/O queues only, OFCS bit 0; a discovery controller has none, so there it is refused"},
     row{"D1/C0", "vendor specific", "O", "O", verdict::refused, "none: Invalid Field"},
     row{"D1/status", "status values of Connect (SCT 1: 80h-84h), IATTR and IPO", "M", "M",
-        verdict::conforms, "83h, 90h and 91h have no occasion: no restart, no authentication"},
+        verdict::conforms, "83h and 90h have no occasion: no restart"},
     row{"D1/names", "NQN of up to 223 characters, the well-known discovery NQN", "M", "M"},
     row{"D1/rdma", "RDMA CM reject reasons", "C", "C", verdict::absent,
         "not on TCP; over fake verbs: rdma_private_data and rdma_faults, in the unit tests"},

@@ -6,6 +6,7 @@
 #include "support/spy_device.hpp"
 #include "support/viewers.hpp"
 
+#include <fulmar/host/authenticate.hpp>
 #include <fulmar/nvme/cross_reset.hpp>
 #include <fulmar/nvme/reservation.hpp>
 
@@ -26,6 +27,9 @@ namespace {
 using backend::io_kind;
 using nvme::io_opcode;
 
+constexpr const char* keyed_nqn = "nqn.2026-01.io.fulmar:keyed";
+constexpr const char* known_nqn = "nqn.2014-08.org.x:known";
+constexpr const char* keyless_nqn = "nqn.2014-08.org.x:keyless";
 constexpr const char* closed_nqn = "nqn.2026-01.io.fulmar:closed";
 
 /// One line of the table.
@@ -68,12 +72,56 @@ class Status : public suite {
     Status() {
         setup.spec.devices[0].type = "spy";
         setup.spec.subsystems.push_back({.nqn = closed_nqn, .closed = true});
+        setup.spec.subsystems.push_back(
+            {.nqn = keyed_nqn,
+             .allow_any_host = true,
+             .host_keys = {{known_nqn, "here", ""}, {keyless_nqn, "gone", ""}},
+             .dhchap_required = true});
+        keys.set("here", {"DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:"});
+        setup.keys = &keys;
         setup.devices = spy_.factory();
         setup.memory = &memory;
         setup.pool_bytes = 64u << 20;
         setup.limits.max_queue_depth = 1024;
         setup.limits.connect_wait_ms = 100;
         setup.limits.transition_timeout_ms = 500;
+    }
+
+    /// Connected, and asked to authenticate.
+    host::raw_session unproven() {
+        host::raw_session s = raw();
+        host::connect_parameters p = parameters();
+        p.subnqn = keyed_nqn;
+        p.hostnqn = known_nqn;
+        p.hostid = nvme::derive_uuid("a known host", 0);
+        EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
+        return s;
+    }
+    /// One is at work on each reactor, and so many wait.
+    nvme::status too_many_wait() {
+        security::dhchap_credentials who;
+        who.host_nqn = known_nqn;
+        who.subsystem_nqn = keyed_nqn;
+        const bytes message = security::dhchap_host(who, 1).negotiate();
+        const auto length = static_cast<std::uint32_t>(message.size());
+        const auto sqe =
+            raw_sqe(host::make_authentication(nvme::fctype::authentication_send, length), 5,
+                    nvme::make_in_capsule_sgl(0, length));
+        keys.held = true;
+        std::vector<host::raw_session> all;
+        const std::uint32_t enough = (limits::waiting_authentications_per_address + 1) *
+                                         static_cast<std::uint32_t>(data_reactors()) +
+                                     1;
+        for (std::uint32_t i = 0; i < enough; ++i) {
+            all.push_back(unproven());
+            must(all.back().send(host::make_capsule(sqe, message, all.back().wire())));
+        }
+        nvme::status found = sc::success;
+        for (host::raw_session& s : all)
+            if (const auto got = s.collect(5, {}, std::chrono::milliseconds(20)))
+                found = got->status();
+        keys.held = false;
+        return found;
     }
 
     std::unique_ptr<host::controller> another_host() {
@@ -117,6 +165,7 @@ class Status : public suite {
     void add_path_scenarios(std::map<std::string, scenario>& all);
     void add_cross_reset_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
+    void add_authentication_scenarios(std::map<std::string, scenario>& all);
 
     nvme::status connect_status(const std::function<void(host::connect_parameters&)>& change) {
         host::raw_session s = raw();
@@ -519,6 +568,37 @@ void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["ANA state change"] = [this] { return ana(core::ana_state::change); };
 }
 
+void Status::add_authentication_scenarios(std::map<std::string, scenario>& all) {
+    all["Connect of a host without a key where `dhchap_required` says that it needs one"] = [this] {
+        return connect_status([](auto& p) { p.subnqn = keyed_nqn; });
+    };
+    all["Connect of a host whose key is missing or broken here"] = [this] {
+        return connect_status([](auto& p) {
+            p.subnqn = keyed_nqn;
+            p.hostnqn = keyless_nqn;
+        });
+    };
+    all["any command but Authentication Send and Receive on a queue whose host has not proved who "
+        "it is"] = [this] {
+        const auto cap =
+            host::make_property_get(nvme::register_offset::cap, nvme::property_size::bytes_8);
+        return must(unproven().run(raw_sqe(cap, 1))).status();
+    };
+    all["Authentication Send or Receive on a queue that nobody asked to authenticate"] = [this] {
+        bytes got(64);
+        return run_read(c_->admin(),
+                        host::make_authentication(nvme::fctype::authentication_receive, 64), got)
+            .status();
+    };
+    all["Authentication Send or Receive with a wrong protocol or length"] = [this] {
+        const auto sqe = host::make_authentication(nvme::fctype::authentication_receive, 0);
+        return must(unproven().run(raw_sqe(sqe, 1))).status();
+    };
+    all["Authentication Send while too many of its address wait for theirs"] = [this] {
+        return too_many_wait();
+    };
+}
+
 void Status::add_connect_scenarios(std::map<std::string, scenario>& all) {
     all["Connect to a subsystem in transition, past `connect_wait_ms`"] = [this] {
         pause();
@@ -584,6 +664,7 @@ std::map<std::string, Status::scenario> Status::scenarios() {
     add_path_scenarios(all);
     add_cross_reset_scenarios(all);
     add_connect_scenarios(all);
+    add_authentication_scenarios(all);
     return all;
 }
 

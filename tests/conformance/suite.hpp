@@ -3,6 +3,7 @@
 #pragma once
 
 #include "rows.hpp"
+#include "support/known_keys.hpp"
 #include "support/remembered_namespaces.hpp"
 #include "support/target_fixture.hpp"
 
@@ -55,6 +56,7 @@ class suite : public ::testing::TestWithParam<int> {
     /// What the target will be; to be changed before the first use of target().
     /// Devices "a" (512-byte blocks, NSID 1) and "b" (4096, NSID 2), any host, 127.0.0.1.
     testing::target_setup setup;
+    test::known_keys keys;               ///< for `setup.keys`; likewise
     test::remembered_namespaces memory;  ///< for `setup.memory`; outlives restart()
     /// The subsystem in `setup`.
     core::subsystem_spec& offered() { return setup.spec.subsystems.front(); }

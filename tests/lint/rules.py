@@ -5,12 +5,13 @@
 LAYERS = {
     "base": [],
     "nvme": ["base"],
+    "security": ["base", "nvme"],
     "engine": ["base"],
     "mem": ["base"],
     "vfio": ["base"],
     "backend": ["base", "nvme", "engine", "mem", "vfio"],
     "hotplug": ["base", "nvme", "engine", "mem", "vfio"],
-    "core": ["base", "nvme", "engine", "mem", "backend/device.hpp", "backend/io_op.hpp"],
+    "core": ["base", "nvme", "security", "engine", "mem", "backend/device.hpp", "backend/io_op.hpp"],
     "transport": [
         "base",
         "nvme",
@@ -31,6 +32,7 @@ LAYERS = {
     "admin": [
         "base",
         "nvme",
+        "security",
         "engine",
         "mem",
         "vfio/drives.hpp",
@@ -61,10 +63,11 @@ LAYERS = {
         "core",
         "admin",
     ],
-    "host": ["base", "nvme"],
+    "host": ["base", "nvme", "security"],
     "cli": [
         "base",
         "nvme",
+        "security",
         "vfio",
         "host",
         "core/model.hpp",
@@ -73,6 +76,7 @@ LAYERS = {
     "app": [
         "base",
         "nvme",
+        "security",
         "engine",
         "mem",
         "vfio",
@@ -92,7 +96,7 @@ THIRD_PARTY = [
     (r"spdlog/", ["base"], "log through fulmar/base/log.hpp, which limits what a peer can write"),
     (r"prometheus/", ["admin"], "reactors keep plain counters; admin sums them"),
     (r"CLI/", ["cli", "app"], "only programs have a command line"),
-    (r"openssl/", ["admin", "transport", "host", "cli"], "TLS ends at the edges"),
+    (r"openssl/", ["admin", "security", "cli"], "TLS of the administration; else fulmar/security"),
     (r"liburing", ["engine", "backend", "transport"], "rings belong to reactors"),
     (r"(infiniband|rdma)/", ["transport", "host"], "verbs end at transport and host"),
     (r"linux/vfio", ["vfio"], "everybody else sees fulmar/vfio"),

@@ -98,7 +98,8 @@ running_target::running_target(target_setup setup)
     parts_->target = std::make_unique<core::target>(
         *parts_->control, core::target::setup{.limits = parts_->setup.limits,
                                               .make_device = parts_->setup.devices,
-                                              .memory = parts_->setup.memory});
+                                              .memory = parts_->setup.memory,
+                                              .keys = parts_->setup.keys});
     for (const auto& r : parts_->pool->reactors())
         parts_->target->add_poll_group(
             *r, or_throw(

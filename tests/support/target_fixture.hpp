@@ -24,6 +24,10 @@ namespace fulmar::backend {
 class device;
 }
 
+namespace fulmar::security {
+class key_source;
+}
+
 namespace fulmar::test {
 class remembered_namespaces;
 }
@@ -42,6 +46,7 @@ struct target_setup {
     core::target_options limits{};
     core::target_spec spec{};
     device_factory devices{};                       ///< null: "ram" and "null"
+    const security::key_source* keys = nullptr;     ///< outlives the target
     test::remembered_namespaces* memory = nullptr;  ///< outlives the target
 };
 

@@ -17,11 +17,14 @@
 
 namespace fulmar::admin {
 
+class key_store;
+
 class server {
   public:
     struct setup {
         core::control_port* port = nullptr;  ///< outlives the server
         journal* log = nullptr;              ///< likewise; null: nothing is recorded
+        key_store* keys = nullptr;           ///< likewise; null: there are none
         drive_port* drives = nullptr;        ///< likewise; null: there are no drives
         std::string config_path = {};        ///< empty: there is no file to reload
         daemon_options options = {};         ///< as loaded; admin.* says where to listen

@@ -177,6 +177,22 @@ inline constexpr std::chrono::seconds newcomer_patience{5};
 /// Between the first and the second command of a fused pair, which hosts send one behind the other.
 inline constexpr std::chrono::seconds fused_patience{5};
 
+// Authentication (DH-HMAC-CHAP).
+inline constexpr std::uint32_t max_key_name_bytes = 64;
+inline constexpr std::uint32_t max_keys = 4096;  ///< that are looked for in one folder
+inline constexpr std::size_t max_key_file_bytes = 4096;
+inline constexpr std::uint32_t keys_at_a_time = 4;   ///< accepted under one name
+inline constexpr std::size_t max_auth_bytes = 4096;  ///< TL and AL
+/// Of a queue that has not proved who its host is, beside what every connection has: the state of
+/// its exchange. Its data comes out of the newcomers' pool, a chunk at a time, and while it waits
+/// it counts among max_pending_handshakes.
+inline constexpr std::size_t unproven_queue_bytes = 8 * 1024;
+/// Exchanges that wait for a helper thread, per poll group, of one address and of one listener.
+inline constexpr std::uint32_t waiting_authentications_per_address = 16;
+inline constexpr std::uint32_t waiting_authentications_per_listener = 256;
+/// For each message of a host without a keep-alive time.
+inline constexpr std::chrono::seconds authentication_patience{120};
+
 /// What a connection may cost in resident memory before its Connect has named a host: a peer can
 /// have as many of them as the listener allows half-open. What it leases while it has unparsed
 /// bytes comes on top, and goes back.

@@ -54,6 +54,7 @@ class connect_op : public engine::message {
     queue_slot* behind =
         nullptr;  ///< at the home reactor: waits for the former queue of that number to leave
     instant at_home_since{};
+    std::uint32_t keep_alive_ms = 0;  ///< of the controller, as the home reactor knows it
     /// Its waiting is over.
     void on_wait_over() noexcept;
     engine::member_timer<&connect_op::on_wait_over> deadline{*this};
@@ -63,6 +64,9 @@ class connect_op : public engine::message {
     void refuse_for_now(connect_refusal reason, const nvme::invalid_parameter& which) noexcept;
     /// The same of a host that is not allowed: for good, unless nobody knows who is.
     void refuse_host(bool list_is_broken) noexcept;
+
+    /// Likewise of its keys: for good only when it has none.
+    void refuse_for_keys(connect_refusal reason) noexcept;
 
     [[nodiscard]] std::string_view host_nqn() const noexcept;
     [[nodiscard]] std::string_view subsystem_nqn() const noexcept;

@@ -20,6 +20,8 @@ enum class connect_refusal : std::uint8_t {
     unknown_subsystem,   ///< there is none of that name, or none yet
     not_offered_here,    ///< the subsystem names other listeners
     host_not_allowed,    ///< the host is not in the subsystem's list
+    no_key,              ///< the subsystem wants hosts to authenticate, and has no key for this one
+    key_unusable,        ///< the key of the host, or ours for it, is missing or broken
     list_broken,         ///< the subsystem's list cannot be read: nobody may connect
     busy,                ///< the subsystem was in transition for longer than connect_wait_ms
     too_many_wait,       ///< … and so many Connects wait for it that this one cannot

@@ -104,6 +104,12 @@ struct set_allow_any_host {
     std::string nqn;
     bool allow = false;
 };
+/// How `keys.nqn` authenticates from its next Connect on, or when it is asked again; without a
+/// dhchap_key it need not. Whether it may connect is not said here.
+struct set_host_keys {
+    std::string nqn;
+    host_keys_spec keys;
+};
 struct add_listener {
     listener_spec spec;
 };
@@ -151,7 +157,7 @@ using change =
                  remove_namespace, set_ana_state, add_host, remove_host, set_allow_any_host,
                  add_listener, remove_listener, add_referral, remove_referral, detach_device,
                  attach_device, file_created, modify_device, modify_subsystem, modify_namespace,
-                 create_ana_group, delete_ana_group, modify_ana_group, set_ana_path>;
+                 create_ana_group, delete_ana_group, modify_ana_group, set_ana_path, set_host_keys>;
 
 // Questions.
 struct get_target {};       ///< → target_status: counts, build, reactors

@@ -134,6 +134,9 @@ class controller {
     /// Fabrics commands but Connect; on the admin queue.
     void on_fabrics_command(request& r) noexcept;
 
+    /// Its host speaks on the admin queue.
+    void heard() noexcept { touch_keep_alive(); }
+
     /// Its host does not see that namespace.
     [[nodiscard]] bool hides(std::uint32_t number) const noexcept { return hidden_.has(number); }
     /// What its host sees of the subsystem.

@@ -7,6 +7,7 @@
 #include <fulmar/core/model.hpp>
 #include <fulmar/nvme/features.hpp>
 #include <fulmar/nvme/uuid.hpp>
+#include <fulmar/security/dhchap.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -86,9 +87,11 @@ struct subsystem_description {
     std::string serial;
     std::string model;
     bool allow_any_host = false;
-    bool closed = false;                            ///< its list is broken: no host now
-    bool keeps_protection = false;                  ///< hosts may write protect: it can be kept
-    std::vector<std::string> hosts;                 ///< sorted
+    bool closed = false;                    ///< its list is broken: no host now
+    bool keeps_protection = false;          ///< hosts may write protect: it can be kept
+    std::vector<std::string> hosts;         ///< sorted
+    std::vector<host_keys_spec> host_keys;  ///< of those that authenticate; sorted
+    security::dhchap_policy dhchap;
     std::vector<std::string> listeners;             ///< names, sorted; empty: every listener
     std::vector<namespace_description> namespaces;  ///< sorted by nsid
     std::uint32_t namespace_limit = limits::default_namespaces;  ///< NN, MNAN
@@ -99,6 +102,8 @@ struct subsystem_description {
 
     [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
     [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;
+    /// Null: it need not authenticate.
+    [[nodiscard]] const host_keys_spec* keys_of(std::string_view host_nqn) const noexcept;
     /// Notes what `host_nqn` does not see into `out`, which has room for all.
     void hide_from(std::string_view host_nqn, hidden_namespaces& out) const noexcept;
     [[nodiscard]] bool offered_at(std::string_view listener) const noexcept;

@@ -40,6 +40,10 @@ class connection_ticket final : public engine::message {
     void spoke() noexcept;
     void heard(instant when) noexcept { heard_.store(when, std::memory_order_relaxed); }
     void connect_refused() noexcept;
+    /// Its Connect is accepted, but its host has to prove who it is: until then it counts among
+    /// those that have sent none.
+    void unproven() noexcept { connect_refused(); }
+    void proven() noexcept;
     void end() noexcept;
 
     // Called on: any thread.

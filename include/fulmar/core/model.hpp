@@ -95,6 +95,15 @@ struct host_choice {
     friend bool operator==(const host_choice&, const host_choice&) = default;
 };
 
+/// How one host proves who it is. What are called keys are names of them; the target looks them up
+/// each time.
+struct host_keys_spec {
+    std::string nqn = {};
+    std::string dhchap_key = {};       ///< it must authenticate with this one
+    std::string dhchap_ctrl_key = {};  ///< with which the subsystem answers it; empty: it does not
+    friend bool operator==(const host_keys_spec&, const host_keys_spec&) = default;
+};
+
 struct namespace_spec {
     std::uint32_t nsid = 0;   ///< 0 in a request: the lowest free one
     std::string device = {};  ///< name of a device_spec
@@ -115,8 +124,12 @@ struct subsystem_spec {
     std::string serial = {};       ///< ≤ 20 ASCII; empty: derived from the NQN
     std::string model = "Fulmar";  ///< ≤ 40 ASCII
     bool allow_any_host = false;
-    std::vector<std::string> hosts = {};      ///< host NQNs
-    std::vector<std::string> listeners = {};  ///< names of listeners that offer it; empty: all
+    std::vector<std::string> hosts = {};          ///< host NQNs
+    std::vector<host_keys_spec> host_keys = {};   ///< of hosts that must authenticate
+    bool dhchap_required = false;                 ///< hosts without keys may not connect
+    std::vector<std::string> dhchap_hashes = {};  ///< allowed ones; empty: all
+    std::vector<std::string> dhchap_groups = {};  ///< allowed ones; empty: up to ffdhe3072
+    std::vector<std::string> listeners = {};      ///< names of listeners that offer it; empty: all
     std::vector<ana_group_spec> ana_groups = {};
     std::vector<namespace_spec> namespaces = {};
     std::uint16_t min_cntlid = limits::min_cntlid;

@@ -25,6 +25,8 @@ result<void> check_new_device(std::string_view name, std::size_t present, bool n
 result<void> check_controller_ids(const subsystem_spec& spec);
 /// An ANA group by itself: its ID, and what follows on a change. Errors: invalid_argument.
 result<void> check_ana_group(const ana_group_spec& spec);
+/// Of each host once; no key of ours without one of its own; names that can be names of keys.
+result<void> check_host_keys(const subsystem_spec& spec);
 /// Their IDs differ, so that there are not too many. Errors: invalid_argument.
 result<void> check_ana_groups(const subsystem_spec& spec);
 /// `ns` is in a group that `in` has, whose state counts, or in none. Errors: not_found, conflict.

@@ -28,6 +28,7 @@ class limiter;
 
 namespace fulmar::core {
 
+class authentication_lane;
 class target;
 
 /// Counters of one poll group; written by its reactor, readable from any thread.
@@ -48,6 +49,8 @@ struct group_counters {
     std::atomic<std::uint64_t> buffer_waits{0};
     std::atomic<std::uint64_t> connections{0};  ///< present
     std::atomic<std::uint64_t> connections_total{0};
+    std::atomic<std::uint64_t> authentications{0};         ///< queues proven, each time
+    std::atomic<std::uint64_t> failed_authentications{0};  ///< attempts, by whoever's fault
     std::atomic<std::uint64_t> gave_way{0};     ///< connections that ended for the sake of others
     std::atomic<std::uint64_t> free_chunks{0};  ///< of the pool
     std::atomic<std::uint64_t> waiting_for_chunks{0};
@@ -68,6 +71,7 @@ class poll_group final : private engine::poller {
     [[nodiscard]] mem::buffer_pool& newcomer_pool() noexcept { return *newcomer_pool_; }
     [[nodiscard]] group_hosts& hosts() noexcept { return hosts_; }
     [[nodiscard]] const target_options& options() const noexcept { return options_; }
+    [[nodiscard]] authentication_lane& authentications() noexcept { return *authentications_; }
     [[nodiscard]] connect_refusals& refusals() noexcept { return refusals_; }
     /// Called on: any thread.
     [[nodiscard]] const group_counters& counters() const noexcept { return counters_; }
@@ -201,6 +205,7 @@ class poll_group final : private engine::poller {
     group_counters counters_;
     connect_refusals refusals_;
     std::unique_ptr<log::limiter> complaints_;
+    std::unique_ptr<authentication_lane> authentications_;
     /// Transitions learn what has drained, once nothing of the turn is lent out any more.
     engine::member_poller<&poll_group::settle_all, &poll_group::has_unsettled> settler_{*this};
     intrusive_list<qpair, &qpair::group_hook_> qpairs_;

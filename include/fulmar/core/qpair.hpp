@@ -26,6 +26,7 @@ namespace fulmar::core {
 
 class controller;
 class poll_group;
+class queue_authentication;
 struct abort_op;
 struct group_host;
 struct host_buffers;
@@ -41,6 +42,7 @@ enum class close_reason : std::uint8_t {
     operator_request,   ///< subsystem, host or listener removed
     stalled,            ///< a deadline of the connection passed
     gave_way,           ///< others needed its place, and it or its host had the most
+    not_authenticated,  ///< its host did not prove who it is, or does not believe us
     cross_reset,        ///< another controller of its host was asked to end it
     shutdown,
 };
@@ -66,7 +68,10 @@ class qpair {
     /// The connection is broken, or must end. Idempotent.
     void close(close_reason reason) noexcept;
     /// close() once every answer that is on its way has left.
-    void close_when_idle() noexcept { closes_when_idle_ = true; }
+    void close_when_idle(close_reason why = close_reason::host_disconnected) noexcept {
+        closes_when_idle_ = true;
+        reason_when_idle_ = why;
+    }
 
     [[nodiscard]] qpair_state state() const noexcept { return state_; }
     [[nodiscard]] bool usable() const noexcept { return state_ < qpair_state::closing; }
@@ -143,6 +148,10 @@ class qpair {
     [[nodiscard]] static nvme::status fault_of(const request& r) noexcept;
     static void abort_request(request& r, abort_op& op) noexcept;
     void give_up_backends() noexcept;
+    [[nodiscard]] bool join_host(bool io) noexcept;
+    [[nodiscard]] bool make_authentication() noexcept;
+    /// From now on it is what its Connect asked for.
+    void admit(bool discovery) noexcept;
     [[nodiscard]] bool is_admin_of_controller() const noexcept {
         return controller_ != nullptr && connect_.command.qid.value() == 0;
     }
@@ -165,6 +174,8 @@ class qpair {
     close_reason reason_ = close_reason::peer_closed;
     bool flow_control_ = true;
     bool closes_when_idle_ = false;
+    bool unproven_ = false;  // its host has to authenticate before anything else
+    close_reason reason_when_idle_ = close_reason::host_disconnected;
     std::uint16_t qid_ = 0;
     std::uint16_t sq_head_ = 0;
     std::uint32_t sq_entries_ = 0;
@@ -177,7 +188,8 @@ class qpair {
     queue_counters own_counters_;         // until then
     request* connect_request_ = nullptr;
     connect_op connect_;
-    group_host* host_ = nullptr;    // that connected
+    std::unique_ptr<queue_authentication> authentication_;  // null: its host need not
+    group_host* host_ = nullptr;    // that connected; null while it is unproven
     bool host_has_io_ = false;      // it counts this as an I/O queue
     hidden_namespaces hidden_;      // from its host
     std::uint16_t ana_column_ = 0;  // where ANA states by its listener are
@@ -229,6 +241,17 @@ class qpair {
     [[nodiscard]] std::uint16_t ana_column() const noexcept { return ana_column_; }
     /// Its host's memory of the kind that this queue uses; null on discovery controllers.
     [[nodiscard]] host_buffers* buffers() noexcept;
+    /// It may run nothing but Authentication Send and Receive.
+    [[nodiscard]] bool unproven() const noexcept { return unproven_; }
+    /// Null: its host need not authenticate.
+    [[nodiscard]] queue_authentication* authentication() const noexcept {
+        return authentication_.get();
+    }
+    /// Its host has proved who it is. False: no memory for what it may have now.
+    [[nodiscard]] bool prove() noexcept;
+    /// Where the data of its authentication comes from: not from what its host may have, before
+    /// that is known.
+    [[nodiscard]] mem::buffer_credit& authentication_credit() noexcept;
     // Null before a Connect has been accepted; counters() are the queue's own then.
     [[nodiscard]] core::controller* attached_controller() const noexcept { return controller_; }
     [[nodiscard]] subsystem_group* subsystem() const noexcept { return subsystem_; }

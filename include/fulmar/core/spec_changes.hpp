@@ -20,6 +20,7 @@ result<void> apply_change(const remove_host& what, subsystem_spec& to);
 result<void> apply_change(const set_allow_any_host& what, subsystem_spec& to);
 result<void> apply_change(const pause_subsystem& what, subsystem_spec& to);
 result<void> apply_change(const resume_subsystem& what, subsystem_spec& to);
+result<void> apply_change(const set_host_keys& what, subsystem_spec& to);
 result<void> apply_change(const modify_subsystem& what, subsystem_spec& to);
 
 /// Errors: conflict (it is in an ANA group, whose state counts).

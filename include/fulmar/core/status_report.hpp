@@ -106,6 +106,8 @@ struct connection_status {
     std::uint64_t bytes_written = 0;
     bool header_digest = false;
     bool data_digest = false;
+    /// Who has proved who they are: "none" needs to, "pending", "host", "mutual".
+    std::string authentication = "none";
 };
 
 struct reactor_status {

@@ -28,6 +28,10 @@
 #include <unordered_set>
 #include <vector>
 
+namespace fulmar::security {
+class key_source;
+}
+
 namespace fulmar::core {
 
 class counter_source;
@@ -50,7 +54,8 @@ class target final : public control_port {
                                                    ///< nothing can be write protected
         bool hugepages = false;                    ///< for reports only
         const counter_source* counters = nullptr;  ///< of what core does not know; outlives it
-        namespace_observer* events = nullptr;      ///< null: nobody asks; outlives it
+        const security::key_source* keys = nullptr;  ///< null: no key is usable; outlives it
+        namespace_observer* events = nullptr;        ///< null: nobody asks; outlives it
         /// Numbers that nobody can foretell; 0: none now. Null: a sequence, the same each time.
         std::uint64_t (*random)() noexcept = nullptr;
     };
@@ -94,6 +99,8 @@ class target final : public control_port {
     [[nodiscard]] engine::reactor& control_reactor() noexcept { return control_; }
 
     // For Connects and controllers.
+    /// Called on: any thread.
+    [[nodiscard]] const security::key_source* keys() const noexcept { return setup_.keys; }
     void reservation_arrived(std::unique_ptr<reservation_errand> errand) noexcept;
     void connect_arrived(connect_op& op) noexcept;
     static void connect_withdrawn(engine::message& m) noexcept;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fulmar/base/result.hpp>
+#include <fulmar/host/authenticate.hpp>
 #include <fulmar/host/connection.hpp>
 #include <fulmar/host/endpoint.hpp>
 #include <fulmar/host/execute.hpp>
@@ -35,7 +36,10 @@ struct controller_options {
     bool data_digest = false;
     std::uint8_t hpda = 0;
     std::uint32_t max_r2t = 1;
-    duration timeout = std::chrono::seconds(10);   ///< of each command
+    duration timeout = std::chrono::seconds(10);  ///< of each command
+    /// With what the host proves who it is, and the controller has to; the names in it are filled
+    /// in here. Null: with nothing.
+    std::shared_ptr<security::dhchap_credentials> keys = {};
     std::shared_ptr<receive_buffer> receive = {};  ///< null: one of its own for all queues
 };
 
@@ -97,6 +101,8 @@ class controller {
     result<std::uint32_t> set_features(const nvme::set_features& what, std::uint32_t nsid = 0,
                                        std::span<std::byte> data = {});
     result<void> keep_alive();
+    /// Proves once more who we are, on `q`, which goes on meanwhile.
+    result<void> authenticate_again(queue& q);
 
     /// Events that arrived since the last call; their AERs are outstanding again.
     std::vector<nvme::async_event> take_events();

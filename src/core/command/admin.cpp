@@ -2,6 +2,7 @@
 #include "admin.hpp"
 
 #include "admin_data.hpp"
+#include "authentication.hpp"
 #include "buffer.hpp"
 
 #include <fulmar/base/mutation.hpp>
@@ -58,6 +59,7 @@ void start(request& r) noexcept {
 
 void have_buffer(request& r) noexcept {
     if (r.direction == data_direction::host_to_controller) return r.owner->fetch(r);
+    if (authentication::is_one(r)) return authentication::data_arrived(r);
     data_arrived(r);
 }
 

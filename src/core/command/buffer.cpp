@@ -2,6 +2,7 @@
 #include "buffer.hpp"
 
 #include "admin.hpp"
+#include "authentication.hpp"
 #include "io.hpp"
 
 #include <fulmar/core/poll_group.hpp>
@@ -12,6 +13,7 @@ namespace fulmar::core::command::buffer {
 
 using nvme::data_direction;
 
+static host_buffers* payer_of(const request& r) noexcept;
 static bool device_allows(const request& r) noexcept;
 static bool host_allows(const request& r) noexcept;
 static void await_device(request& r) noexcept;
@@ -100,14 +102,19 @@ static void take(request& r, std::uint32_t chunks) noexcept {
     pool.wait(r.waiter, q.credit(), chunks);
 }
 
+// What authenticates is no host's yet when it begins to wait, and may be when that ends.
+static host_buffers* payer_of(const request& r) noexcept {
+    return authentication::is_one(r) ? nullptr : r.owner->buffers();
+}
+
 void granted(request& r, mem::buffer_chain&& chain) noexcept {
-    if (host_buffers* host = r.owner->buffers()) host->pending -= chain.chunks();
+    if (host_buffers* host = payer_of(r)) host->pending -= chain.chunks();
     r.chain = std::move(chain);
     have(r);
 }
 
 static void have(request& r) noexcept {
-    if (r.owner->is_io()) return io::have_buffer(r);
+    if (r.entry != nullptr) return io::have_buffer(r);
     admin::have_buffer(r);
 }
 
@@ -119,7 +126,7 @@ void charge_device(request& r) noexcept {
 // Out of whichever list holds it; one that has become empty leaves its own list in the next turn.
 void cancel_wait(request& r) noexcept {
     if (r.waiter.waiting()) {
-        if (host_buffers* host = r.owner->buffers()) host->pending -= r.waiter.chunks();
+        if (host_buffers* host = payer_of(r)) host->pending -= r.waiter.chunks();
         return r.waiter.cancel();
     }
     using list = decltype(qpair::memory_waiters);

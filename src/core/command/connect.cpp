@@ -202,6 +202,7 @@ void admin_granted(engine::message& m) noexcept {
     op.in_flight = false;
     qpair& q = *op.owner;
     poll_group& group = *op.group;
+    op.keep_alive_ms = op.command.kato_ms.value();
     subsystem_group* sub = group.find(op.subsystem);
     nvme::status failed = sc::connect_controller_busy;
     op.why = connect_refusal::busy;
@@ -313,6 +314,7 @@ void at_home(engine::message& m) noexcept {
     }
     op.assigned = c.id();
     op.instance = c.who().instance;
+    op.keep_alive_ms = c.keep_alive_ms();
     op.hop(op.group->reactor(), &returned);
 }
 

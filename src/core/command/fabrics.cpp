@@ -2,6 +2,7 @@
 // queue itself.
 #include "fabrics.hpp"
 
+#include "authentication.hpp"
 #include "connect.hpp"
 
 #include <fulmar/core/controller.hpp>
@@ -33,6 +34,9 @@ void start(request& r) noexcept {
     qpair& q = *r.owner;
     const auto type = nvme::parse_fctype(nvme::fctype_of(r.sqe));
     if (!type) return q.finish(r, sc::invalid_field.no_retry());
+    const bool authenticates =
+        *type == nvme::fctype::authentication_send || *type == nvme::fctype::authentication_receive;
+    if (q.unproven() && !authenticates) return q.finish(r, sc::authentication_required.no_retry());
     if (*type == nvme::fctype::connect) return connect::start(r);
     if (q.state() != qpair_state::live) return q.finish(r, sc::command_sequence_error.no_retry());
     switch (*type) {
@@ -42,8 +46,7 @@ void start(request& r) noexcept {
             return q.attached_controller()->on_fabrics_command(r);
         case nvme::fctype::disconnect: return disconnect(r);
         case nvme::fctype::authentication_send:
-        case nvme::fctype::authentication_receive:
-            return q.finish(r, sc::command_sequence_error.no_retry());  // nothing asked for it
+        case nvme::fctype::authentication_receive: return authentication::start(r);
         case nvme::fctype::connect: return;
     }
 }

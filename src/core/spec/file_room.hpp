@@ -75,9 +75,10 @@ file_room room_of_value(const field<Spec>& one, const Spec& spec) {
                 file_room out{object_bytes, 1};
                 for (const auto& [listener, state] : value) add(out, room_of_path(listener));
                 return out;
-            } else if constexpr (std::is_same_v<type, std::vector<ana_group_spec>>) {
+            } else if constexpr (std::is_same_v<type, std::vector<ana_group_spec>> ||
+                                 std::is_same_v<type, std::vector<host_keys_spec>>) {
                 file_room out{list_bytes, 1};
-                for (const ana_group_spec& group : value) add(out, room_of(group));
+                for (const auto& object : value) add(out, room_of(object));
                 return out;
             } else if constexpr (std::is_same_v<type, std::vector<namespace_spec>>) {
                 return {list_bytes, 1};

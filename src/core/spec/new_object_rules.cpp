@@ -2,12 +2,15 @@
 #include <fulmar/base/limits.hpp>
 #include <fulmar/core/new_object_rules.hpp>
 #include <fulmar/nvme/nqn.hpp>
+#include <fulmar/security/key_source.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 namespace fulmar::core {
@@ -42,6 +45,26 @@ result<void> check_ana_group(const ana_group_spec& spec) {
     if (spec.then == ana_state::change)
         return fail(errc::invalid_argument, "a change ends in another state", "/then",
                     "choose any state but \"change\"");
+    return {};
+}
+
+result<void> check_host_keys(const subsystem_spec& spec) {
+    std::unordered_set<std::string_view> known;
+    for (std::size_t i = 0; i < spec.host_keys.size(); ++i) {
+        const host_keys_spec& one = spec.host_keys[i];
+        const std::string where = fmt::format("/host_keys/{}", i);
+        if (!known.insert(one.nqn).second)
+            return fail(errc::invalid_argument, "this host is there twice", where + "/nqn",
+                        "remove one of the two");
+        if (one.dhchap_key.empty() && !one.dhchap_ctrl_key.empty())
+            return fail(errc::invalid_argument,
+                        "a host that need not authenticate cannot ask the subsystem to",
+                        where + "/dhchap_ctrl_key", "give it a dhchap_key, too");
+        for (const std::string& name : {one.dhchap_key, one.dhchap_ctrl_key})
+            if (!name.empty() && !security::is_key_name(name))
+                return fail(errc::invalid_argument, "is no name of a key", where,
+                            "a name has letters, digits, '.', '_' and '-'; never a key itself");
+    }
     return {};
 }
 
@@ -84,6 +107,7 @@ result<void> check_new_subsystem(const subsystem_spec& spec, bool nqn_is_taken) 
                     "choose another NQN");
     FULMAR_CHECK(check_controller_ids(spec));
     FULMAR_CHECK(check_ana_groups(spec));
+    FULMAR_CHECK(check_host_keys(spec));
     if (spec.max_namespaces == 0 || spec.max_namespaces > limits::max_namespaces)
         return fail(errc::invalid_argument,
                     fmt::format("must be from 1 to {}", limits::max_namespaces), "/max_namespaces",

@@ -159,6 +159,10 @@ std::vector<spec_claim> claims_of(const change& what, const std::string& folder)
                 return {claim};
             } else if constexpr (std::is_same_v<kind, add_host>) {
                 return claims_of_host(c.host, c.nqn);
+            } else if constexpr (std::is_same_v<kind, set_host_keys>) {
+                spec_claim claim;
+                claim.room = room_of(c.keys);
+                return {claim};
             } else if constexpr (requires { c.set; }) {  // a modification of fields in place
                 spec_claim claim;
                 claim.room = room_of(c.set);

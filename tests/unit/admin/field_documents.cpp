@@ -21,6 +21,8 @@ constexpr const char* socket_mode_pattern = "^0?6[0246][0246]$";
 constexpr const char* loopback_v4_pattern = "^127\\.[0-9]+\\.[0-9]+\\.[0-9]+$";
 constexpr const char* no_control_characters = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
 constexpr const char* pci_address_pattern = "^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]$";
+constexpr const char* key_name_pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
+constexpr const char* maybe_key_name_pattern = "^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$";
 constexpr const char* uuid_pattern = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
 constexpr const char* nguid_pattern =
     "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
@@ -79,6 +81,9 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
             out["not"] = {{"pattern", "^[0-]+$"}};
             return out;
         }
+        case field_form::host: return reference_to(folder, "host");
+        case field_form::key_name:
+            return text_schema(facts, facts.least != 0 ? key_name_pattern : maybe_key_name_pattern);
         case field_form::hosts: {
             ordered_json out = list_of(facts, reference_to(folder, "host"));
             out["uniqueItems"] = true;
@@ -95,7 +100,9 @@ ordered_json value_schema(const field_facts& facts, schema_use use, const std::s
                     {"propertyNames",
                      {{"minLength", 1}, {"maxLength", limits::max_listener_name_bytes}}},
                     {"additionalProperties", {{"enum", core::words_of<core::ana_state>::names}}}};
-        case field_form::texts: return list_of(facts, {{"type", "string"}});
+        case field_form::texts:
+            if (!facts.words.empty()) return list_of(facts, {{"enum", facts.words}});
+            return list_of(facts, {{"type", "string"}});
         case field_form::cpus: {
             ordered_json out =
                 list_of(facts, {{"type", "integer"}, {"minimum", 0}, {"maximum", max_cpu}});
@@ -213,10 +220,15 @@ std::string shown_values(const field_facts& facts) {
         case field_form::pci_address: return "a PCI address";
         case field_form::uuid: return "a UUID";
         case field_form::nguid: return "an NGUID";
+        case field_form::host: return "an NQN";
+        case field_form::key_name: return "the name of a key";
         case field_form::hosts: return fmt::format("up to {} NQNs", facts.most);
         case field_form::host_choice: return fmt::format("`\"all\"`, or up to {} NQNs", facts.most);
         case field_form::path_states: return fmt::format("up to {} names with a state", facts.most);
-        case field_form::texts: return fmt::format("up to {} texts", facts.most);
+        case field_form::texts:
+            if (!facts.words.empty())
+                return fmt::format("a list of `{}`", fmt::join(facts.words, "`, `"));
+            return fmt::format("up to {} texts", facts.most);
         case field_form::cpus: return fmt::format("up to {} numbers of CPUs", facts.most);
         case field_form::object: return fmt::format("`{}`, below", facts.schema);
         case field_form::objects:
@@ -386,6 +398,7 @@ std::map<std::string, std::vector<described_field>> all_fields() {
             {"device", fields_in(core::fields_of<core::device_spec>::all)},
             {"namespace", fields_in(core::fields_of<core::namespace_spec>::all)},
             {"ana_group", fields_in(core::fields_of<core::ana_group_spec>::all)},
+            {"host_keys", fields_in(core::fields_of<core::host_keys_spec>::all)},
             {"subsystem", fields_in(core::fields_of<core::subsystem_spec>::all)}};
 }
 

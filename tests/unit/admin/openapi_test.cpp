@@ -94,6 +94,20 @@ struct OpenApiTest : testing_support::rest_fixture {
         return answer;
     }
 
+    void ask_about_keys(const std::string& one, const std::string& at) {
+        ask("POST", "/v1/keys", "/v1/keys",
+            R"({"name":"k","key":"DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:"})");
+        ask("GET", "/v1/keys", "/v1/keys");
+        ask("GET", "/v1/keys/{name}", "/v1/keys/k");
+        ask("GET", "/v1/keys/{name}", "/v1/keys/other");
+        ask("PUT", one + "/hosts/{host}", at + "/hosts/nqn.2014-08.org.x:h",
+            R"({"dhchap_key":"k"})");
+        ask("PUT", one + "/hosts/{host}", at + "/hosts/nqn.2014-08.org.x:i");
+        ask("GET", one + "/hosts/{host}", at + "/hosts/nqn.2014-08.org.x:h");
+        ask("GET", one + "/hosts", at + "/hosts");
+        ask("DELETE", "/v1/keys/{name}", "/v1/keys/k");
+    }
+
     json api = api_document();
     std::unique_ptr<test::http_client> client;
     std::vector<std::pair<std::string, json>> documents;
@@ -132,6 +146,7 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
     ask("POST", one + "/hosts", at + "/hosts", R"({"host":"nqn.2014-08.org.x:h"})");
     ask("GET", one + "/hosts", at + "/hosts");
     ask("GET", one + "/hosts/{host}", at + "/hosts/nqn.2014-08.org.x:h");
+    ask_about_keys(one, at);
     ask("PATCH", one, at, R"({"allow_any_host":true})");
     ask("POST", one + "/pause", at + "/pause");
     ask("POST", one + "/resume", at + "/resume");

@@ -70,6 +70,13 @@ class spec_generator {
         spec.description = description();
         for (unsigned h = 0; h < 3; ++h)
             if (coin()) spec.hosts.push_back(fmt::format("nqn.2014-08.org.x:h{}", h));
+        for (unsigned h = 0; h < 3; ++h)
+            if (coin())
+                spec.host_keys.push_back(
+                    {fmt::format("nqn.2014-08.org.x:h{}", h), "k1", coin() ? "k2" : ""});
+        spec.dhchap_required = below(4) == 0;
+        if (coin()) spec.dhchap_hashes = {"sha384", "sha512"};
+        if (coin()) spec.dhchap_groups = {"ffdhe2048"};
         if (below(4) == 0 && !target.listeners.empty())
             spec.listeners.push_back(target.listeners.front().name());
         for (std::uint32_t id = 1; id < 4; ++id)

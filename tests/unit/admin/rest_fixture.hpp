@@ -6,6 +6,7 @@
 #include "support/fake_drives.hpp"
 #include "support/http_client.hpp"
 
+#include <fulmar/admin/key_store.hpp>
 #include <fulmar/admin/server.hpp>
 #include <fulmar/base/log.hpp>
 
@@ -45,6 +46,8 @@ struct rest_fixture : testing::Test {
     void start() {
         setup.port = &fake;
         setup.drives = &drives;
+        keys = std::make_unique<key_store>(folder + "/keys", "");
+        setup.keys = keys.get();
         auto started = server::start(setup);
         ASSERT_TRUE(started.has_value()) << started.error().text();
         server_ = std::move(*started);
@@ -57,6 +60,7 @@ struct rest_fixture : testing::Test {
     test::control_thread control;
     test::fake_control fake{control.reactor(), {}};
     test::fake_drives drives;
+    std::unique_ptr<key_store> keys;
     std::unique_ptr<server> server_;
 };
 

@@ -36,8 +36,10 @@ enum class field_form : std::uint8_t {
     pci_address,  ///< "0000:0b:00.0"
     uuid,         ///< may be empty
     nguid,        ///< may be empty
+    host,         ///< the NQN of a host
     hosts,        ///< a list of the NQNs of hosts
     host_choice,  ///< "all", or such a list
+    key_name,     ///< of a key; may be empty
     path_states,  ///< an object: ANA states by the names of listeners
     texts,        ///< a list of texts
     cpus,         ///< a list of the numbers of CPUs
@@ -112,7 +114,7 @@ struct field_facts {
     std::uint64_t least = 0;
     std::uint64_t most = 0;
     std::span<const std::uint32_t> numbers = {};   ///< form number: only these
-    std::span<const std::string_view> words = {};  ///< form word
+    std::span<const std::string_view> words = {};  ///< form word; texts: only these, if any
     std::size_t test_words = 0;                    ///< the last of them, which only tests know
     field_need need = field_need::none;
     field_change change = field_change::never;
@@ -152,7 +154,8 @@ struct members_and {
                      std::uint64_t Spec::*, std::string Spec::*, std::vector<std::string> Spec::*,
                      ana_state Spec::*, loss_policy Spec::*, write_cache_mode Spec::*,
                      host_choice Spec::*, ana_paths Spec::*, std::vector<ana_group_spec> Spec::*,
-                     std::vector<namespace_spec> Spec::*, More Spec::*...>;
+                     std::vector<host_keys_spec> Spec::*, std::vector<namespace_spec> Spec::*,
+                     More Spec::*...>;
 };
 
 /// A struct with members of other types specializes this.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fulmar/core/fields/ana_group_fields.hpp>
+#include <fulmar/core/fields/host_keys_fields.hpp>
 #include <fulmar/core/fields/namespace_fields.hpp>
 
 namespace fulmar::core {
@@ -46,6 +47,44 @@ struct fields_of<subsystem_spec> {
                                .sample = "such as \"nqn.2014-08.org.nvmexpress:uuid:…\", what "
                                          "/etc/nvme/hostnqn of the host says",
                                .option = "--host"}},
+        field<subsystem_spec>{
+            &subsystem_spec::host_keys,
+            {.name = "host_keys",
+             .form = field_form::objects,
+             .most = limits::max_hosts,
+             .change = field_change::in_place,
+             .help = "Hosts that must authenticate (DH-HMAC-CHAP), and the names of their keys. "
+                     "Whether they may connect is what hosts and allow_any_host say.",
+             .sample = "such as [{\"nqn\": \"nqn.2014-08.org.nvmexpress:uuid:…\", "
+                       "\"dhchap_key\": \"host1\"}]",
+             .schema = "host_keys"}},
+        field<subsystem_spec>{&subsystem_spec::dhchap_required,
+                              {.name = "dhchap_required",
+                               .form = field_form::flag,
+                               .change = field_change::in_place,
+                               .help = "Hosts that have no key here may not connect."}},
+        field<subsystem_spec>{&subsystem_spec::dhchap_hashes,
+                              {.name = "dhchap_hashes",
+                               .form = field_form::texts,
+                               .most = dhchap_hash_words.size(),
+                               .words = dhchap_hash_words,
+                               .change = field_change::in_place,
+                               .help = "Hashes that hosts may authenticate with; empty: all. The "
+                                       "strongest that both know is taken.",
+                               .sample = "such as [\"sha384\", \"sha512\"]",
+                               .option = "--dhchap-hash"}},
+        field<subsystem_spec>{
+            &subsystem_spec::dhchap_groups,
+            {.name = "dhchap_groups",
+             .form = field_form::texts,
+             .most = dhchap_group_words.size(),
+             .words = dhchap_group_words,
+             .change = field_change::in_place,
+             .help = "Diffie-Hellman groups that hosts may authenticate with; empty: none, "
+                     "ffdhe2048 and ffdhe3072. A queue costs 6 ms of a processor with ffdhe3072, "
+                     "100 ms with ffdhe8192.",
+             .sample = "such as [\"ffdhe2048\", \"ffdhe3072\"]",
+             .option = "--dhchap-group"}},
         field<subsystem_spec>{&subsystem_spec::listeners,
                               {.name = "listeners",
                                .form = field_form::texts,

@@ -1,0 +1,416 @@
+// DH-HMAC-CHAP over the wire (NVMe Base 2.0, section 8.13.5): who proves what, when commands run,
+// and what becomes of a queue that does not.
+#include "suite.hpp"
+
+#include <fulmar/host/authenticate.hpp>
+#include <fulmar/nvme/auth.hpp>
+
+#include <atomic>
+#include <thread>
+
+namespace fulmar::conformance {
+namespace {
+
+using nvme::auth_failure;
+
+constexpr std::string_view key_of_host =
+    "DHHC-1:01:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAl7OaH:";
+constexpr std::string_view key_of_target =
+    "DHHC-1:03:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/"
+    "QJn7gCg=:";
+constexpr std::string_view another_key =
+    "DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:";
+
+class Authentication : public suite {
+  protected:
+    Authentication() {
+        keys.set("h", {std::string(key_of_host)});
+        keys.set("t", {std::string(key_of_target)});
+        setup.keys = &keys;
+        offered().host_keys = {{std::string(host_nqn), "h", "t"}};
+    }
+    static std::shared_ptr<security::dhchap_credentials> own_keys(
+        std::string_view host = key_of_host, std::string_view controller = {}) {
+        auto made = std::make_shared<security::dhchap_credentials>();
+        made->host_key = must(security::parse_dhchap_key(host));
+        if (!controller.empty())
+            made->controller_key = must(security::parse_dhchap_key(controller));
+        return made;
+    }
+    host::controller_options with(std::shared_ptr<security::dhchap_credentials> who) {
+        host::controller_options options = host_options();
+        options.keys = std::move(who);
+        return options;
+    }
+    static void offer(security::dhchap_credentials& who, nvme::dhchap_hash hash,
+                      nvme::dhchap_group group) {
+        who.policy = {{hash}, {group}};
+    }
+    void allow_all_groups() {
+        offered().dhchap_groups = {"none",      "ffdhe2048", "ffdhe3072",
+                                   "ffdhe4096", "ffdhe6144", "ffdhe8192"};
+    }
+    /// A raw admin queue whose Connect was accepted, with what that answered.
+    host::raw_session raw_connected(std::uint32_t* dw0 = nullptr, std::uint32_t kato_ms = 0) {
+        host::raw_session s = raw();
+        host::connect_parameters p = parameters();
+        p.keep_alive_ms = kato_ms;
+        const auto got = must(s.connect_queue(p));
+        EXPECT_EQ(got.status(), sc::success);
+        if (dw0 != nullptr) *dw0 = got.answer.dw0.value();
+        return s;
+    }
+    static nvme::status send(host::raw_session& s, std::span<const std::byte> message) {
+        auto sqe = host::make_authentication(nvme::fctype::authentication_send,
+                                             static_cast<std::uint32_t>(message.size()));
+        return must(s.run(raw_sqe(sqe, 5,
+                                  nvme::make_in_capsule_sgl(
+                                      0, static_cast<std::uint32_t>(message.size()))),
+                          message))
+            .status();
+    }
+    static bytes receive(host::raw_session& s, std::uint32_t length = 4096) {
+        const auto sqe = host::make_authentication(nvme::fctype::authentication_receive, length);
+        const auto got = must(s.run(raw_sqe(sqe, 6, nvme::make_transport_sgl(length))));
+        EXPECT_EQ(got.status(), sc::success);
+        return got.data;
+    }
+    static std::optional<auth_failure> failure_in(const bytes& message) {
+        const auto said = nvme::read_wire<nvme::auth_failure_message>(message);
+        if (!said || said->head.id != 0xf1) return std::nullopt;
+        return static_cast<auth_failure>(said->explanation);
+    }
+    security::dhchap_credentials raw_keys(std::string_view host = key_of_host) {
+        security::dhchap_credentials who;
+        who.host_nqn = host_nqn;
+        who.subsystem_nqn = subsystem_nqn;
+        who.host_key = must(security::parse_dhchap_key(host));
+        offer(who, nvme::dhchap_hash::sha256, nvme::dhchap_group::null);
+        return who;
+    }
+    /// The whole of it on `s`; Success1, or what came instead.
+    static bytes prove(host::raw_session& s, const security::dhchap_credentials& who) {
+        security::dhchap_host exchange(who, 77);
+        EXPECT_EQ(send(s, exchange.negotiate()), sc::success);
+        const bytes challenge = receive(s);
+        EXPECT_EQ(send(s, must(exchange.on_challenge(challenge))), sc::success);
+        return receive(s);
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Reactors, Authentication, ::testing::Values(1, 3),
+                         [](const auto& instance) { return std::to_string(instance.param); });
+
+CONFORMANCE(Authentication, HostWithAKeyConnectsAndDoesIO, "D1/05") {
+    auto c = connect(with(own_keys()));
+    host::queue& q1 = *must(c->open_io_queue(1, 8));
+    host::queue& q2 = *must(c->open_io_queue(2, 8));
+    const bytes data = pattern(4096);
+    bytes got(4096);
+    EXPECT_TRUE(write_blocks(q1, 0, data).ok());
+    EXPECT_TRUE(read_blocks(q2, 0, got).ok());
+    EXPECT_EQ(got, data);
+    for (const auto& one : target().connections()) EXPECT_EQ(one.authentication, "host");
+    EXPECT_EQ(target().count("fulmar_authentications_total"), 3u);
+    EXPECT_TRUE(c->shutdown());
+}
+
+CONFORMANCE(Authentication, MutualOnEveryQueue, "D1/05") {
+    auto c = connect(with(own_keys(key_of_host, key_of_target)));
+    must(c->open_io_queue(1, 8));
+    for (const auto& one : target().connections()) EXPECT_EQ(one.authentication, "mutual");
+}
+
+CONFORMANCE(Authentication, EveryHashAndGroup, "D1/05") {
+    allow_all_groups();
+    for (const auto hash : nvme::all_dhchap_hashes)
+        for (const auto group : nvme::all_dhchap_groups) {
+            // The large ones take tens of milliseconds a side: once each.
+            if (group > nvme::dhchap_group::ffdhe3072 &&
+                (hash != nvme::dhchap_hash::sha384 || data_reactors() != 1))
+                continue;
+            SCOPED_TRACE(std::to_string(static_cast<int>(hash)) + " " +
+                         std::to_string(static_cast<int>(group)));
+            auto who = own_keys(key_of_host, key_of_target);
+            offer(*who, hash, group);
+            EXPECT_TRUE(host::controller::connect(with(who)));
+        }
+}
+
+CONFORMANCE(Authentication, ConnectSaysWhetherItIsNeeded, "D1/05") {
+    std::uint32_t dw0 = 0;
+    raw_connected(&dw0);
+    EXPECT_EQ(dw0 >> 16, 2u) << "ATR, and no secure channel";
+    host::raw_session other = raw();
+    host::connect_parameters p = parameters();
+    p.hostnqn = "nqn.2014-08.org.x:another";
+    p.hostid = nvme::derive_uuid("another", 1);
+    const auto got = must(other.connect_queue(p));
+    EXPECT_STATUS(got, sc::success);
+    EXPECT_EQ(got.answer.dw0.value() >> 16, 0u) << "this one has no key";
+}
+
+TEST_P(Authentication, WrongKeyEndsTheQueue) {
+    const auto refused = host::controller::connect(with(own_keys(another_key)));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::permission_denied);
+    host::raw_session s = raw_connected();
+    EXPECT_EQ(failure_in(prove(s, raw_keys(another_key))), auth_failure::failed);
+    EXPECT_TRUE(s.await_end());
+    EXPECT_EQ(target().count("fulmar_failed_authentications_total"), 2u);
+    EXPECT_TRUE(host::controller::connect(with(own_keys())));
+}
+
+TEST_P(Authentication, HostThatDoesNotBelieveUsEndsTheQueue) {
+    const auto refused = host::controller::connect(with(own_keys(key_of_host, another_key)));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::permission_denied);
+    EXPECT_TRUE(testing::eventually([&] { return target().connections().empty(); }));
+}
+
+TEST_P(Authentication, HostWithoutAKeySaysWhatIsMissing) {
+    const auto refused = host::controller::connect(host_options());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::permission_denied);
+    EXPECT_NE(refused.error().remedy.find("--dhchap-key"), std::string::npos);
+}
+
+CONFORMANCE(Authentication, NothingElseRunsBefore, "D1/05") {
+    host::raw_session s = raw_connected();
+    const nvme::status wanted = sc::authentication_required.no_retry();
+    const auto property =
+        host::make_property_get(nvme::register_offset::cap, nvme::property_size::bytes_8);
+    EXPECT_STATUS(must(s.run(raw_sqe(property, 1))), wanted);
+    EXPECT_STATUS(must(s.run(raw_sqe(identify_sqe(1), 2, nvme::make_transport_sgl(4096)))), wanted);
+    EXPECT_STATUS(must(s.run(raw_sqe(admin_sqe(nvme::admin_opcode::keep_alive), 3))), wanted);
+    EXPECT_STATUS(must(s.connect_queue(parameters(), 4)), wanted);
+    EXPECT_EQ(failure_in(prove(s, raw_keys())), std::nullopt);
+    EXPECT_STATUS(must(s.run(raw_sqe(property, 7))), sc::success);
+}
+
+TEST_P(Authentication, NothingElseRunsBeforeOnAnIOQueue) {
+    auto c = connect(with(own_keys()));
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters(1);
+    p.cntlid = c->id();
+    const auto joined = must(s.connect_queue(p));
+    ASSERT_EQ(joined.status(), sc::success);
+    EXPECT_EQ(joined.answer.dw0.value() >> 16, 2u);
+    const nvme::status wanted = sc::authentication_required.no_retry();
+    EXPECT_STATUS(must(s.run(read_of(1, 1))), wanted);
+    nvme::sqe compare = write_of(1, 2);
+    compare.opcode = static_cast<std::uint8_t>(nvme::io_opcode::compare);
+    compare.flags = nvme::make_flags(nvme::fuse::first, nvme::psdt::sgl);
+    EXPECT_STATUS(must(s.run_write(compare, bytes(512))), wanted) << "nor the first of a pair";
+    EXPECT_EQ(failure_in(prove(s, raw_keys())), std::nullopt);
+    EXPECT_STATUS(must(s.run(read_of(1, 3))), sc::success);
+}
+
+CONFORMANCE(Authentication, FieldsOfTheCommandsAreChecked, "D1/05") {
+    host::raw_session s = raw_connected();
+    const auto refused = [&](auto change) {
+        auto command = nvme::view_as<nvme::authentication_command>(
+            host::make_authentication(nvme::fctype::authentication_receive, 64));
+        change(command);
+        return must(s.run(raw_sqe(nvme::to_sqe(command), 9, nvme::make_transport_sgl(64))))
+            .status();
+    };
+    const nvme::status wanted = sc::invalid_field.no_retry();
+    EXPECT_EQ(refused([](auto& c) { c.secp = 0; }), wanted);
+    EXPECT_EQ(refused([](auto& c) { c.spsp0 = 0; }), wanted);
+    EXPECT_EQ(refused([](auto& c) { c.spsp1 = 2; }), wanted);
+    EXPECT_EQ(refused([](auto& c) { c.length_bytes = 0; }), wanted);
+    EXPECT_EQ(refused([](auto& c) { c.length_bytes = 63; }), wanted);
+    EXPECT_EQ(refused([](auto& c) { c.length_bytes = 65; }), wanted);
+    const auto large = host::make_authentication(nvme::fctype::authentication_receive, 8192);
+    EXPECT_STATUS(must(s.run(raw_sqe(large, 9, nvme::make_transport_sgl(8192)))), wanted);
+    const auto send_large = host::make_authentication(nvme::fctype::authentication_send, 8192);
+    EXPECT_STATUS(must(s.run_write(raw_sqe(send_large, 9, nvme::make_transport_sgl(8192)), {})),
+                  wanted)
+        << "no data is asked for";
+    EXPECT_EQ(failure_in(prove(s, raw_keys())), std::nullopt) << "none of that changed anything";
+}
+
+TEST_P(Authentication, AnswerThatDoesNotFitStaysThere) {
+    host::raw_session s = raw_connected();
+    const auto who = raw_keys();
+    security::dhchap_host exchange(who, 77);
+    EXPECT_EQ(send(s, exchange.negotiate()), sc::success);
+    const auto sqe = host::make_authentication(nvme::fctype::authentication_receive, 16);
+    EXPECT_STATUS(must(s.run(raw_sqe(sqe, 6, nvme::make_transport_sgl(16)))),
+                  sc::invalid_field.no_retry());
+    EXPECT_TRUE(exchange.on_challenge(receive(s, 48)));
+    // Nor does a failure, where nothing is ready.
+    host::raw_session t = raw_connected(nullptr, 300);
+    const auto tiny = host::make_authentication(nvme::fctype::authentication_receive, 8);
+    EXPECT_STATUS(must(t.run(raw_sqe(tiny, 6, nvme::make_transport_sgl(8)))),
+                  sc::invalid_field.no_retry());
+    EXPECT_TRUE(t.await_end()) << "it is late then";
+}
+
+TEST_P(Authentication, MessageByR2T) {
+    host::raw_session s = raw_connected();
+    const auto who = raw_keys();
+    const bytes message = security::dhchap_host(who, 77).negotiate();
+    const auto length = static_cast<std::uint32_t>(message.size());
+    const auto sqe = host::make_authentication(nvme::fctype::authentication_send, length);
+    EXPECT_STATUS(must(s.run_write(raw_sqe(sqe, 5, nvme::make_transport_sgl(length)), message)),
+                  sc::success);
+    EXPECT_EQ(failure_in(receive(s)), std::nullopt);
+}
+
+TEST_P(Authentication, MessagesThatAreWrongOrOutOfOrderEndTheQueue) {
+    const auto who = raw_keys();
+    security::dhchap_host exchange(who, 77);
+    const bytes good = exchange.negotiate();
+    bytes cut = good;
+    cut.pop_back();
+    bytes channel = good;
+    channel[6] = std::byte{1};
+    const std::pair<bytes, auth_failure> cases[] = {
+        {cut, auth_failure::incorrect_payload},
+        {channel, auth_failure::concatenation_mismatch},
+        {bytes(2), auth_failure::incorrect_payload},
+        {bytes(16 + 64, std::byte{1}), auth_failure::incorrect_message}};
+    for (const auto& [message, wanted] : cases) {
+        host::raw_session s = raw_connected();
+        EXPECT_EQ(send(s, message), sc::success);
+        EXPECT_EQ(failure_in(receive(s)), wanted);
+        EXPECT_TRUE(s.await_end());
+    }
+    host::raw_session s = raw_connected();
+    EXPECT_EQ(failure_in(receive(s)), auth_failure::incorrect_message);
+    EXPECT_TRUE(s.await_end());
+    host::raw_session t = raw_connected();
+    EXPECT_EQ(send(t, good), sc::success);
+    bytes reply = must(exchange.on_challenge(receive(t)));
+    reply[4] = std::byte{78};
+    EXPECT_EQ(send(t, reply), sc::success);
+    EXPECT_EQ(failure_in(receive(t)), auth_failure::incorrect_payload) << "another T_ID";
+    EXPECT_TRUE(t.await_end());
+}
+
+TEST_P(Authentication, SilenceIsEndedByTheKeepAliveTime) {
+    host::raw_session s = raw_connected(nullptr, 300);
+    EXPECT_TRUE(s.await_end()) << "nothing came";
+    host::raw_session t = raw_connected(nullptr, 300);
+    const auto who = raw_keys();
+    EXPECT_EQ(send(t, security::dhchap_host(who, 1).negotiate()), sc::success);
+    EXPECT_TRUE(t.await_end()) << "the challenge was not read";
+}
+
+CONFORMANCE(Authentication, AgainWhileIORuns, "D1/05") {
+    auto c = connect(with(own_keys(key_of_host, key_of_target)));
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const bytes data = pattern(4096);
+    bytes got(4096);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_TRUE(write_blocks(q, 0, data).ok());
+        EXPECT_TRUE(c->authenticate_again(q));
+        EXPECT_TRUE(c->authenticate_again(c->admin()));
+        EXPECT_TRUE(read_blocks(q, 0, got).ok());
+    }
+    // Half of it, with I/O between: the queue serves.
+    const auto who = own_keys();
+    who->host_nqn = host_nqn;
+    who->subsystem_nqn = subsystem_nqn;
+    bytes message = security::dhchap_host(*who, 9).negotiate();
+    const auto length = static_cast<std::uint32_t>(message.size());
+    EXPECT_TRUE(
+        run_write(q, host::make_authentication(nvme::fctype::authentication_send, length), message)
+            .ok());
+    EXPECT_TRUE(read_blocks(q, 0, got).ok());
+    EXPECT_EQ(got, data);
+}
+
+TEST_P(Authentication, AgainWithAWrongKeyEndsThatQueue) {
+    auto who = own_keys();
+    auto c = connect(with(who));
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    who->host_key = must(security::parse_dhchap_key(another_key));
+    EXPECT_FALSE(c->authenticate_again(q));
+    EXPECT_TRUE(await_end(q));
+    EXPECT_TRUE(c->admin().is_open()) << "the controller stays";
+}
+
+TEST_P(Authentication, KeyIsExchangedWithoutReconnect) {
+    auto old_host = connect(with(own_keys()));
+    keys.set("h", {std::string(another_key), std::string(key_of_host)});
+    EXPECT_TRUE(old_host->authenticate_again(old_host->admin())) << "within its grace";
+    EXPECT_TRUE(host::controller::connect(with(own_keys(another_key))));
+    keys.set("h", {std::string(another_key)});
+    EXPECT_FALSE(host::controller::connect(with(own_keys())));
+    EXPECT_TRUE(old_host->identify_controller()) << "who is connected goes on";
+    EXPECT_FALSE(old_host->authenticate_again(old_host->admin())) << "until it is asked again";
+}
+
+TEST_P(Authentication, MissingOrBrokenKeyKeepsItsHostsOutForNow) {
+    for (const auto& texts : {std::vector<std::string>{}, std::vector<std::string>{"nonsense"}}) {
+        keys.set("h", texts);
+        host::raw_session s = raw();
+        EXPECT_STATUS(must(s.connect_queue(parameters())), sc::connect_invalid_host)
+            << "without DNR: a Linux host would never come back";
+        host::controller_options other = host_options();
+        other.hostnqn = "nqn.2014-08.org.x:another";
+        other.hostid = nvme::derive_uuid("another", 1);
+        EXPECT_TRUE(host::controller::connect(other)) << "the rest is served";
+    }
+    keys.set("h", {std::string(key_of_host)});
+    EXPECT_TRUE(host::controller::connect(with(own_keys())));
+    keys.set("t", {});
+    host::raw_session s = raw();
+    EXPECT_STATUS(must(s.connect_queue(parameters())), sc::connect_invalid_host) << "ours as well";
+}
+
+TEST_P(Authentication, RequiredOfAllKeepsHostsWithoutKeysOut) {
+    offered().dhchap_required = true;
+    EXPECT_TRUE(host::controller::connect(with(own_keys())));
+    host::raw_session s = raw();
+    host::connect_parameters p = parameters();
+    p.hostnqn = "nqn.2014-08.org.x:another";
+    p.hostid = nvme::derive_uuid("another", 1);
+    EXPECT_STATUS(must(s.connect_queue(p)), sc::connect_invalid_host.no_retry());
+}
+
+TEST_P(Authentication, PolicyAndKeysFollowTheConfiguration) {
+    auto c = connect(with(own_keys()));
+    target().must<core::subsystem_status>(
+        core::set_host_keys{std::string(subsystem_nqn), {std::string(host_nqn), "t", ""}});
+    EXPECT_FALSE(host::controller::connect(with(own_keys()))) << "another key now";
+    EXPECT_TRUE(host::controller::connect(with(own_keys(key_of_target))));
+    target().must<core::subsystem_status>(
+        core::set_host_keys{std::string(subsystem_nqn), {std::string(host_nqn), "", ""}});
+    EXPECT_TRUE(host::controller::connect(host_options())) << "none any more";
+}
+
+TEST_P(Authentication, AQueueWithoutKeysHasNothingToSay) {
+    offered().host_keys.clear();
+    host::raw_session s = raw_connected();
+    const auto sqe = host::make_authentication(nvme::fctype::authentication_receive, 64);
+    EXPECT_STATUS(must(s.run(raw_sqe(sqe, 6, nvme::make_transport_sgl(64)))),
+                  sc::command_sequence_error.no_retry());
+}
+
+// Peers that ask for what is dear, and never finish, do not keep others out.
+TEST_P(Authentication, HalfOpenQueuesDoNotKeepOthersOut) {
+    allow_all_groups();
+    auto who = raw_keys();
+    offer(who, nvme::dhchap_hash::sha512, nvme::dhchap_group::ffdhe4096);
+    std::vector<host::raw_session> half;
+    for (std::uint16_t i = 0; i < 40; ++i) {
+        half.push_back(raw_connected());
+        const bytes m = security::dhchap_host(who, i).negotiate();
+        const auto length = static_cast<std::uint32_t>(m.size());
+        const auto sqe =
+            raw_sqe(host::make_authentication(nvme::fctype::authentication_send, length), 5,
+                    nvme::make_in_capsule_sgl(0, length));
+        must(half.back().send(host::make_capsule(sqe, m, half.back().wire())));
+    }
+    // It has their address, and may have to try again.
+    EXPECT_TRUE(testing::eventually(
+        [&] { return host::controller::connect(with(own_keys())).has_value(); }));
+    half.clear();
+    EXPECT_TRUE(testing::eventually([&] { return target().connections().empty(); }));
+}
+
+}  // namespace
+}  // namespace fulmar::conformance
