@@ -45,6 +45,9 @@ TEST(OpenApi, SaysOfEveryRouteWhatItTakes) {
         SCOPED_TRACE(one.pattern);
         const json& operation = paths[std::string(one.pattern)][lower(one.method)];
         EXPECT_EQ(operation.contains("requestBody"), one.takes != route::body::none);
+        const role least = one.needs.least;
+        EXPECT_EQ(operation.value("x-role", ""),
+                  least == role::anyone ? "anyone" : core::word_of(least));
         const std::string parameters = operation.value("parameters", json::array()).dump();
         EXPECT_EQ(parameters.find("parameters/durable") != std::string::npos, one.changes);
         EXPECT_EQ(parameters.find("parameters/if_match") != std::string::npos, one.changes);
