@@ -131,21 +131,22 @@ std::string render_decisions() {
     for (const auto& [where, groups] : grouped)
         for (const auto& [rows, goals] : groups)
             for (const auto& [result, causes] : rows) {
-                const auto& [stage, what] = where;
-                const auto& [to, goal, actions] = result;
-                const auto row = [&](const std::set<loss_cause>& which, std::string_view also) {
-                    text +=
-                        fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", to_string(stage),
-                                    to_string(what), joined(goals), words(which), also,
-                                    to == stage ? "" : std::string(to_string(to)), goal, actions);
+                const auto row = [&at = where, &then = result, wanted = joined(goals)](
+                                     const std::set<loss_cause>& which, std::string_view also) {
+                    const drive_stage to = std::get<0>(then);
+                    return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+                                       to_string(at.first), to_string(at.second), wanted,
+                                       words(which), also,
+                                       to == at.first ? std::string_view() : to_string(to),
+                                       std::get<1>(then), std::get<2>(then));
                 };
-                const auto [yes, no] = flag_words(what);
-                if (causes.empty()) row({}, {});
+                const auto [yes, no] = flag_words(where.second);
+                if (causes.empty()) text += row({}, {});
                 if (causes.size() == 2 && causes.at(true) == causes.at(false)) {
-                    row(causes.at(true), {});
+                    text += row(causes.at(true), {});
                     continue;
                 }
-                for (const auto& [flag, which] : causes) row(which, flag ? yes : no);
+                for (const auto& [flag, which] : causes) text += row(which, flag ? yes : no);
             }
     return text + "\n";
 }
