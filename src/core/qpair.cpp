@@ -169,6 +169,7 @@ void qpair::on_data(request& r, nvme::status status) noexcept {
     }
     if (r.entry != nullptr) return command::io::data_arrived(r);
     if (command::authentication::is_one(r)) return command::authentication::data_arrived(r);
+    if (is_io()) return command::io::data_arrived(r);
     command::admin::data_arrived(r);
 }
 

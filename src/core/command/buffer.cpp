@@ -115,6 +115,8 @@ void granted(request& r, mem::buffer_chain&& chain) noexcept {
 
 static void have(request& r) noexcept {
     if (r.entry != nullptr) return io::have_buffer(r);
+    if (r.owner->is_io() && !authentication::is_one(r))
+        return io::have_buffer(r);  // no namespace's
     admin::have_buffer(r);
 }
 
