@@ -338,7 +338,8 @@ std::string describe(const core::change& what) {
             [](const core::add_listener& c) { return "add-listener " + c.spec.name(); },
             [](const core::remove_listener& c) { return "remove-listener " + c.name; },
             [](const core::add_referral&) { return std::string("add-referral"); },
-            [](const core::remove_referral&) { return std::string("remove-referral"); }},
+            [](const core::remove_referral&) { return std::string("remove-referral"); },
+            [](const core::set_host_keys& c) { return "set-host-keys " + c.nqn; }},
         what);
 }
 }  // namespace
