@@ -20,14 +20,16 @@ Message begin_message(auth_type type, auth_id id, std::uint16_t t_id) noexcept {
     return out;
 }
 
-template <typename Message>
-void append(std::vector<std::byte>& to, const Message& message) {
-    const auto bytes = nvme::wire_bytes(message);
-    to.insert(to.end(), bytes.begin(), bytes.end());
+// Not insert(): where it is inlined, g++ 12 takes one of its cases for an overflow.
+void append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
+    const std::size_t before = to.size();
+    to.resize(before + bytes.size());
+    std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<std::ptrdiff_t>(before));
 }
 
-void append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
-    to.insert(to.end(), bytes.begin(), bytes.end());
+template <typename Message>
+void append(std::vector<std::byte>& to, const Message& message) {
+    append(to, std::span<const std::byte>(nvme::wire_bytes(message)));
 }
 
 tl::unexpected<error> wrong_message(const char* what) { return fail(errc::invalid_argument, what); }
