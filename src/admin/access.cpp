@@ -171,7 +171,7 @@ access_rules::known access_rules::check_token(const http_request& request, insta
                         boost::beast::iequals(given.substr(0, bearer_scheme.size()), bearer_scheme);
     const std::string_view token = bearer ? given.substr(bearer_scheme.size()) : "";
     // Nobody guesses 256 bits: who has such a token is let in whatever others do at its address.
-    if (token.starts_with(token_mark))
+    if (token.size() == token_mark.size() + 2 * token_bytes && token.starts_with(token_mark))
         if (const token_record* const found = book_.find(token, wall_clock_s()))
             return caller{.may = found->grants, .name = "token " + found->name};
     const http_peer& peer = *request.peer;

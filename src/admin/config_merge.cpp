@@ -429,9 +429,12 @@ core::target_spec paths_as_written(core::target_spec spec, const std::string& fo
     for (core::device_spec& device : spec.devices) devices.emplace(device.name, &device);
     for (const core::target_spec* side : sides)
         for (const core::device_spec& theirs : side->devices)
-            if (const auto found = devices.find(theirs.name);
-                found != devices.end() && resolve_path(theirs.path, folder) == found->second->path)
-                found->second->path = theirs.path;
+            if (const auto found = devices.find(theirs.name); found != devices.end())
+                for (const auto path :
+                     {&core::device_spec::path, &core::device_spec::tls_certificates,
+                      &core::device_spec::tls_psk_file})
+                    if (resolve_path(theirs.*path, folder) == found->second->*path)
+                        found->second->*path = theirs.*path;
     return spec;
 }
 

@@ -170,7 +170,7 @@ class session final : public any_session, public std::enable_shared_from_this<se
     }
 
     bool give_way() override {
-        if (trusted_ || left_ || refused_ || !waiting_for_request_) return false;
+        if (trusted_ || left_ || refused_ || handled_) return false;
         left_ = true;
         --door_->present;
         close();
@@ -239,7 +239,9 @@ class session final : public any_session, public std::enable_shared_from_this<se
             return write(shared_->handler->refuse(400, "a header is there twice"), true);
         }
         auto refused = shared_->handler->screen(request_);
-        proven_ = request_.authenticated;
+        // A wrong token takes the head start of a right one away: guesses are counted then.
+        failed_ = failed_ || (!request_.authorization.empty() && !request_.authenticated);
+        proven_ = request_.authenticated && !failed_;
         trusted_ = trusted_ || proven_;
         if (refused) {
             // A body that is not read would be taken for the next request.
@@ -298,8 +300,10 @@ class session final : public any_session, public std::enable_shared_from_this<se
         if (shared_->handler == nullptr) return close();
         request_.body = std::move(parser_->get().body());
         plain().expires_never();
+        handled_ = true;
         shared_->handler->handle(std::move(request_),
                                  [self = shared_from_this()](http_response answer) {
+                                     self->handled_ = false;
                                      self->write(std::move(answer), false);
                                  });
     }
@@ -383,8 +387,10 @@ class session final : public any_session, public std::enable_shared_from_this<se
     std::array<char, 4096> rest_;
     int drain_left_ = 0;
     bool waiting_for_request_ = false;
+    bool handled_ = false;  // the handler has its request
     bool last_ = false;
-    bool proven_ = false;   // its last request had
+    bool proven_ = false;   // its last request had, and none before it failed
+    bool failed_ = false;   // a token of it was wrong
     bool trusted_ = false;  // has made a request that it had the right to make
     bool refused_ = false;  // is only told "503"
     bool left_ = false;     // gave way; what is left of it counts no more

@@ -26,6 +26,7 @@ using security::secret;
 namespace {
 
 constexpr std::string_view until_word = "until=";
+constexpr std::int64_t latest_s = 4'102'444'800;  // 2100: the clock counts in nanoseconds
 
 std::string_view next_key_line(std::string_view& rest) {
     const std::size_t end = rest.find('\n');
@@ -41,7 +42,8 @@ result<key_store::clock::time_point> read_until(std::string_view text) {
     const bool begins = text.starts_with(until_word);
     if (begins) text.remove_prefix(until_word.size());
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (!begins || failure != std::errc{} || end != text.data() + text.size() || seconds < 0)
+    if (!begins || failure != std::errc{} || end != text.data() + text.size() || seconds < 0 ||
+        seconds > latest_s)
         return fail(errc::invalid_argument, "behind a key comes \"until=\" and a time, or nothing");
     return key_store::clock::time_point(std::chrono::seconds(seconds));
 }
@@ -74,6 +76,10 @@ result<std::vector<key_store::held>> key_store::parse(std::string_view text) {
         FULMAR_TRY(auto key, security::parse_dhchap_key(line.substr(0, blank)));
         held one{.key = std::move(key)};
         if (blank != line.size()) {
+            if (keys.empty())
+                return fail(errc::invalid_argument,
+                            "the first key is the present one: it has no "
+                            "\"until=\"");
             FULMAR_TRY(one.until, read_until(line.substr(blank + 1)));
         }
         keys.push_back(std::move(one));
@@ -215,16 +221,20 @@ result<void> key_store::set(const std::string& name, std::string_view text,
     return {};
 }
 
+// The disk is not waited for under the lock: Connects ask for the state of keys.
 result<void> key_store::remove(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    const auto at = entries_.find(name);
-    if (at == entries_.end())
-        return fail(errc::not_found, fmt::format("there is no key {}", name), {},
-                    "GET /v1/keys lists them");
-    if (at->second.credential) return not_ours(name);
+    {
+        const std::lock_guard lock(mutex_);
+        const auto at = entries_.find(name);
+        if (at == entries_.end())
+            return fail(errc::not_found, fmt::format("there is no key {}", name), {},
+                        "GET /v1/keys lists them");
+        if (at->second.credential) return not_ours(name);
+    }
     if (::unlink(path_of(name).c_str()) != 0 && errno != ENOENT)
         return fail_errno("cannot remove the key", errno, path_of(name));
-    entries_.erase(at);
+    const std::lock_guard lock(mutex_);
+    entries_.erase(name);
     return {};
 }
 

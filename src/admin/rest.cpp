@@ -36,7 +36,12 @@ void rest_call::send(http_response response) {
     std::exchange(respond_, nullptr)(std::move(response));
 }
 
+// What was sent is in it: no control character makes a line of its own, and none is without end.
 void rest_call::note(std::string what) {
+    constexpr std::size_t longest = 512;
+    if (what.size() > longest) what.replace(longest, std::string::npos, "…");
+    for (char& c : what)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     if (titles_.size() < audited_changes)
         titles_.push_back(std::move(what));
     else

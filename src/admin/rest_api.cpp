@@ -193,6 +193,8 @@ std::optional<http_response> rest_api::screen(http_request& head) {
         const match place = find(head.method, *target);
         answer = check_role(who, head, *target, place);
         if (!answer) answer = check(head, *target, place);
+        if (!answer && !head.authenticated && head.has_length)
+            answer = simple(413, "malformed", "no body belongs here", "", target->path);
     }
     if (answer) {
         ++context_.answers[answer->status];

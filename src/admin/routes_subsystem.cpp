@@ -327,7 +327,8 @@ void add_host(const call_ptr& call) {
     });
 }
 
-// All of what the host is here: without keys it need not authenticate any more.
+// A request that says nothing of keys leaves those that there are: only who says so ends that a
+// host must authenticate.
 void put_host(const call_ptr& call) {
     auto wanted =
         call->request.body.empty() ? std::optional(wanted_host{}) : read_host(call, false);
@@ -336,11 +337,13 @@ void put_host(const call_ptr& call) {
     if (const auto wrong = check_host_nqn(wanted->keys.nqn))
         return call->fail(error{errc::invalid_argument, *wrong});
     call->ask(core::get_subsystem{call->parameters[0]},
-              [call, keys = wanted->keys](const core::control_answer& answer, std::uint64_t) {
+              [call, keys = wanted->keys, says_keys = wanted->says_keys](
+                  const core::control_answer& answer, std::uint64_t) {
                   const auto& spec = std::get<core::subsystem_status>(answer).spec;
                   const bool there =
                       std::find(spec.hosts.begin(), spec.hosts.end(), keys.nqn) != spec.hosts.end();
-                  std::vector<core::change> changes{core::set_host_keys{spec.nqn, keys}};
+                  std::vector<core::change> changes;
+                  if (says_keys) changes.push_back(core::set_host_keys{spec.nqn, keys});
                   if (!there) changes.push_back(core::add_host{spec.nqn, keys.nqn});
                   call->change_all(std::move(changes),
                                    [call, host = keys.nqn, there](std::uint64_t) {

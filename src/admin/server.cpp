@@ -70,7 +70,13 @@ class server::impl {
             http_door how{.over_tcp = true, .metrics_only = one.serves == admin_service::metrics};
             if (!one.certificate.empty()) {
                 how.tls = std::make_shared<tls_setup>();
-                FULMAR_TRY(how.tls->now, load_tls(one));
+                auto loaded = load_tls(one);
+                if (!loaded) {  // hosts are served, whatever has become of this file
+                    log::error("rest: {} port {} is not served: {}", one.address, one.port,
+                               loaded.error().text());
+                    continue;
+                }
+                how.tls->now = std::move(*loaded);
                 tls_.emplace_back(one, how.tls);
             }
             FULMAR_TRY(unique_fd tcp, bind_tcp(one.address, one.port, how.tls ? "https" : "http"));

@@ -187,12 +187,28 @@ void diff_hosts(const subsystem_spec& running, const subsystem_spec& wanted, pha
         out.open.push_back(core::set_allow_any_host{running.nqn, wanted.allow_any_host});
 }
 
+// Before anybody is let in: who has to authenticate has to from the first Connect on. What asks for
+// less than now stays with the other fields, which come last.
+void tighten_authentication(const subsystem_spec& running, const subsystem_spec& wanted,
+                            phases& out) {
+    for (const core::host_keys_spec& keys : wanted.host_keys)
+        if (std::find(running.host_keys.begin(), running.host_keys.end(), keys) ==
+            running.host_keys.end())
+            out.close.push_back(core::set_host_keys{running.nqn, keys});
+    if (!wanted.dhchap_required || running.dhchap_required) return;
+    subsystem_spec required = running;
+    required.dhchap_required = true;
+    out.close.push_back(
+        core::modify_subsystem{running.nqn, core::edits_between(running, required)});
+}
+
 void diff_one(const subsystem_spec& running, const subsystem_spec& wanted,
               const name_set& replaced_devices, phases& out) {
     std::vector<change> after_moves;
     diff_ana_groups(running, wanted, out, after_moves);
     diff_namespaces(running, wanted, replaced_devices, out);
     std::move(after_moves.begin(), after_moves.end(), std::back_inserter(out.open));
+    tighten_authentication(running, wanted, out);
     diff_hosts(running, wanted, out);
     if (auto edits = core::edits_between(running, wanted); edits.which != 0)
         out.open.push_back(core::modify_subsystem{running.nqn, std::move(edits)});

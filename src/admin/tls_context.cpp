@@ -115,7 +115,9 @@ void add_name(std::string kind, const ASN1_STRING* value, http_peer& peer) {
     const bool clean = std::all_of(name.begin(), name.end(), [](char c) {
         return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
     });
-    if (clean && peer.certificate_names.size() < limits::max_certificate_names)
+    // Nor may one look like a whole subject, which is written with commas.
+    const bool ambiguous = kind == "CN=" && name.find_first_of(",+\\") != std::string::npos;
+    if (clean && !ambiguous && peer.certificate_names.size() < limits::max_certificate_names)
         peer.certificate_names.push_back(kind + name);
 }
 

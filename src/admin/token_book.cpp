@@ -23,7 +23,6 @@ namespace {
 using core::word_of;
 using core::words_of;
 
-constexpr std::size_t token_bytes = 32;
 constexpr std::size_t salt_bytes = 16;
 constexpr std::size_t digest_digits = 64;
 constexpr std::string_view hash_scheme = "sha256:";

@@ -54,6 +54,8 @@ class token_book {
 
 /// What every token of a token_book begins with.
 inline constexpr std::string_view token_mark = "fulmar_";
+/// What a token has of random numbers, written as hexadecimal digits behind the mark.
+inline constexpr std::size_t token_bytes = 32;
 
 /// "2026-11-30T20:00:00Z".
 std::string utc_text(std::int64_t seconds);

@@ -1,6 +1,7 @@
 #include "device_factory.hpp"
 
 #ifdef FULMAR_FAULTS
+#include <fulmar/backend/allowed_paths.hpp>
 #include <fulmar/backend/fault_device.hpp>
 #endif
 #include <fulmar/admin/broken.hpp>
@@ -22,6 +23,10 @@ namespace {
 result<std::unique_ptr<backend::device>> make_nbd(const core::device_spec& spec,
                                                   const backend::file_environment& files,
                                                   const backend::pcie_environment& drives) {
+    for (const std::string& path : {spec.tls_certificates, spec.tls_psk_file})
+        if (!path.empty() && backend::is_confined(path)) {
+            FULMAR_CHECK(backend::allowed_place(path));
+        }
     return backend::make_nbd_device(
         {.name = spec.name,
          .uri = spec.uri,

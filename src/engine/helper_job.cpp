@@ -40,12 +40,22 @@ void count_thread(bool begins) {
 
 constinit thread_local helper_runner* runner_here = nullptr;
 
+// A thread begins on the CPUs of its creator, and a data reactor has one of its own: what blocks or
+// computes for long goes where the main thread may run.
+void leave_the_reactors_cpu() noexcept {
+    cpu_set_t usual;
+    CPU_ZERO(&usual);
+    if (sched_getaffinity(getpid(), sizeof usual, &usual) == 0)
+        (void)sched_setaffinity(0, sizeof usual, &usual);
+}
+
 template <typename Body>
 result<void> begin_thread(Body body) noexcept {
     count_thread(true);
     try {
         std::thread([body]() noexcept {
             pthread_setname_np(pthread_self(), "helper");
+            leave_the_reactors_cpu();
             body();
             count_thread(false);
         }).detach();

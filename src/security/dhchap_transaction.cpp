@@ -112,8 +112,11 @@ dhchap_work dhchap_transaction::on_message(std::span<const std::byte> message,
         advance(begun && was_proven_ ? dhchap_event::failure2_again : dhchap_event::failure2);
         return dhchap_work::none;
     }
-    if (is_message(*head, auth_type::dhchap, auth_id::reply) && state_ == dhchap_state::challenged)
+    if (is_message(*head, auth_type::dhchap, auth_id::reply) &&
+        state_ == dhchap_state::challenged) {
+        demand_ = demand;  // which keys count is what the configuration says now
         return on_reply(message);
+    }
     if (is_message(*head, auth_type::dhchap, auth_id::success2) && state_ == dhchap_state::mutual) {
         if (message.size() < sizeof(nvme::dhchap_success2))
             return refuse(auth_failure::incorrect_payload);
@@ -149,7 +152,10 @@ dhchap_work dhchap_transaction::on_negotiate(std::span<const std::byte> message,
     return dhchap_work::prepare;
 }
 
+// Again for each answer: a key that was taken away meanwhile proves nothing.
 result<void> dhchap_transaction::find_keys(const key_source& keys) {
+    host_keys_.clear();
+    controller_keys_.clear();
     FULMAR_TRY(const auto of_host, keys.find(demand_.host_key));
     for (const dhchap_key& key : of_host) {
         FULMAR_TRY(secret one, transformed(key, demand_.host_nqn));
@@ -269,7 +275,8 @@ result<void> dhchap_transaction::answer_host(std::span<const std::byte> shared, 
     return {};
 }
 
-result<void> dhchap_transaction::try_check() {
+result<void> dhchap_transaction::try_check(const key_source& keys) {
+    FULMAR_CHECK(find_keys(keys));
     secret shared;
     const std::size_t hl = size_of(hash_);
     if (exchange_) {
@@ -285,11 +292,11 @@ result<void> dhchap_transaction::try_check() {
     return answer_host(shared.reveal(), *which);
 }
 
-void dhchap_transaction::check() noexcept {
+void dhchap_transaction::check(const key_source& keys) noexcept {
     FULMAR_ASSERT(state_ == dhchap_state::checking);
     verdict_ = auth_failure::failed;
     try {
-        const auto right = try_check();
+        const auto right = try_check(keys);
         if (right)
             verdict_.reset();
         else if (right.error().code == errc::invalid_argument)

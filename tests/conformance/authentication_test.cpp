@@ -332,6 +332,27 @@ TEST_P(Authentication, AgainWithAWrongKeyEndsThatQueue) {
     EXPECT_TRUE(c->admin().is_open()) << "the controller stays";
 }
 
+TEST_P(Authentication, AgainWithAWrongKeyEndsAQueueThatHasCommandsUnderWay) {
+    auto who = own_keys();
+    host::controller_options options = with(who);
+    options.async_events = 4;  // they wait for as long as nothing happens
+    auto c = connect(options);
+    who->host_key = must(security::parse_dhchap_key(another_key));
+    EXPECT_FALSE(c->authenticate_again(c->admin()));
+    EXPECT_TRUE(await_end(c->admin()));
+}
+
+TEST_P(Authentication, KeyThatIsTakenAwayMeanwhileProvesNothing) {
+    host::raw_session s = raw_connected();
+    const auto who = raw_keys();
+    security::dhchap_host exchange(who, 77);
+    EXPECT_EQ(send(s, exchange.negotiate()), sc::success);
+    const bytes challenge = receive(s);
+    keys.set("h", {std::string(another_key)});
+    EXPECT_EQ(send(s, must(exchange.on_challenge(challenge))), sc::success);
+    EXPECT_EQ(failure_in(receive(s)), auth_failure::failed);
+}
+
 TEST_P(Authentication, KeyIsExchangedWithoutReconnect) {
     auto old_host = connect(with(own_keys()));
     keys.set("h", {std::string(another_key), std::string(key_of_host)});

@@ -72,10 +72,10 @@ TEST_F(daemon_log, has_the_time_where_nobody_else_adds_it) {
 
 TEST_F(daemon_log, names_what_was_changed_and_what_was_refused) {
     serve_and_stop();
-    EXPECT_TRUE(d.says("POST /v1/devices → 201: create device ram0\n"));
+    EXPECT_TRUE(d.says("POST /v1/devices → 201: create device ram0 ["));
     EXPECT_TRUE(d.says("POST /v1/devices → 409: create device ram0\n"));
-    EXPECT_TRUE(d.says("POST /v1/subsystems → 201: create subsystem without-prefix\n"));
-    EXPECT_TRUE(d.says(": add namespace 7 of without-prefix on device ram0\n"));
+    EXPECT_TRUE(d.says("POST /v1/subsystems → 201: create subsystem without-prefix ["));
+    EXPECT_TRUE(d.says(": add namespace 7 of without-prefix on device ram0 ["));
     EXPECT_THAT(d.log(), Not(HasSubstr("GET")));
 }
 

@@ -88,7 +88,7 @@ void converse(std::span<const std::byte> input) {
         switch (target.on_message(message, demand)) {
             case dhchap_work::none: continue;
             case dhchap_work::prepare: target.prepare(keys); break;
-            case dhchap_work::check: target.check(); break;
+            case dhchap_work::check: target.check(keys); break;
         }
         target.done();
     }

@@ -190,8 +190,10 @@ inline constexpr std::size_t unproven_queue_bytes = 8 * 1024;
 /// Exchanges that wait for a helper thread, per poll group, of one address and of one listener.
 inline constexpr std::uint32_t waiting_authentications_per_address = 16;
 inline constexpr std::uint32_t waiting_authentications_per_listener = 256;
-/// For each message of a host without a keep-alive time.
+/// For each message, and for that of a host without a keep-alive time.
 inline constexpr std::chrono::seconds authentication_patience{120};
+/// For a host to read why its authentication failed, before its queue ends.
+inline constexpr std::chrono::seconds authentication_farewell{1};
 
 /// What a connection may cost in resident memory before its Connect has named a host: a peer can
 /// have as many of them as the listener allows half-open. What it leases while it has unparsed

@@ -50,7 +50,7 @@ class dhchap_transaction {
                                          const dhchap_demand& demand);
     /// Milliseconds of a core. Of one that was told `none` by on_message() never.
     void prepare(const key_source& keys) noexcept;
-    void check() noexcept;
+    void check(const key_source& keys) noexcept;
     /// The work is done: takes what came of it.
     void done() noexcept;
 
@@ -78,7 +78,7 @@ class dhchap_transaction {
     [[nodiscard]] result<bool> is_right(const secret& key, std::span<const std::byte> shared) const;
     [[nodiscard]] result<void> answer_host(std::span<const std::byte> shared, std::size_t which);
     [[nodiscard]] result<void> try_prepare(const key_source& keys);
-    [[nodiscard]] result<void> try_check();
+    [[nodiscard]] result<void> try_check(const key_source& keys);
     void forget_secrets() noexcept;
 
     dhchap_state state_ = dhchap_state::required;

@@ -442,8 +442,9 @@ void drive::on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept {
 }
 
 void drive::on_probed(drive_session&, pulse found) noexcept {
-    apply({.what = drive_message::probed});
-    if (!serves()) return;
+    const bool serving = serves();           // no probe changes that
+    apply({.what = drive_message::probed});  // the end of a retired drive
+    if (!serving) return;
     if (found == pulse::gone) return sign(loss_cause::silent);
     if (found == pulse::fatal) return sign(loss_cause::fatal_status);
 }

@@ -11,6 +11,7 @@
 #include <fulmar/core/target.hpp>
 #include <fulmar/security/key_source.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -94,14 +95,21 @@ security::dhchap_demand queue_authentication::demand() const {
 void queue_authentication::arm() noexcept {
     auto& timers = queue_.group().reactor().timers();
     timers.cancel(deadline_);
-    if (!security::awaits_host(transaction_.state())) return;
-    const std::chrono::milliseconds kato(queue_.asked().keep_alive_ms);
+    const dhchap_state now = transaction_.state();
+    if (now == dhchap_state::ended)  // what is under way does not keep it: AERs never end
+        timers.arm(deadline_, queue_.group().reactor().now() + limits::authentication_farewell);
+    if (!security::awaits_host(now)) return;
+    // The keep-alive time is the peer's own word.
+    const duration most = limits::authentication_patience;
+    const duration kato = std::chrono::milliseconds(queue_.asked().keep_alive_ms);
     timers.arm(deadline_, queue_.group().reactor().now() +
-                              (kato.count() != 0 ? kato : limits::authentication_patience));
+                              (kato != duration::zero() ? std::min(kato, most) : most));
 }
 
 void queue_authentication::on_late() noexcept {
     if (transaction_.state() == dhchap_state::proven) return release_credit();
+    if (transaction_.state() == dhchap_state::ended)
+        return queue_.close(close_reason::not_authenticated);
     transaction_.expire();
     queue_.note("authentication", "silent");
     queue_.group().count(&group_counters::failed_authentications);
@@ -144,7 +152,7 @@ void queue_authentication::work() noexcept {
     if (wanted_ == dhchap_work::prepare)
         transaction_.prepare(keys != nullptr ? *keys : nobody);
     else
-        transaction_.check();
+        transaction_.check(keys != nullptr ? *keys : nobody);
 }
 
 void queue_authentication::come_home() noexcept {
@@ -181,8 +189,8 @@ void queue_authentication::receive(request& r) noexcept {
 // What the transaction has become means to the queue. The answer that is under way goes out first.
 void queue_authentication::follow(dhchap_state before) noexcept {
     const dhchap_state now = transaction_.state();
+    if (now == before) return;  // what changes nothing puts no deadline off
     arm();
-    if (now == before) return;
     queue_.note("authentication", security::to_string(now).data());
     if (now == dhchap_state::failure_ready ||
         (now == dhchap_state::ended && before != dhchap_state::failure_ready))

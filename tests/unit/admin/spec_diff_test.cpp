@@ -167,6 +167,29 @@ std::vector<std::uint32_t> returning(const std::vector<core::change>& changes) {
 }
 
 // What hosts have reserved and protected belongs to a namespace as they know it.
+// Hosts try again all the time: one that connects between two steps must meet what is wanted.
+TEST(SpecDiff, asks_for_keys_before_it_lets_anybody_in) {
+    const std::string host = "nqn.2014-08.org:host";
+    core::target_spec running = small();
+    running.subsystems[0].allow_any_host = false;
+    running.subsystems[0].hosts.clear();
+    core::target_spec wanted = running;
+    core::subsystem_spec& to = wanted.subsystems[0];
+    to.hosts = {host};
+    to.host_keys = {{.nqn = host, .dhchap_key = "key"}};
+    to.allow_any_host = true;
+    to.dhchap_required = true;
+    spec_editor editor(running);
+    for (const core::change& step : diff(running, wanted)) {
+        ASSERT_TRUE(editor.apply(step).has_value()) << describe(step);
+        const core::subsystem_spec now = editor.spec().subsystems[0];
+        if (now.hosts.empty() && !now.allow_any_host) continue;
+        EXPECT_EQ(now.host_keys, to.host_keys) << describe(step);
+        EXPECT_TRUE(now.dhchap_required) << describe(step);
+    }
+    EXPECT_EQ(sorted(editor.spec()), sorted(wanted));
+}
+
 TEST(SpecDiff, SaysWhichNamespacesReturn) {
     core::target_spec running = small();
     core::subsystem_spec& first = running.subsystems[0];

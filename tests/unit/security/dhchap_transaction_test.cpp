@@ -61,7 +61,7 @@ struct world {
         switch (target.on_message(m, demand)) {
             case dhchap_work::none: return;
             case dhchap_work::prepare: target.prepare(keys); break;
-            case dhchap_work::check: target.check(); break;
+            case dhchap_work::check: target.check(keys); break;
         }
         target.done();
     }

@@ -25,7 +25,7 @@ target_start() {
     if grep -q $FILE_DISK_MOUNT "$CONFIGS/$1.json"; then
         mountpoint -q $FILE_DISK_MOUNT || file_disk_open
     fi
-    rm -f "$TARGET_CONFIG"* # a journal would bring back what the scenario before in this guest has made over REST
+    rm -rf "$TARGET_CONFIG"* # a journal would bring back what the scenario before in this guest has made over REST
     jq --argjson reactors "$REACTORS" --arg on_loss "$ON_LOSS" '.cores.data = $reactors
         | if $on_loss == "" then . else .subsystems[].namespaces[].on_loss = $on_loss end
         | if $on_loss == "hold" then (.devices[] | select(.type == "pcie")).write_cache = "through" else . end' \
