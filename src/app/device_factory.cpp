@@ -1,11 +1,11 @@
 #include "device_factory.hpp"
 
 #ifdef FULMAR_FAULTS
-#include <fulmar/backend/allowed_paths.hpp>
 #include <fulmar/backend/fault_device.hpp>
 #endif
 #include <fulmar/admin/broken.hpp>
 #include <fulmar/backend/absent_device.hpp>
+#include <fulmar/backend/allowed_paths.hpp>
 #include <fulmar/backend/file_device.hpp>
 #include <fulmar/backend/kept_files.hpp>
 #include <fulmar/backend/nbd_device.hpp>
