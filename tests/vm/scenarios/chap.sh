@@ -24,9 +24,11 @@ disconnect_all
 
 for hash in sha256 sha384 sha512; do
     for group in none ffdhe2048 ffdhe3072 ffdhe4096 ffdhe6144 ffdhe8192; do
+        # The emulated host computes for many seconds on the large ones: once each, and patiently.
+        case $group in ffdhe4096 | ffdhe6144 | ffdhe8192) [ $hash = sha384 ] || continue ;; esac
         step "both ways with $hash and $group"
         fulmar_rest subsystem set $NQN --dhchap-hash $hash --dhchap-group $group
-        host_connect 127.0.0.1 --nr-io-queues=1 --dhchap-secret "$(key_text host)" \
+        host_connect 127.0.0.1 --nr-io-queues=1 --keep-alive-tmo=60 --dhchap-secret "$(key_text host)" \
             --dhchap-ctrl-secret "$(key_text target)"
         wait_for "both have proved themselves" 10 some_are_proven mutual
         may reads "$(block_device 1)"
