@@ -19,7 +19,7 @@ may_not_connect --dhchap-secret "$(key_text host)" --dhchap-ctrl-secret "$(key_t
 step "one way"
 host_connect 127.0.0.1 --nr-io-queues=2 --dhchap-secret "$(key_text host)"
 expect "every queue has proved itself" some_are_proven host
-fio_verify one-way "$(block_device 1)"
+fio_verify one-way "$(block_device 1)" --size=16M
 disconnect_all
 
 for hash in sha256 sha384 sha512; do
@@ -41,7 +41,7 @@ fulmar_rest key remove host
 may_not_connect --dhchap-secret "$(key_text host)"
 fulmar_rest key set host "$WORK/host.key"
 host_connect 127.0.0.1 --nr-io-queues=1 --dhchap-secret "$(key_text host)"
-fio_verify back "$(block_device 2)"
+may reads "$(block_device 2)"
 
 no_key_in_logs host
 no_key_in_logs target
