@@ -9,7 +9,7 @@
 namespace fulmar::security {
 
 namespace {
-constexpr std::size_t private_heap_bytes = 256 * 1024;  // of OpenSSL: some 100 exchanges at a time
+constexpr std::size_t private_heap_bytes = 256 * 1024;  // of OpenSSL: 4,000 exchanges at a time
 
 std::size_t whole_pages(std::size_t bytes) noexcept {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
