@@ -55,8 +55,8 @@ class nbd : public testing::Test {
         if (!device.contains("uri")) device["uri"] = uri();
         ns["nsid"] = 1;
         ns["device"] = "remote";
-        config["devices"] = {device};
-        config["subsystems"][0]["namespaces"] = {ns};
+        config["devices"] = json::array({device});
+        config["subsystems"][0]["namespaces"] = json::array({ns});
         d.write_config(config.dump());
         d.start();
         ASSERT_TRUE(d.wait_until_serving()) << d.log();
