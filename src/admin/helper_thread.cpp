@@ -24,12 +24,12 @@ class helper_thread::job final : public engine::helper_job {
             static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10));
         attempt(work_);
     }
-    void come_home() noexcept override {
+    void on_done() noexcept override {
         const std::unique_ptr<job> self(this);
         owner_.job_ = nullptr;
         next_();
     }
-    void left_alone() noexcept override { delete this; }
+    void on_abandoned() noexcept override { delete this; }
 
     helper_thread& owner_;
     std::function<void()> work_;

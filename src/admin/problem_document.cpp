@@ -60,7 +60,7 @@ std::string_view usual_remedy(errc code) noexcept {
         case errc::no_memory: return "remove something, or give the daemon more";
         case errc::unavailable: return "try again later";
         case errc::timed_out:
-        case errc::fence_incomplete: return "GET the object: its status says what it waits for";
+        case errc::quiesce_incomplete: return "GET the object: its status says what it waits for";
         case errc::invalid_argument:
         case errc::not_supported: return "GET /v1/openapi.json describes what is possible";
         case errc::permission_denied:
@@ -96,7 +96,7 @@ std::uint16_t status_of(const error& why) noexcept {
         case errc::not_supported: return 501;
         case errc::unavailable: return 503;
         case errc::timed_out:
-        case errc::fence_incomplete: return 504;
+        case errc::quiesce_incomplete: return 504;
         case errc::permission_denied: return 403;
         case errc::io_error:
         case errc::internal: return 500;

@@ -26,7 +26,7 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
         report_.dry_run = how.dry_run;
     }
 
-    void start(change_gate::pass pass) {
+    void start(change_lock::guard pass) {
         pass_ = std::move(pass);
         auto loaded = load_config(context_.config_path);
         if (!loaded) return refuse({std::move(loaded).error(), {}, {}, {}});
@@ -264,7 +264,7 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
     reload_options how_;
     std::string folder_;
     std::function<void(reload_outcome)> done_;
-    change_gate::pass pass_;
+    change_lock::guard pass_;
     loaded_config file_;
     core::target_spec running_;
     std::map<std::string, std::uint64_t> real_bytes_;  // of devices, whatever is configured
@@ -300,7 +300,7 @@ std::vector<std::string> reload_refusal::lines(const std::string& file) const {
 void reload_config(rest_context& context, reload_options how,
                    std::function<void(reload_outcome)> done) {
     auto op = std::make_shared<reload_op>(context, how, std::move(done));
-    context.gate.enter(true, [op](change_gate::pass pass) { op->start(std::move(pass)); });
+    context.gate.enter(true, [op](change_lock::guard pass) { op->start(std::move(pass)); });
 }
 
 }  // namespace fulmar::admin

@@ -3,7 +3,7 @@
 // spoken.
 #pragma once
 
-#include "change_gate.hpp"
+#include "change_lock.hpp"
 #include "control_client.hpp"
 #include "drive_client.hpp"
 #include "http.hpp"
@@ -55,7 +55,7 @@ class access_rules;
 /// What the handlers share.
 struct rest_context {
     control_client& core;
-    change_gate& gate;
+    change_lock& gate;
     drive_client& drives;
     journal* log = nullptr;     ///< null: nothing is recorded
     key_store* keys = nullptr;  ///< null: there are none
@@ -87,7 +87,7 @@ class rest_call final : public std::enable_shared_from_this<rest_call> {
     request_target target;
     const route& to;
     std::vector<std::string> parameters;  ///< values of the {…}, in order
-    change_gate::pass pass;               ///< held until the answer
+    change_lock::guard pass;              ///< held until the answer
 
     // Answers. The first one counts.
     void ok(const json& body, std::uint64_t revision);

@@ -236,7 +236,7 @@ void rest_api::handle(http_request request, respond answer) {
                                  "send \"Content-Type: application/json\"", call->target.path));
     if (!to.changes) return guarded(call, [&] { to.run(call); });
     const bool conditional = !call->request.if_match.empty();
-    context_.gate.enter(conditional, [this, call](change_gate::pass pass) {
+    context_.gate.enter(conditional, [this, call](change_lock::guard pass) {
         call->pass = std::move(pass);
         guarded(call, [&] { run_change(call); });
     });

@@ -233,7 +233,7 @@ class server::impl {
     const std::shared_ptr<reply_path> replies_ = std::make_shared<reply_path>(io_);
     control_client core_;
     drive_client drives_;
-    change_gate gate_;
+    change_lock gate_;
     rest_context context_;
     std::optional<rest_api> api_;
     std::optional<http_server> http_;

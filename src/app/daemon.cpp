@@ -191,7 +191,7 @@ result<void> daemon::build() {
     for (const auto& r : pool_->reactors()) {
         FULMAR_TRY(auto buffers,
                    mem::buffer_pool::create(memory_->memory(), {.bytes = pool_bytes}));
-        drives_->lend({buffers->base(), buffers->bytes()});
+        drives_->add_dma_memory({buffers->base(), buffers->bytes()});
         target_->add_poll_group(*r, std::move(buffers));
     }
     FULMAR_CHECK(target_->add_transport(transport::make_tcp_transport(*target_)));

@@ -247,13 +247,13 @@ void namespace_files::writing::work() noexcept {
     }
 }
 
-void namespace_files::writing::come_home() noexcept {
+void namespace_files::writing::on_done() noexcept {
     namespace_files& all = *owner;
     const std::unique_ptr<writing> self = std::move(all.job_);
     all.done_ = std::move(wishes);
     all.tell();
 }
 
-void namespace_files::writing::left_alone() noexcept { delete this; }
+void namespace_files::writing::on_abandoned() noexcept { delete this; }
 
 }  // namespace fulmar::app

@@ -47,8 +47,8 @@ class namespace_files final : public core::namespace_memory {
     };
     struct writing final : engine::helper_job {
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override;
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override;
         namespace_files* owner = nullptr;
         admin::disk* files = nullptr;
         std::vector<wish> wishes;  ///< in order

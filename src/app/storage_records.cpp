@@ -102,7 +102,7 @@ void storage_records::writing::work() noexcept {
     }
 }
 
-void storage_records::writing::come_home() noexcept {
+void storage_records::writing::on_done() noexcept {
     storage_records& records = *owner;
     if (!outcome && !std::exchange(records.told_, true))
         log::warn("what is known of the devices cannot be remembered: {}", outcome.error().text());
@@ -111,6 +111,6 @@ void storage_records::writing::come_home() noexcept {
     if (records.changed_) records.write();
 }
 
-void storage_records::writing::left_alone() noexcept { delete this; }
+void storage_records::writing::on_abandoned() noexcept { delete this; }
 
 }  // namespace fulmar::app

@@ -33,8 +33,8 @@ class storage_records final : public backend::storage_memory {
   private:
     struct writing final : engine::helper_job {
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override;
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override;
         storage_records* owner = nullptr;
         admin::disk* files = nullptr;
         std::string path, text;

@@ -17,7 +17,7 @@ std::string_view to_string(errc code) noexcept {
         case errc::not_supported: return "not-supported";
         case errc::unavailable: return "unavailable";
         case errc::timed_out: return "timed-out";
-        case errc::fence_incomplete: return "fence-incomplete";
+        case errc::quiesce_incomplete: return "quiesce-incomplete";
         case errc::io_error: return "io-error";
         case errc::no_memory: return "no-memory";
         case errc::permission_denied: return "permission-denied";

@@ -53,7 +53,7 @@ void run_connect_check(target_options& o) {
     nvme::encode_block_range(read.sqe, {.slba = 0, .blocks = 1});
     const host::deadline until(c->options().timeout);
     (void)step.value("read of block 0", host::execute_ok(*q, read, until, "read"));
-    const bool clean = books_are_clean(*c);
+    const bool clean = checkers_are_clean(*c);
     step.value("shutdown", c->shutdown());
     fmt::print("\n{}: {} of {} blocks of {} in namespace {}\n", o.nqn,
                size_text(ns.blocks * ns.block_bytes), ns.blocks, ns.block_bytes, ns.nsid);

@@ -20,7 +20,7 @@ void leave(const error& why) {
         case errc::bad_state:
         case errc::limit_reached:
         case errc::not_supported:
-        case errc::fence_incomplete:
+        case errc::quiesce_incomplete:
         case errc::io_error:
         case errc::no_memory:
         case errc::permission_denied:

@@ -231,11 +231,11 @@ void run_perf(perf_settings& s) {
         .target_watched = s.target_pid != 0};
     bool clean = true;
     for (const auto& c : all.controllers) {
-        clean &= books_are_clean(*c);
-        result.breaches += c->admin().the_book().breaches();
+        clean &= checkers_are_clean(*c);
+        result.violations += c->admin().checker().violations();
         for (const auto& q : c->io_queues()) {
-            result.breaches += q->the_book().breaches();
-            result.unanswered += q->the_book().commands_lost() + q->the_book().outstanding();
+            result.violations += q->checker().violations();
+            result.unanswered += q->checker().commands_lost() + q->checker().outstanding();
         }
     }
     if (!s.quiet && s.json != "-") print(result);

@@ -115,7 +115,7 @@ void write_json(const perf_result& r, const std::string& file) {
              {"slowest_failure_us", static_cast<double>(all.slowest_failure_ns) / 1e3},
              {"last_answer_unix_ms", unix_ms(all.last_answer_ns)},
              {"mismatches", all.mismatches},
-             {"protocol_breaches", r.breaches},
+             {"protocol_breaches", r.violations},
              {"unanswered", r.unanswered},
              {"load_generator", {{"busy_share", all.busy_share}, {"cpu_share", all.cpu_share}}}};
     if (r.target_watched)

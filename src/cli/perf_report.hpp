@@ -17,7 +17,7 @@ struct perf_result {
     bool flow_control = true;
     std::uint64_t target_cpu_ns = 0;
     bool target_watched = false;
-    std::uint64_t breaches = 0;
+    std::uint64_t violations = 0;
     std::uint64_t unanswered = 0;  ///< commands whose connection ended before their answer came
 };
 

@@ -146,11 +146,11 @@ std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count,
     return queues;
 }
 
-bool books_are_clean(host::controller& c) {
+bool checkers_are_clean(host::controller& c) {
     const auto check = [](const host::queue& q, std::string_view name) {
-        if (q.the_book().clean()) return true;
+        if (q.checker().clean()) return true;
         fmt::print(stderr, "fulmar: the target broke the protocol on the {}:\n{}", name,
-                   q.the_book().text());
+                   q.checker().text());
         return false;
     };
     bool clean = check(c.admin(), "admin queue");

@@ -55,6 +55,6 @@ std::vector<host::queue*> open_queues(host::controller& c, std::uint32_t count,
                                       std::uint32_t depth);
 
 /// Says on stderr what the queues' books found wrong with the target; false when anything was.
-bool books_are_clean(host::controller& c);
+bool checkers_are_clean(host::controller& c);
 
 }  // namespace fulmar::cli

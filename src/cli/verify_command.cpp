@@ -2,7 +2,7 @@
 #include "commands.hpp"
 #include "exit.hpp"
 #include "interrupt.hpp"
-#include "pass.hpp"
+#include "pattern_run.hpp"
 #include "region.hpp"
 #include "target_options.hpp"
 
@@ -26,7 +26,7 @@ void run_verify(verify_settings& s) {
     pass_result done{};
     if (!s.read_only) done = run_pass(*c, ns, where, s.seed, pass_kind::write, stop);
     if (done.code == exit_code::ok) done = run_pass(*c, ns, where, s.seed, pass_kind::check, stop);
-    if (!books_are_clean(*c)) leave(exit_code::failed);
+    if (!checkers_are_clean(*c)) leave(exit_code::failed);
     if (done.code == exit_code::ok) (void)c->shutdown();
     leave(done.code);
 }

@@ -3,7 +3,7 @@
 #include "commands.hpp"
 #include "exit.hpp"
 #include "interrupt.hpp"
-#include "pass.hpp"
+#include "pattern_run.hpp"
 #include "region.hpp"
 #include "target_options.hpp"
 #include "units.hpp"

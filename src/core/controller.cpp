@@ -268,7 +268,7 @@ void controller::on_keep_alive_due() noexcept {
     const engine::reactor::stall& stall = reactor.last_stall();
     if (stall.length > allowed / 2 && stall.end > since) since = stall.end;
     if (since + allowed > reactor.now()) return reactor.timers().arm(keep_alive_, since + allowed);
-    if (home_.may_complain())
+    if (home_.may_log_peer_error())
         log::info("host {} on {} sent nothing for {} ms: its controller {} ends", host_nqn(),
                   description().nqn, allowed.count(), id().value());
     disconnect(close_reason::keep_alive);

@@ -12,8 +12,8 @@ admission gate::admit(std::uint32_t for_generation, std::uint64_t bytes) noexcep
     if (for_generation != generation) return admission::stale;
     switch (position) {
         case gate_position::open: ++inside; return admission::enter;
-        case gate_position::fenced:
-        case gate_position::held:
+        case gate_position::quiesced:
+        case gate_position::waiting_for_device:
             if (parked >= limits::max_parked_requests ||
                 parked_bytes + bytes > limits::max_parked_bytes)
                 return admission::overflow;
@@ -26,7 +26,7 @@ admission gate::admit(std::uint32_t for_generation, std::uint64_t bytes) noexcep
 }
 
 bool gate::turns_back() const noexcept {
-    return (position == gate_position::closed || position == gate_position::held) &&
+    return (position == gate_position::closed || position == gate_position::waiting_for_device) &&
            !mutated(mutation::closed_gates_let_data_through);
 }
 

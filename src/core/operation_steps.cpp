@@ -21,14 +21,14 @@ constexpr operation_step done_step{.end = operation_end::done};
 constexpr operation_step undo_step{
     .at_subsystem = S::failed, .ask = A::close_subsystem, .next = G::undoing_close};
 
-operation_step attach_or_open(const operation_sight& sight,
+operation_step attach_or_open(const operation_inputs& inputs,
                               std::optional<N> at_namespace) noexcept {
-    if (sight.spoilt) {
+    if (inputs.spoilt) {
         operation_step step = undo_step;
         step.at_namespace = at_namespace;
         return step;
     }
-    if (sight.more)
+    if (inputs.more)
         return {.at_namespace = at_namespace,
                 .attach_next = true,
                 .ask = A::attach_namespace,
@@ -36,18 +36,18 @@ operation_step attach_or_open(const operation_sight& sight,
     return {.at_namespace = at_namespace, .ask = A::open_subsystem, .next = G::opening};
 }
 
-operation_step create_step(G stage, const operation_sight& sight) noexcept {
+operation_step create_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
             return {.at_subsystem = S::start, .ask = A::add_subsystem, .next = G::adding};
         case G::adding:
-            if (sight.failed) return undo_step;
-            return attach_or_open(sight, std::nullopt);
+            if (inputs.failed) return undo_step;
+            return attach_or_open(inputs, std::nullopt);
         case G::attaching:
-            if (sight.failed) return undo_step;
-            return attach_or_open(sight, N::done);
+            if (inputs.failed) return undo_step;
+            return attach_or_open(inputs, N::done);
         case G::opening:
-            if (sight.failed) return undo_step;
+            if (inputs.failed) return undo_step;
             return {.at_subsystem = S::done, .end = operation_end::done};
         case G::undoing_close: return {.ask = A::remove_subsystem, .next = G::undoing_remove};
         case G::undoing_remove:
@@ -56,10 +56,10 @@ operation_step create_step(G stage, const operation_sight& sight) noexcept {
     }
 }
 
-operation_step remove_step(G stage, const operation_sight& sight) noexcept {
+operation_step remove_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
-            if (sight.deleted) return gone_step;
+            if (inputs.deleted) return gone_step;
             return {.at_subsystem = S::stop, .ask = A::close_subsystem, .next = G::closing};
         case G::closing: return {.ask = A::remove_subsystem, .next = G::removing};
         case G::removing:
@@ -68,49 +68,49 @@ operation_step remove_step(G stage, const operation_sight& sight) noexcept {
     }
 }
 
-operation_step pause_step(G stage, const operation_sight& sight) noexcept {
+operation_step pause_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
-            if (sight.deleted) return gone_step;
+            if (inputs.deleted) return gone_step;
             // Whoever asks again wants to know whether the promise is kept by now.
-            if (sight.subsystem == subsystem_state::paused)
-                return {.ask = A::fence_subsystem, .next = G::still_fenced};
-            return {.at_subsystem = S::pause, .ask = A::fence_subsystem, .next = G::fencing};
-        case G::fencing:
-            if (sight.failed)
+            if (inputs.subsystem == subsystem_state::paused)
+                return {.ask = A::quiesce_subsystem, .next = G::still_quiesced};
+            return {.at_subsystem = S::pause, .ask = A::quiesce_subsystem, .next = G::quiescing};
+        case G::quiescing:
+            if (inputs.failed)
                 return {
                     .at_subsystem = S::failed, .ask = A::open_subsystem, .next = G::opening_again};
             return {.at_subsystem = S::done, .end = operation_end::done};
-        case G::still_fenced: return sight.failed ? refused_step : done_step;
+        case G::still_quiesced: return inputs.failed ? refused_step : done_step;
         case G::opening_again:
-            if (sight.failed) return {.ask = A::fence_subsystem, .next = G::fencing_again};
+            if (inputs.failed) return {.ask = A::quiesce_subsystem, .next = G::quiescing_again};
             return {.at_subsystem = S::done, .end = operation_end::refused};
-        case G::fencing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
+        case G::quiescing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
         default: return refused_step;
     }
 }
 
-operation_step resume_step(G stage, const operation_sight& sight) noexcept {
+operation_step resume_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
-            if (sight.deleted) return gone_step;
-            if (sight.subsystem == subsystem_state::active) return done_step;
+            if (inputs.deleted) return gone_step;
+            if (inputs.subsystem == subsystem_state::active) return done_step;
             return {.at_subsystem = S::resume, .ask = A::open_subsystem, .next = G::opening};
         case G::opening:  // some poll groups may have opened: all fence again
-            if (sight.failed) return {.ask = A::fence_subsystem, .next = G::fencing_again};
+            if (inputs.failed) return {.ask = A::quiesce_subsystem, .next = G::quiescing_again};
             return {.at_subsystem = S::done, .end = operation_end::done};
-        case G::fencing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
+        case G::quiescing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};
         default: return refused_step;
     }
 }
 
-operation_step add_namespace_step(G stage, const operation_sight& sight) noexcept {
+operation_step add_namespace_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
-            if (sight.deleted) return gone_step;
+            if (inputs.deleted) return gone_step;
             return {.at_namespace = N::attach, .ask = A::attach_namespace, .next = G::attaching};
         case G::attaching:  // some poll groups may have it: it goes everywhere
-            if (sight.failed)
+            if (inputs.failed)
                 return {.at_namespace = N::failed,
                         .ask = A::detach_namespace,
                         .next = G::undoing_attach};
@@ -121,10 +121,10 @@ operation_step add_namespace_step(G stage, const operation_sight& sight) noexcep
     }
 }
 
-operation_step remove_namespace_step(G stage, const operation_sight& sight) noexcept {
+operation_step remove_namespace_step(G stage, const operation_inputs& inputs) noexcept {
     switch (stage) {
         case G::begin:
-            if (sight.deleted || !sight.present) return gone_step;
+            if (inputs.deleted || !inputs.present) return gone_step;
             return {.at_namespace = N::detach, .ask = A::detach_namespace, .next = G::detaching};
         case G::detaching:
             return {.at_namespace = N::done, .end = operation_end::done, .drop_namespace = true};
@@ -132,47 +132,48 @@ operation_step remove_namespace_step(G stage, const operation_sight& sight) noex
     }
 }
 
-constexpr A ask_for_loss(const operation_sight& sight) noexcept {
-    return sight.holds ? A::hold_namespace : A::lose_namespace;
+constexpr A ask_for_loss(const operation_inputs& inputs) noexcept {
+    return inputs.holds ? A::hold_namespace : A::lose_namespace;
 }
 
 // A device that has come back meanwhile has nothing of this namespace to lose.
-operation_step lose_namespace_step(G stage, const operation_sight& sight) noexcept {
+operation_step lose_namespace_step(G stage, const operation_inputs& inputs) noexcept {
     if (stage != G::begin) return done_step;
-    if (sight.deleted || !sight.present || !sight.of_this_generation) return gone_step;
-    if (sight.device_ready) return done_step;
-    const bool can = has_edge(namespace_edges, sight.ns, N::lose);
+    if (inputs.deleted || !inputs.present || !inputs.of_this_generation) return gone_step;
+    if (inputs.device_ready) return done_step;
+    const bool can = has_edge(namespace_edges, inputs.ns, N::lose);
     if (!can && !mutated(mutation::second_loss_is_asserted)) return done_step;
-    return {.at_namespace = N::lose, .ask = ask_for_loss(sight), .next = G::losing};
+    return {.at_namespace = N::lose, .ask = ask_for_loss(inputs), .next = G::losing};
 }
 
 // A device that is back is opened by the operation that waits behind.
-operation_step end_hold_step(G stage, const operation_sight& sight) noexcept {
+operation_step end_hold_step(G stage, const operation_inputs& inputs) noexcept {
     if (stage != G::begin) return done_step;
-    if (sight.deleted || !sight.present || !sight.of_this_generation) return gone_step;
-    if (sight.device_ready || sight.ns != namespace_state::lost || !sight.holds) return done_step;
+    if (inputs.deleted || !inputs.present || !inputs.of_this_generation) return gone_step;
+    if (inputs.device_ready || inputs.ns != namespace_state::lost || !inputs.holds)
+        return done_step;
     return {.ask = A::lose_namespace, .next = G::losing};
 }
 
-operation_step refresh_namespace_step(G stage, const operation_sight& sight) noexcept {
-    const bool was_lost = sight.ns == namespace_state::lost;
+operation_step refresh_namespace_step(G stage, const operation_inputs& inputs) noexcept {
+    const bool was_lost = inputs.ns == namespace_state::lost;
     switch (stage) {
         case G::begin:
-            if (sight.deleted || !sight.present) return gone_step;
-            if (was_lost) return refresh_namespace_step(G::fencing, sight);
-            return {.at_namespace = N::fence, .ask = A::fence_namespace, .next = G::fencing};
-        case G::fencing:
-            if (sight.failed && !was_lost)
+            if (inputs.deleted || !inputs.present) return gone_step;
+            if (was_lost) return refresh_namespace_step(G::quiescing, inputs);
+            return {.at_namespace = N::quiesce, .ask = A::quiesce_namespace, .next = G::quiescing};
+        case G::quiescing:
+            if (inputs.failed && !was_lost)
                 return {.ask = A::open_namespace, .next = G::opening_again};
-            if (sight.device_ready)
+            if (inputs.device_ready)
                 return {.at_namespace = was_lost ? N::attach : N::done,
                         .ask = A::open_namespace,
                         .next = G::opening};
             // Its gates must not open again. Its loss may have been told already, or wait behind.
             if (was_lost) return refused_step;
-            return {.at_namespace = N::lose, .ask = ask_for_loss(sight), .next = G::losing};
+            return {.at_namespace = N::lose, .ask = ask_for_loss(inputs), .next = G::losing};
         case G::opening:
-            return {.at_namespace = sight.ns == namespace_state::attaching ? N::done : N::open,
+            return {.at_namespace = inputs.ns == namespace_state::attaching ? N::done : N::open,
                     .end = operation_end::done};
         case G::opening_again: return {.at_namespace = N::failed, .end = operation_end::refused};
         case G::losing: return refused_step;
@@ -181,33 +182,35 @@ operation_step refresh_namespace_step(G stage, const operation_sight& sight) noe
 }
 
 // The gates of a namespace that does not serve stand already, and stay as they are.
-operation_step reserve_step(G stage, const operation_sight& sight) noexcept {
-    const bool fenced = sight.ns == namespace_state::fencing || sight.ns == namespace_state::fenced;
-    const A opens = fenced ? A::open_namespace : A::update_view;
+operation_step reserve_step(G stage, const operation_inputs& inputs) noexcept {
+    const bool quiesced =
+        inputs.ns == namespace_state::quiescing || inputs.ns == namespace_state::quiesced;
+    const A opens = quiesced ? A::open_namespace : A::update_view;
     const auto on = [](bool concerns, N event) {
         return concerns ? std::optional(event) : std::nullopt;
     };
     switch (stage) {
         case G::begin:
-            if (sight.deleted || !sight.present) return gone_step;
-            if (!sight.changes) return done_step;
-            if (!sight.takes || mutated(mutation::reservations_do_not_drain))
+            if (inputs.deleted || !inputs.present) return gone_step;
+            if (!inputs.changes) return done_step;
+            if (!inputs.takes || mutated(mutation::reservations_do_not_drain))
                 return {.record = true, .next = G::recording};
-            return {.at_namespace = on(sight.ns == namespace_state::ready, N::fence),
+            return {.at_namespace = on(inputs.ns == namespace_state::ready, N::quiesce),
                     .ask = A::drain_namespace,
                     .next = G::draining};
         case G::draining:
-            if (sight.failed) return {.ask = opens, .next = G::undoing_drain};
-            return {.at_namespace = on(fenced, N::done), .record = true, .next = G::recording};
+            if (inputs.failed) return {.ask = opens, .next = G::undoing_drain};
+            return {.at_namespace = on(quiesced, N::done), .record = true, .next = G::recording};
         case G::recording:
-            if (sight.failed && !fenced) return refused_step;
-            if (sight.failed) return {.ask = opens, .next = G::undoing_drain};
+            if (inputs.failed && !quiesced) return refused_step;
+            if (inputs.failed) return {.ask = opens, .next = G::undoing_drain};
             return {.ask = opens, .adopt = true, .next = G::adopting};
-        case G::adopting: return {.at_namespace = on(fenced, N::open), .end = operation_end::done};
+        case G::adopting:
+            return {.at_namespace = on(quiesced, N::open), .end = operation_end::done};
         case G::undoing_drain:
-            if (sight.ns == namespace_state::fencing)
+            if (inputs.ns == namespace_state::quiescing)
                 return {.at_namespace = N::failed, .end = operation_end::refused};
-            return {.at_namespace = on(fenced, N::open), .end = operation_end::refused};
+            return {.at_namespace = on(quiesced, N::open), .end = operation_end::refused};
         default: return refused_step;
     }
 }
@@ -215,18 +218,18 @@ operation_step reserve_step(G stage, const operation_sight& sight) noexcept {
 }  // namespace
 
 operation_step next_step(operation_kind kind, operation_stage stage,
-                         const operation_sight& sight) noexcept {
+                         const operation_inputs& inputs) noexcept {
     switch (kind) {
-        case operation_kind::create: return create_step(stage, sight);
-        case operation_kind::remove: return remove_step(stage, sight);
-        case operation_kind::pause: return pause_step(stage, sight);
-        case operation_kind::resume: return resume_step(stage, sight);
-        case operation_kind::add_namespace: return add_namespace_step(stage, sight);
-        case operation_kind::remove_namespace: return remove_namespace_step(stage, sight);
-        case operation_kind::lose_namespace: return lose_namespace_step(stage, sight);
-        case operation_kind::end_hold: return end_hold_step(stage, sight);
-        case operation_kind::refresh_namespace: return refresh_namespace_step(stage, sight);
-        case operation_kind::reserve: return reserve_step(stage, sight);
+        case operation_kind::create: return create_step(stage, inputs);
+        case operation_kind::remove: return remove_step(stage, inputs);
+        case operation_kind::pause: return pause_step(stage, inputs);
+        case operation_kind::resume: return resume_step(stage, inputs);
+        case operation_kind::add_namespace: return add_namespace_step(stage, inputs);
+        case operation_kind::remove_namespace: return remove_namespace_step(stage, inputs);
+        case operation_kind::lose_namespace: return lose_namespace_step(stage, inputs);
+        case operation_kind::end_hold: return end_hold_step(stage, inputs);
+        case operation_kind::refresh_namespace: return refresh_namespace_step(stage, inputs);
+        case operation_kind::reserve: return reserve_step(stage, inputs);
     }
     return refused_step;
 }
@@ -253,9 +256,9 @@ std::string_view to_string(operation_stage stage) noexcept {
         FULMAR_NAME(operation_stage, adding);
         FULMAR_NAME(operation_stage, attaching);
         FULMAR_NAME(operation_stage, opening);
-        FULMAR_NAME(operation_stage, fencing);
-        FULMAR_NAME(operation_stage, still_fenced);
-        FULMAR_NAME(operation_stage, fencing_again);
+        FULMAR_NAME(operation_stage, quiescing);
+        FULMAR_NAME(operation_stage, still_quiesced);
+        FULMAR_NAME(operation_stage, quiescing_again);
         FULMAR_NAME(operation_stage, opening_again);
         FULMAR_NAME(operation_stage, closing);
         FULMAR_NAME(operation_stage, removing);

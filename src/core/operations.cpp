@@ -58,12 +58,12 @@ bool create_operation::resume() {
         left_ = std::get<create_subsystem>(what).spec.namespaces;
         std::reverse(left_.begin(), left_.end());
     }
-    operation_sight sight = look(nullptr);
-    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    operation_inputs inputs = observe(nullptr);
+    if (inputs.failed && why_.message.empty()) why_ = refused(subject.last_failure());
     namespace_record* const attached =
         stage() == operation_stage::attaching ? subject.find(attaching_) : nullptr;
-    namespace_record* const next = add_next(sight);
-    const operation_step step = take_step(operation_kind::create, sight, attached);
+    namespace_record* const next = add_next(inputs);
+    const operation_step step = take_step(operation_kind::create, inputs, attached);
     if (step.attach_next) {
         attaching_ = next->spec.nsid;
         subject.advance(*next, namespace_event::attach);
@@ -80,18 +80,18 @@ bool create_operation::resume() {
 }
 
 // The next namespace that can be had; at start those that cannot are left out.
-namespace_record* create_operation::add_next(operation_sight& sight) {
+namespace_record* create_operation::add_next(operation_inputs& inputs) {
     const bool attaches =
         stage() == operation_stage::adding || stage() == operation_stage::attaching;
-    while (attaches && !sight.failed && !left_.empty()) {
+    while (attaches && !inputs.failed && !left_.empty()) {
         namespace_spec spec = std::move(left_.back());
         left_.pop_back();
         const std::uint32_t nsid = spec.nsid;
         auto added = subject.add_record(std::move(spec), request == nullptr);
-        sight.more = added.has_value();
+        inputs.more = added.has_value();
         if (added) return *added;
         if (request != nullptr) {
-            sight.spoilt = true;
+            inputs.spoilt = true;
             why_ = added.error();
             return nullptr;
         }
@@ -132,14 +132,14 @@ bool delete_operation::resume() {
     const bool begins = stage() == operation_stage::begin && !subject.deleted();
     if (begins && request == nullptr) subject.owner().keep_for_restart(subject);
     if (stage() == operation_stage::closing) unreaped_ = subject.last_unreaped();
-    const operation_step step = take_step(operation_kind::remove, look(nullptr), nullptr);
+    const operation_step step = take_step(operation_kind::remove, observe(nullptr), nullptr);
     if (begins) subject.owner().discovery_changed();
     if (step.drop_subsystem && request != nullptr) forget_namespaces();
     if (step.drop_subsystem) subject.drop_all();
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask); return false;
         case operation_end::done:
-            answer_fenced(std::monostate{}, "it is deleted", unreaped_);
+            answer_quiesced(std::monostate{}, "it is deleted", unreaped_);
             return true;
         case operation_end::refused:
         case operation_end::gone: fail_with(gone(subject)); return true;
@@ -157,7 +157,7 @@ void delete_operation::forget_namespaces() const noexcept {
 // --- pause, resume -------------------------------------------------------------------------------
 
 bool pause_operation::resume() {
-    const operation_step step = take_step(operation_kind::pause, look(nullptr), nullptr);
+    const operation_step step = take_step(operation_kind::pause, observe(nullptr), nullptr);
     const bool opens = step.ask == group_action::open_subsystem;
     switch (step.end) {
         case operation_end::none:
@@ -165,7 +165,7 @@ bool pause_operation::resume() {
             return false;
         case operation_end::done:
             static_cast<void>(apply_change(std::get<pause_subsystem>(what), subject.edit()));
-            answer_fenced(subject.status(), "it is paused", subject.last_unreaped());
+            answer_quiesced(subject.status(), "it is paused", subject.last_unreaped());
             return true;
         case operation_end::refused:
             fail_with({errc::timed_out, "a poll group could not fence the subsystem"});
@@ -176,9 +176,9 @@ bool pause_operation::resume() {
 }
 
 bool resume_operation::resume() {
-    const operation_sight sight = look(nullptr);
-    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
-    const operation_step step = take_step(operation_kind::resume, sight, nullptr);
+    const operation_inputs inputs = observe(nullptr);
+    if (inputs.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    const operation_step step = take_step(operation_kind::resume, inputs, nullptr);
     const bool opens = step.ask == group_action::open_subsystem;
     switch (step.end) {
         case operation_end::none:
@@ -206,9 +206,9 @@ bool add_namespace_operation::resume() {
         nsid_ = (*added)->spec.nsid;
     }
     namespace_record* n = subject.find(nsid_);
-    const operation_sight sight = look(n);
-    if (sight.failed && why_.message.empty()) why_ = refused(subject.last_failure());
-    const operation_step step = take_step(operation_kind::add_namespace, sight, n);
+    const operation_inputs inputs = observe(n);
+    if (inputs.failed && why_.message.empty()) why_ = refused(subject.last_failure());
+    const operation_step step = take_step(operation_kind::add_namespace, inputs, n);
     if (step.drop_namespace) subject.drop_record(nsid_);
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;
@@ -228,14 +228,14 @@ bool add_namespace_operation::resume() {
 bool remove_namespace_operation::resume() {
     const std::uint32_t nsid = std::get<remove_namespace>(what).nsid;
     namespace_record* n = subject.find(nsid);
-    const operation_step step = take_step(operation_kind::remove_namespace, look(n), n);
+    const operation_step step = take_step(operation_kind::remove_namespace, observe(n), n);
     if (step.drop_namespace && !std::get<remove_namespace>(what).returns) subject.forget(*n);
     if (step.drop_namespace) subject.drop_record(nsid);
     switch (step.end) {
         case operation_end::none: subject.fan_out(step.ask, n, subject.make_view()); return false;
         case operation_end::done:
-            answer_fenced(std::monostate{}, fmt::format("namespace {} is removed", nsid),
-                          subject.last_unreaped());
+            answer_quiesced(std::monostate{}, fmt::format("namespace {} is removed", nsid),
+                            subject.last_unreaped());
             return true;
         case operation_end::refused:
         case operation_end::gone:
@@ -257,10 +257,10 @@ lose_namespace_operation::lose_namespace_operation(subsystem& s, std::uint32_t n
 bool lose_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
     if (n != nullptr) subsystem::judge_loss(*n);
-    operation_sight sight = look(n);
-    sight.of_this_generation = n != nullptr && n->id.generation == generation_;
-    if (sight.of_this_generation) n->loss_waits = false;
-    const operation_step step = take_step(operation_kind::lose_namespace, sight, n);
+    operation_inputs inputs = observe(n);
+    inputs.of_this_generation = n != nullptr && n->id.generation == generation_;
+    if (inputs.of_this_generation) n->loss_waits = false;
+    const operation_step step = take_step(operation_kind::lose_namespace, inputs, n);
     if (step.end != operation_end::none) return true;
     const bool held = step.ask == group_action::hold_namespace;
     if (held) subject.begin_hold(*n);
@@ -273,9 +273,9 @@ end_hold_operation::end_hold_operation(subsystem& s, namespace_id which)
 
 bool end_hold_operation::resume() {
     namespace_record* n = subject.find(id_.index + 1);
-    operation_sight sight = look(n);
-    sight.of_this_generation = n != nullptr && n->id == id_;
-    const operation_step step = take_step(operation_kind::end_hold, sight, n);
+    operation_inputs inputs = observe(n);
+    inputs.of_this_generation = n != nullptr && n->id == id_;
+    const operation_step step = take_step(operation_kind::end_hold, inputs, n);
     if (step.end != operation_end::none) return true;
     subject.end_hold(*n, true);
     log::warn("{} namespace {}: its device is not waited for any longer", subject.spec().nqn,
@@ -298,21 +298,21 @@ bool refresh_namespace_operation::resume() {
     namespace_record* n = subject.find(nsid_);
     const bool begins = stage() == operation_stage::begin;
     if (begins && request == nullptr && n != nullptr) n->refresh_waits = false;
-    operation_sight sight = look(n);
-    const bool was_lost = sight.present && sight.ns == namespace_state::lost;
-    if ((begins && was_lost) || (stage() == operation_stage::fencing && !sight.failed)) {
+    operation_inputs inputs = observe(n);
+    const bool was_lost = inputs.present && inputs.ns == namespace_state::lost;
+    if ((begins && was_lost) || (stage() == operation_stage::quiescing && !inputs.failed)) {
         change_device(*n);
         subsystem::judge_loss(*n);
-        sight = look(n);
+        inputs = observe(n);
     }
-    const operation_step step = take_step(operation_kind::refresh_namespace, sight, n);
+    const operation_step step = take_step(operation_kind::refresh_namespace, inputs, n);
     switch (step.end) {
         case operation_end::none: break;
         case operation_end::done: return finish(*n, true);
         case operation_end::refused: return finish(*n, false);
         case operation_end::gone: fail_with(not_there(subject, nsid_)); return true;
     }
-    if (step.ask == group_action::fence_namespace) {
+    if (step.ask == group_action::quiesce_namespace) {
         subject.fan_out(step.ask, n);
         return false;
     }
@@ -466,8 +466,8 @@ void update_operation::answer_viewers() {
                           .nsid = about_,
                           .host = {},
                           .detail = "visible to " + who});
-    answer_fenced(subject.status(n), fmt::format("namespace {} is visible to {}", about_, who),
-                  subject.last_unreaped());
+    answer_quiesced(subject.status(n), fmt::format("namespace {} is visible to {}", about_, who),
+                    subject.last_unreaped());
 }
 
 /// Of the group that it is about.
@@ -495,14 +495,14 @@ void update_operation::answer_paths() {
                                     : std::string(word_of(n->spec.ana));
         log::info("{} namespace {} is {}", subject.spec().nqn, about_, now);
         tell_paths(subject, about_, now);
-        return answer_fenced(subject.status(*n), fmt::format("namespace {} is {}", about_, now),
-                             unreaped);
+        return answer_quiesced(subject.status(*n), fmt::format("namespace {} is {}", about_, now),
+                               unreaped);
     }
     const std::string done = describe_paths();
     log::info("{}: {}", subject.spec().nqn, done);
     tell_paths(subject, 0, done);
     if (std::holds_alternative<delete_ana_group>(what)) return answer(std::monostate{});
-    answer_fenced(subject.status(), done, unreaped);
+    answer_quiesced(subject.status(), done, unreaped);
 }
 
 void update_operation::send() {
@@ -550,9 +550,9 @@ bool update_operation::resume() {
     }
     subject.owner().discovery_changed();
     if (std::holds_alternative<set_allow_any_host>(what)) {
-        answer_fenced(subject.status(), "unlisted hosts are sent away", subject.last_unreaped());
+        answer_quiesced(subject.status(), "unlisted hosts are sent away", subject.last_unreaped());
     } else {
-        answer_fenced(std::monostate{}, "the host is removed", subject.last_unreaped());
+        answer_quiesced(std::monostate{}, "the host is removed", subject.last_unreaped());
     }
     return true;
 }

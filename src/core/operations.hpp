@@ -22,7 +22,7 @@ class create_operation final : public operation {
     bool resume() override;
 
   private:
-    namespace_record* add_next(operation_sight& sight);
+    namespace_record* add_next(operation_inputs& inputs);
     bool finish(bool worked);
     void tell_losses();
     std::vector<namespace_spec> left_;

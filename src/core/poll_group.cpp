@@ -39,7 +39,7 @@ poll_group::poll_group(engine::reactor& reactor, core::target& target,
 }
 
 poll_group::~poll_group() {
-    FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty() && graveyard_.empty() &&
+    FULMAR_ASSERT(qpairs_.empty() && parked_connects_.empty() && orphans_.empty() &&
                   reaped_.empty() && authentications_->idle());
     reactor_.remove(*this, engine::stage::submit);
     reactor_.remove(settler_, engine::stage::settle);
@@ -51,14 +51,14 @@ poll_group::~poll_group() {
     free_tasks_.clear();
 }
 
-bool poll_group::may_complain() noexcept { return complaints_->allow(reactor_.now()); }
+bool poll_group::may_log_peer_error() noexcept { return complaints_->allow(reactor_.now()); }
 
 // Buffers that came back this turn go to who waits for them.
 bool poll_group::poll() noexcept {
     bool worked = pool_->pump();
     worked |= admin_pool_->pump();
     worked |= newcomer_pool_->pump();
-    if (!starving_.empty() || !waiting_hosts_.empty()) worked |= feed();
+    if (!buffer_waiters_.empty() || !waiting_hosts_.empty()) worked |= dispatch_waiters();
     counters_.free_chunks.store(pool_->free_chunks(), std::memory_order_relaxed);
     counters_.waiting_for_chunks.store(pool_->waiters(), std::memory_order_relaxed);
     return worked;
@@ -79,8 +79,8 @@ bool poll_group::settle_all() noexcept {
         namespace_entry& entry = reaped_.front();
         reaped_.pop_front();
         entry.channel.reset();
-        counters_.buried.store(counters_.buried.load(std::memory_order_relaxed) - 1,
-                               std::memory_order_relaxed);
+        counters_.orphaned.store(counters_.orphaned.load(std::memory_order_relaxed) - 1,
+                                 std::memory_order_relaxed);
         target_.control_reactor().post(entry.reaped);  // which destroys it
         worked = true;
     }
@@ -88,7 +88,7 @@ bool poll_group::settle_all() noexcept {
 }
 
 bool poll_group::can_feed() noexcept {
-    return std::any_of(starving_.begin(), starving_.end(),
+    return std::any_of(buffer_waiters_.begin(), buffer_waiters_.end(),
                        [](namespace_entry& entry) { return command::buffer::can_go_on(entry); }) ||
            std::any_of(waiting_hosts_.begin(), waiting_hosts_.end(),
                        [](host_buffers& host) { return command::buffer::can_go_on(host); });
@@ -119,8 +119,8 @@ bool feed_in_turn(List& all) noexcept {
 
 // What its namespace lets go may have to wait for its host, and the other way round: each request
 // moves once a turn at most, since both are looked at once.
-bool poll_group::feed() noexcept {
-    const bool worked = feed_in_turn(starving_);
+bool poll_group::dispatch_waiters() noexcept {
+    const bool worked = feed_in_turn(buffer_waiters_);
     return feed_in_turn(waiting_hosts_) || worked;
 }
 
@@ -185,20 +185,20 @@ void poll_group::ranges_too_late() noexcept {
     watch_ranges();
 }
 
-void poll_group::bury(std::unique_ptr<namespace_entry> entry) noexcept {
+void poll_group::orphan(std::unique_ptr<namespace_entry> entry) noexcept {
     entry->subsystem = nullptr;
     entry->gauge = &entry->unseen;
     namespace_entry& kept = *entry.release();
     reactor_.note(
-        {.what = "buried", .subsystem = kept.owner, .ns = kept.id, .value = kept.abandoned});
-    graveyard_.push_back(kept);
-    count(&group_counters::buried);
-    target_.control_reactor().post(kept.buried);
+        {.what = "orphaned", .subsystem = kept.owner, .ns = kept.id, .value = kept.abandoned});
+    orphans_.push_back(kept);
+    count(&group_counters::orphaned);
+    target_.control_reactor().post(kept.orphaned);
 }
 
-void poll_group::dig_up(namespace_entry& entry) noexcept {
+void poll_group::reap_orphan(namespace_entry& entry) noexcept {
     reactor_.note({.what = "reaped", .subsystem = entry.owner, .ns = entry.id});
-    graveyard_.erase(graveyard_.iterator_to(entry));
+    orphans_.erase(orphans_.iterator_to(entry));
     reaped_.push_back(entry);
 }
 

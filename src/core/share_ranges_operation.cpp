@@ -40,10 +40,10 @@ bool share_ranges_operation::resume() {
     namespace_record* n = subject.find(errand_->ns.index + 1);
     if (n != nullptr && n->id != errand_->ns) n = nullptr;
     for (;;) {
-        operation_sight sight = look(n);
-        sight.changes = n != nullptr && n->ranges == nullptr;
-        sight.takes = true;
-        const operation_step step = take_step(operation_kind::reserve, sight, n);
+        operation_inputs inputs = observe(n);
+        inputs.changes = n != nullptr && n->ranges == nullptr;
+        inputs.takes = true;
+        const operation_step step = take_step(operation_kind::reserve, inputs, n);
         if (step.end != operation_end::none) return finish(step.end);
         if (step.record) continue;
         if (step.adopt) subject.share_ranges(*n);

@@ -41,8 +41,8 @@ std::string_view to_string(namespace_state state) noexcept {
         FULMAR_NAME(namespace_state, absent);
         FULMAR_NAME(namespace_state, attaching);
         FULMAR_NAME(namespace_state, ready);
-        FULMAR_NAME(namespace_state, fencing);
-        FULMAR_NAME(namespace_state, fenced);
+        FULMAR_NAME(namespace_state, quiescing);
+        FULMAR_NAME(namespace_state, quiesced);
         FULMAR_NAME(namespace_state, lost);
         FULMAR_NAME(namespace_state, detaching);
     }
@@ -52,7 +52,7 @@ std::string_view to_string(namespace_state state) noexcept {
 std::string_view to_string(namespace_event event) noexcept {
     switch (event) {
         FULMAR_NAME(namespace_event, attach);
-        FULMAR_NAME(namespace_event, fence);
+        FULMAR_NAME(namespace_event, quiesce);
         FULMAR_NAME(namespace_event, open);
         FULMAR_NAME(namespace_event, lose);
         FULMAR_NAME(namespace_event, detach);
@@ -146,8 +146,8 @@ std::string_view to_string(gate_position position) noexcept {
     switch (position) {
         FULMAR_NAME(gate_position, closed);
         FULMAR_NAME(gate_position, open);
-        FULMAR_NAME(gate_position, fenced);
-        FULMAR_NAME(gate_position, held);
+        FULMAR_NAME(gate_position, quiesced);
+        FULMAR_NAME(gate_position, waiting_for_device);
     }
     return "?";
 }
@@ -155,7 +155,7 @@ std::string_view to_string(gate_position position) noexcept {
 std::string_view to_string(gate_event event) noexcept {
     switch (event) {
         FULMAR_NAME(gate_event, open);
-        FULMAR_NAME(gate_event, fence);
+        FULMAR_NAME(gate_event, quiesce);
         FULMAR_NAME(gate_event, restore);
         FULMAR_NAME(gate_event, hold);
         FULMAR_NAME(gate_event, close);

@@ -20,23 +20,23 @@
 
 namespace fulmar::core {
 
-operation_sight operation::look(const namespace_record* n) const {
-    operation_sight sight;
-    sight.subsystem = subject.state();
-    sight.deleted = subject.deleted();
-    sight.failed = stage_ != operation_stage::begin && !subject.last_failure().empty();
-    sight.present = n != nullptr;
+operation_inputs operation::observe(const namespace_record* n) const {
+    operation_inputs inputs;
+    inputs.subsystem = subject.state();
+    inputs.deleted = subject.deleted();
+    inputs.failed = stage_ != operation_stage::begin && !subject.last_failure().empty();
+    inputs.present = n != nullptr;
     if (n != nullptr) {
-        sight.ns = n->state;
-        sight.device_ready = n->device->state() == backend::device_state::ready;
-        sight.holds = n->holds();
+        inputs.ns = n->state;
+        inputs.device_ready = n->device->state() == backend::device_state::ready;
+        inputs.holds = n->holds();
     }
-    return sight;
+    return inputs;
 }
 
-operation_step operation::take_step(operation_kind kind, operation_sight sight,
+operation_step operation::take_step(operation_kind kind, operation_inputs inputs,
                                     namespace_record* n) {
-    const operation_step step = next_step(kind, stage_, sight);
+    const operation_step step = next_step(kind, stage_, inputs);
     if (step.at_namespace) subject.advance(*n, *step.at_namespace);
     if (step.at_subsystem) subject.advance(*step.at_subsystem);
     stage_ = step.next;
@@ -61,7 +61,7 @@ constexpr bool callers_mistake(errc code) noexcept {
         case errc::not_supported: return true;
         case errc::unavailable:
         case errc::timed_out:
-        case errc::fence_incomplete:
+        case errc::quiesce_incomplete:
         case errc::io_error:
         case errc::no_memory:
         case errc::permission_denied:
@@ -80,9 +80,9 @@ void operation::fail_with(error why) {
     std::exchange(request, nullptr)->finish(tl::unexpected(std::move(why)));
 }
 
-void operation::answer_unfenced(std::string_view what_happened, std::uint32_t unreaped) {
+void operation::answer_unquiesced(std::string_view what_happened, std::uint32_t unreaped) {
     error why{
-        errc::fence_incomplete,
+        errc::quiesce_incomplete,
         fmt::format("{}, but {} operations of its hosts are at a device still and may take effect",
                     what_happened, unreaped),
         {},
@@ -91,9 +91,9 @@ void operation::answer_unfenced(std::string_view what_happened, std::uint32_t un
     subject.owner().commit(what, std::exchange(request, nullptr), tl::unexpected(std::move(why)));
 }
 
-void operation::answer_fenced(control_answer with, std::string_view what_happened,
-                              std::uint32_t unreaped) {
-    if (unreaped != 0) return answer_unfenced(what_happened, unreaped);
+void operation::answer_quiesced(control_answer with, std::string_view what_happened,
+                                std::uint32_t unreaped) {
+    if (unreaped != 0) return answer_unquiesced(what_happened, unreaped);
     answer(std::move(with));
 }
 
@@ -188,12 +188,12 @@ void subsystem::run_next() noexcept {
         target_.subsystem_gone(*this);  // destroys this
 }
 
-void subsystem::hurry(instant deadline) {
+void subsystem::cancel(instant deadline) {
     for (const auto& op : waiting_)
         if (op->request != nullptr)
             op->request->finish(fail(errc::unavailable, "the target is shutting down"));
     waiting_.clear();
-    if (current_) current_->hurry(deadline);
+    if (current_) current_->cancel(deadline);
     end_by(deadline);
 }
 

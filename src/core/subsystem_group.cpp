@@ -65,7 +65,7 @@ namespace_entry::~namespace_entry() {
 
 void namespace_entry::on_parked_too_long() noexcept { subsystem->parked_too_long(*this); }
 
-void namespace_entry::on_buried() noexcept {
+void namespace_entry::on_orphaned() noexcept {
     core::target& target = group->target();
     target.control_reactor().note(
         {.what = "device", .detail = "held", .subsystem = owner, .ns = id});
@@ -422,7 +422,7 @@ void subsystem_group::move_gates(const group_command& command) noexcept {
         if (!on) continue;
         switch (*on) {
             case gate_event::open: open_gate(*e); break;
-            case gate_event::fence:
+            case gate_event::quiesce:
             case gate_event::restore:
             case gate_event::hold:
                 e->gate.take(*on);
@@ -473,7 +473,7 @@ bool subsystem_group::begin(group_command& command) {
             break;
         case group_action::open_namespace:
         case group_action::update_view: tell_namespaces_changed(command); break;
-        case group_action::expel_hosts: expel(); break;
+        case group_action::expel_hosts: disconnect_disallowed(); break;
         case group_action::change_access:
             for (const auto& e : entries)
                 if (e != nullptr && changes_access(command, *e)) turn_away(*e);
@@ -481,9 +481,9 @@ bool subsystem_group::begin(group_command& command) {
         case group_action::end_controller: end_controller(command.ended.number); break;
         case group_action::none:
         case group_action::add_subsystem:
-        case group_action::fence_subsystem:
+        case group_action::quiesce_subsystem:
         case group_action::remove_subsystem:
-        case group_action::fence_namespace:
+        case group_action::quiesce_namespace:
         case group_action::drain_namespace: break;
     }
     tell_of_reservation(command);
@@ -494,7 +494,7 @@ bool subsystem_group::begin(group_command& command) {
 
 // Controllers at home here, and queues here, wherever their controllers live, of hosts that the new
 // view does not allow.
-void subsystem_group::expel() noexcept {
+void subsystem_group::disconnect_disallowed() noexcept {
     for (auto at = controllers.begin(); at != controllers.end();) {
         controller& c = *at++;
         if (!view->allows(c.host_nqn())) c.disconnect(close_reason::operator_request);
@@ -540,7 +540,7 @@ std::uint32_t subsystem_group::count_unreaped(Is is_meant) const noexcept {
     };
     for (const auto& e : entries)
         if (e != nullptr) look_at(*e);
-    for (const namespace_entry& e : group->graveyard())
+    for (const namespace_entry& e : group->orphans())
         if (e.owner_key == nqn_key(view->nqn)) look_at(e);  // of a former incarnation, too
     return count;
 }
@@ -603,10 +603,11 @@ void subsystem_group::settle() noexcept {
     const std::uint32_t left = still_waiting(command);
     command.waiting_for.store(left, std::memory_order_relaxed);
     if (left != 0) {
-        // Others go on meanwhile, so that its gate says nothing of these; what is buried has none.
+        // Others go on meanwhile, so that its gate says nothing of these; what is orphaned has
+        // none.
         const bool looks_again =
             command.action == group_action::change_access ||
-            (command.action == group_action::end_controller && !group->graveyard().empty());
+            (command.action == group_action::end_controller && !group->orphans().empty());
         if (looks_again) group->settle_next_turn(*this);
         return;
     }
@@ -616,7 +617,7 @@ void subsystem_group::settle() noexcept {
          command.transition);
     gave_up = false;
     command.unreaped = unreaped(command);
-    bury_what_is_left(command);
+    orphan_what_is_left(command);
     group->acknowledge(command);
 }
 
@@ -652,8 +653,8 @@ void subsystem_group::drained_flushed(backend::io_op& op, nvme::status status) n
     --entry.abandoned;
     entry.show_abandoned();
     const std::uint64_t meant = std::exchange(entry.flushed_for, 0);
-    if (entry.subsystem == nullptr) {  // buried
-        if (entry.abandoned == 0) entry.group->dig_up(entry);
+    if (entry.subsystem == nullptr) {  // orphaned
+        if (entry.abandoned == 0) entry.group->reap_orphan(entry);
         return;
     }
     group_command* const waits = entry.subsystem->pending;
@@ -665,11 +666,11 @@ void subsystem_group::drained_flushed(backend::io_op& op, nvme::status status) n
 }
 
 // The namespace goes; what its device still holds keeps the entry.
-void subsystem_group::bury_what_is_left(const group_command& command) noexcept {
+void subsystem_group::orphan_what_is_left(const group_command& command) noexcept {
     for (auto& e : entries) {
         if (e == nullptr || !group_rules::drops(command.action, e->id == command.ns)) continue;
         if (e->abandoned != 0)
-            group->bury(std::move(e));
+            group->orphan(std::move(e));
         else if (command.action == group_action::detach_namespace)
             e.reset();
     }

@@ -221,7 +221,7 @@ void target::shut_down(std::function<void()> done) {
         control_.fresh_now() + std::chrono::milliseconds(setup_.limits.shutdown_timeout_ms);
     // What runs gets half of the time, each stage of the deletion half of the rest.
     for (const auto& s : slots_)
-        if (s != nullptr) s->hurry(transition_deadline());
+        if (s != nullptr) s->cancel(transition_deadline());
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         subsystem* s = slots_[i].get();
         if (s != nullptr && !s->deleted())
@@ -252,7 +252,7 @@ bool target::at_rest() const noexcept {
         if (s != nullptr) return false;
     for (const auto& group : groups_)
         if (group->load.load(std::memory_order_relaxed) != 0 ||
-            group->counters().buried.load(std::memory_order_relaxed) != 0)
+            group->counters().orphaned.load(std::memory_order_relaxed) != 0)
             return false;
     return true;
 }

@@ -131,7 +131,8 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_reaped_operations_total",
         "Abandoned operations that their backend has given back since", c.reaped);
     add("fulmar_namespaces_held_by_devices",
-        "Namespaces that are gone but for operations that their device still has", c.buried, false);
+        "Namespaces that are gone but for operations that their device still has", c.orphaned,
+        false);
     add("fulmar_stale_messages_total", "Messages and requests for a former generation", c.stale);
     add("fulmar_buffer_waits_total", "Requests that waited for buffers", c.buffer_waits);
     add("fulmar_connections", "Connections present", c.connections, false);

@@ -18,13 +18,13 @@ struct drive_adoption::errand final : core::control_request {
         : control_request(std::move(change), true,
                           [](core::control_request& r) noexcept {
                               auto& self = static_cast<errand&>(r);
-                              self.set_handler(&errand::come_home);
+                              self.set_handler(&errand::on_done);
                               self.control->post(self);
                           }),
           owner(&who),
           control(&who.control_),
           then(std::move(next)) {}
-    static void come_home(engine::message& m) noexcept {
+    static void on_done(engine::message& m) noexcept {
         const std::unique_ptr<errand> self(static_cast<errand*>(&m));
         if (self->owner == nullptr) return;
         std::erase(self->owner->errands_, self.get());
@@ -118,8 +118,8 @@ void drive_adoption::go_on(const std::string& device) {
     const adopted now = adopted_[device];
     if (!now.made || !now.ready) return;
     const auto at = std::ranges::find_if(
-        roster_.all(), [&](const auto* one) { return one->options().name == device; });
-    if (at == roster_.all().end()) {
+        device_list_.all(), [&](const auto* one) { return one->options().name == device; });
+    if (at == device_list_.all().end()) {
         adopted_.erase(device);
         return;
     }

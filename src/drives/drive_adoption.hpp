@@ -22,8 +22,12 @@ namespace fulmar::drives {
 class drive_adoption {
   public:
     drive_adoption(engine::reactor& control, core::control_port& target, drive_service& drives,
-                   const backend::pcie_roster& roster, const drive_rules& rules)
-        : control_(control), target_(target), drives_(drives), roster_(roster), rules_(rules) {}
+                   const backend::pcie_device_list& device_list, const drive_rules& rules)
+        : control_(control),
+          target_(target),
+          drives_(drives),
+          device_list_(device_list),
+          rules_(rules) {}
     ~drive_adoption();
     drive_adoption(const drive_adoption&) = delete;
     drive_adoption& operator=(const drive_adoption&) = delete;
@@ -56,7 +60,7 @@ class drive_adoption {
     engine::reactor& control_;
     core::control_port& target_;
     drive_service& drives_;
-    const backend::pcie_roster& roster_;
+    const backend::pcie_device_list& device_list_;
     const drive_rules& rules_;
     std::map<std::string, adopted> adopted_;  // by device
     std::vector<errand*> errands_;

@@ -14,22 +14,23 @@ drive_manager::drive_manager(engine::reactor& control, std::vector<engine::react
                              const admin::drive_options& options, vfio::system_paths paths)
     : provider_(vfio::make_vfio_provider()),
       rules_(std::make_unique<drive_rules>(options)),
-      service_(std::make_unique<drive_service>(control, roster_, std::move(paths), rules_.get())),
-      metrics_(std::make_unique<drive_metrics>(roster_)),
+      service_(
+          std::make_unique<drive_service>(control, device_list_, std::move(paths), rules_.get())),
+      metrics_(std::make_unique<drive_metrics>(device_list_)),
       environment_{.control = &control,
                    .data = std::move(data),
                    .provider = provider_.get(),
-                   .roster = &roster_,
+                   .device_list = &device_list_,
                    .observer = service_.get(),
                    .filter = rules_.get()} {}
 
 drive_manager::~drive_manager() = default;
 
 void drive_manager::begin(core::control_port& target) {
-    adoption_ = std::make_unique<drive_adoption>(*environment_.control, target, *service_, roster_,
-                                                 *rules_);
-    hotplug_ =
-        std::make_unique<hotplug_bridge>(*environment_.control, roster_, *provider_, *adoption_);
+    adoption_ = std::make_unique<drive_adoption>(*environment_.control, target, *service_,
+                                                 device_list_, *rules_);
+    hotplug_ = std::make_unique<hotplug_bridge>(*environment_.control, device_list_, *provider_,
+                                                *adoption_);
 }
 
 void drive_manager::look_around() { adoption_->look_around(); }

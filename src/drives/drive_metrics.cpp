@@ -52,7 +52,7 @@ void add_health(core::counters_report& into, const std::string& name,
 }  // namespace
 
 void drive_metrics::report(core::counters_report& into) const {
-    for (const backend::pcie_device* device : roster_.all()) {
+    for (const backend::pcie_device* device : device_list_.all()) {
         const backend::drive_status now = device->status();
         const std::string& name = device->options().name;
         add(into, "fulmar_device_ready", "1: the drive serves, 0: it is lost", false,
@@ -64,9 +64,9 @@ void drive_metrics::report(core::counters_report& into) const {
                 {{"device", name}, {"cause", std::string(to_string(cause))}},
                 static_cast<double>(now.counters.losses[i]));
         }
-        add(into, "fulmar_device_late_signs_total",
+        add(into, "fulmar_device_late_reports_total",
             "Signs of a loss that was known already, or of a former drive", true,
-            {{"device", name}}, static_cast<double>(now.late_signs));
+            {{"device", name}}, static_cast<double>(now.late_reports));
         add(into, "fulmar_device_faults",
             "Completions of the drive that fit no command, since it was brought up", false,
             {{"device", name}}, static_cast<double>(now.faults));

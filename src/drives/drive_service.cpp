@@ -37,7 +37,7 @@ void drive_service::job::work() noexcept {
     }
 }
 
-void drive_service::job::come_home() noexcept {
+void drive_service::job::on_done() noexcept {
     std::unique_ptr<job> self;
     const auto at = std::find_if(owner->jobs_.begin(), owner->jobs_.end(),
                                  [this](const auto& one) { return one.get() == this; });
@@ -50,12 +50,12 @@ void drive_service::job::come_home() noexcept {
     }
 }
 
-void drive_service::job::left_alone() noexcept { const std::unique_ptr<job> self(this); }
+void drive_service::job::on_abandoned() noexcept { const std::unique_ptr<job> self(this); }
 
-drive_service::drive_service(engine::reactor& control, const backend::pcie_roster& roster,
+drive_service::drive_service(engine::reactor& control, const backend::pcie_device_list& device_list,
                              vfio::system_paths paths, const backend::drive_filter* filter)
     : control_(control),
-      roster_(roster),
+      device_list_(device_list),
       paths_(std::move(paths)),
       filter_(filter),
       questions_(control) {}
@@ -116,7 +116,7 @@ void drive_service::plan(const std::string& which, admin::drive_wish wish,
 
 std::vector<vfio::pci_address> drive_service::open_drives() const {
     std::vector<vfio::pci_address> out;
-    for (const backend::pcie_device* device : roster_.all())
+    for (const backend::pcie_device* device : device_list_.all())
         if (device->status().state != backend::drive_state::absent)
             out.push_back(device->address());
     return out;
@@ -141,7 +141,7 @@ std::vector<admin::drive_report> drive_service::join(
         one.present = true;
         one.allowed = filter_ == nullptr || filter_->allows_place(drive.address);
     }
-    for (const backend::pcie_device* device : roster_.all()) {
+    for (const backend::pcie_device* device : device_list_.all()) {
         const vfio::pci_address address = device->address();
         auto at = std::find_if(out.begin(), out.end(),
                                [&](const auto& one) { return one.address == address; });
@@ -196,7 +196,7 @@ void drive_service::begin_bind(const vfio::pci_address& where, const std::string
         return then(fail(errc::permission_denied,
                          fmt::format("the configuration allows no drive at {}", where.text()), {},
                          "see /drives/allow there"));
-    const backend::pcie_device* device = roster_.find(where);
+    const backend::pcie_device* device = device_list_.find(where);
     if (device != nullptr && device->status().state != backend::drive_state::absent)
         return then(fail(errc::conflict,
                          fmt::format("device {} drives {}", device->options().name, where.text()),
@@ -211,7 +211,7 @@ void drive_service::begin_bind(const vfio::pci_address& where, const std::string
                         paths = paths_] { *outcome = vfio::bind_drive(where, driver, paths); },
                        [this, outcome, where, driver, then] {
                            if (*outcome) {
-                               const backend::pcie_device* owner = roster_.find(where);
+                               const backend::pcie_device* owner = device_list_.find(where);
                                note({.what = driver == "vfio-pci" ? "bound" : "unbound",
                                      .address = where.text(),
                                      .device = owner == nullptr ? "" : owner->options().name,

@@ -26,7 +26,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     using publisher = std::function<void(const admin::event&)>;
 
     /// `filter` may be null: every drive may be bound.
-    drive_service(engine::reactor& control, const backend::pcie_roster& roster,
+    drive_service(engine::reactor& control, const backend::pcie_device_list& device_list,
                   vfio::system_paths paths = {}, const backend::drive_filter* filter = nullptr);
     /// Jobs that still run are left alone; who asked is not answered.
     ~drive_service();
@@ -57,8 +57,8 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     /// Something that blocks, on a thread of its own.
     struct job final : engine::helper_job {
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override;
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override;
         drive_service* owner = nullptr;
         std::function<void()> run;   // touches nothing but what it owns
         std::function<void()> next;  // on the control reactor
@@ -79,7 +79,7 @@ class drive_service final : public admin::drive_port, public backend::drive_obse
     void note(admin::event event);
 
     engine::reactor& control_;
-    const backend::pcie_roster& roster_;
+    const backend::pcie_device_list& device_list_;
     vfio::system_paths paths_;
     const backend::drive_filter* filter_;
     publisher publish_;

@@ -4,9 +4,10 @@
 
 namespace fulmar::drives {
 
-hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
+hotplug_bridge::hotplug_bridge(engine::reactor& control,
+                               const backend::pcie_device_list& device_list,
                                vfio::drive_access_provider& provider, drive_adoption& adoption)
-    : roster_(roster), provider_(provider), adoption_(adoption) {
+    : device_list_(device_list), provider_(provider), adoption_(adoption) {
     if (auto monitor = hotplug::monitor::listen(control, *this))
         monitor_ = std::move(*monitor);
     else
@@ -14,23 +15,23 @@ hotplug_bridge::hotplug_bridge(engine::reactor& control, const backend::pcie_ros
 }
 
 void hotplug_bridge::on_arrival(const vfio::pci_address& where) noexcept {
-    if (backend::pcie_device* device = roster_.find(where))
+    if (backend::pcie_device* device = device_list_.find(where))
         device->arrived();
     else
         adoption_.arrived(where);
 }
 
 void hotplug_bridge::on_removal(const vfio::pci_address& where) noexcept {
-    if (backend::pcie_device* device = roster_.find(where))
-        device->sign(backend::loss_cause::removed);
+    if (backend::pcie_device* device = device_list_.find(where))
+        device->report_loss(backend::loss_cause::removed);
 }
 
 void hotplug_bridge::on_overrun() noexcept {
-    for (backend::pcie_device* device : roster_.all()) {
+    for (backend::pcie_device* device : device_list_.all()) {
         if (provider_.present(device->address()))
             device->arrived();
         else
-            device->sign(backend::loss_cause::removed);
+            device->report_loss(backend::loss_cause::removed);
     }
     adoption_.look_around();
 }

@@ -16,7 +16,7 @@ namespace fulmar::drives {
 /// descriptors and by trying again.
 class hotplug_bridge final : private hotplug::listener {
   public:
-    hotplug_bridge(engine::reactor& control, const backend::pcie_roster& roster,
+    hotplug_bridge(engine::reactor& control, const backend::pcie_device_list& device_list,
                    vfio::drive_access_provider& provider, drive_adoption& adoption);
 
   private:
@@ -24,7 +24,7 @@ class hotplug_bridge final : private hotplug::listener {
     void on_removal(const vfio::pci_address& where) noexcept override;
     void on_overrun() noexcept override;
 
-    const backend::pcie_roster& roster_;
+    const backend::pcie_device_list& device_list_;
     vfio::drive_access_provider& provider_;
     drive_adoption& adoption_;
     std::unique_ptr<hotplug::monitor> monitor_;

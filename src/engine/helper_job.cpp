@@ -105,7 +105,7 @@ bool helper_job::has_own_thread() noexcept { return runner_here == nullptr; }
 
 void helper_job::run() noexcept {
     work();
-    if (!post_home(*this)) left_alone();
+    if (!post_home(*this)) on_abandoned();
 }
 
 helper_job::helper_job() noexcept
@@ -113,9 +113,9 @@ helper_job::helper_job() noexcept
           auto& self = static_cast<helper_job&>(m);
           self.running_ = false;
           if (self.left_)
-              self.left_alone();
+              self.on_abandoned();
           else
-              self.come_home();
+              self.on_done();
       }) {}
 
 result<void> helper_job::start(reactor& home) noexcept {

@@ -74,7 +74,7 @@ submit_result connection::submit(request& r) noexcept {
     put_capsule(s);
     ++outstanding_;
     sq_head_.sent();
-    book_.sent();
+    checker_.sent();
     return submit_result::queued;
 }
 
@@ -253,14 +253,14 @@ connection::slot* connection::find(std::uint16_t cid) noexcept {
         !slots_[index].answered_early)
         return &slots_[index];
     const bool known = index < slots_.size() && slots_[index].cid == cid;
-    book_.record(known ? breach::answered_twice : breach::unknown_cid, cid, index);
+    checker_.record(known ? violation::answered_twice : violation::unknown_cid, cid, index);
     return nullptr;
 }
 
 bool connection::on_response(const capsule_resp& pdu) noexcept {
     slot* const s = find(pdu.rccqe.cid.value());
-    if (s == nullptr) return true;  // in the book; a conformance test may want to go on
-    sq_head_.take(pdu.rccqe, book_);
+    if (s == nullptr) return true;  // in the checker; a conformance test may want to go on
+    sq_head_.take(pdu.rccqe, checker_);
     answer(*s, pdu.rccqe);
     return static_cast<bool>(fd_);
 }
@@ -278,17 +278,17 @@ bool connection::on_c2h_data(const c2h_data& pdu, std::uint32_t data_bytes) noex
     const request& r = *s->owner;
     const std::uint32_t offset = pdu.datao.value();
     if (r.direction != transfer::from_controller) {
-        book_.record(breach::data_not_asked, s->cid, data_bytes);
+        checker_.record(violation::data_not_asked, s->cid, data_bytes);
         return violate(fatal_error::pdu_sequence_error, 0, "data for a command that reads none");
     }
     if (offset != s->received || data_bytes > r.data_bytes - s->received) {
-        book_.record(breach::data_out_of_range, s->cid, std::uint64_t{offset} + data_bytes,
-                     r.data_bytes);
+        checker_.record(violation::data_out_of_range, s->cid, std::uint64_t{offset} + data_bytes,
+                        r.data_bytes);
         return violate(fatal_error::data_transfer_out_of_range, offsetof(c2h_data, datao),
                        "data out of range");
     }
     if ((pdu.ch.flags & pdu_flags::success) != 0) {
-        if (sq_head_.flow_control()) book_.record(breach::success_not_allowed, s->cid);
+        if (sq_head_.flow_control()) checker_.record(violation::success_not_allowed, s->cid);
         if ((pdu.ch.flags & pdu_flags::last_pdu) == 0)
             return violate(fatal_error::invalid_header_field, offsetof(common_header, flags),
                            "SUCCESS on data that is not the last");
@@ -310,7 +310,7 @@ bool connection::on_data_end(bool digest_right) noexcept {
     slot& s = *data_slot_;
     data_to_ = nullptr;
     if (!digest_right) {
-        book_.record(breach::data_digest, s.cid);
+        checker_.record(violation::data_digest, s.cid);
         s.owner->data_damaged = true;
     }
     if ((data_flags_ & pdu_flags::success) != 0) {
@@ -328,18 +328,18 @@ bool connection::on_r2t(const r2t& pdu) noexcept {
                        "R2T for no command");
     const request& r = *s->owner;
     if (r.direction != transfer::to_controller || s->in_capsule || r.data == nullptr) {
-        book_.record(breach::r2t_not_asked, s->cid);
+        checker_.record(violation::r2t_not_asked, s->cid);
         return violate(fatal_error::pdu_sequence_error, 0,
                        "R2T for a command with nothing to send");
     }
     const std::uint32_t length = pdu.r2tl.value();
     if (length == 0 || pdu.r2to.value() != s->granted || length > r.data_bytes - s->granted) {
-        book_.record(breach::r2t_out_of_range, s->cid, std::uint64_t{pdu.r2to.value()} + length,
-                     r.data_bytes);
+        checker_.record(violation::r2t_out_of_range, s->cid,
+                        std::uint64_t{pdu.r2to.value()} + length, r.data_bytes);
         return violate(fatal_error::invalid_header_field, offsetof(r2t, r2to), "R2T out of range");
     }
     if (s->r2ts == max_r2t_) {
-        book_.record(breach::r2t_limit, s->cid, s->r2ts + 1u, max_r2t_);
+        checker_.record(violation::r2t_limit, s->cid, s->r2ts + 1u, max_r2t_);
         return violate(fatal_error::r2t_limit_exceeded, 0, "too many R2Ts");
     }
     ++s->r2ts;
@@ -371,7 +371,7 @@ void connection::answer(slot& s, const nvme::cqe& with) noexcept {
     r.answer = with;
     r.answered = true;
     r.finished_ns = now_ns_;
-    book_.answered();
+    checker_.answered();
     if (still_sending(s)) {  // the kernel or an R2T still needs its data
         s.answered_early = true;
         ++early_;
@@ -385,7 +385,7 @@ void connection::finish(slot& s) noexcept {
     if (r.direction == transfer::from_controller) {
         r.transferred = s.received;
         if (s.received < r.data_bytes && nvme::is_success(r.status()))
-            book_.record(breach::data_missing, s.cid, s.received, r.data_bytes);
+            checker_.record(violation::data_missing, s.cid, s.received, r.data_bytes);
     }
     s.owner = nullptr;
     free_.push_back(static_cast<std::uint16_t>(&s - slots_.data()));
@@ -411,7 +411,7 @@ void connection::end(error why) noexcept {
     why_closed_ = std::move(why);
     fd_.reset();
     grants_count_ = 0;
-    book_.lost(book_.outstanding());
+    checker_.lost(checker_.outstanding());
     for (slot& s : slots_) {
         if (s.owner == nullptr) continue;
         request& r = *s.owner;

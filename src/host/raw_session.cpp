@@ -16,13 +16,13 @@ namespace {
 constexpr std::uint32_t plen_max = 64u << 20;
 }  // namespace
 
-std::string_view describe(arrival_kind kind) noexcept {
+std::string_view describe(received_kind kind) noexcept {
     switch (kind) {
-        case arrival_kind::pdu: return "a PDU";
-        case arrival_kind::closed: return "the end of the connection";
-        case arrival_kind::reset: return "a reset";
-        case arrival_kind::timed_out: return "nothing";
-        case arrival_kind::not_a_pdu: return "bytes that are no PDU";
+        case received_kind::pdu: return "a PDU";
+        case received_kind::closed: return "the end of the connection";
+        case received_kind::reset: return "a reset";
+        case received_kind::timed_out: return "nothing";
+        case received_kind::not_a_pdu: return "bytes that are no PDU";
     }
     return "unknown";
 }
@@ -36,7 +36,7 @@ result<raw_session> raw_session::open(const endpoint& to, const ic_req_fields& f
                                       duration within) {
     FULMAR_TRY(raw_session made, connect(to, within));
     FULMAR_CHECK(made.send(make_ic_req(fields), within));
-    const arrival got = made.await(within);
+    const received got = made.await(within);
     const auto answer = got.pdu.as<ic_resp>(pdu_type::ic_resp);
     if (!answer)
         return fail(errc::io_error,
@@ -70,20 +70,20 @@ result<void> raw_session::send_split(std::span<const std::byte> bytes, std::size
     return {};
 }
 
-std::optional<arrival> raw_session::take_held() {
+std::optional<received> raw_session::take_held() {
     const auto ch = nvme::read_wire<common_header>(held_);
     if (!ch) return std::nullopt;
     const std::uint32_t plen = ch->plen.value();
     if (plen < sizeof(common_header) || plen > plen_max)
-        return arrival{arrival_kind::not_a_pdu, raw_pdu(std::move(held_))};
+        return received{received_kind::not_a_pdu, raw_pdu(std::move(held_))};
     if (held_.size() < plen) return std::nullopt;
     const auto end = held_.begin() + static_cast<std::ptrdiff_t>(plen);
-    arrival whole{arrival_kind::pdu, raw_pdu(raw_bytes(held_.begin(), end))};
+    received whole{received_kind::pdu, raw_pdu(raw_bytes(held_.begin(), end))};
     held_.erase(held_.begin(), end);
     return whole;
 }
 
-arrival raw_session::await(duration within) {
+received raw_session::await(duration within) {
     const deadline until(within);
     for (;;) {
         if (auto whole = take_held()) return std::move(*whole);
@@ -93,9 +93,9 @@ arrival raw_session::await(duration within) {
         if (got > 0)
             held_.insert(held_.end(), buffer.begin(), buffer.begin() + got);
         else if (got == 0)
-            return {arrival_kind::closed, raw_pdu(std::move(held_))};
+            return {received_kind::closed, raw_pdu(std::move(held_))};
         else if (errno != EAGAIN && errno != EINTR)
-            return {arrival_kind::reset, raw_pdu(std::move(held_))};
+            return {received_kind::reset, raw_pdu(std::move(held_))};
     }
 }
 
@@ -103,9 +103,9 @@ std::optional<std::vector<raw_pdu>> raw_session::await_end(duration within) {
     const deadline until(within);
     std::vector<raw_pdu> before;
     for (;;) {
-        arrival got = await(until.left());
-        if (got.kind == arrival_kind::timed_out) return std::nullopt;
-        if (got.kind != arrival_kind::pdu) return before;
+        received got = await(until.left());
+        if (got.kind == received_kind::timed_out) return std::nullopt;
+        if (got.kind != received_kind::pdu) return before;
         before.push_back(std::move(got.pdu));
     }
 }
@@ -153,9 +153,9 @@ result<raw_reply> raw_session::collect(std::uint16_t cid, std::span<const std::b
     const deadline until(within);
     raw_reply reply;
     for (;;) {
-        arrival got = await(until.left());
-        if (got.kind != arrival_kind::pdu)
-            return fail(got.kind == arrival_kind::timed_out ? errc::timed_out : errc::io_error,
+        received got = await(until.left());
+        if (got.kind != received_kind::pdu)
+            return fail(got.kind == received_kind::timed_out ? errc::timed_out : errc::io_error,
                         fmt::format("instead of an answer to command {:#x} came {}", cid,
                                     describe(got.kind)));
         const raw_pdu& pdu = reply.pdus.emplace_back(std::move(got.pdu));

@@ -94,7 +94,7 @@ submit_result rdma_queue::submit(request& r) noexcept {
     }
     ++outstanding_;
     sq_head_.sent();
-    book_.sent();
+    checker_.sent();
     return submit_result::queued;
 }
 
@@ -198,13 +198,14 @@ void rdma_queue::on_answer(std::uint32_t receive, std::uint32_t bytes) noexcept 
     const std::size_t index = cid & index_mask_;
     const bool known = index < slots_.size() && slots_[index].cid == cid;
     if (!known || slots_[index].owner == nullptr)
-        return book_.record(known ? breach::answered_twice : breach::unknown_cid, cid, index);
-    sq_head_.take(*with, book_);
+        return checker_.record(known ? violation::answered_twice : violation::unknown_cid, cid,
+                               index);
+    sq_head_.take(*with, checker_);
     slot& s = slots_[index];
     s.owner->answer = *with;
     s.owner->answered = true;
     s.owner->finished_ns = now_ns_;
-    book_.answered();
+    checker_.answered();
     finish(s);
 }
 
@@ -235,7 +236,7 @@ void rdma_queue::end(error why) noexcept {
     // The registrations go before the protection domain, which goes with the wire; the queue pair
     // goes before both, so that nothing touches them.
     std::unique_ptr<rdma_wire> gone = std::move(wire_);
-    book_.lost(book_.outstanding());
+    checker_.lost(checker_.outstanding());
     for (slot& s : slots_) {
         if (s.owner == nullptr) continue;
         request& r = *std::exchange(s.owner, nullptr);

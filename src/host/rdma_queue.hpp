@@ -43,7 +43,7 @@ class rdma_queue final : public queue {
     [[nodiscard]] std::uint32_t room() const noexcept override;
     [[nodiscard]] std::uint32_t outstanding() const noexcept override { return outstanding_; }
     [[nodiscard]] const error& why_closed() const noexcept override { return why_closed_; }
-    [[nodiscard]] const book& the_book() const noexcept override { return book_; }
+    [[nodiscard]] const protocol_checker& checker() const noexcept override { return checker_; }
     [[nodiscard]] std::uint64_t now_ns() const noexcept override { return now_ns_; }
     void set_in_capsule_bytes(std::uint32_t bytes) noexcept override;
 
@@ -79,7 +79,7 @@ class rdma_queue final : public queue {
     std::uint32_t outstanding_ = 0;
     std::uint32_t idle_turns_ = 0;
     std::uint64_t now_ns_ = 0;
-    book book_;
+    protocol_checker checker_;
     error why_closed_{errc::bad_state, {}, {}, {}};
 };
 

@@ -21,9 +21,9 @@ using test::move_to_ana_group;
 namespace bit = nvme::async_event_config;
 namespace event = nvme::event;
 
-class AnaGroups : public suite {
+class ana_groups_test : public suite {
   protected:
-    AnaGroups() {
+    ana_groups_test() {
         setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0});
         offered().ana_groups = {{.id = 1}, {.id = 2}};
         offered().namespaces[0].ana_group = 1;
@@ -57,7 +57,7 @@ class AnaGroups : public suite {
 
     const std::string nqn_{subsystem_nqn};
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, AnaGroups, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, ana_groups_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 struct group_told {
@@ -88,7 +88,7 @@ groups_told ana_told(host::controller& c, std::uint64_t* changes = nullptr) {
     return out;
 }
 
-CONFORMANCE(AnaGroups, EachPathHasAStateOfItsOwn, "D4/ana", "D5/0C") {
+CONFORMANCE(ana_groups_test, each_path_has_a_state_of_its_own, "D4/ana", "D5/0C") {
     const path first = come_by(0), second = come_by(1);
     for (const auto& [state, status] :
          {std::pair{ana_state::inaccessible, sc::ana_inaccessible},
@@ -109,7 +109,7 @@ CONFORMANCE(AnaGroups, EachPathHasAStateOfItsOwn, "D4/ana", "D5/0C") {
     EXPECT_EQ(write(second), sc::ana_inaccessible);
 }
 
-CONFORMANCE(AnaGroups, AFailoverAndBack, "D4/ana", "D8/2.03") {
+CONFORMANCE(ana_groups_test, a_failover_and_back, "D4/ana", "D8/2.03") {
     path first = come_by(0), second = come_by(1);
     set_path(1, ana_state::inaccessible);
     EXPECT_EQ(await_events(*second.c), std::vector{event::ana_changed});
@@ -126,7 +126,7 @@ CONFORMANCE(AnaGroups, AFailoverAndBack, "D4/ana", "D8/2.03") {
     EXPECT_EQ(got, data);
 }
 
-CONFORMANCE(AnaGroups, OnlyThosePathsHear, "D8/2.03", "D5/0C") {
+CONFORMANCE(ana_groups_test, only_those_paths_hear, "D8/2.03", "D5/0C") {
     path first = come_by(0), second = come_by(1);
     std::uint64_t first_before = 0, second_before = 0, now = 0;
     const groups_told untouched = ana_told(*first.c, &first_before);
@@ -143,7 +143,7 @@ CONFORMANCE(AnaGroups, OnlyThosePathsHear, "D8/2.03", "D5/0C") {
     EXPECT_EQ(now, second_before + 1) << "no change, no count";
 }
 
-CONFORMANCE(AnaGroups, ANamespaceMoves, "D6/00", "D6/08", "D8/2.00", "D8/2.03") {
+CONFORMANCE(ana_groups_test, a_namespace_moves, "D6/00", "D6/08", "D8/2.00", "D8/2.03") {
     set_path(1, ana_state::inaccessible, 2);
     path first = come_by(0), second = come_by(1);
     const groups_told before = ana_told(*second.c);
@@ -177,7 +177,7 @@ CONFORMANCE(AnaGroups, ANamespaceMoves, "D6/00", "D6/08", "D8/2.00", "D8/2.03") 
 }
 
 // A host takes what it sees by several paths for one disk; ANACAP says what may change.
-CONFORMANCE(AnaGroups, OneGeometryByEveryPath, "D6/00", "D6/01", "D6/fields") {
+CONFORMANCE(ana_groups_test, one_geometry_by_every_path, "D6/00", "D6/01", "D6/fields") {
     set_path(1, ana_state::inaccessible);
     const path first = come_by(0), second = come_by(1);
     for (const std::uint32_t nsid : {1u, 2u}) {
@@ -198,7 +198,8 @@ CONFORMANCE(AnaGroups, OneGeometryByEveryPath, "D6/00", "D6/01", "D6/fields") {
     EXPECT_LE(16 + id.nanagrpid.value() * 32u + id.mnan.value() * 4u, 4096u << id.mdts);
 }
 
-CONFORMANCE(AnaGroups, AClosedPathTellsNothingOfItsNamespace, "D4/ana", "D7/05", "D7/82") {
+CONFORMANCE(ana_groups_test, a_closed_path_tells_nothing_of_its_namespace, "D4/ana", "D7/05",
+            "D7/82") {
     const path first = come_by(0), second = come_by(1);
     set_path(1, ana_state::persistent_loss);
     for (const std::uint8_t fid : std::array<std::uint8_t, 3>{0x05, 0x82, 0x83}) {
@@ -221,7 +222,7 @@ CONFORMANCE(AnaGroups, AClosedPathTellsNothingOfItsNamespace, "D4/ana", "D7/05",
     EXPECT_STATUS(run_write(*first.io, enrol, nvme::wire_bytes(keys)), sc::success);
 }
 
-CONFORMANCE(AnaGroups, AChangeGoesOnByItself, "D4/ana", "D8/2.03") {
+CONFORMANCE(ana_groups_test, a_change_goes_on_by_itself, "D4/ana", "D8/2.03") {
     setup.limits.ana_transition_s = 1;
     path first = come_by(0);
     EXPECT_EQ(must(first.c->identify_controller()).anatt, 1);
@@ -233,7 +234,7 @@ CONFORMANCE(AnaGroups, AChangeGoesOnByItself, "D4/ana", "D8/2.03") {
     EXPECT_EQ(write(first), sc::success);
 }
 
-CONFORMANCE(AnaGroups, WhoeverComesLaterFindsThem, "D4/ana", "D5/0C") {
+CONFORMANCE(ana_groups_test, whoever_comes_later_finds_them, "D4/ana", "D5/0C") {
     set_path(1, ana_state::inaccessible);
     move(1, 2);
     const path late = come_by(1);

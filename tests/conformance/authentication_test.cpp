@@ -21,9 +21,9 @@ constexpr std::string_view key_of_target =
 constexpr std::string_view another_key =
     "DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:";
 
-class Authentication : public suite {
+class authentication_test : public suite {
   protected:
-    Authentication() {
+    authentication_test() {
         keys.set("h", {std::string(key_of_host)});
         keys.set("t", {std::string(key_of_target)});
         setup.keys = &keys;
@@ -97,10 +97,10 @@ class Authentication : public suite {
         return receive(s);
     }
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Authentication, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, authentication_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-CONFORMANCE(Authentication, HostWithAKeyConnectsAndDoesIO, "D1/05") {
+CONFORMANCE(authentication_test, host_with_a_key_connects_and_does_io, "D1/05") {
     auto c = connect(with(own_keys()));
     host::queue& q1 = *must(c->open_io_queue(1, 8));
     host::queue& q2 = *must(c->open_io_queue(2, 8));
@@ -114,13 +114,13 @@ CONFORMANCE(Authentication, HostWithAKeyConnectsAndDoesIO, "D1/05") {
     EXPECT_TRUE(c->shutdown());
 }
 
-CONFORMANCE(Authentication, MutualOnEveryQueue, "D1/05") {
+CONFORMANCE(authentication_test, mutual_on_every_queue, "D1/05") {
     auto c = connect(with(own_keys(key_of_host, key_of_target)));
     must(c->open_io_queue(1, 8));
     for (const auto& one : target().connections()) EXPECT_EQ(one.authentication, "mutual");
 }
 
-CONFORMANCE(Authentication, EveryHashAndGroup, "D1/05") {
+CONFORMANCE(authentication_test, every_hash_and_group, "D1/05") {
     allow_all_groups();
     for (const auto hash : nvme::all_dhchap_hashes)
         for (const auto group : nvme::all_dhchap_groups) {
@@ -136,7 +136,7 @@ CONFORMANCE(Authentication, EveryHashAndGroup, "D1/05") {
         }
 }
 
-CONFORMANCE(Authentication, ConnectSaysWhetherItIsNeeded, "D1/05") {
+CONFORMANCE(authentication_test, connect_says_whether_it_is_needed, "D1/05") {
     std::uint32_t dw0 = 0;
     raw_connected(&dw0);
     EXPECT_EQ(dw0 >> 16, 2u) << "ATR, and no secure channel";
@@ -149,7 +149,7 @@ CONFORMANCE(Authentication, ConnectSaysWhetherItIsNeeded, "D1/05") {
     EXPECT_EQ(got.answer.dw0.value() >> 16, 0u) << "this one has no key";
 }
 
-TEST_P(Authentication, WrongKeyEndsTheQueue) {
+TEST_P(authentication_test, wrong_key_ends_the_queue) {
     const auto refused = host::controller::connect(with(own_keys(another_key)));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::permission_denied);
@@ -160,21 +160,21 @@ TEST_P(Authentication, WrongKeyEndsTheQueue) {
     EXPECT_TRUE(host::controller::connect(with(own_keys())));
 }
 
-TEST_P(Authentication, HostThatDoesNotBelieveUsEndsTheQueue) {
+TEST_P(authentication_test, host_that_does_not_believe_us_ends_the_queue) {
     const auto refused = host::controller::connect(with(own_keys(key_of_host, another_key)));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::permission_denied);
     EXPECT_TRUE(testing::eventually([&] { return target().connections().empty(); }));
 }
 
-TEST_P(Authentication, HostWithoutAKeySaysWhatIsMissing) {
+TEST_P(authentication_test, host_without_a_key_says_what_is_missing) {
     const auto refused = host::controller::connect(host_options());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::permission_denied);
     EXPECT_NE(refused.error().remedy.find("--dhchap-key"), std::string::npos);
 }
 
-CONFORMANCE(Authentication, NothingElseRunsBefore, "D1/05") {
+CONFORMANCE(authentication_test, nothing_else_runs_before, "D1/05") {
     host::raw_session s = raw_connected();
     const nvme::status wanted = sc::authentication_required.no_retry();
     const auto property =
@@ -187,7 +187,7 @@ CONFORMANCE(Authentication, NothingElseRunsBefore, "D1/05") {
     EXPECT_STATUS(must(s.run(raw_sqe(property, 7))), sc::success);
 }
 
-TEST_P(Authentication, NothingElseRunsBeforeOnAnIOQueue) {
+TEST_P(authentication_test, nothing_else_runs_before_on_an_io_queue) {
     auto c = connect(with(own_keys()));
     host::raw_session s = raw();
     host::connect_parameters p = parameters(1);
@@ -205,7 +205,7 @@ TEST_P(Authentication, NothingElseRunsBeforeOnAnIOQueue) {
     EXPECT_STATUS(must(s.run(read_of(1, 3))), sc::success);
 }
 
-CONFORMANCE(Authentication, FieldsOfTheCommandsAreChecked, "D1/05") {
+CONFORMANCE(authentication_test, fields_of_the_commands_are_checked, "D1/05") {
     host::raw_session s = raw_connected();
     const auto refused = [&](auto change) {
         auto command = nvme::view_as<nvme::authentication_command>(
@@ -230,7 +230,7 @@ CONFORMANCE(Authentication, FieldsOfTheCommandsAreChecked, "D1/05") {
     EXPECT_EQ(failure_in(prove(s, raw_keys())), std::nullopt) << "none of that changed anything";
 }
 
-TEST_P(Authentication, AnswerThatDoesNotFitStaysThere) {
+TEST_P(authentication_test, answer_that_does_not_fit_stays_there) {
     host::raw_session s = raw_connected();
     const auto who = raw_keys();
     security::dhchap_host exchange(who, 77);
@@ -247,7 +247,7 @@ TEST_P(Authentication, AnswerThatDoesNotFitStaysThere) {
     EXPECT_TRUE(t.await_end()) << "it is late then";
 }
 
-TEST_P(Authentication, MessageByR2T) {
+TEST_P(authentication_test, message_by_r2_t) {
     host::raw_session s = raw_connected();
     const auto who = raw_keys();
     const bytes message = security::dhchap_host(who, 77).negotiate();
@@ -258,7 +258,7 @@ TEST_P(Authentication, MessageByR2T) {
     EXPECT_EQ(failure_in(receive(s)), std::nullopt);
 }
 
-TEST_P(Authentication, MessagesThatAreWrongOrOutOfOrderEndTheQueue) {
+TEST_P(authentication_test, messages_that_are_wrong_or_out_of_order_end_the_queue) {
     const auto who = raw_keys();
     security::dhchap_host exchange(who, 77);
     const bytes good = exchange.negotiate();
@@ -289,7 +289,7 @@ TEST_P(Authentication, MessagesThatAreWrongOrOutOfOrderEndTheQueue) {
     EXPECT_TRUE(t.await_end());
 }
 
-TEST_P(Authentication, SilenceIsEndedByTheKeepAliveTime) {
+TEST_P(authentication_test, silence_is_ended_by_the_keep_alive_time) {
     host::raw_session s = raw_connected(nullptr, 300);
     EXPECT_TRUE(s.await_end()) << "nothing came";
     host::raw_session t = raw_connected(nullptr, 300);
@@ -298,7 +298,7 @@ TEST_P(Authentication, SilenceIsEndedByTheKeepAliveTime) {
     EXPECT_TRUE(t.await_end()) << "the challenge was not read";
 }
 
-CONFORMANCE(Authentication, AgainWhileIORuns, "D1/05") {
+CONFORMANCE(authentication_test, again_while_io_runs, "D1/05") {
     auto c = connect(with(own_keys(key_of_host, key_of_target)));
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes data = pattern(4096);
@@ -322,7 +322,7 @@ CONFORMANCE(Authentication, AgainWhileIORuns, "D1/05") {
     EXPECT_EQ(got, data);
 }
 
-TEST_P(Authentication, AgainWithAWrongKeyEndsThatQueue) {
+TEST_P(authentication_test, again_with_a_wrong_key_ends_that_queue) {
     auto who = own_keys();
     auto c = connect(with(who));
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -332,7 +332,7 @@ TEST_P(Authentication, AgainWithAWrongKeyEndsThatQueue) {
     EXPECT_TRUE(c->admin().is_open()) << "the controller stays";
 }
 
-TEST_P(Authentication, AgainWithAWrongKeyEndsAQueueThatHasCommandsUnderWay) {
+TEST_P(authentication_test, again_with_a_wrong_key_ends_a_queue_that_has_commands_under_way) {
     auto who = own_keys();
     host::controller_options options = with(who);
     options.async_events = 4;  // they wait for as long as nothing happens
@@ -342,7 +342,7 @@ TEST_P(Authentication, AgainWithAWrongKeyEndsAQueueThatHasCommandsUnderWay) {
     EXPECT_TRUE(await_end(c->admin()));
 }
 
-TEST_P(Authentication, KeyThatIsTakenAwayMeanwhileProvesNothing) {
+TEST_P(authentication_test, key_that_is_taken_away_meanwhile_proves_nothing) {
     host::raw_session s = raw_connected();
     const auto who = raw_keys();
     security::dhchap_host exchange(who, 77);
@@ -353,7 +353,7 @@ TEST_P(Authentication, KeyThatIsTakenAwayMeanwhileProvesNothing) {
     EXPECT_EQ(failure_in(receive(s)), auth_failure::failed);
 }
 
-TEST_P(Authentication, KeyIsExchangedWithoutReconnect) {
+TEST_P(authentication_test, key_is_exchanged_without_reconnect) {
     auto old_host = connect(with(own_keys()));
     keys.set("h", {std::string(another_key), std::string(key_of_host)});
     EXPECT_TRUE(old_host->authenticate_again(old_host->admin())) << "within its grace";
@@ -364,7 +364,7 @@ TEST_P(Authentication, KeyIsExchangedWithoutReconnect) {
     EXPECT_FALSE(old_host->authenticate_again(old_host->admin())) << "until it is asked again";
 }
 
-TEST_P(Authentication, MissingOrBrokenKeyKeepsItsHostsOutForNow) {
+TEST_P(authentication_test, missing_or_broken_key_keeps_its_hosts_out_for_now) {
     for (const auto& texts : {std::vector<std::string>{}, std::vector<std::string>{"nonsense"}}) {
         keys.set("h", texts);
         host::raw_session s = raw();
@@ -382,7 +382,7 @@ TEST_P(Authentication, MissingOrBrokenKeyKeepsItsHostsOutForNow) {
     EXPECT_STATUS(must(s.connect_queue(parameters())), sc::connect_invalid_host) << "ours as well";
 }
 
-TEST_P(Authentication, RequiredOfAllKeepsHostsWithoutKeysOut) {
+TEST_P(authentication_test, required_of_all_keeps_hosts_without_keys_out) {
     offered().dhchap_required = true;
     EXPECT_TRUE(host::controller::connect(with(own_keys())));
     host::raw_session s = raw();
@@ -392,7 +392,7 @@ TEST_P(Authentication, RequiredOfAllKeepsHostsWithoutKeysOut) {
     EXPECT_STATUS(must(s.connect_queue(p)), sc::connect_invalid_host.no_retry());
 }
 
-TEST_P(Authentication, PolicyAndKeysFollowTheConfiguration) {
+TEST_P(authentication_test, policy_and_keys_follow_the_configuration) {
     auto c = connect(with(own_keys()));
     target().must<core::subsystem_status>(
         core::set_host_keys{std::string(subsystem_nqn), {std::string(host_nqn), "t", ""}});
@@ -403,7 +403,7 @@ TEST_P(Authentication, PolicyAndKeysFollowTheConfiguration) {
     EXPECT_TRUE(host::controller::connect(host_options())) << "none any more";
 }
 
-TEST_P(Authentication, AQueueWithoutKeysHasNothingToSay) {
+TEST_P(authentication_test, a_queue_without_keys_has_nothing_to_say) {
     offered().host_keys.clear();
     host::raw_session s = raw_connected();
     const auto sqe = host::make_authentication(nvme::fctype::authentication_receive, 64);
@@ -412,7 +412,7 @@ TEST_P(Authentication, AQueueWithoutKeysHasNothingToSay) {
 }
 
 // Peers that ask for what is dear, and never finish, do not keep others out.
-TEST_P(Authentication, HalfOpenQueuesDoNotKeepOthersOut) {
+TEST_P(authentication_test, half_open_queues_do_not_keep_others_out) {
     allow_all_groups();
     auto who = raw_keys();
     offer(who, nvme::dhchap_hash::sha512, nvme::dhchap_group::ffdhe4096);

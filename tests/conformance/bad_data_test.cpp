@@ -5,7 +5,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(BadData);
+CONFORMANCE_SUITE(bad_data);
 
 namespace tcp = nvme::tcp;
 using tcp::fatal_error;
@@ -26,13 +26,13 @@ constexpr ends field(std::size_t offset) {
 
 /// The first R2T for command `cid`.
 tcp::r2t ask_of(host::raw_session& s) {
-    const host::arrival got = s.await();
+    const host::received got = s.await();
     const auto ask = got.pdu.as<tcp::r2t>(tcp::pdu_type::r2t);
     if (!ask) throw std::runtime_error("no R2T came");
     return *ask;
 }
 
-CONFORMANCE(BadData, DataThatNobodyAskedFor, "B/h2cdata", "T/term") {
+CONFORMANCE(bad_data, data_that_nobody_asked_for, "B/h2cdata", "T/term") {
     const auto c = connect();
     const bytes data = pattern(4096);
     std::uint16_t qid = 1;
@@ -69,7 +69,7 @@ CONFORMANCE(BadData, DataThatNobodyAskedFor, "B/h2cdata", "T/term") {
     expect_alive();
 }
 
-CONFORMANCE(BadData, DataOutOfRange, "B/h2cdata", "T/term") {
+CONFORMANCE(bad_data, data_out_of_range, "B/h2cdata", "T/term") {
     const auto c = connect();
     struct piece {
         std::uint32_t offset;
@@ -103,7 +103,7 @@ CONFORMANCE(BadData, DataOutOfRange, "B/h2cdata", "T/term") {
 }
 
 // A host that guesses the tag of an R2T that has not even left.
-CONFORMANCE(BadData, DataBeforeItsR2t, "B/h2cdata") {
+CONFORMANCE(bad_data, data_before_its_r2t, "B/h2cdata") {
     const auto c = connect();
     for (std::uint16_t tag = 0; tag < 40; ++tag) {
         host::raw_session s = raw_io(*c, 1);
@@ -116,7 +116,7 @@ CONFORMANCE(BadData, DataBeforeItsR2t, "B/h2cdata") {
     expect_alive();
 }
 
-CONFORMANCE(BadData, LengthsThatContradictEachOther, "B/h2cdata", "T/term") {
+CONFORMANCE(bad_data, lengths_that_contradict_each_other, "B/h2cdata", "T/term") {
     const auto c = connect();
     std::uint16_t qid = 1;
     const auto spoil = [&](const std::function<void(host::raw_bytes&)>& how) {
@@ -139,7 +139,7 @@ CONFORMANCE(BadData, LengthsThatContradictEachOther, "B/h2cdata", "T/term") {
     expect_alive();
 }
 
-CONFORMANCE(BadData, MoreThanMaxH2cData, "B/h2cdata", "T/term", "T/ic") {
+CONFORMANCE(bad_data, more_than_max_h2c_data, "B/h2cdata", "T/term", "T/ic") {
     setup.limits.max_transfer_bytes = 64 * 1024;
     const auto c = connect();
     host::raw_session s = raw_io(*c);
@@ -151,7 +151,7 @@ CONFORMANCE(BadData, MoreThanMaxH2cData, "B/h2cdata", "T/term", "T/ic") {
     EXPECT_EQ(fes_fei(s).first, static_cast<int>(fatal_error::data_transfer_limit_exceeded));
 }
 
-CONFORMANCE(BadData, InCapsuleDataTooLong, "B/capsule", "T/term") {
+CONFORMANCE(bad_data, in_capsule_data_too_long, "B/capsule", "T/term") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const std::uint32_t most = c->in_capsule_bytes();
@@ -167,7 +167,7 @@ CONFORMANCE(BadData, InCapsuleDataTooLong, "B/capsule", "T/term") {
     expect_alive();
 }
 
-CONFORMANCE(BadData, MoreCommandsThanTheQueue, "B/capsule") {
+CONFORMANCE(bad_data, more_commands_than_the_queue, "B/capsule") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 8);
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
@@ -182,7 +182,7 @@ CONFORMANCE(BadData, MoreCommandsThanTheQueue, "B/capsule") {
 }
 
 // The specification leaves it to the controller how far it looks for a conflict: both are answered.
-CONFORMANCE(BadData, ACommandIdTwice, "B/capsule") {
+CONFORMANCE(bad_data, a_command_id_twice, "B/capsule") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 8);
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
@@ -201,7 +201,7 @@ CONFORMANCE(BadData, ACommandIdTwice, "B/capsule") {
 
 // --- data pointers -----------------------------------------------------------------------------
 
-CONFORMANCE(BadData, DataPointersThatAreNoSgl, "B/sgl", "D3/sgl") {
+CONFORMANCE(bad_data, data_pointers_that_are_no_sgl, "B/sgl", "D3/sgl") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     host::raw_session admin = raw_admin();
@@ -216,7 +216,7 @@ CONFORMANCE(BadData, DataPointersThatAreNoSgl, "B/sgl", "D3/sgl") {
     }
 }
 
-CONFORMANCE(BadData, SglTypesThatAreNotForTcp, "B/sgl", "D3/sgl") {
+CONFORMANCE(bad_data, sgl_types_that_are_not_for_tcp, "B/sgl", "D3/sgl") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     host::raw_session admin = raw_admin();
@@ -233,7 +233,7 @@ CONFORMANCE(BadData, SglTypesThatAreNotForTcp, "B/sgl", "D3/sgl") {
     }
 }
 
-CONFORMANCE(BadData, SglLengths, "B/sgl", "D3/sgl") {
+CONFORMANCE(bad_data, sgl_lengths, "B/sgl", "D3/sgl") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const bytes data = pattern(4096);
@@ -263,7 +263,7 @@ CONFORMANCE(BadData, SglLengths, "B/sgl", "D3/sgl") {
 }
 
 // A read whose data pointer says "in this capsule": the capsule of a command goes one way only.
-CONFORMANCE(BadData, ReadsIntoTheCapsule, "B/sgl", "D3/sgl") {
+CONFORMANCE(bad_data, reads_into_the_capsule, "B/sgl", "D3/sgl") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const bytes data = pattern(4096);
@@ -279,7 +279,7 @@ CONFORMANCE(BadData, ReadsIntoTheCapsule, "B/sgl", "D3/sgl") {
     EXPECT_STATUS(must(s.run(raw_sqe(io_sqe(nvme::io_opcode::flush, {}), 2))), sc::success);
 }
 
-CONFORMANCE(BadData, CapsuleDataOfCommandsWithoutAny, "B/sgl") {
+CONFORMANCE(bad_data, capsule_data_of_commands_without_any, "B/sgl") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const bytes data = pattern(4096);
@@ -298,7 +298,7 @@ CONFORMANCE(BadData, CapsuleDataOfCommandsWithoutAny, "B/sgl") {
 
 // --- the log -----------------------------------------------------------------------------------
 
-CONFORMANCE(BadData, ThousandsOfOffencesAreAFewLines, "B/log") {
+CONFORMANCE(bad_data, thousands_of_offences_are_a_few_lines, "B/log") {
     ::testing::internal::CaptureStdout();
     for (int i = 0; i < 300; ++i) {
         host::raw_session s = must(host::raw_session::connect(target().endpoint()));

@@ -5,7 +5,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(BadPdu);
+CONFORMANCE_SUITE(bad_pdu);
 
 namespace tcp = nvme::tcp;
 using tcp::fatal_error;
@@ -59,7 +59,7 @@ struct spoiled {
     std::uint32_t information;
 };
 
-CONFORMANCE(BadPdu, HeadersOfAnIcReq, "B/pdu", "T/term", "T/ic") {
+CONFORMANCE(bad_pdu, headers_of_an_ic_req, "B/pdu", "T/term", "T/ic") {
     const spoiled cases[] = {
         {"a type that is none", 0, 0x08, fatal_error::invalid_header_field, 0},
         {"a type that is none", 0, 0xff, fatal_error::invalid_header_field, 0},
@@ -89,7 +89,7 @@ CONFORMANCE(BadPdu, HeadersOfAnIcReq, "B/pdu", "T/term", "T/ic") {
     expect_alive();
 }
 
-CONFORMANCE(BadPdu, HeadersOfACapsule, "B/pdu", "T/term") {
+CONFORMANCE(bad_pdu, headers_of_a_capsule, "B/pdu", "T/term") {
     const spoiled cases[] = {
         {"a type that is none", 0, 0x0a, fatal_error::invalid_header_field, 0},
         {"an ICResp", 0, 0x01, fatal_error::invalid_header_field, 0},
@@ -122,7 +122,7 @@ CONFORMANCE(BadPdu, HeadersOfACapsule, "B/pdu", "T/term") {
     expect_alive();
 }
 
-CONFORMANCE(BadPdu, OffsetsOfData, "B/pdu", "T/term") {
+CONFORMANCE(bad_pdu, offsets_of_data, "B/pdu", "T/term") {
     const auto c = connect();
     std::uint16_t qid = 1;
     const bytes data = pattern(512);
@@ -146,7 +146,7 @@ CONFORMANCE(BadPdu, OffsetsOfData, "B/pdu", "T/term") {
     EXPECT_STATUS(must(s.collect(1)), sc::success);
 }
 
-CONFORMANCE(BadPdu, TheOffenderIsShownAgain, "T/term") {
+CONFORMANCE(bad_pdu, the_offender_is_shown_again, "T/term") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     host::raw_bytes pdu = flush(0x4711);
@@ -160,7 +160,7 @@ CONFORMANCE(BadPdu, TheOffenderIsShownAgain, "T/term") {
 }
 
 // A host that goes on talking still gets to read why: a reset would overtake the term request.
-CONFORMANCE(BadPdu, TheEndIsNotAReset, "T/term") {
+CONFORMANCE(bad_pdu, the_end_is_not_a_reset, "T/term") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     host::raw_bytes offence = flush();
@@ -168,14 +168,14 @@ CONFORMANCE(BadPdu, TheEndIsNotAReset, "T/term") {
     const host::raw_bytes more(256 * 1024, std::byte{0x5a});
     offence.insert(offence.end(), more.begin(), more.end());
     must(s.send(offence));
-    const host::arrival term = s.await();
-    ASSERT_EQ(term.kind, host::arrival_kind::pdu);
+    const host::received term = s.await();
+    ASSERT_EQ(term.kind, host::received_kind::pdu);
     EXPECT_TRUE(term.pdu.as<tcp::term_req>(tcp::pdu_type::c2h_term_req));
-    const host::arrival end = s.await();
-    EXPECT_EQ(end.kind, host::arrival_kind::closed) << describe(end.kind);
+    const host::received end = s.await();
+    EXPECT_EQ(end.kind, host::received_kind::closed) << describe(end.kind);
 }
 
-CONFORMANCE(BadPdu, IcReqTwice, "B/sequence", "T/term") {
+CONFORMANCE(bad_pdu, ic_req_twice, "B/sequence", "T/term") {
     {
         host::raw_session s = raw();
         must(s.send(host::make_ic_req()));
@@ -193,7 +193,7 @@ CONFORMANCE(BadPdu, IcReqTwice, "B/sequence", "T/term") {
     EXPECT_EQ(how.fes, static_cast<std::uint16_t>(fatal_error::pdu_sequence_error));
 }
 
-CONFORMANCE(BadPdu, BeforeTheIcReq, "B/sequence", "T/term") {
+CONFORMANCE(bad_pdu, before_the_ic_req, "B/sequence", "T/term") {
     for (const host::raw_bytes& pdu :
          {flush(), host::make_h2c_data({}, pattern(64)),
           host::make_capsule(raw_sqe(admin_sqe(nvme::admin_opcode::keep_alive), 1))}) {
@@ -203,7 +203,7 @@ CONFORMANCE(BadPdu, BeforeTheIcReq, "B/sequence", "T/term") {
     }
 }
 
-CONFORMANCE(BadPdu, TermRequestsOfAHost, "B/sequence") {
+CONFORMANCE(bad_pdu, term_requests_of_a_host, "B/sequence") {
     const auto c = connect();
     std::uint16_t qid = 1;
     for (const std::size_t echoed : {0u, 1u, 72u, 128u}) {
@@ -223,7 +223,7 @@ CONFORMANCE(BadPdu, TermRequestsOfAHost, "B/sequence") {
 }
 
 // The same offences with the stream cut at every byte: the answer may not depend on it.
-CONFORMANCE(BadPdu, CutAtEveryByte, "B/pdu", "T/split", "T/term") {
+CONFORMANCE(bad_pdu, cut_at_every_byte, "B/pdu", "T/split", "T/term") {
     const auto c = connect();
     struct offence {
         std::size_t offset;
@@ -246,7 +246,7 @@ CONFORMANCE(BadPdu, CutAtEveryByte, "B/pdu", "T/split", "T/term") {
     }
 }
 
-CONFORMANCE(BadPdu, RightOnesCutAtEveryByte, "T/split") {
+CONFORMANCE(bad_pdu, right_ones_cut_at_every_byte, "T/split") {
     const auto c = connect();
     for (const bool digests : {false, true}) {
         const host::ic_req_fields fields{.digests = static_cast<std::uint8_t>(digests ? 3 : 0)};
@@ -264,7 +264,7 @@ CONFORMANCE(BadPdu, RightOnesCutAtEveryByte, "T/split") {
         for (const std::size_t piece : {1u, 23u, 24u, 25u, 28u, 29u, 100u}) {
             const nvme::sqe by_r2t = raw_sqe(write, 2, nvme::make_transport_sgl(1024));
             must(s.send(host::make_capsule(by_r2t, {}, s.wire())));
-            const host::arrival got = s.await();
+            const host::received got = s.await();
             const auto ask = got.pdu.as<tcp::r2t>(tcp::pdu_type::r2t);
             ASSERT_TRUE(ask.has_value());
             const host::raw_bytes reply =
@@ -275,7 +275,7 @@ CONFORMANCE(BadPdu, RightOnesCutAtEveryByte, "T/split") {
     }
 }
 
-CONFORMANCE(BadPdu, OthersDoNotNotice, "B/others") {
+CONFORMANCE(bad_pdu, others_do_not_notice, "B/others") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes data = pattern(64 * 1024);
@@ -294,7 +294,7 @@ CONFORMANCE(BadPdu, OthersDoNotNotice, "B/others") {
     EXPECT_EQ(got, data);
 }
 
-CONFORMANCE(BadPdu, HostsThatVanishInTheMiddle, "B/others") {
+CONFORMANCE(bad_pdu, hosts_that_vanish_in_the_middle, "B/others") {
     const auto c = connect();
     const bytes data = pattern(8192);
     const host::raw_bytes whole =

@@ -15,13 +15,13 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(Bounds);
+CONFORMANCE_SUITE(bounds_test);
 
 std::uint32_t present(testing::running_target& t) {
     return static_cast<std::uint32_t>(t.listener().connections);
 }
 
-CONFORMANCE(Bounds, TimeToConnect, "E/handshake") {
+CONFORMANCE(bounds_test, time_to_connect, "E/handshake") {
     setup.limits.first_pdu_timeout_ms = 200;
     host::raw_session silent = must(host::raw_session::connect(target().endpoint()));
     host::raw_session half = must(host::raw_session::connect(target().endpoint()));
@@ -54,7 +54,7 @@ std::size_t ended_of(std::vector<host::raw_session>& all) {
 
 // Whoever has none yet can have one; a host that has most of them loses those that are silent for
 // longest.
-CONFORMANCE(Bounds, OneHostCannotHaveEveryConnectionOfAListener, "E/connections") {
+CONFORMANCE(bounds_test, one_host_cannot_have_every_connection_of_a_listener, "E/connections") {
     setup.limits.max_connections_per_listener = 8;
     std::vector<host::raw_session> held;
     for (int i = 0; i < 8; ++i) held.push_back(connected(target().endpoint(), parameters()));
@@ -73,7 +73,7 @@ CONFORMANCE(Bounds, OneHostCannotHaveEveryConnectionOfAListener, "E/connections"
     EXPECT_FALSE(others.front().await_end(std::chrono::milliseconds(50)).has_value());
 }
 
-CONFORMANCE(Bounds, HostsThatHaveTheirShareOfAListenerKeepIt, "E/connections") {
+CONFORMANCE(bounds_test, hosts_that_have_their_share_of_a_listener_keep_it, "E/connections") {
     setup.limits.max_connections_per_listener = 8;
     std::vector<host::raw_session> held;
     for (int i = 0; i < 8; ++i) {
@@ -90,7 +90,7 @@ CONFORMANCE(Bounds, HostsThatHaveTheirShareOfAListenerKeepIt, "E/connections") {
         [&] { return nvme::is_success(must(raw().connect_queue(p)).status()); }));
 }
 
-CONFORMANCE(Bounds, OneHostCannotHaveEveryController, "E/connections") {
+CONFORMANCE(bounds_test, one_host_cannot_have_every_controller, "E/connections") {
     offered().max_cntlid = 8;
     std::vector<host::raw_session> held;
     for (int i = 0; i < 8; ++i) held.push_back(connected(target().endpoint(), parameters()));
@@ -104,7 +104,7 @@ CONFORMANCE(Bounds, OneHostCannotHaveEveryController, "E/connections") {
 
 // 256 connections that have not said who they are, and no more; those that have do not count.
 // Somebody who has something to say gets in: the oldest of those that say nothing goes.
-CONFORMANCE(Bounds, SilentConnectionsKeepNobodyOut, "E/connections") {
+CONFORMANCE(bounds_test, silent_connections_keep_nobody_out, "E/connections") {
     std::vector<host::raw_session> held;
     for (int i = 0; i < 300; ++i)
         held.push_back(must(host::raw_session::connect(target().endpoint())));
@@ -119,7 +119,7 @@ CONFORMANCE(Bounds, SilentConnectionsKeepNobodyOut, "E/connections") {
 }
 
 // The same when they say hello, and no more.
-CONFORMANCE(Bounds, ConnectionsThatOnlySayHelloKeepNobodyOut, "E/connections") {
+CONFORMANCE(bounds_test, connections_that_only_say_hello_keep_nobody_out, "E/connections") {
     std::vector<host::raw_session> held;
     for (int i = 0; i < 300; ++i) held.push_back(raw());
     const auto c = connect();
@@ -127,7 +127,7 @@ CONFORMANCE(Bounds, ConnectionsThatOnlySayHelloKeepNobodyOut, "E/connections") {
     must(c->keep_alive());
 }
 
-CONFORMANCE(Bounds, AStormOfHostsThatConnect, "E/connections") {
+CONFORMANCE(bounds_test, a_storm_of_hosts_that_connect, "E/connections") {
     std::vector<host::raw_session> all;
     for (int i = 0; i < 300; ++i) {
         all.push_back(raw());
@@ -136,7 +136,7 @@ CONFORMANCE(Bounds, AStormOfHostsThatConnect, "E/connections") {
     EXPECT_EQ(target().listener().rejected_total, 0u);
 }
 
-CONFORMANCE(Bounds, AHostThatStopsReading, "E/stall") {
+CONFORMANCE(bounds_test, a_host_that_stops_reading, "E/stall") {
     setup.limits.send_stall_s = 1;
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 128);
@@ -155,7 +155,7 @@ CONFORMANCE(Bounds, AHostThatStopsReading, "E/stall") {
     })) << "the connection that takes no byte ends, the others go on";
 }
 
-CONFORMANCE(Bounds, AHostThatOwesItsData, "E/stall") {
+CONFORMANCE(bounds_test, a_host_that_owes_its_data, "E/stall") {
     setup.limits.data_stall_s = 1;
     const auto c = connect();
     host::raw_session s = raw_io(*c);
@@ -182,7 +182,7 @@ int other_end(int peer) {
 }
 
 // A host with KATO 0 that has vanished: the kernel finds it out.
-CONFORMANCE(Bounds, TheKernelLooksForHostsThatHaveVanished, "E/kato") {
+CONFORMANCE(bounds_test, the_kernel_looks_for_hosts_that_have_vanished, "E/kato") {
     setup.limits.send_stall_s = 90;
     const auto c = connect();
     const host::raw_session io = raw_io(*c);
@@ -199,7 +199,7 @@ CONFORMANCE(Bounds, TheKernelLooksForHostsThatHaveVanished, "E/kato") {
     EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 90'000);
 }
 
-CONFORMANCE(Bounds, KeepAliveTimeOut, "E/kato", "D3/18", "D7/0F") {
+CONFORMANCE(bounds_test, keep_alive_time_out, "E/kato", "D3/18", "D7/0F") {
     host::raw_session s = raw();
     host::connect_parameters p = parameters();
     p.keep_alive_ms = 200;
@@ -216,7 +216,7 @@ CONFORMANCE(Bounds, KeepAliveTimeOut, "E/kato", "D3/18", "D7/0F") {
     EXPECT_TRUE(testing::eventually([&] { return present(target()) == 1; }));
 }
 
-CONFORMANCE(Bounds, KeepAliveKeepsAlive, "E/kato", "D3/18") {
+CONFORMANCE(bounds_test, keep_alive_keeps_alive, "E/kato", "D3/18") {
     host::controller_options options = host_options();
     options.keep_alive_ms = 400;
     const auto c = connect(options);
@@ -231,7 +231,7 @@ CONFORMANCE(Bounds, KeepAliveKeepsAlive, "E/kato", "D3/18") {
     EXPECT_TRUE(await_end(q)) << "and when it stops, the I/O queues end with the association";
 }
 
-CONFORMANCE(Bounds, NoKeepAliveNoTimeOut, "E/kato", "D7/0F") {
+CONFORMANCE(bounds_test, no_keep_alive_no_time_out, "E/kato", "D7/0F") {
     const auto c = connect();
     must(c->set_features({.fid = 0x0f, .cdw11 = 100}));
     EXPECT_TRUE(await_end(*c)) << "set by the feature, not by Connect";
@@ -246,7 +246,7 @@ CONFORMANCE(Bounds, NoKeepAliveNoTimeOut, "E/kato", "D7/0F") {
     EXPECT_TRUE(other->keep_alive().has_value());
 }
 
-CONFORMANCE(Bounds, AControllersEndEndsItsQueues, "E/kato") {
+CONFORMANCE(bounds_test, a_controllers_end_ends_its_queues, "E/kato") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     c->admin().close();

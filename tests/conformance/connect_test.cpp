@@ -8,7 +8,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(ConnectParameters);
+CONFORMANCE_SUITE(connect_parameters_test);
 
 namespace parameter = nvme::connect_parameter;
 
@@ -51,7 +51,7 @@ void fill(nvme::nqn_field& field, std::string_view with) {
         EXPECT_EQ(refused_.answer.dw0.value(), (which).pack());  \
     } while (false)
 
-CONFORMANCE(ConnectParameters, OfTheCommand, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, of_the_command, "B/connect", "D1/status") {
     host::raw_session s = raw();
     const auto p = parameters();
     EXPECT_STATUS(connect_with(s, p, [](attempt& a) { a.command.recfmt = std::uint16_t{1}; }),
@@ -63,7 +63,7 @@ CONFORMANCE(ConnectParameters, OfTheCommand, "B/connect", "D1/status") {
     EXPECT_STATUS(must(s.connect_queue(p)), sc::success) << "the connection has stayed";
 }
 
-CONFORMANCE(ConnectParameters, OfTheData, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, of_the_data, "B/connect", "D1/status") {
     host::raw_session s = raw();
     const auto p = parameters();
     const auto refused = [&](const std::function<void(attempt&)>& spoil) {
@@ -82,7 +82,8 @@ CONFORMANCE(ConnectParameters, OfTheData, "B/connect", "D1/status") {
 
 // A Linux host that meets "do not retry" while a subsystem is deleted and created again stops
 // reconnecting for good (nvmf_should_reconnect).
-CONFORMANCE(ConnectParameters, ASubsystemThatIsNotThereMayComeBack, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, a_subsystem_that_is_not_there_may_come_back, "B/connect",
+            "D1/status") {
     host::raw_session s = raw();
     const auto p = parameters();
     EXPECT_REFUSED_FOR_NOW(
@@ -99,7 +100,8 @@ CONFORMANCE(ConnectParameters, ASubsystemThatIsNotThereMayComeBack, "B/connect",
 }
 
 // Its admin queue had connected to a former incarnation of the subsystem, or has just ended.
-CONFORMANCE(ConnectParameters, AnIoQueueWhoseControllerWentMayComeBack, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, an_io_queue_whose_controller_went_may_come_back, "B/connect",
+            "D1/status") {
     const auto c = connect();
     host::raw_session s = raw();
     host::connect_parameters p = parameters(1);
@@ -114,7 +116,7 @@ CONFORMANCE(ConnectParameters, AnIoQueueWhoseControllerWentMayComeBack, "B/conne
     EXPECT_REFUSED_FOR_NOW(must(s.connect_queue(p)), parameter::hostid);
 }
 
-CONFORMANCE(ConnectParameters, EveryRefusalIsCountedByReason, "B/connect") {
+CONFORMANCE(connect_parameters_test, every_refusal_is_counted_by_reason, "B/connect") {
     offered().allow_any_host = false;
     const auto refused = [&](std::string_view why) {
         const auto report = target().must<core::counters_report>(core::get_counters{});
@@ -139,7 +141,7 @@ CONFORMANCE(ConnectParameters, EveryRefusalIsCountedByReason, "B/connect") {
     EXPECT_EQ(refused("malformed"), 1);
 }
 
-CONFORMANCE(ConnectParameters, LengthOfTheData, "B/connect") {
+CONFORMANCE(connect_parameters_test, length_of_the_data, "B/connect") {
     host::raw_session s = raw();
     for (const std::uint32_t size : {1023u, 1025u, 512u, 2048u, 4u}) {
         const host::raw_reply got = connect_with(s, parameters(), [&](attempt& a) {
@@ -155,7 +157,7 @@ CONFORMANCE(ConnectParameters, LengthOfTheData, "B/connect") {
     EXPECT_STATUS(must(s.connect_queue(parameters())), sc::success);
 }
 
-CONFORMANCE(ConnectParameters, AHostThatIsNotAllowed, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, a_host_that_is_not_allowed, "B/connect", "D1/status") {
     offered().allow_any_host = false;
     offered().hosts = {std::string(host_nqn)};
     host::raw_session s = raw();
@@ -167,7 +169,7 @@ CONFORMANCE(ConnectParameters, AHostThatIsNotAllowed, "B/connect", "D1/status") 
 }
 
 // Old nvme-cli makes the first, people the next two; names are compared byte for byte.
-CONFORMANCE(ConnectParameters, NamesThatRealHostsHave, "B/connect", "D1/names") {
+CONFORMANCE(connect_parameters_test, names_that_real_hosts_have, "B/connect", "D1/names") {
     offered().allow_any_host = false;
     host::connect_parameters p = parameters();
     for (const char* name : {"nqn.2014-08.org.nvmexpress:uuid:f81d4fae7dec11d0a76500a0c91e6bf6",
@@ -183,7 +185,8 @@ CONFORMANCE(ConnectParameters, NamesThatRealHostsHave, "B/connect", "D1/names") 
     EXPECT_STATUS(must(s.connect_queue(p)), sc::connect_invalid_host.no_retry());
 }
 
-CONFORMANCE(ConnectParameters, AHostWithoutANameIsAHostWhereEveryHostIs, "B/connect") {
+CONFORMANCE(connect_parameters_test, a_host_without_a_name_is_a_host_where_every_host_is,
+            "B/connect") {
     const auto p = parameters();
     const auto unnamed = [](attempt& a) { fill(a.data.hostnqn, '\0'); };
     host::raw_session s = raw();
@@ -196,7 +199,7 @@ CONFORMANCE(ConnectParameters, AHostWithoutANameIsAHostWhereEveryHostIs, "B/conn
     EXPECT_STATUS(connect_with(later, p, unnamed), sc::connect_invalid_host.no_retry());
 }
 
-CONFORMANCE(ConnectParameters, ASubsystemAsBlktestsNamesIt, "B/connect", "D1/names") {
+CONFORMANCE(connect_parameters_test, a_subsystem_as_blktests_names_it, "B/connect", "D1/names") {
     setup.spec.subsystems.push_back({.nqn = "blktests-subsystem-0", .allow_any_host = true});
     host::raw_session s = raw();
     host::connect_parameters p = parameters();
@@ -204,7 +207,7 @@ CONFORMANCE(ConnectParameters, ASubsystemAsBlktestsNamesIt, "B/connect", "D1/nam
     EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
 }
 
-CONFORMANCE(ConnectParameters, HostsComeAndGo, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, hosts_come_and_go, "B/connect", "D1/status") {
     offered().allow_any_host = false;
     const auto refused = [&] {
         host::raw_session s = raw();
@@ -224,7 +227,7 @@ CONFORMANCE(ConnectParameters, HostsComeAndGo, "B/connect", "D1/status") {
     EXPECT_EQ(refused(), sc::success);
 }
 
-CONFORMANCE(ConnectParameters, OfAnIoQueue, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, of_an_io_queue, "B/connect", "D1/status") {
     const auto c = connect();
     host::raw_session s = raw();
     host::connect_parameters p = parameters(1);
@@ -250,7 +253,7 @@ CONFORMANCE(ConnectParameters, OfAnIoQueue, "B/connect", "D1/status") {
     EXPECT_STATUS(must(s.connect_queue(p)), sc::success) << "the connection has stayed";
 }
 
-CONFORMANCE(ConnectParameters, AControllerOfAnotherSubsystem, "B/connect") {
+CONFORMANCE(connect_parameters_test, a_controller_of_another_subsystem, "B/connect") {
     setup.spec.devices.push_back({.name = "c", .type = "null", .size_bytes = namespace_bytes});
     setup.spec.subsystems.push_back({.nqn = "nqn.2026-01.io.fulmar:second",
                                      .allow_any_host = true,
@@ -263,7 +266,7 @@ CONFORMANCE(ConnectParameters, AControllerOfAnotherSubsystem, "B/connect") {
     EXPECT_REFUSED_FOR_NOW(must(s.connect_queue(p)), parameter::cntlid);
 }
 
-CONFORMANCE(ConnectParameters, OnlyTheQueuesThatWereGranted, "B/connect") {
+CONFORMANCE(connect_parameters_test, only_the_queues_that_were_granted, "B/connect") {
     const auto c = connect();
     EXPECT_EQ(must(c->request_io_queues(2)), 2u);
     host::raw_session s = raw();
@@ -275,7 +278,7 @@ CONFORMANCE(ConnectParameters, OnlyTheQueuesThatWereGranted, "B/connect") {
 }
 
 // The specification wants Command Sequence Error here, and not an invalid parameter.
-CONFORMANCE(ConnectParameters, AQueueThatExists, "B/connect", "D1/status") {
+CONFORMANCE(connect_parameters_test, a_queue_that_exists, "B/connect", "D1/status") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 4));
     host::raw_session s = raw();
@@ -288,7 +291,7 @@ CONFORMANCE(ConnectParameters, AQueueThatExists, "B/connect", "D1/status") {
     EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
 }
 
-CONFORMANCE(ConnectParameters, TwiceOnOneConnection, "B/connect") {
+CONFORMANCE(connect_parameters_test, twice_on_one_connection, "B/connect") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     host::connect_parameters p = parameters(2);
@@ -298,8 +301,8 @@ CONFORMANCE(ConnectParameters, TwiceOnOneConnection, "B/connect") {
     EXPECT_STATUS(must(admin.connect_queue(parameters())), sc::command_sequence_error.no_retry());
 }
 
-CONFORMANCE(ConnectParameters, NoIoQueuesOnDiscoveryControllers, "B/connect", "D1/status",
-            "D10/DISC") {
+CONFORMANCE(connect_parameters_test, no_io_queues_on_discovery_controllers, "B/connect",
+            "D1/status", "D10/DISC") {
     const auto c = connect_discovery();
     host::raw_session s = raw();
     host::connect_parameters p = parameters(1);
@@ -308,7 +311,7 @@ CONFORMANCE(ConnectParameters, NoIoQueuesOnDiscoveryControllers, "B/connect", "D
     EXPECT_REFUSED(must(s.connect_queue(p)), parameter::qid);
 }
 
-CONFORMANCE(ConnectParameters, NothingBeforeConnect, "B/connect") {
+CONFORMANCE(connect_parameters_test, nothing_before_connect, "B/connect") {
     host::raw_session s = raw();
     std::uint16_t cid = 0;
     const auto status = [&](nvme::sqe sqe) { return must(s.run(raw_sqe(sqe, ++cid))).status(); };
@@ -321,21 +324,22 @@ CONFORMANCE(ConnectParameters, NothingBeforeConnect, "B/connect") {
 }
 
 // A queue depth of 4096 is legal on the wire; it is the target's to say no. 2 entries is the least.
-CONFORMANCE(ConnectParameters, TheSmallestQueue, "D1/01") {
+CONFORMANCE(connect_parameters_test, the_smallest_queue, "D1/01") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 2);
     for (std::uint16_t i = 0; i < 5; ++i)
         EXPECT_STATUS(must(s.run(raw_sqe(io_sqe(nvme::io_opcode::flush, {}), i))), sc::success);
 }
 
-CONFORMANCE(ConnectParameters, ASubsystemThatIsNotOfferedHere, "B/connect") {
+CONFORMANCE(connect_parameters_test, a_subsystem_that_is_not_offered_here, "B/connect") {
     setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0});
     offered().listeners = {"tcp:192.0.2.1:4420"};
     host::raw_session s = raw();
     EXPECT_REFUSED_FOR_NOW(must(s.connect_queue(parameters())), parameter::subnqn);
 }
 
-CONFORMANCE(ConnectParameters, AdminQueuesTakeTheirConnectInCapsuleWhateverIoccsz, "D1/01") {
+CONFORMANCE(connect_parameters_test, admin_queues_take_their_connect_in_capsule_whatever_ioccsz,
+            "D1/01") {
     for (const std::uint64_t most : {std::uint64_t{0}, std::uint64_t{512}, std::uint64_t{4096}}) {
         setup.limits.in_capsule_bytes = most;
         const auto c = connect();

@@ -11,7 +11,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(Credit);
+CONFORMANCE_SUITE(credit_test);
 
 #if FULMAR_ASAN || FULMAR_TSAN || !defined(__OPTIMIZE__)
 constexpr std::uint32_t full_depth = 16;
@@ -39,7 +39,7 @@ void submit(host::queue& q, counted_write& w, std::span<std::byte> data, std::ui
     ASSERT_EQ(q.submit(w), host::submit_result::queued);
 }
 
-CONFORMANCE(Credit, EveryWriteFinishes, "E/credit") {
+CONFORMANCE(credit_test, every_write_finishes, "E/credit") {
     const auto reactors = static_cast<std::size_t>(data_reactors());
     // With several reactors each has its share of the pool, and every eighth command is enough.
     const std::uint32_t depth = reactors == 1 ? full_depth : full_depth / 8;
@@ -76,12 +76,12 @@ CONFORMANCE(Credit, EveryWriteFinishes, "E/credit") {
     }
     EXPECT_EQ(waiting, 0u) << "commands that nobody has answered";
     EXPECT_EQ(succeeded, writes.size());
-    for (host::queue* q : queues) EXPECT_TRUE(q->the_book().clean()) << q->the_book().text();
+    for (host::queue* q : queues) EXPECT_TRUE(q->checker().clean()) << q->checker().text();
     for (host::queue* q : queues) q->close();
 }
 
 // One greedy connection must not keep another from its guarantee.
-CONFORMANCE(Credit, AGreedyHostStarvesNobody, "E/credit") {
+CONFORMANCE(credit_test, a_greedy_host_starves_nobody, "E/credit") {
     setup.pool_bytes = 8u << 20;
     const auto c = connect();
     host::queue& greedy = *must(c->open_io_queue(1, 64));

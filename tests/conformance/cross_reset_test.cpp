@@ -44,14 +44,14 @@ host::reply reset(host::controller& over, const nvme::cross_reset& what) {
     return run(over.admin(), {.sqe = reset_sqe(what)});
 }
 
-class CrossReset : public suite {
+class cross_reset_test : public suite {
   protected:
-    CrossReset() {
+    cross_reset_test() {
         setup.spec.devices[0].type = "spy";
         setup.devices = spy_.factory();
         setup.limits.transition_timeout_ms = 1'000;
     }
-    ~CrossReset() override { spy_.hold(false); }
+    ~cross_reset_test() override { spy_.hold(false); }
 
     struct way {
         std::unique_ptr<host::controller> c;
@@ -101,10 +101,10 @@ class CrossReset : public suite {
   private:
     std::vector<std::unique_ptr<sent_command>> sent_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, CrossReset, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, cross_reset_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-CONFORMANCE(CrossReset, IsOverWhenAHeldWriteIs, "D3/38") {
+CONFORMANCE(cross_reset_test, is_over_when_a_held_write_is, "D3/38") {
     const way lost = come(), other = come();
     hold_a_write(lost, pattern(512, 1));
     sent_command& asked = send(other.c->admin(), reset_sqe(name_of(*lost.c)));
@@ -126,7 +126,7 @@ CONFORMANCE(CrossReset, IsOverWhenAHeldWriteIs, "D3/38") {
     EXPECT_STATUS(write_blocks(*again.io, 0, newer), sc::success);
 }
 
-CONFORMANCE(CrossReset, DataThatIsOwedNeverLands, "D3/38") {
+CONFORMANCE(cross_reset_test, data_that_is_owed_never_lands, "D3/38") {
     const way lost = come(), other = come();
     send_write(*lost.io, 0, pattern(512, 1), false);  // its host never reads the R2T
     const host::reply got = reset(*other.c, name_of(*lost.c));
@@ -139,7 +139,7 @@ CONFORMANCE(CrossReset, DataThatIsOwedNeverLands, "D3/38") {
     for (const testing::spied_op& op : spy_.take()) EXPECT_NE(op.kind, backend::io_kind::write);
 }
 
-CONFORMANCE(CrossReset, WhoeverIsNotMeantGoesOn, "D3/38") {
+CONFORMANCE(cross_reset_test, whoever_is_not_meant_goes_on, "D3/38") {
     const way mine = come(), other = come();
     host::controller_options options = host_options();
     options.hostnqn = other_nqn;
@@ -169,7 +169,7 @@ CONFORMANCE(CrossReset, WhoeverIsNotMeantGoesOn, "D3/38") {
     EXPECT_STATUS(read_blocks(*same_name.io, 0, block), sc::success);
 }
 
-CONFORMANCE(CrossReset, ADeviceThatKeepsTheWriteMakesItFail, "D3/38") {
+CONFORMANCE(cross_reset_test, a_device_that_keeps_the_write_makes_it_fail, "D3/38") {
     const way lost = come(), other = come();
     hold_a_write(lost, pattern(512, 1));
     const auto before = std::chrono::steady_clock::now();
@@ -182,7 +182,7 @@ CONFORMANCE(CrossReset, ADeviceThatKeepsTheWriteMakesItFail, "D3/38") {
     EXPECT_EQ(again.dw0(), over_before);
 }
 
-CONFORMANCE(CrossReset, AControllerThatIsGoneIsKnownToItsHost, "D3/38") {
+CONFORMANCE(cross_reset_test, a_controller_that_is_gone_is_known_to_its_host, "D3/38") {
     const nvme::cross_reset gone = [this] {
         const way lost = come();
         return name_of(*lost.c);
@@ -195,7 +195,7 @@ CONFORMANCE(CrossReset, AControllerThatIsGoneIsKnownToItsHost, "D3/38") {
     EXPECT_STATUS(reset(*come(options).c, gone), refused);
 }
 
-CONFORMANCE(CrossReset, IdentifySaysWhichInstanceAndHowLong, "D6/instance", "D8/2.F4") {
+CONFORMANCE(cross_reset_test, identify_says_which_instance_and_how_long, "D6/instance", "D8/2.F4") {
     const auto a = connect(), b = connect();
     EXPECT_NE(a->identity().ciu, 0);
     EXPECT_NE(a->identity().cirn.value(), 0u);
@@ -209,7 +209,7 @@ CONFORMANCE(CrossReset, IdentifySaysWhichInstanceAndHowLong, "D6/instance", "D8/
     EXPECT_EQ(discovery->identity().cirn.value(), 0u);
 }
 
-CONFORMANCE(CrossReset, TheLogTellsWhatIsUnderWay, "D5/1E") {
+CONFORMANCE(cross_reset_test, the_log_tells_what_is_under_way, "D5/1E") {
     const way lost = come(), other = come();
     const auto log = [&] { return must(other.c->get_log({.lid = 0x1e, .length_bytes = 16})); };
     EXPECT_EQ(log(), bytes(16));

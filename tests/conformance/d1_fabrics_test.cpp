@@ -6,9 +6,9 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D1Fabrics);
+CONFORMANCE_SUITE(d1_fabrics);
 
-CONFORMANCE(D1Fabrics, PropertyGetAndSet, "D1/00", "D1/04") {
+CONFORMANCE(d1_fabrics, property_get_and_set, "D1/00", "D1/04") {
     const auto c = connect();
     const auto cc = must(c->property_get(nvme::register_offset::cc, nvme::property_size::bytes_4));
     EXPECT_TRUE(nvme::controller_configuration::unpack(static_cast<std::uint32_t>(cc)).en);
@@ -17,7 +17,7 @@ CONFORMANCE(D1Fabrics, PropertyGetAndSet, "D1/00", "D1/04") {
     EXPECT_EQ(off, 0u);
 }
 
-CONFORMANCE(D1Fabrics, PropertiesAreOfTheAdminQueue, "D1/00", "D1/04") {
+CONFORMANCE(d1_fabrics, properties_are_of_the_admin_queue, "D1/00", "D1/04") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 4));
     const auto get =
@@ -30,7 +30,7 @@ CONFORMANCE(D1Fabrics, PropertiesAreOfTheAdminQueue, "D1/00", "D1/04") {
     EXPECT_STATUS(read_blocks(q, 0, block), sc::success);
 }
 
-CONFORMANCE(D1Fabrics, ConnectGivesEachHostItsOwnController, "D1/01") {
+CONFORMANCE(d1_fabrics, connect_gives_each_host_its_own_controller, "D1/01") {
     const auto one = connect();
     const auto two = connect();
     EXPECT_NE(one->id(), two->id());
@@ -38,7 +38,7 @@ CONFORMANCE(D1Fabrics, ConnectGivesEachHostItsOwnController, "D1/01") {
     EXPECT_LE(std::max(one->id(), two->id()), nvme::cntlid_max);
 }
 
-CONFORMANCE(D1Fabrics, IoQueuesJoinTheirController, "D1/01") {
+CONFORMANCE(d1_fabrics, io_queues_join_their_controller, "D1/01") {
     const auto c = connect();
     for (std::uint16_t qid = 1; qid <= 4; ++qid) must(c->open_io_queue(qid, 8));
     const bytes data = pattern(8192);
@@ -52,7 +52,7 @@ CONFORMANCE(D1Fabrics, IoQueuesJoinTheirController, "D1/01") {
         << "admin and I/O queues are to live on every data reactor";
 }
 
-CONFORMANCE(D1Fabrics, AuthenticationIsOutOfSequence, "D1/05") {
+CONFORMANCE(d1_fabrics, authentication_is_out_of_sequence, "D1/05") {
     const auto c = connect();
     for (const nvme::fctype type :
          {nvme::fctype::authentication_send, nvme::fctype::authentication_receive}) {
@@ -64,7 +64,7 @@ CONFORMANCE(D1Fabrics, AuthenticationIsOutOfSequence, "D1/05") {
     }
 }
 
-CONFORMANCE(D1Fabrics, DisconnectEndsOneIoQueue, "D1/08") {
+CONFORMANCE(d1_fabrics, disconnect_ends_one_io_queue, "D1/08") {
     const auto c = connect();
     host::queue& gone = *must(c->open_io_queue(1, 4));
     host::queue& stays = *must(c->open_io_queue(2, 4));
@@ -78,7 +78,7 @@ CONFORMANCE(D1Fabrics, DisconnectEndsOneIoQueue, "D1/08") {
     EXPECT_TRUE(c->open_io_queue(1, 4).has_value()) << "its id is free again";
 }
 
-CONFORMANCE(D1Fabrics, DisconnectOfTheAdminQueueIsRefused, "D1/08") {
+CONFORMANCE(d1_fabrics, disconnect_of_the_admin_queue_is_refused, "D1/08") {
     const auto c = connect();
     const auto cmd =
         nvme::make_fabrics_command<nvme::disconnect_command>(nvme::fctype::disconnect, 0);
@@ -90,7 +90,7 @@ CONFORMANCE(D1Fabrics, DisconnectOfTheAdminQueueIsRefused, "D1/08") {
     must(c->keep_alive());
 }
 
-CONFORMANCE(D1Fabrics, DisconnectOfAnotherFormatIsRefused, "D1/08") {
+CONFORMANCE(d1_fabrics, disconnect_of_another_format_is_refused, "D1/08") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 4));
     auto cmd = nvme::make_fabrics_command<nvme::disconnect_command>(nvme::fctype::disconnect, 0);
@@ -100,7 +100,7 @@ CONFORMANCE(D1Fabrics, DisconnectOfAnotherFormatIsRefused, "D1/08") {
     EXPECT_STATUS(read_blocks(q, 0, block), sc::success);
 }
 
-CONFORMANCE(D1Fabrics, UnknownTypesAreInvalid, "D1/C0") {
+CONFORMANCE(d1_fabrics, unknown_types_are_invalid, "D1/C0") {
     const auto c = connect();
     for (const unsigned type : {0x02u, 0x03u, 0x07u, 0x09u, 0x7fu, 0xc0u, 0xffu}) {
         nvme::fabrics_command cmd{};
@@ -111,7 +111,7 @@ CONFORMANCE(D1Fabrics, UnknownTypesAreInvalid, "D1/C0") {
     }
 }
 
-CONFORMANCE(D1Fabrics, NamesOf223Bytes, "D1/names") {
+CONFORMANCE(d1_fabrics, names_of223_bytes, "D1/names") {
     const auto longest = [](std::string nqn) {
         nqn.resize(nvme::nqn_bytes_max, 'x');
         return nqn;

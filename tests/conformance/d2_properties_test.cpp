@@ -4,7 +4,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D2Properties);
+CONFORMANCE_SUITE(d2_properties);
 
 namespace reg = nvme::register_offset;
 using nvme::property_size;
@@ -23,7 +23,7 @@ void set_cc(host::controller& c, const nvme::controller_configuration& cc) {
     must(c.property_set(reg::cc, property_size::bytes_4, cc.pack()));
 }
 
-CONFORMANCE(D2Properties, Cap, "D2/00") {
+CONFORMANCE(d2_properties, cap, "D2/00") {
     const auto io = connect();
     const auto discovery = connect_discovery();
     for (host::controller* c : {io.get(), discovery.get()}) {
@@ -41,7 +41,7 @@ CONFORMANCE(D2Properties, Cap, "D2/00") {
     EXPECT_EQ(io->capabilities().mqes + 1u, setup.limits.max_queue_depth);
 }
 
-CONFORMANCE(D2Properties, Vs, "D2/08") {
+CONFORMANCE(d2_properties, vs, "D2/08") {
     for (const auto& c : {connect(), connect_discovery()}) {
         const auto vs = must(c->property_get(reg::vs, property_size::bytes_4));
         EXPECT_GE(vs, nvme::version_2_0);
@@ -49,7 +49,7 @@ CONFORMANCE(D2Properties, Vs, "D2/08") {
     }
 }
 
-CONFORMANCE(D2Properties, PropertiesOfOtherTransports, "D2/0C", "D2/24", "D2/38", "D2/E00") {
+CONFORMANCE(d2_properties, properties_of_other_transports, "D2/0C", "D2/24", "D2/38", "D2/E00") {
     const auto c = connect();
     for (const std::uint32_t offset : {reg::intms, reg::intmc, reg::aqa, reg::cmbloc, reg::cmbsz,
                                        reg::bpinfo, reg::bprsel, reg::cmbsts, reg::pmrcap}) {
@@ -67,7 +67,7 @@ CONFORMANCE(D2Properties, PropertiesOfOtherTransports, "D2/0C", "D2/24", "D2/38"
     must(c->keep_alive());
 }
 
-CONFORMANCE(D2Properties, ResetOfTheSubsystemIsNotOffered, "D2/20", "D2/64") {
+CONFORMANCE(d2_properties, reset_of_the_subsystem_is_not_offered, "D2/20", "D2/64") {
     const auto c = connect();
     for (const std::uint32_t offset : {reg::nssr, reg::nssd}) {
         EXPECT_EQ(must(c->property_get(offset, property_size::bytes_4)), 0u);
@@ -77,7 +77,7 @@ CONFORMANCE(D2Properties, ResetOfTheSubsystemIsNotOffered, "D2/20", "D2/64") {
     must(c->keep_alive());
 }
 
-CONFORMANCE(D2Properties, CcReadsBackWhatWasWritten, "D2/14") {
+CONFORMANCE(d2_properties, cc_reads_back_what_was_written, "D2/14") {
     host::controller_options options = host_options();
     options.enable = false;
     const auto c = connect(options);
@@ -87,7 +87,7 @@ CONFORMANCE(D2Properties, CcReadsBackWhatWasWritten, "D2/14") {
     EXPECT_TRUE(status_of(*c).rdy);
 }
 
-CONFORMANCE(D2Properties, CcThatCannotBeIsFatalUntilReset, "D2/14", "D2/1C") {
+CONFORMANCE(d2_properties, cc_that_cannot_be_is_fatal_until_reset, "D2/14", "D2/1C") {
     std::vector<nvme::controller_configuration> wrong(5, enabled());
     wrong[0].iosqes = 7;
     wrong[1].iocqes = 0;
@@ -108,7 +108,7 @@ CONFORMANCE(D2Properties, CcThatCannotBeIsFatalUntilReset, "D2/14", "D2/1C") {
     }
 }
 
-CONFORMANCE(D2Properties, Csts, "D2/1C") {
+CONFORMANCE(d2_properties, csts, "D2/1C") {
     host::controller_options options = host_options();
     options.enable = false;
     const auto c = connect(options);
@@ -120,14 +120,14 @@ CONFORMANCE(D2Properties, Csts, "D2/1C") {
     EXPECT_EQ(status_of(*c), nvme::controller_status{.rdy = true});
 }
 
-CONFORMANCE(D2Properties, Crto, "D2/68") {
+CONFORMANCE(d2_properties, crto, "D2/68") {
     for (const auto& c : {connect(), connect_discovery()}) {
         const auto raw = must(c->property_get(reg::crto, property_size::bytes_4));
         EXPECT_GT(nvme::ready_timeouts::unpack(static_cast<std::uint32_t>(raw)).crwmt, 0);
     }
 }
 
-CONFORMANCE(D2Properties, SizesAreThoseOfTheProperty, "D2/size") {
+CONFORMANCE(d2_properties, sizes_are_those_of_the_property, "D2/size") {
     const auto c = connect();
     const auto get = [&](std::uint32_t offset, unsigned attrib) {
         nvme::sqe sqe = host::make_property_get(offset, static_cast<property_size>(attrib));
@@ -149,7 +149,7 @@ CONFORMANCE(D2Properties, SizesAreThoseOfTheProperty, "D2/size") {
     EXPECT_TRUE(status_of(*c).rdy) << "nothing of that had an effect";
 }
 
-CONFORMANCE(D2Properties, ResetEndsTheIoQueues, "D2/reset") {
+CONFORMANCE(d2_properties, reset_ends_the_io_queues, "D2/reset") {
     const auto c = connect();
     host::queue& one = *must(c->open_io_queue(1, 4));
     host::queue& two = *must(c->open_io_queue(2, 4));
@@ -163,7 +163,7 @@ CONFORMANCE(D2Properties, ResetEndsTheIoQueues, "D2/reset") {
     EXPECT_STATUS(read_blocks(again, 0, block), sc::success);
 }
 
-CONFORMANCE(D2Properties, ResetOfOneControllerIsNobodyElsesBusiness, "D2/reset") {
+CONFORMANCE(d2_properties, reset_of_one_controller_is_nobody_elses_business, "D2/reset") {
     const auto mine = connect();
     const auto other = connect();
     must(mine->open_io_queue(1, 4));
@@ -173,7 +173,7 @@ CONFORMANCE(D2Properties, ResetOfOneControllerIsNobodyElsesBusiness, "D2/reset")
     EXPECT_STATUS(read_blocks(theirs, 0, block), sc::success);
 }
 
-CONFORMANCE(D2Properties, ShutdownEndsTheIoQueues, "D2/shutdown") {
+CONFORMANCE(d2_properties, shutdown_ends_the_io_queues, "D2/shutdown") {
     for (const auto kind :
          {nvme::shutdown_notification::normal, nvme::shutdown_notification::abrupt}) {
         const auto c = connect();
@@ -192,12 +192,12 @@ CONFORMANCE(D2Properties, ShutdownEndsTheIoQueues, "D2/shutdown") {
     }
 }
 
-CONFORMANCE(D2Properties, ADiscoveryControllerShutsDownToo, "D2/shutdown") {
+CONFORMANCE(d2_properties, a_discovery_controller_shuts_down_too, "D2/shutdown") {
     const auto c = connect_discovery();
     EXPECT_TRUE(c->shutdown().has_value());
 }
 
-CONFORMANCE(D2Properties, NoIoQueueBeforeEnable, "D2/before") {
+CONFORMANCE(d2_properties, no_io_queue_before_enable, "D2/before") {
     host::controller_options options = host_options();
     options.enable = false;
     const auto c = connect(options);

@@ -6,7 +6,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D3Admin);
+CONFORMANCE_SUITE(d3_admin);
 
 using nvme::admin_opcode;
 
@@ -38,18 +38,18 @@ void expect_all_others_refused(host::controller& c, const std::set<unsigned>& bu
     must(c.keep_alive());
 }
 
-CONFORMANCE(D3Admin, WhatIsNotImplemented, "D3/00", "D3/0D", "D3/10", "D3/14", "D3/19", "D3/1C",
+CONFORMANCE(d3_admin, what_is_not_implemented, "D3/00", "D3/0D", "D3/10", "D3/14", "D3/19", "D3/1C",
             "D3/1D", "D3/21", "D3/24", "D3/28", "D3/7C", "D3/80", "D3/81", "D3/84", "D3/86",
             "D3/opcode", "D10/IOC") {
     expect_all_others_refused(*connect(), io_opcodes);
 }
 
-CONFORMANCE(D3Admin, WhatADiscoveryControllerDoesNotHave, "D3/opcode", "D3/08", "D3/21",
+CONFORMANCE(d3_admin, what_a_discovery_controller_does_not_have, "D3/opcode", "D3/08", "D3/21",
             "D10/DISC") {
     expect_all_others_refused(*connect_discovery(30'000), discovery_opcodes);
 }
 
-CONFORMANCE(D3Admin, RefusedCommandsWithDataLeaveTheQueueInOrder, "D3/opcode") {
+CONFORMANCE(d3_admin, refused_commands_with_data_leave_the_queue_in_order, "D3/opcode") {
     const auto c = connect();
     const bytes data = pattern(4096);
     bytes room(4096);
@@ -60,15 +60,15 @@ CONFORMANCE(D3Admin, RefusedCommandsWithDataLeaveTheQueueInOrder, "D3/opcode") {
     EXPECT_STATUS(run_read(c->admin(), admin_sqe(admin_opcode::security_receive), room),
                   sc::invalid_opcode.no_retry());
     must(c->keep_alive());
-    EXPECT_TRUE(c->admin().the_book().clean()) << c->admin().the_book().text();
+    EXPECT_TRUE(c->admin().checker().clean()) << c->admin().checker().text();
 }
 
-CONFORMANCE(D3Admin, KeepAlive, "D3/18") {
+CONFORMANCE(d3_admin, keep_alive, "D3/18") {
     must(connect()->keep_alive());
     must(connect_discovery(30'000)->keep_alive());
 }
 
-CONFORMANCE(D3Admin, IdentifyAndLogAndFeatures, "D3/02", "D3/06", "D3/09", "D3/0A", "D3/7F") {
+CONFORMANCE(d3_admin, identify_and_log_and_features, "D3/02", "D3/06", "D3/09", "D3/0A", "D3/7F") {
     const auto c = connect();
     EXPECT_EQ(must(c->identify_controller()).cntlid.value(), c->id());
     read_log<nvme::smart_log>(*c, nvme::lid::smart);
@@ -76,7 +76,7 @@ CONFORMANCE(D3Admin, IdentifyAndLogAndFeatures, "D3/02", "D3/06", "D3/09", "D3/0
     EXPECT_EQ(must(c->get_features({.fid = 0x01})), 0x05u);
 }
 
-CONFORMANCE(D3Admin, NothingButFabricsWhileDisabled, "D3/disabled") {
+CONFORMANCE(d3_admin, nothing_but_fabrics_while_disabled, "D3/disabled") {
     host::controller_options options = host_options();
     options.enable = false;
     const auto io = connect(options);
@@ -97,7 +97,7 @@ CONFORMANCE(D3Admin, NothingButFabricsWhileDisabled, "D3/disabled") {
     }
 }
 
-CONFORMANCE(D3Admin, TransfersBeyondMdts, "D3/mdts") {
+CONFORMANCE(d3_admin, transfers_beyond_mdts, "D3/mdts") {
     setup.limits.max_transfer_bytes = 64 * 1024;
     const auto c = connect();
     EXPECT_EQ(c->max_transfer_bytes(), 64u * 1024);
@@ -123,7 +123,7 @@ nvme::sqe abort_sqe(std::uint16_t sqid, std::uint16_t cid) {
     return sqe;
 }
 
-CONFORMANCE(D3Admin, AbortOfWhatIsNotThere, "D3/08") {
+CONFORMANCE(d3_admin, abort_of_what_is_not_there, "D3/08") {
     const auto c = connect();
     must(c->open_io_queue(1, 4));
     for (const std::uint16_t sqid : std::initializer_list<std::uint16_t>{0, 1, 2, 0xffff}) {
@@ -133,7 +133,7 @@ CONFORMANCE(D3Admin, AbortOfWhatIsNotThere, "D3/08") {
     }
 }
 
-CONFORMANCE(D3Admin, AbortOfAnEventRequest, "D3/08", "E/abort") {
+CONFORMANCE(d3_admin, abort_of_an_event_request, "D3/08", "E/abort") {
     host::raw_session s = raw_admin();
     must(s.send(host::make_capsule(raw_sqe(admin_sqe(admin_opcode::async_event_request), 7))));
     const host::raw_reply got = must(s.run(raw_sqe(abort_sqe(0, 7), 8)));
@@ -149,14 +149,14 @@ CONFORMANCE(D3Admin, AbortOfAnEventRequest, "D3/08", "E/abort") {
     EXPECT_STATUS(must(s.run(raw_sqe(abort_sqe(0, 7), 9))), sc::success);
 }
 
-CONFORMANCE(D3Admin, AnAbortDoesNotAbortItself, "D3/08") {
+CONFORMANCE(d3_admin, an_abort_does_not_abort_itself, "D3/08") {
     host::raw_session s = raw_admin();
     const host::raw_reply got = must(s.run(raw_sqe(abort_sqe(0, 8), 8)));
     EXPECT_STATUS(got, sc::success);
     EXPECT_EQ(got.answer.dw0.value() & 1, 1u);
 }
 
-CONFORMANCE(D3Admin, AbortOfWhatIsParked, "D3/08", "E/abort") {
+CONFORMANCE(d3_admin, abort_of_what_is_parked, "D3/08", "E/abort") {
     const auto c = connect();
     host::raw_session q = raw_io(*c);
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
@@ -172,7 +172,7 @@ CONFORMANCE(D3Admin, AbortOfWhatIsParked, "D3/08", "E/abort") {
 }
 
 // All in one packet: the first ones are still on their way when the next arrive.
-CONFORMANCE(D3Admin, MoreAbortsThanAcl, "D3/limits") {
+CONFORMANCE(d3_admin, more_aborts_than_acl, "D3/limits") {
     host::raw_session s = raw_admin();
     const std::uint16_t most = 4;
     host::raw_bytes all;
@@ -184,8 +184,8 @@ CONFORMANCE(D3Admin, MoreAbortsThanAcl, "D3/limits") {
     must(s.send(all));
     unsigned refused = 0;
     for (std::uint16_t i = 0; i <= most; ++i) {
-        const host::arrival got = s.await();
-        ASSERT_EQ(got.kind, host::arrival_kind::pdu);
+        const host::received got = s.await();
+        ASSERT_EQ(got.kind, host::received_kind::pdu);
         const nvme::status status = got.pdu.response().value().get_status();
         if (nvme::is_success(status)) continue;
         EXPECT_EQ(status, sc::abort_limit_exceeded.no_retry());
@@ -194,7 +194,7 @@ CONFORMANCE(D3Admin, MoreAbortsThanAcl, "D3/limits") {
     EXPECT_EQ(refused, 1u);
 }
 
-CONFORMANCE(D3Admin, MoreEventRequestsThanAerl, "D3/limits", "D8/limit", "D3/0C") {
+CONFORMANCE(d3_admin, more_event_requests_than_aerl, "D3/limits", "D8/limit", "D3/0C") {
     host::raw_session s = raw_admin();
     const unsigned most = connect()->identity().aerl + 1u;
     const nvme::sqe ask = admin_sqe(admin_opcode::async_event_request);
@@ -207,7 +207,7 @@ CONFORMANCE(D3Admin, MoreEventRequestsThanAerl, "D3/limits", "D8/limit", "D3/0C"
 
 // --- namespaces --------------------------------------------------------------------------------
 
-CONFORMANCE(D3Admin, NamespacesThatCannotBe, "D3/nsid") {
+CONFORMANCE(d3_admin, namespaces_that_cannot_be, "D3/nsid") {
     const auto c = connect();
     bytes page(512);
     const auto log = [&](std::uint32_t nsid) {

@@ -8,7 +8,7 @@ namespace {
 using backend::io_kind;
 using nvme::io_opcode;
 
-class D4Io : public suite {
+class d4_io : public suite {
   protected:
     /// Namespace 1 becomes a device that tells what it is asked.
     testing::spy& spying() {
@@ -20,7 +20,7 @@ class D4Io : public suite {
   private:
     testing::spy spy_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, D4Io, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, d4_io, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 bytes zeroes(std::size_t size) { return bytes(size); }
@@ -43,7 +43,7 @@ nvme::dsm_range range(std::uint64_t slba, std::uint32_t blocks) {
     return r;
 }
 
-CONFORMANCE(D4Io, WritesAreRead, "D4/01", "D4/02") {
+CONFORMANCE(d4_io, writes_are_read, "D4/01", "D4/02") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     struct shape {
@@ -64,10 +64,10 @@ CONFORMANCE(D4Io, WritesAreRead, "D4/01", "D4/02") {
     bytes got(512);
     EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
     EXPECT_EQ(got, one);
-    EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+    EXPECT_TRUE(q.checker().clean()) << q.checker().text();
 }
 
-CONFORMANCE(D4Io, NamespacesDoNotOverlap, "D4/01") {
+CONFORMANCE(d4_io, namespaces_do_not_overlap, "D4/01") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes one = pattern(4096, 1);
@@ -79,7 +79,7 @@ CONFORMANCE(D4Io, NamespacesDoNotOverlap, "D4/01") {
     EXPECT_EQ(got, one);
 }
 
-CONFORMANCE(D4Io, Flush, "D4/00") {
+CONFORMANCE(d4_io, flush, "D4/00") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -100,7 +100,7 @@ CONFORMANCE(D4Io, Flush, "D4/00") {
     EXPECT_STATUS(run(q, {.sqe = flush}), sc::internal_error.no_retry());
 }
 
-CONFORMANCE(D4Io, FuaReachesTheDevice, "D4/fua", "D4/01") {
+CONFORMANCE(d4_io, fua_reaches_the_device, "D4/fua", "D4/01") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -123,7 +123,7 @@ CONFORMANCE(D4Io, FuaReachesTheDevice, "D4/fua", "D4/01") {
     EXPECT_EQ(seen[1].block_count, 8u);
 }
 
-CONFORMANCE(D4Io, WithoutWriteCacheEveryWriteIsDurable, "D4/fua", "D7/06") {
+CONFORMANCE(d4_io, without_write_cache_every_write_is_durable, "D4/fua", "D7/06") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -139,7 +139,7 @@ CONFORMANCE(D4Io, WithoutWriteCacheEveryWriteIsDurable, "D4/fua", "D7/06") {
     EXPECT_FALSE(seen[1].fua);
 }
 
-CONFORMANCE(D4Io, Compare, "D4/05") {
+CONFORMANCE(d4_io, compare, "D4/05") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     for (const std::size_t size : {4096u, 64u * 1024}) {
@@ -157,7 +157,7 @@ CONFORMANCE(D4Io, Compare, "D4/05") {
     }
 }
 
-CONFORMANCE(D4Io, WriteZeroes, "D4/08") {
+CONFORMANCE(d4_io, write_zeroes, "D4/08") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     EXPECT_STATUS(write_blocks(q, 0, pattern(16384)), sc::success);
@@ -177,7 +177,7 @@ CONFORMANCE(D4Io, WriteZeroes, "D4/08") {
     EXPECT_EQ(got, zeroes(16384));
 }
 
-CONFORMANCE(D4Io, DatasetManagement, "D4/09") {
+CONFORMANCE(d4_io, dataset_management, "D4/09") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     EXPECT_STATUS(write_blocks(q, 0, pattern(16384)), sc::success);
@@ -196,7 +196,7 @@ CONFORMANCE(D4Io, DatasetManagement, "D4/09") {
     EXPECT_EQ(dsm(q, {range(~0ull, 2)}), sc::lba_out_of_range.no_retry());
 }
 
-CONFORMANCE(D4Io, DatasetManagementOf256Ranges, "D4/09") {
+CONFORMANCE(d4_io, dataset_management_of256_ranges, "D4/09") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -219,7 +219,7 @@ CONFORMANCE(D4Io, DatasetManagementOf256Ranges, "D4/09") {
 }
 
 // Everything that counts in blocks, on a namespace whose blocks have 4096 bytes.
-CONFORMANCE(D4Io, BlocksOf4096Bytes, "D4/01", "D4/02", "D4/05", "D4/08", "D4/09", "D4/range") {
+CONFORMANCE(d4_io, blocks_of4096_bytes, "D4/01", "D4/02", "D4/05", "D4/08", "D4/09", "D4/range") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     constexpr std::uint32_t block = 4096;
@@ -252,7 +252,7 @@ CONFORMANCE(D4Io, BlocksOf4096Bytes, "D4/01", "D4/02", "D4/05", "D4/08", "D4/09"
     EXPECT_STATUS(read_blocks(q, 0, large, 2, block), sc::invalid_field.no_retry()) << "MDTS";
 }
 
-CONFORMANCE(D4Io, RangesThatDoNotFit, "D4/range") {
+CONFORMANCE(d4_io, ranges_that_do_not_fit, "D4/range") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const std::uint64_t end = namespace_bytes / 512;
@@ -269,10 +269,10 @@ CONFORMANCE(D4Io, RangesThatDoNotFit, "D4/range") {
     }
     bytes last(4096);
     EXPECT_STATUS(read_blocks(q, end - 8, last), sc::success);
-    EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+    EXPECT_TRUE(q.checker().clean()) << q.checker().text();
 }
 
-CONFORMANCE(D4Io, NamespacesThatAreNotThere, "D3/nsid", "D4/02") {
+CONFORMANCE(d4_io, namespaces_that_are_not_there, "D3/nsid", "D4/02") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     bytes data(4096);
@@ -304,7 +304,7 @@ nvme::status copy(host::queue& q, std::vector<backend::block_range> sources, std
     return run_write(q, sqe, std::as_bytes(std::span(wire))).status();
 }
 
-CONFORMANCE(D4Io, Copy, "D4/19") {
+CONFORMANCE(d4_io, copy, "D4/19") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes data = pattern(24 * 512);
@@ -330,7 +330,7 @@ CONFORMANCE(D4Io, Copy, "D4/19") {
             << i;
 }
 
-CONFORMANCE(D4Io, CopiesThatCannotBe, "D4/19") {
+CONFORMANCE(d4_io, copies_that_cannot_be, "D4/19") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const auto told = must(c->identify_namespace(1));
@@ -350,7 +350,7 @@ CONFORMANCE(D4Io, CopiesThatCannotBe, "D4/19") {
 }
 
 // With descriptors of format 0 the specification leaves open what such a Copy leaves behind.
-CONFORMANCE(D4Io, CopiesOntoTheirSources, "D4/19") {
+CONFORMANCE(d4_io, copies_onto_their_sources, "D4/19") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -366,7 +366,7 @@ CONFORMANCE(D4Io, CopiesOntoTheirSources, "D4/19") {
     EXPECT_EQ(copy(q, {{8, 8}, {8, 8}}, 64), sc::success) << "a source twice";
 }
 
-CONFORMANCE(D4Io, CopyReachesTheDevice, "D4/19", "D4/fua") {
+CONFORMANCE(d4_io, copy_reaches_the_device, "D4/19", "D4/fua") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -385,7 +385,7 @@ CONFORMANCE(D4Io, CopyReachesTheDevice, "D4/19", "D4/fua") {
     EXPECT_EQ(seen[0].ranges[1].count, 4u);
 }
 
-CONFORMANCE(D4Io, Verify, "D4/0C") {
+CONFORMANCE(d4_io, verify, "D4/0C") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -398,7 +398,7 @@ CONFORMANCE(D4Io, Verify, "D4/0C") {
                   sc::unrecovered_read_error.no_retry());
 }
 
-CONFORMANCE(D4Io, WriteUncorrectable, "D4/04") {
+CONFORMANCE(d4_io, write_uncorrectable, "D4/04") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     constexpr nvme::status unreadable = sc::unrecovered_read_error.no_retry();
@@ -428,7 +428,7 @@ CONFORMANCE(D4Io, WriteUncorrectable, "D4/04") {
               sc::lba_out_of_range.no_retry());
 }
 
-CONFORMANCE(D4Io, WriteUncorrectableWhereNothingIsKept, "D4/04") {
+CONFORMANCE(d4_io, write_uncorrectable_where_nothing_is_kept, "D4/04") {
     setup.spec.devices[0].type = "null";
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -441,7 +441,7 @@ CONFORMANCE(D4Io, WriteUncorrectableWhereNothingIsKept, "D4/04") {
                   sc::success);
 }
 
-CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/12", "D4/18", "D4/79", "D10/IOC") {
+CONFORMANCE(d4_io, what_is_not_implemented, "D4/12", "D4/18", "D4/79", "D10/IOC") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     for (unsigned opcode = 0; opcode <= 0xff; ++opcode) {
@@ -458,7 +458,7 @@ CONFORMANCE(D4Io, WhatIsNotImplemented, "D4/12", "D4/18", "D4/79", "D10/IOC") {
     EXPECT_STATUS(read_blocks(q, 0, data), sc::success);
 }
 
-CONFORMANCE(D4Io, MediaErrorsAreTold, "D4/01", "D4/02") {
+CONFORMANCE(d4_io, media_errors_are_told, "D4/01", "D4/02") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -467,10 +467,10 @@ CONFORMANCE(D4Io, MediaErrorsAreTold, "D4/01", "D4/02") {
     bytes data(4096);
     EXPECT_STATUS(read_blocks(q, 0, data), sc::unrecovered_read_error);
     EXPECT_STATUS(write_blocks(q, 0, data), sc::write_fault);
-    EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+    EXPECT_TRUE(q.checker().clean()) << q.checker().text();
 }
 
-CONFORMANCE(D4Io, AnswersComeAsTheyAreReady, "D4/02") {
+CONFORMANCE(d4_io, answers_come_as_they_are_ready, "D4/02") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::raw_session q = raw_io(*c);

@@ -7,11 +7,11 @@
 namespace fulmar::conformance {
 namespace {
 
-class D5Logs : public suite {
+class d5_logs : public suite {
   protected:
     testing::spy spy;  // longer there than the target, which the end of a test stops
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, D5Logs, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, d5_logs, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 const std::set<unsigned> io_pages{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x0c, 0x12, 0x13, 0x1e, 0x80};
@@ -30,8 +30,8 @@ std::set<unsigned> supported(host::controller& c) {
     return all;
 }
 
-CONFORMANCE(D5Logs, SupportedPagesAreTheSupportedPages, "D5/00", "D5/06", "D5/09", "D5/10", "D5/1F",
-            "D5/20", "D5/70", "D5/71", "D5/81", "D5/BF", "D3/unknown", "D10/IOC") {
+CONFORMANCE(d5_logs, supported_pages_are_the_supported_pages, "D5/00", "D5/06", "D5/09", "D5/10",
+            "D5/1F", "D5/20", "D5/70", "D5/71", "D5/81", "D5/BF", "D3/unknown", "D10/IOC") {
     const auto c = connect();
     EXPECT_EQ(supported(*c), io_pages);
     for (unsigned lid = 0; lid <= 0xff; ++lid) {
@@ -42,8 +42,8 @@ CONFORMANCE(D5Logs, SupportedPagesAreTheSupportedPages, "D5/00", "D5/06", "D5/09
     }
 }
 
-CONFORMANCE(D5Logs, SupportedPagesOfDiscovery, "D5/00", "D5/01", "D5/05", "D5/12", "D5/13", "D5/70",
-            "D5/71", "D10/DISC") {
+CONFORMANCE(d5_logs, supported_pages_of_discovery, "D5/00", "D5/01", "D5/05", "D5/12", "D5/13",
+            "D5/70", "D5/71", "D10/DISC") {
     const auto c = connect_discovery();
     EXPECT_EQ(supported(*c), discovery_pages);
     for (unsigned lid = 0; lid <= 0xff; ++lid) {
@@ -55,7 +55,7 @@ CONFORMANCE(D5Logs, SupportedPagesOfDiscovery, "D5/00", "D5/01", "D5/05", "D5/12
     }
 }
 
-CONFORMANCE(D5Logs, ErrorInformation, "D5/01") {
+CONFORMANCE(d5_logs, error_information, "D5/01") {
     const auto c = connect();
     struct page {
         std::array<nvme::error_log_entry, 3> entry;
@@ -75,7 +75,7 @@ CONFORMANCE(D5Logs, ErrorInformation, "D5/01") {
 }
 
 // I/O queues may be on other reactors than the log: their errors are in it all the same.
-CONFORMANCE(D5Logs, ErrorsOfTheMedium, "D5/01", "D5/02") {
+CONFORMANCE(d5_logs, errors_of_the_medium, "D5/01", "D5/02") {
     setup.spec.devices[0].type = "spy";
     setup.devices = spy.factory();
     const auto c = connect();
@@ -125,7 +125,7 @@ CONFORMANCE(D5Logs, ErrorsOfTheMedium, "D5/01", "D5/02") {
     EXPECT_EQ(smart.error_log_entries.low.value(), 4u);
 }
 
-CONFORMANCE(D5Logs, ErrorsBeyondTheLogsLength, "D5/01") {
+CONFORMANCE(d5_logs, errors_beyond_the_logs_length, "D5/01") {
     const auto c = connect();
     const unsigned slots = c->identity().elpe + 1u;
     for (unsigned i = 0; i < slots + 5; ++i)
@@ -138,7 +138,7 @@ CONFORMANCE(D5Logs, ErrorsBeyondTheLogsLength, "D5/01") {
     }
 }
 
-CONFORMANCE(D5Logs, Smart, "D5/02") {
+CONFORMANCE(d5_logs, smart, "D5/02") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 4));
     const bytes data = pattern(64 * 1024);
@@ -161,21 +161,21 @@ CONFORMANCE(D5Logs, Smart, "D5/02") {
         << "queues that have left still count";
 }
 
-CONFORMANCE(D5Logs, FirmwareSlot, "D5/03") {
+CONFORMANCE(d5_logs, firmware_slot, "D5/03") {
     const auto c = connect();
     const auto log = read_log<nvme::firmware_slot_log>(*c, nvme::lid::firmware_slot);
     EXPECT_EQ(log.afi & 7, 1);
     EXPECT_EQ(std::string_view(log.frs[0].data(), 8), std::string_view(c->identity().fr.data(), 8));
 }
 
-CONFORMANCE(D5Logs, ChangedNamespacesStartEmpty, "D5/04") {
+CONFORMANCE(d5_logs, changed_namespaces_start_empty, "D5/04") {
     const auto c = connect();
     EXPECT_EQ(
         read_log<nvme::changed_namespace_log>(*c, nvme::lid::changed_namespaces).nsid[0].value(),
         0u);
 }
 
-CONFORMANCE(D5Logs, CommandsSupported, "D5/05") {
+CONFORMANCE(d5_logs, commands_supported, "D5/05") {
     const auto c = connect();
     const auto log = read_log<nvme::command_effects_log>(*c, nvme::lid::command_effects);
     const std::set<unsigned> admin{0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18, 0x38, 0x7f};
@@ -192,7 +192,7 @@ CONFORMANCE(D5Logs, CommandsSupported, "D5/05") {
     EXPECT_EQ(log_status(*c, other), sc::invalid_log_page.no_retry());
 }
 
-CONFORMANCE(D5Logs, FeaturesSupported, "D5/12") {
+CONFORMANCE(d5_logs, features_supported, "D5/12") {
     const auto features = [](host::controller& c) {
         const auto log = read_log<nvme::feature_effects_log>(c, nvme::lid::feature_effects);
         std::set<unsigned> all;
@@ -205,14 +205,14 @@ CONFORMANCE(D5Logs, FeaturesSupported, "D5/12") {
     EXPECT_EQ(features(*connect_discovery()), (std::set<unsigned>{0x0b, 0x0f}));
 }
 
-CONFORMANCE(D5Logs, NoMiCommands, "D5/13") {
+CONFORMANCE(d5_logs, no_mi_commands, "D5/13") {
     for (const auto& c : {connect(), connect_discovery()}) {
         const auto log = read_log<nvme::mi_command_effects_log>(*c, nvme::lid::mi_command_effects);
         for (const nvme::le32& command : log.command) EXPECT_EQ(command.value(), 0u);
     }
 }
 
-CONFORMANCE(D5Logs, Offsets, "D5/offset") {
+CONFORMANCE(d5_logs, offsets, "D5/offset") {
     const auto c = connect();
     const bytes whole = must(c->get_log({.lid = 0x05, .length_bytes = 4096}));
     for (const std::uint64_t at : {4u, 1024u, 2048u, 4092u}) {
@@ -235,7 +235,7 @@ CONFORMANCE(D5Logs, Offsets, "D5/offset") {
     EXPECT_EQ(log_status(*c, index), sc::invalid_field.no_retry()) << "no page has index offsets";
 }
 
-CONFORMANCE(D5Logs, LengthsThatContradictTheBuffer, "D5/offset", "D3/sgl") {
+CONFORMANCE(d5_logs, lengths_that_contradict_the_buffer, "D5/offset", "D3/sgl") {
     const auto c = connect();
     bytes room(512);
     for (const std::uint64_t said : {4u, 508u, 516u, 1024u}) {

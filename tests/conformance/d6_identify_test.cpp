@@ -8,7 +8,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D6Identify);
+CONFORMANCE_SUITE(d6_identify);
 
 nvme::status identify_status(host::controller& c, std::uint8_t cns, std::uint32_t nsid = 0,
                              std::size_t size = nvme::identify_bytes) {
@@ -37,7 +37,7 @@ std::string_view trimmed(std::span<const char> field) {
     return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
-CONFORMANCE(D6Identify, Namespace, "D6/00") {
+CONFORMANCE(d6_identify, namespace, "D6/00") {
     const auto c = connect();
     const std::uint64_t blocks[] = {namespace_bytes / 512, namespace_bytes / 4096};
     for (const std::uint32_t nsid : {1u, 2u}) {
@@ -56,7 +56,7 @@ CONFORMANCE(D6Identify, Namespace, "D6/00") {
     }
 }
 
-CONFORMANCE(D6Identify, NamespacesThatAreNotThere, "D6/00", "D6/05", "D6/08", "D3/nsid") {
+CONFORMANCE(d6_identify, namespaces_that_are_not_there, "D6/00", "D6/05", "D6/08", "D3/nsid") {
     const auto c = connect();
     const std::uint32_t most = c->identity().nn.value();
     for (const nvme::cns cns : {nvme::cns::namespace_data, nvme::cns::command_set_namespace,
@@ -72,7 +72,7 @@ CONFORMANCE(D6Identify, NamespacesThatAreNotThere, "D6/00", "D6/05", "D6/08", "D
         EXPECT_EQ(identify_status(*c, 0x03, nsid), sc::invalid_namespace_or_format.no_retry());
 }
 
-CONFORMANCE(D6Identify, ActiveNamespaces, "D6/02", "D6/07") {
+CONFORMANCE(d6_identify, active_namespaces, "D6/02", "D6/07") {
     for (std::uint32_t n = 3; n <= 5; ++n) {
         const std::string name = "more" + std::to_string(n);
         setup.spec.devices.push_back({.name = name, .type = "null", .size_bytes = 1u << 20});
@@ -92,7 +92,7 @@ CONFORMANCE(D6Identify, ActiveNamespaces, "D6/02", "D6/07") {
     }
 }
 
-CONFORMANCE(D6Identify, DescriptorsNameTheNamespaceForEver, "D6/03") {
+CONFORMANCE(d6_identify, descriptors_name_the_namespace_for_ever, "D6/03") {
     nvme::namespace_ids first;
     {
         const auto c = connect();
@@ -111,7 +111,7 @@ CONFORMANCE(D6Identify, DescriptorsNameTheNamespaceForEver, "D6/03") {
     EXPECT_EQ(again.the_nguid.bytes, first.the_nguid.bytes);
 }
 
-CONFORMANCE(D6Identify, DescriptorsThatAnOperatorChose, "D6/03") {
+CONFORMANCE(d6_identify, descriptors_that_an_operator_chose, "D6/03") {
     offered().namespaces[0].uuid = "01234567-89ab-cdef-0123-456789abcdef";
     offered().namespaces[0].nguid = "00112233445566778899aabbccddeeff";
     const auto ids = must(connect()->identify_descriptors(1));
@@ -119,7 +119,7 @@ CONFORMANCE(D6Identify, DescriptorsThatAnOperatorChose, "D6/03") {
     EXPECT_EQ(ids.the_nguid.bytes[1], 0x11);
 }
 
-CONFORMANCE(D6Identify, OtherCommandSets, "D6/05", "D6/06", "D6/07") {
+CONFORMANCE(d6_identify, other_command_sets, "D6/05", "D6/06", "D6/07") {
     const auto c = connect();
     for (const nvme::cns cns : {nvme::cns::command_set_namespace, nvme::cns::command_set_controller,
                                 nvme::cns::command_set_active_namespaces}) {
@@ -136,14 +136,14 @@ CONFORMANCE(D6Identify, OtherCommandSets, "D6/05", "D6/06", "D6/07") {
     }
 }
 
-CONFORMANCE(D6Identify, NvmCommandSetController, "D6/06") {
+CONFORMANCE(d6_identify, nvm_command_set_controller, "D6/06") {
     const auto c = connect();
     EXPECT_TRUE(is_zero(identify(*c, nvme::cns::command_set_controller)))
         << "no limits beyond MDTS";
 }
 
 // Linux from 6.11 on makes atomic writes of it, and databases rely on those.
-CONFORMANCE(D6Identify, OneBlockIsAtomicAndNoMoreIsPromised, "D6/00", "D6/01") {
+CONFORMANCE(d6_identify, one_block_is_atomic_and_no_more_is_promised, "D6/00", "D6/01") {
     const auto c = connect();
     EXPECT_EQ(c->identity().awun.value(), 0) << "0-based";
     EXPECT_EQ(c->identity().awupf.value(), 0);
@@ -155,7 +155,7 @@ CONFORMANCE(D6Identify, OneBlockIsAtomicAndNoMoreIsPromised, "D6/00", "D6/01") {
     }
 }
 
-CONFORMANCE(D6Identify, IndependentNamespace, "D6/08") {
+CONFORMANCE(d6_identify, independent_namespace, "D6/08") {
     const auto c = connect();
     const auto page = identify(*c, nvme::cns::independent_namespace, 1);
     const auto ns = *nvme::read_wire<nvme::identify_independent_namespace>(page);
@@ -165,7 +165,7 @@ CONFORMANCE(D6Identify, IndependentNamespace, "D6/08") {
     EXPECT_NE(ns.nsfeat & nvme::independent_nsfeat::volatile_write_cache_absent, 0);
 }
 
-CONFORMANCE(D6Identify, CommandSetCombinations, "D6/1C") {
+CONFORMANCE(d6_identify, command_set_combinations, "D6/1C") {
     const auto c = connect();
     const auto ask = [&](std::uint16_t cntid) {
         return c->identify({.cns = 0x1c, .cntid = cntid});
@@ -178,7 +178,7 @@ CONFORMANCE(D6Identify, CommandSetCombinations, "D6/1C") {
     EXPECT_FALSE(ask(static_cast<std::uint16_t>(c->id() + 1)).has_value());
 }
 
-CONFORMANCE(D6Identify, OptionalStructures, "D6/04", "D6/09", "D6/10", "D6/14", "D6/16", "D6/1A",
+CONFORMANCE(d6_identify, optional_structures, "D6/04", "D6/09", "D6/10", "D6/14", "D6/16", "D6/1A",
             "D3/unknown") {
     const auto c = connect();
     for (const unsigned cns :
@@ -196,7 +196,7 @@ CONFORMANCE(D6Identify, OptionalStructures, "D6/04", "D6/09", "D6/10", "D6/14", 
     }
 }
 
-CONFORMANCE(D6Identify, LengthOfTheBuffer, "D3/sgl") {
+CONFORMANCE(d6_identify, length_of_the_buffer, "D3/sgl") {
     const auto c = connect();
     for (const std::size_t size : {4u, 512u, 4092u, 4100u, 8192u})
         EXPECT_EQ(identify_status(*c, 0x01, 0, size), sc::data_sgl_length_invalid.no_retry())
@@ -204,7 +204,7 @@ CONFORMANCE(D6Identify, LengthOfTheBuffer, "D3/sgl") {
     EXPECT_EQ(identify_status(*c, 0x01, 0, 0), sc::data_sgl_length_invalid.no_retry());
 }
 
-CONFORMANCE(D6Identify, FieldsOfAnIoController, "D6/01", "D6/fields") {
+CONFORMANCE(d6_identify, fields_of_an_io_controller, "D6/01", "D6/fields") {
     offered().serial = "S3R1AL";
     offered().model = "A model";
     const auto c = connect();
@@ -249,7 +249,7 @@ CONFORMANCE(D6Identify, FieldsOfAnIoController, "D6/01", "D6/fields") {
     EXPECT_GT(id.nanagrpid.value(), 0u);
 }
 
-CONFORMANCE(D6Identify, FieldsOfADiscoveryController, "D6/01", "D6/fields") {
+CONFORMANCE(d6_identify, fields_of_a_discovery_controller, "D6/01", "D6/fields") {
     const auto c = connect_discovery(30'000);
     const nvme::identify_controller& id = c->identity();
     EXPECT_EQ(id.cntrltype, static_cast<std::uint8_t>(nvme::controller_type::discovery));
@@ -263,7 +263,7 @@ CONFORMANCE(D6Identify, FieldsOfADiscoveryController, "D6/01", "D6/fields") {
     EXPECT_NE(id.lpa & nvme::lpa::extended_data, 0);
 }
 
-CONFORMANCE(D6Identify, RetryDelays, "D6/fields", "E/crd") {
+CONFORMANCE(d6_identify, retry_delays, "D6/fields", "E/crd") {
     setup.limits.retry_delay_ms = 300;
     const auto c = connect();
     EXPECT_EQ(c->identity().crdt1.value(), 3);

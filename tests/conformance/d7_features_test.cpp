@@ -6,7 +6,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D7Features);
+CONFORMANCE_SUITE(d7_features);
 
 nvme::status set_status(host::controller& c, std::uint8_t fid, std::uint32_t value,
                         std::uint32_t nsid = 0) {
@@ -38,16 +38,16 @@ void expect_kept(host::controller& c, std::uint8_t fid, std::uint32_t value,
     EXPECT_EQ(get(c, fid, nsid), initial) << "a reset takes the default";
 }
 
-CONFORMANCE(D7Features, Arbitration, "D7/01") { expect_kept(*connect(), 0x01, 0x0102'0305); }
+CONFORMANCE(d7_features, arbitration, "D7/01") { expect_kept(*connect(), 0x01, 0x0102'0305); }
 
-CONFORMANCE(D7Features, PowerManagement, "D7/02") {
+CONFORMANCE(d7_features, power_management, "D7/02") {
     const auto c = connect();
     expect_kept(*c, 0x02, 0x20);
     EXPECT_EQ(set_status(*c, 0x02, 1), sc::invalid_field.no_retry()) << "one power state";
     EXPECT_EQ(set_status(*c, 0x02, 7u << 5), sc::invalid_field.no_retry()) << "reserved workload";
 }
 
-CONFORMANCE(D7Features, TemperatureThreshold, "D7/04") {
+CONFORMANCE(d7_features, temperature_threshold, "D7/04") {
     const auto c = connect();
     expect_kept(*c, 0x04, 360);
     const nvme::temperature_threshold under{.kelvin = 250, .under = true};
@@ -57,7 +57,7 @@ CONFORMANCE(D7Features, TemperatureThreshold, "D7/04") {
     EXPECT_EQ(set_status(*c, 0x04, 3u << 16), sc::invalid_field.no_retry()) << "no third sensor";
 }
 
-CONFORMANCE(D7Features, ErrorRecovery, "D7/05") {
+CONFORMANCE(d7_features, error_recovery, "D7/05") {
     const auto c = connect();
     expect_kept(*c, 0x05, 10, 1);
     EXPECT_EQ(set_status(*c, 0x05, 20, nvme::nsid_broadcast), sc::success);
@@ -70,13 +70,13 @@ CONFORMANCE(D7Features, ErrorRecovery, "D7/05") {
               sc::invalid_namespace_or_format.no_retry());
 }
 
-CONFORMANCE(D7Features, VolatileWriteCache, "D7/06") {
+CONFORMANCE(d7_features, volatile_write_cache, "D7/06") {
     const auto c = connect();
     EXPECT_EQ(get(*c, 0x06), 1u);
     expect_kept(*c, 0x06, 0);
 }
 
-CONFORMANCE(D7Features, NumberOfQueues, "D7/07") {
+CONFORMANCE(d7_features, number_of_queues, "D7/07") {
     const auto c = connect();
     const auto ask = [&](std::uint32_t sq, std::uint32_t cq) {
         return nvme::queue_counts::unpack(must(c->set_features(
@@ -95,9 +95,9 @@ CONFORMANCE(D7Features, NumberOfQueues, "D7/07") {
     EXPECT_EQ(set_status(*c, 0x07, 0), sc::command_sequence_error.no_retry()) << "queues exist";
 }
 
-CONFORMANCE(D7Features, WriteAtomicity, "D7/0A") { expect_kept(*connect(), 0x0a, 1); }
+CONFORMANCE(d7_features, write_atomicity, "D7/0A") { expect_kept(*connect(), 0x0a, 1); }
 
-CONFORMANCE(D7Features, AsyncEventConfiguration, "D7/0B") {
+CONFORMANCE(d7_features, async_event_configuration, "D7/0B") {
     const auto c = connect();
     namespace bit = nvme::async_event_config;
     expect_kept(*c, 0x0b, bit::namespace_attribute | bit::ana_change | bit::smart_spare);
@@ -105,7 +105,7 @@ CONFORMANCE(D7Features, AsyncEventConfiguration, "D7/0B") {
     expect_kept(*discovery, 0x0b, bit::discovery_log_change);
 }
 
-CONFORMANCE(D7Features, EventsThatAreNotClaimedCannotBeEnabled, "D7/0B", "D8/2.other") {
+CONFORMANCE(d7_features, events_that_are_not_claimed_cannot_be_enabled, "D7/0B", "D8/2.other") {
     const auto c = connect();
     const std::uint32_t claimed = c->identity().oaes.value();
     for (unsigned bit = 8; bit < 32; ++bit) {
@@ -119,7 +119,7 @@ CONFORMANCE(D7Features, EventsThatAreNotClaimedCannotBeEnabled, "D7/0B", "D8/2.o
               sc::invalid_field.no_retry());
 }
 
-CONFORMANCE(D7Features, KeepAliveTimer, "D7/0F") {
+CONFORMANCE(d7_features, keep_alive_timer, "D7/0F") {
     host::controller_options options = host_options();
     options.keep_alive_ms = 40'000;
     const auto c = connect(options);
@@ -131,7 +131,7 @@ CONFORMANCE(D7Features, KeepAliveTimer, "D7/0F") {
     EXPECT_EQ(set_status(*discovery, 0x0f, 50'000), sc::success);
 }
 
-CONFORMANCE(D7Features, HostBehaviorSupport, "D7/16") {
+CONFORMANCE(d7_features, host_behavior_support, "D7/16") {
     const auto c = connect();
     const auto behavior = [&] {
         bytes data(sizeof(nvme::host_behavior_support));
@@ -157,7 +157,7 @@ CONFORMANCE(D7Features, HostBehaviorSupport, "D7/16") {
     EXPECT_EQ(behavior().acre, 0);
 }
 
-CONFORMANCE(D7Features, HostIdentifier, "D7/81") {
+CONFORMANCE(d7_features, host_identifier, "D7/81") {
     const auto c = connect();
     bytes data(16);
     must(c->get_features({.fid = 0x81, .cdw11 = nvme::host_identifier_extended}, 0, data));
@@ -168,7 +168,7 @@ CONFORMANCE(D7Features, HostIdentifier, "D7/81") {
     EXPECT_STATUS(run_write(c->admin(), set, data), sc::command_sequence_error.no_retry());
 }
 
-CONFORMANCE(D7Features, WhatIsNotThere, "D7/08", "D7/0E", "D7/17", "D7/7D", "D3/unknown") {
+CONFORMANCE(d7_features, what_is_not_there, "D7/08", "D7/0E", "D7/17", "D7/7D", "D3/unknown") {
     const auto c = connect();
     for (const unsigned fid :
          {0x00u, 0x03u, 0x08u, 0x09u, 0x0cu, 0x0du, 0x0eu, 0x10u, 0x11u, 0x12u, 0x13u, 0x14u, 0x15u,
@@ -185,7 +185,7 @@ CONFORMANCE(D7Features, WhatIsNotThere, "D7/08", "D7/0E", "D7/17", "D7/7D", "D3/
     }
 }
 
-CONFORMANCE(D7Features, Selections, "D7/sel") {
+CONFORMANCE(d7_features, selections, "D7/sel") {
     const auto c = connect();
     namespace cap = nvme::feature_capability;
     EXPECT_EQ(get(*c, 0x01, 0, 0, 3), cap::changeable);

@@ -8,7 +8,7 @@ namespace {
 namespace bit = nvme::async_event_config;
 namespace event = nvme::event;
 
-class D8Events : public suite {
+class d8_events : public suite {
   protected:
     testing::spy spy;  // outlives the target
     /// A host that wants to know of `events` and has asked often enough.
@@ -34,7 +34,7 @@ class D8Events : public suite {
             core::set_ana_state{.nqn = std::string(subsystem_nqn), .nsid = nsid, .state = state});
     }
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, D8Events, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, d8_events, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 using events = std::vector<nvme::async_event>;
@@ -49,7 +49,7 @@ std::vector<std::uint32_t> changed(host::controller& c, bool rae = false) {
 
 using list = std::vector<std::uint32_t>;
 
-CONFORMANCE(D8Events, NamespaceAdded, "D8/2.00", "D5/04", "E/namespace", "D3/0C") {
+CONFORMANCE(d8_events, namespace_added, "D8/2.00", "D5/04", "E/namespace", "D3/0C") {
     const auto c = connect_for(bit::namespace_attribute);
     add(7, "seven");
     EXPECT_EQ(await_events(*c), events{event::namespace_attribute_changed});
@@ -61,7 +61,7 @@ CONFORMANCE(D8Events, NamespaceAdded, "D8/2.00", "D5/04", "E/namespace", "D3/0C"
     EXPECT_STATUS(read_blocks(q, 0, block, 7), sc::success);
 }
 
-CONFORMANCE(D8Events, NamespaceRemoved, "D8/2.00", "D5/04", "E/namespace") {
+CONFORMANCE(d8_events, namespace_removed, "D8/2.00", "D5/04", "E/namespace") {
     const auto c = connect_for(bit::namespace_attribute);
     host::queue& q = *must(c->open_io_queue(1, 4));
     remove(2);
@@ -73,7 +73,7 @@ CONFORMANCE(D8Events, NamespaceRemoved, "D8/2.00", "D5/04", "E/namespace") {
     EXPECT_STATUS(read_blocks(q, 0, block), sc::success);
 }
 
-CONFORMANCE(D8Events, NamespaceResized, "D8/2.00", "D5/04", "E/namespace") {
+CONFORMANCE(d8_events, namespace_resized, "D8/2.00", "D5/04", "E/namespace") {
     const auto c = connect_for(bit::namespace_attribute);
     host::queue& q = *must(c->open_io_queue(1, 4));
     const auto half = target().must<core::device_status>(
@@ -94,7 +94,7 @@ CONFORMANCE(D8Events, NamespaceResized, "D8/2.00", "D5/04", "E/namespace") {
     EXPECT_EQ(block, bytes(512)) << "what comes back is zeroes";
 }
 
-CONFORMANCE(D8Events, OneOfAKindUntilTheLogIsRead, "D8/mask", "D5/rae") {
+CONFORMANCE(d8_events, one_of_a_kind_until_the_log_is_read, "D8/mask", "D5/rae") {
     const auto c = connect_for(bit::namespace_attribute);
     add(7, "seven");
     EXPECT_EQ(await_events(*c), events{event::namespace_attribute_changed});
@@ -104,7 +104,7 @@ CONFORMANCE(D8Events, OneOfAKindUntilTheLogIsRead, "D8/mask", "D5/rae") {
     EXPECT_EQ(changed(*c, true), (list{7, 8, 9})) << "with RAE: to be read again";
 }
 
-CONFORMANCE(D8Events, RetainKeepsTheEventMasked, "D5/rae", "D8/mask") {
+CONFORMANCE(d8_events, retain_keeps_the_event_masked, "D5/rae", "D8/mask") {
     const auto c = connect_for(bit::namespace_attribute);
     add(7, "seven");
     EXPECT_EQ(await_events(*c).size(), 1u);
@@ -117,7 +117,7 @@ CONFORMANCE(D8Events, RetainKeepsTheEventMasked, "D5/rae", "D8/mask") {
         << "not masked any more";
 }
 
-CONFORMANCE(D8Events, DifferentKindsDoNotMaskEachOther, "D8/mask") {
+CONFORMANCE(d8_events, different_kinds_do_not_mask_each_other, "D8/mask") {
     const auto c = connect_for(bit::namespace_attribute | bit::ana_change);
     add(7, "seven");
     EXPECT_EQ(await_events(*c), events{event::namespace_attribute_changed});
@@ -125,7 +125,7 @@ CONFORMANCE(D8Events, DifferentKindsDoNotMaskEachOther, "D8/mask") {
     EXPECT_EQ(await_events(*c), events{event::ana_changed});
 }
 
-CONFORMANCE(D8Events, OnlyWhatIsEnabled, "D8/enable") {
+CONFORMANCE(d8_events, only_what_is_enabled, "D8/enable") {
     const auto c = connect_for(bit::ana_change);
     add(7, "seven");
     expect_no_event(*c);
@@ -136,7 +136,7 @@ CONFORMANCE(D8Events, OnlyWhatIsEnabled, "D8/enable") {
     expect_no_event(*c);
 }
 
-CONFORMANCE(D8Events, WithoutARequestNothingIsLost, "D8/enable") {
+CONFORMANCE(d8_events, without_a_request_nothing_is_lost, "D8/enable") {
     const auto c = connect();
     must(c->set_features({.fid = 0x0b, .cdw11 = bit::namespace_attribute}));
     add(7, "seven");
@@ -147,7 +147,7 @@ CONFORMANCE(D8Events, WithoutARequestNothingIsLost, "D8/enable") {
     EXPECT_EQ(nvme::async_event::unpack(got.dw0()), event::namespace_attribute_changed);
 }
 
-CONFORMANCE(D8Events, MoreChangesThanThePageHolds, "D5/04") {
+CONFORMANCE(d8_events, more_changes_than_the_page_holds, "D5/04") {
     const auto c = connect_for(bit::namespace_attribute);
     // 1024 NSIDs fit, and there are no more: the list never overflows, but it can be full.
     for (std::uint32_t n = 3; n <= 40; ++n) add(n, "n" + std::to_string(n));
@@ -157,7 +157,7 @@ CONFORMANCE(D8Events, MoreChangesThanThePageHolds, "D5/04") {
     EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
 }
 
-CONFORMANCE(D8Events, AnaChange, "D8/2.03", "D5/0C") {
+CONFORMANCE(d8_events, ana_change, "D8/2.03", "D5/0C") {
     const auto c = connect_for(bit::ana_change);
     set_ana(2, core::ana_state::inaccessible);
     EXPECT_EQ(await_events(*c), events{event::ana_changed});
@@ -168,7 +168,7 @@ CONFORMANCE(D8Events, AnaChange, "D8/2.03", "D5/0C") {
     EXPECT_EQ(await_events(*c), events{event::ana_changed});
 }
 
-CONFORMANCE(D8Events, AnaLog, "D5/0C") {
+CONFORMANCE(d8_events, ana_log, "D5/0C") {
     const auto c = connect();
     const auto header = [&] { return read_log<nvme::ana_log_header>(*c, nvme::lid::ana); };
     const std::uint64_t before = header().change_count.value();
@@ -198,7 +198,7 @@ CONFORMANCE(D8Events, AnaLog, "D5/0C") {
     EXPECT_EQ(header().change_count.value(), before + changes) << "no change, no count";
 }
 
-CONFORMANCE(D8Events, AnaLogOfGroupsOnlyAndInPieces, "D5/0C", "D5/offset") {
+CONFORMANCE(d8_events, ana_log_of_groups_only_and_in_pieces, "D5/0C", "D5/offset") {
     const auto c = connect();
     const bytes groups = must(c->get_log(
         {.lid = 0x0c, .lsp = nvme::ana_return_groups_only, .length_bytes = 16 + 2 * 32}));
@@ -217,7 +217,7 @@ CONFORMANCE(D8Events, AnaLogOfGroupsOnlyAndInPieces, "D5/0C", "D5/offset") {
     EXPECT_STATUS(run_read(c->admin(), beyond, room), sc::invalid_field.no_retry());
 }
 
-CONFORMANCE(D8Events, TemperatureMeetsItsThreshold, "D8/1", "D7/04") {
+CONFORMANCE(d8_events, temperature_meets_its_threshold, "D8/1", "D7/04") {
     const auto c = connect_for(bit::smart_temperature);
     expect_no_event(*c);
     must(c->set_features({.fid = 0x04, .cdw11 = 280}));
@@ -226,7 +226,7 @@ CONFORMANCE(D8Events, TemperatureMeetsItsThreshold, "D8/1", "D7/04") {
               nvme::critical_warning::temperature);
 }
 
-CONFORMANCE(D8Events, WhatADriveSaysOfItsHealth, "D8/1", "D5/02", "D8/mask") {
+CONFORMANCE(d8_events, what_a_drive_says_of_its_health, "D8/1", "D5/02", "D8/mask") {
     setup.spec.devices[0].type = "spy";
     setup.devices = spy.factory();
     const auto c = connect_for(bit::smart_spare | bit::smart_reliability);
@@ -256,7 +256,7 @@ CONFORMANCE(D8Events, WhatADriveSaysOfItsHealth, "D8/1", "D5/02", "D8/mask") {
     EXPECT_EQ(await_events(*c), events{event::reliability});
 }
 
-CONFORMANCE(D8Events, DiscoveryLogChange, "D8/2.F0", "D9/persistent", "D3/0C") {
+CONFORMANCE(d8_events, discovery_log_change, "D8/2.F0", "D9/persistent", "D3/0C") {
     host::controller_options options = host_options();
     options.subnqn = nvme::discovery_nqn;
     options.keep_alive_ms = 30'000;
@@ -272,7 +272,7 @@ CONFORMANCE(D8Events, DiscoveryLogChange, "D8/2.F0", "D9/persistent", "D3/0C") {
     EXPECT_EQ(must(host::read_discovery_log(*c)).entries.size(), 2u);
 }
 
-CONFORMANCE(D8Events, APauseNeitherAbortsNorLoses, "D8/pause") {
+CONFORMANCE(d8_events, a_pause_neither_aborts_nor_loses, "D8/pause") {
     const auto c = connect_for(bit::namespace_attribute);
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
     expect_no_event(*c);
@@ -285,7 +285,7 @@ CONFORMANCE(D8Events, APauseNeitherAbortsNorLoses, "D8/pause") {
     EXPECT_EQ(await_events(*c), events{event::namespace_attribute_changed});
 }
 
-CONFORMANCE(D8Events, AResetAbortsAndForgets, "D8/reset") {
+CONFORMANCE(d8_events, a_reset_aborts_and_forgets, "D8/reset") {
     host::raw_session s = raw_admin();
     must(s.send(
         host::make_capsule(raw_sqe(admin_sqe(nvme::admin_opcode::async_event_request), 50))));

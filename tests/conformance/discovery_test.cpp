@@ -9,7 +9,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(D9Discovery);
+CONFORMANCE_SUITE(d9_discovery);
 
 using entry = host::discovery_entry;
 
@@ -35,7 +35,7 @@ names own_names(const host::discovery_log& log) {
     return all;
 }
 
-CONFORMANCE(D9Discovery, Entries, "D9/entry", "D5/70", "D1/names") {
+CONFORMANCE(d9_discovery, entries, "D9/entry", "D5/70", "D1/names") {
     const auto c = connect_discovery();
     const host::discovery_log log = log_of(*c);
     EXPECT_EQ(log.record_format, 0);
@@ -57,7 +57,7 @@ CONFORMANCE(D9Discovery, Entries, "D9/entry", "D5/70", "D1/names") {
     }
 }
 
-CONFORMANCE(D9Discovery, ConnectingToWhatWasFound, "D9/entry") {
+CONFORMANCE(d9_discovery, connecting_to_what_was_found, "D9/entry") {
     const auto found = log_of(*connect_discovery());
     for (const entry& e : found.entries) {
         host::controller_options options = host_options();
@@ -68,7 +68,7 @@ CONFORMANCE(D9Discovery, ConnectingToWhatWasFound, "D9/entry") {
     }
 }
 
-CONFORMANCE(D9Discovery, GenerationCountsEveryChange, "D9/generation") {
+CONFORMANCE(d9_discovery, generation_counts_every_change, "D9/generation") {
     const auto c = connect_discovery();
     std::uint64_t last = log_of(*c).generation;
     const auto moved = [&](const char* what) {
@@ -101,7 +101,7 @@ CONFORMANCE(D9Discovery, GenerationCountsEveryChange, "D9/generation") {
     moved("a referral less");
 }
 
-CONFORMANCE(D9Discovery, InPieces, "D9/generation", "D5/offset") {
+CONFORMANCE(d9_discovery, in_pieces, "D9/generation", "D5/offset") {
     for (int i = 0; i < 5; ++i)
         setup.spec.subsystems.push_back(
             {.nqn = "nqn.2026-01.io.fulmar:n" + std::to_string(i), .allow_any_host = true});
@@ -134,7 +134,7 @@ CONFORMANCE(D9Discovery, InPieces, "D9/generation", "D5/offset") {
     EXPECT_EQ(more[1024], std::byte{0});
 }
 
-CONFORMANCE(D9Discovery, HostsSeeWhatTheyMayUse, "D9/filter") {
+CONFORMANCE(d9_discovery, hosts_see_what_they_may_use, "D9/filter") {
     setup.spec.subsystems.push_back(
         {.nqn = "nqn.2026-01.io.fulmar:mine", .hosts = {std::string(host_nqn)}});
     setup.spec.subsystems.push_back(
@@ -153,13 +153,13 @@ CONFORMANCE(D9Discovery, HostsSeeWhatTheyMayUse, "D9/filter") {
     EXPECT_EQ(subsystems(log_of(*c)).size(), 2u);
 }
 
-CONFORMANCE(D9Discovery, PausedSubsystemsStay, "D9/filter") {
+CONFORMANCE(d9_discovery, paused_subsystems_stay, "D9/filter") {
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
     EXPECT_EQ(subsystems(log_of(*connect_discovery())), names{std::string(subsystem_nqn)});
     target().must<core::subsystem_status>(core::resume_subsystem{std::string(subsystem_nqn)});
 }
 
-CONFORMANCE(D9Discovery, SeveralListeners, "D9/entry", "D9/filter") {
+CONFORMANCE(d9_discovery, several_listeners, "D9/entry", "D9/filter") {
     setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0});
     setup.spec.listeners.push_back({.address = "::1", .port = 0});
     const auto log = log_of(*connect_discovery());
@@ -173,7 +173,7 @@ CONFORMANCE(D9Discovery, SeveralListeners, "D9/entry", "D9/filter") {
     EXPECT_EQ(v6, 2);
 }
 
-CONFORMANCE(D9Discovery, Referrals, "D9/referral") {
+CONFORMANCE(d9_discovery, referrals, "D9/referral") {
     setup.spec.referrals = {{.address = "192.0.2.7", .port = 8009},
                             {.address = "2001:db8::1", .port = 4420}};
     const auto log = log_of(*connect_discovery());
@@ -188,7 +188,7 @@ CONFORMANCE(D9Discovery, Referrals, "D9/referral") {
     EXPECT_EQ(referrals[1].address_family, static_cast<std::uint8_t>(nvme::adrfam::ipv6));
 }
 
-CONFORMANCE(D9Discovery, WildcardListeners, "D9/wildcard") {
+CONFORMANCE(d9_discovery, wildcard_listeners, "D9/wildcard") {
     setup.spec.listeners = {{.address = "0.0.0.0", .port = 0}, {.address = "::", .port = 0}};
     host::controller_options options = host_options();
     options.subnqn = nvme::discovery_nqn;
@@ -211,7 +211,7 @@ CONFORMANCE(D9Discovery, WildcardListeners, "D9/wildcard") {
 
 // One service that can be reached by both names. Whichever the host used, it learns the unique one;
 // so hosts take both for one subsystem, in which no controller id may be there twice.
-CONFORMANCE(D9Discovery, AUniqueName, "D9/unique") {
+CONFORMANCE(d9_discovery, a_unique_name, "D9/unique") {
     const std::string unique = "nqn.2026-01.io.fulmar:discovery:42";
     setup.limits.discovery_nqn = unique;
     host::controller_options options = host_options();
@@ -231,7 +231,7 @@ CONFORMANCE(D9Discovery, AUniqueName, "D9/unique") {
     EXPECT_TRUE(connect(options)->keep_alive().has_value());
 }
 
-CONFORMANCE(D9Discovery, WithoutAUniqueNameTheWellKnownOne, "D9/unique") {
+CONFORMANCE(d9_discovery, without_a_unique_name_the_well_known_one, "D9/unique") {
     const auto c = connect_discovery();
     EXPECT_EQ(nvme::read_nqn(c->identity().subnqn), nvme::discovery_nqn);
     EXPECT_EQ(own_names(log_of(*c)), names{std::string(nvme::discovery_nqn)});
@@ -239,7 +239,7 @@ CONFORMANCE(D9Discovery, WithoutAUniqueNameTheWellKnownOne, "D9/unique") {
 
 // What many hosts that poll can make the control reactor do: one page per change for all whom no
 // subsystem names, one for each that is named.
-CONFORMANCE(D9Discovery, PollingCostsOnePagePerChange, "D9/generation", "D9/filter") {
+CONFORMANCE(d9_discovery, polling_costs_one_page_per_change, "D9/generation", "D9/filter") {
     offered().hosts = {std::string(host_nqn)};
     host::controller_options options = host_options();
     options.subnqn = nvme::discovery_nqn;
@@ -267,7 +267,7 @@ CONFORMANCE(D9Discovery, PollingCostsOnePagePerChange, "D9/generation", "D9/filt
 
 // Commands that wait for the same page; and each sees every change that was answered before it was
 // sent.
-CONFORMANCE(D9Discovery, ManyQuestionsAtOnceSeeWhatWasChangedBefore, "D9/generation") {
+CONFORMANCE(d9_discovery, many_questions_at_once_see_what_was_changed_before, "D9/generation") {
     host::raw_session s = raw();
     host::connect_parameters p = parameters();
     p.subnqn = nvme::discovery_nqn;
@@ -300,7 +300,7 @@ CONFORMANCE(D9Discovery, ManyQuestionsAtOnceSeeWhatWasChangedBefore, "D9/generat
     }
 }
 
-CONFORMANCE(D9Discovery, EveryHostMayAsk, "D9/filter") {
+CONFORMANCE(d9_discovery, every_host_may_ask, "D9/filter") {
     offered().allow_any_host = false;
     host::controller_options options = host_options();
     options.subnqn = nvme::discovery_nqn;
@@ -308,7 +308,8 @@ CONFORMANCE(D9Discovery, EveryHostMayAsk, "D9/filter") {
     EXPECT_EQ(subsystems(log_of(*connect(options))), names{});
 }
 
-CONFORMANCE(D9Discovery, APersistentControllerOutlivesManyChanges, "D9/persistent", "D8/2.F0") {
+CONFORMANCE(d9_discovery, a_persistent_controller_outlives_many_changes, "D9/persistent",
+            "D8/2.F0") {
     host::controller_options options = host_options();
     options.subnqn = nvme::discovery_nqn;
     options.keep_alive_ms = 30'000;

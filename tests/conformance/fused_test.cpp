@@ -94,7 +94,7 @@ statuses compare_and_write(host::queue& q, const bytes& expected, const bytes& w
 const statuses both_succeed{sc::success, sc::success};
 const statuses missed{sc::compare_failure.no_retry(), sc::aborted_failed_fused};
 
-class Fused : public suite {
+class fused_test : public suite {
   protected:
     testing::spy& spying() {
         setup.spec.devices[0].type = "spy";
@@ -111,7 +111,7 @@ class Fused : public suite {
   private:
     testing::spy spy_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Fused, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, fused_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 void expect_blocks(host::queue& q, const bytes& wanted, const pair_options& o = {}) {
@@ -142,21 +142,21 @@ void compare_and_write_in_each_shape(host::queue& q, std::uint32_t nsid,
     }
 }
 
-CONFORMANCE(Fused, WritesWhereTheBlocksAreAsExpected, "D4/fused") {
+CONFORMANCE(fused_test, writes_where_the_blocks_are_as_expected, "D4/fused") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     compare_and_write_in_each_shape(q, 1, 512);
     compare_and_write_in_each_shape(q, 2, 4096);
-    EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+    EXPECT_TRUE(q.checker().clean()) << q.checker().text();
 }
 
-CONFORMANCE(Fused, WritesAtADeviceThatTakesItsTime, "D4/fused") {
+CONFORMANCE(fused_test, writes_at_a_device_that_takes_its_time, "D4/fused") {
     spying();
     const auto c = connect();
     compare_and_write_in_each_shape(*must(c->open_io_queue(1, 8)), 1, 512);
 }
 
-CONFORMANCE(Fused, WhatIsMissingIsSaid, "D4/fused", "B/sgl") {
+CONFORMANCE(fused_test, what_is_missing_is_said, "D4/fused", "B/sgl") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 16));
     const nvme::block_range range{.slba = 0, .blocks = 1};
@@ -189,7 +189,7 @@ CONFORMANCE(Fused, WhatIsMissingIsSaid, "D4/fused", "B/sgl") {
     EXPECT_EQ(compare_and_write(q, one, zero), both_succeed);
 }
 
-CONFORMANCE(Fused, WhatIsWrongIsSaid, "D4/fused") {
+CONFORMANCE(fused_test, what_is_wrong_is_said, "D4/fused") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 16));
     struct member {
@@ -228,7 +228,7 @@ CONFORMANCE(Fused, WhatIsWrongIsSaid, "D4/fused") {
     EXPECT_EQ(run_both({compare, here}, {write, here}), both_succeed);
 }
 
-CONFORMANCE(Fused, AnAbortOfOneEndsBoth, "D4/fused", "D3/08") {
+CONFORMANCE(fused_test, an_abort_of_one_ends_both, "D4/fused", "D3/08") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -254,7 +254,7 @@ CONFORMANCE(Fused, AnAbortOfOneEndsBoth, "D4/fused", "D3/08") {
     }
 }
 
-CONFORMANCE(Fused, PairsThatWaitAtAGateArePairsStill, "D4/fused") {
+CONFORMANCE(fused_test, pairs_that_wait_at_a_gate_are_pairs_still, "D4/fused") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes zero(512), one = pattern(512), two = pattern(512, 2);
@@ -274,7 +274,7 @@ CONFORMANCE(Fused, PairsThatWaitAtAGateArePairsStill, "D4/fused") {
     expect_blocks(q, zero);
 }
 
-CONFORMANCE(Fused, AReservationDeniesThePair, "D4/fused", "D4/0D") {
+CONFORMANCE(fused_test, a_reservation_denies_the_pair, "D4/fused", "D4/0D") {
     const auto holder = connect_as(1), other = connect_as(2);
     host::queue& hers = *must(holder->open_io_queue(1, 8));
     host::queue& his = *must(other->open_io_queue(1, 8));
@@ -292,7 +292,7 @@ CONFORMANCE(Fused, AReservationDeniesThePair, "D4/fused", "D4/0D") {
     expect_blocks(his, one);
 }
 
-CONFORMANCE(Fused, BlocksThatCannotBeReadFailThePair, "D4/fused", "D4/04") {
+CONFORMANCE(fused_test, blocks_that_cannot_be_read_fail_the_pair, "D4/fused", "D4/04") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     const bytes zeroes(1024), ones = pattern(1024, 1);
@@ -305,7 +305,7 @@ CONFORMANCE(Fused, BlocksThatCannotBeReadFailThePair, "D4/fused", "D4/04") {
     EXPECT_STATUS(run(q, {.sqe = io_sqe(io_opcode::verify, {.blocks = 2})}), sc::success);
 }
 
-CONFORMANCE(Fused, IsTold, "D4/fused", "D6/01") {
+CONFORMANCE(fused_test, is_told, "D4/fused", "D6/01") {
     const auto c = connect();
     const auto page = must(c->identify_controller());
     EXPECT_EQ(page.fuses.value(), nvme::fuses::compare_and_write);
@@ -314,7 +314,7 @@ CONFORMANCE(Fused, IsTold, "D4/fused", "D6/01") {
 
 // Each adds 1, in a block that all of them use, while others write blocks beside it, which have the
 // same locks, and find there what they have written.
-CONFORMANCE(Fused, FourWritersCountWithoutLosingOne, "D4/fused") {
+CONFORMANCE(fused_test, four_writers_count_without_losing_one, "D4/fused") {
     constexpr std::uint32_t writers = 4, others = 3, rounds = 100;
     std::vector<std::unique_ptr<host::controller>> all;
     std::vector<host::queue*> queues;
@@ -365,7 +365,7 @@ CONFORMANCE(Fused, FourWritersCountWithoutLosingOne, "D4/fused") {
 // of 512 bytes), kept alive by heartbeats that write the same block with a new generation, and
 // given back; another host that comes meanwhile misses. Its resource clusters are pairs of 128 KiB,
 // whose data the target fetches.
-CONFORMANCE(Fused, TheLocksOfVmfs, "D4/fused") {
+CONFORMANCE(fused_test, the_locks_of_vmfs, "D4/fused") {
     const auto a = connect_as(1), b = connect_as(2);
     host::queue& mine = *must(a->open_io_queue(1, 8));
     host::queue& other = *must(b->open_io_queue(1, 8));

@@ -8,7 +8,7 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(Hostile);
+CONFORMANCE_SUITE(hostile_test);
 
 constexpr std::size_t large = 1u << 20;
 constexpr auto short_wait = std::chrono::milliseconds(1);
@@ -47,7 +47,7 @@ void expect_service_for_a_while(host::controller& c, host::queue& q) {
     for (int i = 0; i < 5; ++i) expect_service(c, q);
 }
 
-CONFORMANCE(Hostile, StrangersThatPromiseDataAreGivenNoMemory, "E/hostile") {
+CONFORMANCE(hostile_test, strangers_that_promise_data_are_given_no_memory, "E/hostile") {
     offered().allow_any_host = false;
     offered().hosts = {std::string(host_nqn)};
     const auto c = connect();
@@ -62,7 +62,8 @@ CONFORMANCE(Hostile, StrangersThatPromiseDataAreGivenNoMemory, "E/hostile") {
     expect_service_for_a_while(*c, q);
 }
 
-CONFORMANCE(Hostile, StrangersThatNeverReadTheDiscoveryLogHaveABudgetOfTheirOwn, "E/hostile") {
+CONFORMANCE(hostile_test, strangers_that_never_read_the_discovery_log_have_a_budget_of_their_own,
+            "E/hostile") {
     offered().allow_any_host = false;
     offered().hosts = {std::string(host_nqn)};
     const auto c = connect();
@@ -97,7 +98,7 @@ std::vector<host::raw_session> greedy_queues(const host::endpoint& to, host::con
     return all;
 }
 
-CONFORMANCE(Hostile, AHostWithFortyQueuesThatOweDataStarvesNoOther, "E/hostile") {
+CONFORMANCE(hostile_test, a_host_with_forty_queues_that_owe_data_starves_no_other, "E/hostile") {
     const auto honest = connect();
     host::queue& q = *must(honest->open_io_queue(1, 32));
     host::controller_options who = host_options();
@@ -108,7 +109,7 @@ CONFORMANCE(Hostile, AHostWithFortyQueuesThatOweDataStarvesNoOther, "E/hostile")
     expect_service_for_a_while(*honest, q);
 }
 
-CONFORMANCE(Hostile, AHostThatNeverReadsStarvesNoOther, "E/hostile") {
+CONFORMANCE(hostile_test, a_host_that_never_reads_starves_no_other, "E/hostile") {
     const auto honest = connect();
     host::queue& q = *must(honest->open_io_queue(1, 32));
     host::controller_options who = host_options();
@@ -120,7 +121,8 @@ CONFORMANCE(Hostile, AHostThatNeverReadsStarvesNoOther, "E/hostile") {
 }
 
 // The data of an R2T is due, whatever else the host sends meanwhile.
-CONFORMANCE(Hostile, OtherCommandsDoNotExtendTheTimeOfAnR2T, "E/hostile", "E/stall") {
+CONFORMANCE(hostile_test, other_commands_do_not_extend_the_time_of_an_r2_t, "E/hostile",
+            "E/stall") {
     setup.limits.data_stall_s = 1;
     const auto c = connect();
     host::raw_session s = raw_io(*c);
@@ -130,19 +132,19 @@ CONFORMANCE(Hostile, OtherCommandsDoNotExtendTheTimeOfAnR2T, "E/hostile", "E/sta
     for (std::uint16_t cid = 2; open && !until.passed(); cid = cid == 9 ? 2 : cid + 1) {
         const nvme::sqe flush = io_sqe(nvme::io_opcode::flush, {});
         open = s.send(host::make_capsule(raw_sqe(flush, cid))).has_value() &&
-               s.await(std::chrono::milliseconds(100)).kind != host::arrival_kind::closed;
+               s.await(std::chrono::milliseconds(100)).kind != host::received_kind::closed;
     }
     EXPECT_FALSE(open) << "the connection should have ended";
     expect_alive();
 }
 
 // Nor does a byte now and then: the whole is due, by its size.
-CONFORMANCE(Hostile, ATrickleDoesNotExtendTheTimeOfAnR2T, "E/hostile", "E/stall") {
+CONFORMANCE(hostile_test, a_trickle_does_not_extend_the_time_of_an_r2_t, "E/hostile", "E/stall") {
     setup.limits.data_stall_s = 1;
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     send_only(s, io_sqe(nvme::io_opcode::write, {.slba = 0, .blocks = 128}), 1, 65536);
-    const host::arrival ask = s.await();
+    const host::received ask = s.await();
     const auto r2t = ask.pdu.as<nvme::tcp::r2t>(nvme::tcp::pdu_type::r2t);
     ASSERT_TRUE(r2t.has_value());
     const bytes data = pattern(65536);
@@ -152,7 +154,7 @@ CONFORMANCE(Hostile, ATrickleDoesNotExtendTheTimeOfAnR2T, "E/hostile", "E/stall"
     bool open = true;
     for (std::size_t at = 0; open && at < whole.size() && !until.passed(); ++at)
         open = s.send(std::span(whole).subspan(at, 1)).has_value() &&
-               s.await(std::chrono::milliseconds(50)).kind == host::arrival_kind::timed_out;
+               s.await(std::chrono::milliseconds(50)).kind == host::received_kind::timed_out;
     EXPECT_FALSE(open) << "the connection should have ended";
     expect_alive();
 }

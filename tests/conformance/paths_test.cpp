@@ -8,7 +8,7 @@ namespace {
 
 using nvme::io_opcode;
 
-class D4Paths : public suite {
+class d4_paths : public suite {
   protected:
     testing::spy& spying() {
         setup.spec.devices[0].type = "spy";
@@ -29,10 +29,10 @@ class D4Paths : public suite {
   private:
     testing::spy spy_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, D4Paths, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, d4_paths, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-CONFORMANCE(D4Paths, AnaStates, "D4/ana", "D5/0C") {
+CONFORMANCE(d4_paths, ana_states, "D4/ana", "D5/0C") {
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
     struct answer {
@@ -57,7 +57,7 @@ CONFORMANCE(D4Paths, AnaStates, "D4/ana", "D5/0C") {
     }
 }
 
-CONFORMANCE(D4Paths, AnaStateFromTheStart, "D4/ana") {
+CONFORMANCE(d4_paths, ana_state_from_the_start, "D4/ana") {
     offered().namespaces[0].ana = core::ana_state::inaccessible;
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -67,7 +67,7 @@ CONFORMANCE(D4Paths, AnaStateFromTheStart, "D4/ana") {
         << "a closed path tells nothing of its use";
 }
 
-CONFORMANCE(D4Paths, APauseParksAndResumes, "D4/ready", "D8/pause") {
+CONFORMANCE(d4_paths, a_pause_parks_and_resumes, "D4/ready", "D8/pause") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const bytes data = pattern(4096);
@@ -80,7 +80,7 @@ CONFORMANCE(D4Paths, APauseParksAndResumes, "D4/ready", "D8/pause") {
     must(s.send(host::make_capsule(by_r2t)));
     ASSERT_TRUE(
         testing::eventually([&] { return target().count("fulmar_parked_requests_total") == 2; }));
-    EXPECT_EQ(s.await(std::chrono::milliseconds(20)).kind, host::arrival_kind::timed_out);
+    EXPECT_EQ(s.await(std::chrono::milliseconds(20)).kind, host::received_kind::timed_out);
     must(c->keep_alive());
     must(c->identify_controller());
     resume();
@@ -95,7 +95,7 @@ CONFORMANCE(D4Paths, APauseParksAndResumes, "D4/ready", "D8/pause") {
 
 // Parked in-capsule data is bounded at 8 MiB, a chunk of 16 KiB for each command: 512 of them. What
 // is beyond is to be sent again, after a delay if the host has said that it honours one.
-CONFORMANCE(D4Paths, MoreThanMayBeParked, "D4/ready", "E/crd", "D7/16") {
+CONFORMANCE(d4_paths, more_than_may_be_parked, "D4/ready", "E/crd", "D7/16") {
     setup.pool_bytes = 64u << 20;
     setup.limits.max_queue_depth = 1024;
     constexpr std::uint16_t fit = 512;
@@ -118,7 +118,7 @@ CONFORMANCE(D4Paths, MoreThanMayBeParked, "D4/ready", "E/crd", "D7/16") {
             EXPECT_EQ(answer->get_status(),
                       honours ? sc::namespace_not_ready.retry_after(1) : sc::namespace_not_ready);
         }
-        EXPECT_EQ(s.await(std::chrono::milliseconds(10)).kind, host::arrival_kind::timed_out);
+        EXPECT_EQ(s.await(std::chrono::milliseconds(10)).kind, host::received_kind::timed_out);
         resume();
         for (std::uint16_t i = 0; i < fit; ++i) {
             const auto answer = s.await().pdu.response();
@@ -128,7 +128,7 @@ CONFORMANCE(D4Paths, MoreThanMayBeParked, "D4/ready", "E/crd", "D7/16") {
     }
 }
 
-CONFORMANCE(D4Paths, ALostNamespaceStaysButFails, "D4/ready", "D6/08") {
+CONFORMANCE(d4_paths, a_lost_namespace_stays_but_fails, "D4/ready", "D6/08") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::queue& q = *must(c->open_io_queue(1, 8));
@@ -153,7 +153,7 @@ CONFORMANCE(D4Paths, ALostNamespaceStaysButFails, "D4/ready", "D6/08") {
     EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
 }
 
-CONFORMANCE(D4Paths, ALostDeviceIsNotOfferedAsReady, "D4/ready") {
+CONFORMANCE(d4_paths, a_lost_device_is_not_offered_as_ready, "D4/ready") {
     testing::spy& spy = spying();
     const core::remove_namespace away{.nqn = std::string(subsystem_nqn), .nsid = 1};
     target().must(away);
@@ -175,7 +175,7 @@ CONFORMANCE(D4Paths, ALostDeviceIsNotOfferedAsReady, "D4/ready") {
     EXPECT_STATUS(read_blocks(q, 0, got), sc::success);
 }
 
-CONFORMANCE(D4Paths, LossAnswersWhatIsOutstanding, "D4/ready") {
+CONFORMANCE(d4_paths, loss_answers_what_is_outstanding, "D4/ready") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::raw_session s = raw_io(*c);
@@ -189,7 +189,7 @@ CONFORMANCE(D4Paths, LossAnswersWhatIsOutstanding, "D4/ready") {
     must(c->keep_alive());
 }
 
-CONFORMANCE(D4Paths, AbortOfWhatIsAtTheDevice, "E/abort", "D3/08") {
+CONFORMANCE(d4_paths, abort_of_what_is_at_the_device, "E/abort", "D3/08") {
     testing::spy& spy = spying();
     const auto c = connect();
     host::raw_session s = raw_io(*c);
@@ -206,7 +206,7 @@ CONFORMANCE(D4Paths, AbortOfWhatIsAtTheDevice, "E/abort", "D3/08") {
     EXPECT_STATUS(must(s.run(raw_sqe(io_sqe(io_opcode::flush, {}), 6))), sc::success);
 }
 
-CONFORMANCE(D4Paths, AbortOfAWriteWhoseDataIsOnTheWay, "E/abort", "D3/08") {
+CONFORMANCE(d4_paths, abort_of_a_write_whose_data_is_on_the_way, "E/abort", "D3/08") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     must(s.send(host::make_capsule(

@@ -9,7 +9,7 @@
 namespace fulmar::conformance {
 namespace {
 
-class Races : public suite {
+class races_test : public suite {
   protected:
     /// Everything that the hosts of a case left behind goes away.
     void expect_at_rest() {
@@ -22,7 +22,7 @@ class Races : public suite {
         expect_alive();
     }
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Races, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, races_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 /// A Connect that may end in any way but one: without an answer or an end.
@@ -56,7 +56,8 @@ void end_admin(host::raw_session& admin, ending how) {
     }
 }
 
-CONFORMANCE(Races, IoConnectsAgainstTheEndOfTheirController, "E/races", "D2/reset", "B/others") {
+CONFORMANCE(races_test, io_connects_against_the_end_of_their_controller, "E/races", "D2/reset",
+            "B/others") {
     const host::endpoint here = target().endpoint();
     for (int round = 0; round < 40; ++round) {
         std::uint16_t cntlid = 0;
@@ -79,7 +80,7 @@ CONFORMANCE(Races, IoConnectsAgainstTheEndOfTheirController, "E/races", "D2/rese
     expect_at_rest();
 }
 
-CONFORMANCE(Races, AbortsAgainstCompletions, "E/races", "E/abort", "D3/08") {
+CONFORMANCE(races_test, aborts_against_completions, "E/races", "E/abort", "D3/08") {
     const auto c = connect();
     host::raw_session io = raw_io(*c, 1, 64);
     std::jthread reader([&] {
@@ -89,8 +90,8 @@ CONFORMANCE(Races, AbortsAgainstCompletions, "E/races", "E/abort", "D3/08") {
                     io.send(host::make_capsule(raw_sqe(io_sqe(nvme::io_opcode::read, {.blocks = 8}),
                                                        cid, nvme::make_transport_sgl(4096)))));
             for (std::uint16_t cid = 0; cid < 8;) {
-                const host::arrival got = io.await();
-                ASSERT_EQ(got.kind, host::arrival_kind::pdu);
+                const host::received got = io.await();
+                ASSERT_EQ(got.kind, host::received_kind::pdu);
                 if (got.pdu.response()) ++cid;
             }
         }
@@ -103,7 +104,7 @@ CONFORMANCE(Races, AbortsAgainstCompletions, "E/races", "E/abort", "D3/08") {
     reader.join();
 }
 
-CONFORMANCE(Races, QueuesThatComeAndGoUnderAborts, "E/races", "E/abort") {
+CONFORMANCE(races_test, queues_that_come_and_go_under_aborts, "E/races", "E/abort") {
     const auto c = connect();
     std::atomic<bool> over{false};
     std::jthread comer([&] {
@@ -126,7 +127,7 @@ CONFORMANCE(Races, QueuesThatComeAndGoUnderAborts, "E/races", "E/abort") {
     must(c->keep_alive());
 }
 
-CONFORMANCE(Races, ResetsUnderLoad, "E/races", "D2/reset") {
+CONFORMANCE(races_test, resets_under_load, "E/races", "D2/reset") {
     const auto c = connect();
     for (int round = 0; round < 20; ++round) {
         std::vector<host::raw_session> queues;
@@ -144,7 +145,7 @@ CONFORMANCE(Races, ResetsUnderLoad, "E/races", "D2/reset") {
     }
 }
 
-CONFORMANCE(Races, KeepAliveTimeOutsAgainstConnects, "E/races", "E/kato") {
+CONFORMANCE(races_test, keep_alive_time_outs_against_connects, "E/races", "E/kato") {
     const host::endpoint here = target().endpoint();
     std::vector<std::jthread> hosts;
     for (int n = 0; n < 6; ++n)
@@ -172,7 +173,7 @@ CONFORMANCE(Races, KeepAliveTimeOutsAgainstConnects, "E/races", "E/kato") {
     expect_at_rest();
 }
 
-CONFORMANCE(Races, HostsThatAskAndVanish, "E/races", "B/others", "D5/70") {
+CONFORMANCE(races_test, hosts_that_ask_and_vanish, "E/races", "B/others", "D5/70") {
     for (int round = 0; round < 60; ++round) {
         host::raw_session s = raw();
         host::connect_parameters p = parameters();
@@ -193,7 +194,7 @@ CONFORMANCE(Races, HostsThatAskAndVanish, "E/races", "B/others", "D5/70") {
 
 // --- an operator at the same time --------------------------------------------------------------
 
-CONFORMANCE(Races, AConnectWaitsForAResume, "E/namespace", "D1/01") {
+CONFORMANCE(races_test, a_connect_waits_for_a_resume, "E/namespace", "D1/01") {
     target().must<core::subsystem_status>(core::pause_subsystem{std::string(subsystem_nqn)});
     host::raw_session s = raw();
     host::raw_session gone = raw();
@@ -205,14 +206,14 @@ CONFORMANCE(Races, AConnectWaitsForAResume, "E/namespace", "D1/01") {
     }();
     must(s.send(connect_pdu));
     must(gone.send(connect_pdu));
-    EXPECT_EQ(s.await(std::chrono::milliseconds(20)).kind, host::arrival_kind::timed_out);
+    EXPECT_EQ(s.await(std::chrono::milliseconds(20)).kind, host::received_kind::timed_out);
     gone.reset();
     target().must<core::subsystem_status>(core::resume_subsystem{std::string(subsystem_nqn)});
     EXPECT_STATUS(must(s.collect(0)), sc::success);
     EXPECT_TRUE(testing::eventually([&] { return target().listener().connections == 1; }));
 }
 
-CONFORMANCE(Races, ASubsystemIsDeletedUnderLoad, "E/races", "E/namespace") {
+CONFORMANCE(races_test, a_subsystem_is_deleted_under_load, "E/races", "E/namespace") {
     const auto c = connect();
     host::raw_session q = raw_io(*c, 1, 64);
     for (std::uint16_t cid = 0; cid < 32; ++cid)
@@ -227,7 +228,7 @@ CONFORMANCE(Races, ASubsystemIsDeletedUnderLoad, "E/races", "E/namespace") {
     expect_alive();
 }
 
-CONFORMANCE(Races, AListenerGoesWithItsConnections, "E/namespace", "B/others") {
+CONFORMANCE(races_test, a_listener_goes_with_its_connections, "E/namespace", "B/others") {
     setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0});
     host::controller_options options = host_options();
     const auto stays = connect(options);
@@ -242,7 +243,7 @@ CONFORMANCE(Races, AListenerGoesWithItsConnections, "E/namespace", "B/others") {
 
 // An operator ends connections: an I/O queue alone, a whole association by its admin queue, one
 // that never got as far as a Connect; and nothing twice.
-CONFORMANCE(Races, AnOperatorEndsConnections, "E/races", "B/others") {
+CONFORMANCE(races_test, an_operator_ends_connections, "E/races", "B/others") {
     const auto stays = connect();
     const auto goes = connect();
     host::queue& io = *must(goes->open_io_queue(1, 8));
@@ -280,7 +281,8 @@ CONFORMANCE(Races, AnOperatorEndsConnections, "E/races", "B/others") {
     expect_alive();
 }
 
-CONFORMANCE(Races, AHostThatOwesItsDataDoesNotHoldUpAnOperator, "E/namespace", "E/stall") {
+CONFORMANCE(races_test, a_host_that_owes_its_data_does_not_hold_up_an_operator, "E/namespace",
+            "E/stall") {
     setup.limits.transition_timeout_ms = 300;
     const auto c = connect();
     host::raw_session q = raw_io(*c);
@@ -294,7 +296,7 @@ CONFORMANCE(Races, AHostThatOwesItsDataDoesNotHoldUpAnOperator, "E/namespace", "
     EXPECT_EQ(must(c->active_namespaces()), std::vector<std::uint32_t>{2});
 }
 
-CONFORMANCE(Races, NamespacesComeAndGoUnderLoad, "E/races", "E/namespace") {
+CONFORMANCE(races_test, namespaces_come_and_go_under_load, "E/races", "E/namespace") {
     const auto c = connect();
     host::raw_session q = raw_io(*c, 1, 64);
     std::atomic<bool> over{false};
@@ -305,8 +307,8 @@ CONFORMANCE(Races, NamespacesComeAndGoUnderLoad, "E/races", "E/namespace") {
                     raw_sqe(io_sqe(nvme::io_opcode::read, {.blocks = 8}, 1 + cid % 2u), cid,
                             nvme::make_transport_sgl(cid % 2 == 0 ? 4096 : 32768)))));
             for (std::uint16_t cid = 0; cid < 8;) {
-                const host::arrival got = q.await();
-                ASSERT_EQ(got.kind, host::arrival_kind::pdu);
+                const host::received got = q.await();
+                ASSERT_EQ(got.kind, host::received_kind::pdu);
                 const auto answer = got.pdu.response();
                 if (!answer) continue;
                 ++cid;

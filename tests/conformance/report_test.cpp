@@ -38,7 +38,7 @@ constexpr std::string_view opening =
     R"(# Conformance
 
 The protocol checklist, row by row, and the test cases that prove it. Written by `tests/conformance`
-(`FULMAR_UPDATE_DOCS=1 build/release/tests/conformance --gtest_filter='Report.*'`); a test fails
+(`FULMAR_UPDATE_DOCS=1 build/release/tests/conformance --gtest_filter='report.*'`); a test fails
 when this file is not what the cases say. Every case speaks to the real core over real loopback
 sockets, once with one data reactor and once with three.
 
@@ -86,7 +86,7 @@ std::set<std::string_view> ids() {
     return all;
 }
 
-TEST(Report, EveryRowThatClaimsSomethingHasACase) {
+TEST(report, every_row_that_claims_something_has_a_case) {
     for (const section& s : checklist())
         for (const row& r : s.rows) {
             EXPECT_TRUE(!claims_something(r) || all_proofs().contains(r.id))
@@ -95,13 +95,13 @@ TEST(Report, EveryRowThatClaimsSomethingHasACase) {
         }
 }
 
-TEST(Report, EveryCaseProvesARow) {
+TEST(report, every_case_proves_a_row) {
     const std::set<std::string_view> known = ids();
     for (const auto& [id, cases] : all_proofs())
         EXPECT_TRUE(known.contains(id)) << cases.front() << " proves " << id << ", which is no row";
 }
 
-TEST(Report, TheFileIsUpToDate) {
+TEST(report, the_file_is_up_to_date) {
     const char* source = std::getenv("FULMAR_SOURCE_DIR");
     const std::string path = std::string(source != nullptr ? source : ".") + "/docs/conformance.md";
     const std::string wanted = render();

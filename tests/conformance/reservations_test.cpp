@@ -14,7 +14,7 @@ using nvme::reservation_type;
 
 constexpr nvme::status conflict = sc::reservation_conflict.no_retry();
 
-class Reservations : public suite {
+class reservations_test : public suite {
   protected:
     struct member {
         std::unique_ptr<host::controller> c;
@@ -99,11 +99,11 @@ class Reservations : public suite {
                 run(*m.io, {.sqe = flush}).status()};
     }
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Reservations, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, reservations_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 // Base 2.0, figure "Command behavior in the presence of a reservation".
-CONFORMANCE(Reservations, EachTypeLetsThroughWhatItMay, "D4/0D") {
+CONFORMANCE(reservations_test, each_type_lets_through_what_it_may, "D4/0D") {
     struct row {
         reservation_type type;
         bool stranger_reads, registrant_reads, registrant_writes;
@@ -139,7 +139,7 @@ CONFORMANCE(Reservations, EachTypeLetsThroughWhatItMay, "D4/0D") {
     }
 }
 
-CONFORMANCE(Reservations, RegistrationsBelongToHosts, "D4/0D") {
+CONFORMANCE(reservations_test, registrations_belong_to_hosts, "D4/0D") {
     const member one = join(1);
     const member other = join(2);
     ASSERT_EQ(enrol(one, false), sc::success) << "by R2T";
@@ -159,7 +159,7 @@ CONFORMANCE(Reservations, RegistrationsBelongToHosts, "D4/0D") {
     EXPECT_STATUS(read_blocks(*other.io, 0, got), sc::success) << "the holder has gone";
 }
 
-CONFORMANCE(Reservations, ReleaseMayBringTwoKeysAsLinuxDoes, "D4/0D") {
+CONFORMANCE(reservations_test, release_may_bring_two_keys_as_linux_does, "D4/0D") {
     const member m = join(1);
     ASSERT_EQ(enrol(m), sc::success);
     ASSERT_EQ(acquire(m, reservation_type::write_exclusive), sc::success);
@@ -177,7 +177,7 @@ CONFORMANCE(Reservations, ReleaseMayBringTwoKeysAsLinuxDoes, "D4/0D") {
     EXPECT_EQ(header(m).registrants.value(), 0u);
 }
 
-CONFORMANCE(Reservations, WhatIsWrongIsSaid, "D4/0D") {
+CONFORMANCE(reservations_test, what_is_wrong_is_said, "D4/0D") {
     const member m = join(1);
     bytes got(64);
     EXPECT_EQ(report(m, got, false), sc::host_id_inconsistent.no_retry());
@@ -199,7 +199,7 @@ CONFORMANCE(Reservations, WhatIsWrongIsSaid, "D4/0D") {
     EXPECT_EQ(header(m).registrants.value(), 1u) << "nothing of it has changed anything";
 }
 
-CONFORMANCE(Reservations, PreemptTellsWhomItConcerns, "D4/0D", "D5/80", "D8/6", "D7/82") {
+CONFORMANCE(reservations_test, preempt_tells_whom_it_concerns, "D4/0D", "D5/80", "D8/6", "D7/82") {
     const member winner = join(1), loser = join(2);
     ASSERT_EQ(enrol(winner), sc::success);
     ASSERT_EQ(enrol(loser), sc::success);
@@ -230,7 +230,7 @@ CONFORMANCE(Reservations, PreemptTellsWhomItConcerns, "D4/0D", "D5/80", "D8/6", 
     expect_no_event(*loser.c);
 }
 
-CONFORMANCE(Reservations, AreClaimed, "D6/01", "D6/00") {
+CONFORMANCE(reservations_test, are_claimed, "D6/01", "D6/00") {
     const member m = join(1);
     EXPECT_NE(m.c->identity().oncs.value() & nvme::oncs::reservations, 0);
     const auto ns = must(m.c->identify_namespace(1));

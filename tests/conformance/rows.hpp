@@ -58,5 +58,5 @@ struct proves {
 /// Declares a suite of such cases.
 #define CONFORMANCE_SUITE(suite_)                                       \
     class suite_ : public ::fulmar::conformance::suite {};              \
-    INSTANTIATE_TEST_SUITE_P(Reactors, suite_, ::testing::Values(1, 3), \
+    INSTANTIATE_TEST_SUITE_P(reactors, suite_, ::testing::Values(1, 3), \
                              [](const auto& instance) { return std::to_string(instance.param); })

@@ -67,9 +67,9 @@ std::vector<promise> read_table() {
     return all;
 }
 
-class Status : public suite {
+class status_test : public suite {
   protected:
-    Status() {
+    status_test() {
         setup.spec.devices[0].type = "spy";
         setup.spec.subsystems.push_back({.nqn = closed_nqn, .closed = true});
         setup.spec.subsystems.push_back(
@@ -220,10 +220,10 @@ class Status : public suite {
     host::queue* q_ = nullptr;
     std::unique_ptr<host::raw_session> raw_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Status, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, status_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-void Status::add_fused_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_fused_scenarios(std::map<std::string, scenario>& all) {
     all["a fused command whose other one does not follow, or did not come before"] = [this] {
         send_fused(io_opcode::compare, nvme::fuse::first, 1);
         send_write(2);
@@ -262,7 +262,7 @@ void Status::add_fused_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_command_scenarios(std::map<std::string, scenario>& all) {
     all["unknown opcode"] = [this] { return io(io_opcode::zone_append); };
     all["a Copy of more, or from more places, than the namespace says"] = [this] {
         return copy(0, 0x10000);
@@ -333,7 +333,7 @@ void Status::add_command_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_limit_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_limit_scenarios(std::map<std::string, scenario>& all) {
     all["more Aborts at a time than ACL"] = [this] {
         // All in one piece: those that are not read in one turn may find the limit free again.
         host::raw_session s = raw_admin();
@@ -357,7 +357,7 @@ void Status::add_limit_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_data_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_data_scenarios(std::map<std::string, scenario>& all) {
     all["data pointer shorter or longer than the data"] = [this] {
         return must(raw_->run(raw_sqe(io_sqe(io_opcode::read, {.blocks = 8}), 1,
                                       nvme::make_transport_sgl(512))))
@@ -404,7 +404,7 @@ void Status::add_data_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_reservation_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_reservation_scenarios(std::map<std::string, scenario>& all) {
     all["a command that another host's reservation forbids"] = [this] {
         const auto other = another_host();
         host::queue& theirs = *must(other->open_io_queue(1, 8));
@@ -439,7 +439,7 @@ void Status::add_reservation_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_protection_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_protection_scenarios(std::map<std::string, scenario>& all) {
     const auto protect = [this](nvme::write_protection state) {
         return run(c_->admin(),
                    {.sqe = feature_sqe(
@@ -473,7 +473,7 @@ void Status::add_protection_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_cross_reset_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_cross_reset_scenarios(std::map<std::string, scenario>& all) {
     const auto sqe_for = [](const host::controller& c) {
         nvme::sqe sqe = admin_sqe(nvme::admin_opcode::cross_controller_reset);
         nvme::encode_cross_reset(
@@ -525,7 +525,7 @@ void Status::add_cross_reset_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["too much is parked already"] = [this] {
         pause();
         for (std::uint16_t cid = 0; cid <= 512; ++cid) send_write(cid);
@@ -568,7 +568,7 @@ void Status::add_path_scenarios(std::map<std::string, scenario>& all) {
     all["ANA state change"] = [this] { return ana(core::ana_state::change); };
 }
 
-void Status::add_authentication_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_authentication_scenarios(std::map<std::string, scenario>& all) {
     all["Connect of a host without a key where `dhchap_required` says that it needs one"] = [this] {
         return connect_status([](auto& p) { p.subnqn = keyed_nqn; });
     };
@@ -599,7 +599,7 @@ void Status::add_authentication_scenarios(std::map<std::string, scenario>& all) 
     };
 }
 
-void Status::add_connect_scenarios(std::map<std::string, scenario>& all) {
+void status_test::add_connect_scenarios(std::map<std::string, scenario>& all) {
     all["Connect to a subsystem in transition, past `connect_wait_ms`"] = [this] {
         pause();
         return connect_status([](auto&) {});
@@ -653,7 +653,7 @@ void Status::add_connect_scenarios(std::map<std::string, scenario>& all) {
     };
 }
 
-std::map<std::string, Status::scenario> Status::scenarios() {
+std::map<std::string, status_test::scenario> status_test::scenarios() {
     std::map<std::string, scenario> all;
     add_command_scenarios(all);
     add_limit_scenarios(all);
@@ -672,7 +672,7 @@ std::string code_of(nvme::status s) {
     return fmt::format("{}/{:02X}h", static_cast<int>(s.sct), s.sc);
 }
 
-CONFORMANCE(Status, EveryRowOfTheTable, "E/status", "E/crd") {
+CONFORMANCE(status_test, every_row_of_the_table, "E/status", "E/crd") {
     const auto all = scenarios();
     const std::vector<promise> table = read_table();
     EXPECT_GT(table.size(), 20u);
@@ -741,7 +741,7 @@ std::map<std::string, std::string> codes_by_name(const std::filesystem::path& so
 
 // What a source file of the target can answer with is in the table, or its reason not to be is
 // here.
-TEST(StatusTable, HasARowForEveryStatusThatTheSourcesName) {
+TEST(status_table, has_a_row_for_every_status_that_the_sources_name) {
     const std::map<std::string, std::string> exempt{
         {"success", "is no error"},
         {"invalid_sgl_segment", "RDMA only, and walked by unit tests of its data pointers"},

@@ -7,12 +7,12 @@
 namespace fulmar::conformance {
 namespace {
 
-CONFORMANCE_SUITE(Tcp);
+CONFORMANCE_SUITE(tcp_test);
 
 namespace tcp = nvme::tcp;
 using nvme::io_opcode;
 
-CONFORMANCE(Tcp, Handshake, "T/ic", "T/bytes") {
+CONFORMANCE(tcp_test, handshake, "T/ic", "T/bytes") {
     for (unsigned digests = 0; digests <= 3; ++digests) {
         host::raw_session s = raw({.digests = static_cast<std::uint8_t>(digests)});
         const tcp::ic_resp& got = s.ic_response();
@@ -29,14 +29,14 @@ CONFORMANCE(Tcp, Handshake, "T/ic", "T/bytes") {
     }
 }
 
-CONFORMANCE(Tcp, LargestParameters, "T/ic", "T/align") {
+CONFORMANCE(tcp_test, largest_parameters, "T/ic", "T/align") {
     host::raw_session s = raw({.hpda = 31, .digests = 3, .maxr2t = 0xffff'ffff});
     EXPECT_STATUS(must(s.connect_queue(parameters())), sc::success);
 }
 
 // --- digests -----------------------------------------------------------------------------------
 
-CONFORMANCE(Tcp, Digests, "T/hdgst", "T/ddgst") {
+CONFORMANCE(tcp_test, digests, "T/hdgst", "T/ddgst") {
     for (unsigned digests = 0; digests <= 3; ++digests) {
         host::controller_options options = host_options();
         options.header_digest = (digests & 1) != 0;
@@ -52,11 +52,11 @@ CONFORMANCE(Tcp, Digests, "T/hdgst", "T/ddgst") {
             EXPECT_FALSE(read.data_damaged);
             EXPECT_EQ(got, data);
         }
-        EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+        EXPECT_TRUE(q.checker().clean()) << q.checker().text();
     }
 }
 
-CONFORMANCE(Tcp, WhatIsSentHasItsDigests, "T/hdgst", "T/ddgst", "T/bytes") {
+CONFORMANCE(tcp_test, what_is_sent_has_its_digests, "T/hdgst", "T/ddgst", "T/bytes") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 32, {.digests = 3});
     const host::raw_reply read = must(s.run(read_of(16, 1)));
@@ -74,7 +74,7 @@ CONFORMANCE(Tcp, WhatIsSentHasItsDigests, "T/hdgst", "T/ddgst", "T/bytes") {
     EXPECT_TRUE(write.pdus[0].header_digest_right());
 }
 
-CONFORMANCE(Tcp, AWrongHeaderDigestEndsTheConnection, "T/hdgst", "T/term", "B/pdu") {
+CONFORMANCE(tcp_test, a_wrong_header_digest_ends_the_connection, "T/hdgst", "T/term", "B/pdu") {
     const auto c = connect();
     std::uint16_t qid = 1;
     for (const std::size_t spoilt : {8u, 12u, 40u, 71u, 72u, 75u}) {
@@ -98,7 +98,7 @@ CONFORMANCE(Tcp, AWrongHeaderDigestEndsTheConnection, "T/hdgst", "T/term", "B/pd
 }
 
 // Its length is not to be believed either: what a wrong digest covers says nothing.
-CONFORMANCE(Tcp, AWrongHeaderDigestOverAWrongLength, "T/hdgst", "T/term", "B/pdu") {
+CONFORMANCE(tcp_test, a_wrong_header_digest_over_a_wrong_length, "T/hdgst", "T/term", "B/pdu") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 32, {.digests = 1});
     host::raw_bytes pdu =
@@ -111,7 +111,7 @@ CONFORMANCE(Tcp, AWrongHeaderDigestOverAWrongLength, "T/hdgst", "T/term", "B/pdu
               static_cast<std::uint16_t>(tcp::fatal_error::header_digest_error));
 }
 
-CONFORMANCE(Tcp, AWrongDataDigestEndsItsCommandAlone, "T/ddgst") {
+CONFORMANCE(tcp_test, a_wrong_data_digest_ends_its_command_alone, "T/ddgst") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 32, {.digests = 3});
     const bytes good = pattern(1024, 1);
@@ -146,7 +146,7 @@ CONFORMANCE(Tcp, AWrongDataDigestEndsItsCommandAlone, "T/ddgst") {
 }
 
 // A write that follows in the same packet must not change what a digest was taken over.
-CONFORMANCE(Tcp, ReadsKeepTheirDigestWhileTheirBlocksAreWritten, "T/ddgst") {
+CONFORMANCE(tcp_test, reads_keep_their_digest_while_their_blocks_are_written, "T/ddgst") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 64, {.digests = 2});
     for (std::uint32_t round = 0; round < 20; ++round) {
@@ -162,8 +162,8 @@ CONFORMANCE(Tcp, ReadsKeepTheirDigestWhileTheirBlocksAreWritten, "T/ddgst") {
         }
         must(s.send(stream));
         for (int answers = 0; answers < 16;) {
-            const host::arrival got = s.await();
-            ASSERT_EQ(got.kind, host::arrival_kind::pdu);
+            const host::received got = s.await();
+            ASSERT_EQ(got.kind, host::received_kind::pdu);
             EXPECT_TRUE(got.pdu.data_digest_right());
             if (got.pdu.response()) ++answers;
         }
@@ -172,7 +172,7 @@ CONFORMANCE(Tcp, ReadsKeepTheirDigestWhileTheirBlocksAreWritten, "T/ddgst") {
 
 // --- alignment ---------------------------------------------------------------------------------
 
-CONFORMANCE(Tcp, DataIsAlignedAsTheHostWants, "T/align", "T/bytes") {
+CONFORMANCE(tcp_test, data_is_aligned_as_the_host_wants, "T/align", "T/bytes") {
     const auto c = connect();
     const bytes data = pattern(4096);
     std::uint16_t qid = 1;
@@ -190,7 +190,7 @@ CONFORMANCE(Tcp, DataIsAlignedAsTheHostWants, "T/align", "T/bytes") {
     }
 }
 
-CONFORMANCE(Tcp, AHostLibraryWithEveryAlignment, "T/align") {
+CONFORMANCE(tcp_test, a_host_library_with_every_alignment, "T/align") {
     for (const std::uint8_t hpda : std::initializer_list<std::uint8_t>{3, 31}) {
         host::controller_options options = host_options();
         options.hpda = hpda;
@@ -202,7 +202,7 @@ CONFORMANCE(Tcp, AHostLibraryWithEveryAlignment, "T/align") {
         bytes got(data.size());
         EXPECT_STATUS(read_blocks(q, 3, got), sc::success);
         EXPECT_EQ(got, data);
-        EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+        EXPECT_TRUE(q.checker().clean()) << q.checker().text();
     }
 }
 
@@ -219,7 +219,7 @@ std::vector<tcp::r2t> await_r2ts(host::raw_session& s, std::size_t count) {
     return all;
 }
 
-CONFORMANCE(Tcp, OneR2tAtATime, "T/r2t", "T/bytes") {
+CONFORMANCE(tcp_test, one_r2t_at_a_time, "T/r2t", "T/bytes") {
     const auto c = connect();
     host::raw_session s = raw_io(*c, 1, 8, {.maxr2t = 0});
     const bytes data = pattern(1024 * 1024);
@@ -242,7 +242,7 @@ CONFORMANCE(Tcp, OneR2tAtATime, "T/r2t", "T/bytes") {
     EXPECT_EQ(got, data);
 }
 
-CONFORMANCE(Tcp, SeveralR2tsAtATime, "T/r2t") {
+CONFORMANCE(tcp_test, several_r2ts_at_a_time, "T/r2t") {
     const auto c = connect();
     const bytes data = pattern(1024 * 1024);
     std::uint16_t qid = 1;
@@ -280,7 +280,7 @@ CONFORMANCE(Tcp, SeveralR2tsAtATime, "T/r2t") {
     EXPECT_EQ(got, data);
 }
 
-CONFORMANCE(Tcp, ManyWritesAskAtOnce, "T/r2t") {
+CONFORMANCE(tcp_test, many_writes_ask_at_once, "T/r2t") {
     host::controller_options options = host_options();
     options.max_r2t = 4;
     const auto c = connect(options);
@@ -302,8 +302,8 @@ CONFORMANCE(Tcp, ManyWritesAskAtOnce, "T/r2t") {
                                              .last = half == 1},
                                             std::span(data).subspan(half * 8192, 8192))));
     for (std::uint16_t cid = 0; cid < 16; ++cid) {
-        const host::arrival got = s.await();
-        ASSERT_EQ(got.kind, host::arrival_kind::pdu);
+        const host::received got = s.await();
+        ASSERT_EQ(got.kind, host::received_kind::pdu);
         EXPECT_EQ(got.pdu.response().value().get_status(), sc::success);
     }
     const host::raw_reply read = must(s.run(read_of(32, 99, 15 * 32)));
@@ -312,7 +312,7 @@ CONFORMANCE(Tcp, ManyWritesAskAtOnce, "T/r2t") {
 
 // --- SUCCESS and SQHD --------------------------------------------------------------------------
 
-CONFORMANCE(Tcp, SuccessFlagOnlyWithoutFlowControl, "T/success", "T/bytes") {
+CONFORMANCE(tcp_test, success_flag_only_without_flow_control, "T/success", "T/bytes") {
     const auto c = connect();
     host::raw_session with = raw_io(*c, 1, 8, {}, true);
     host::raw_session without = raw_io(*c, 2, 8, {}, false);
@@ -334,7 +334,7 @@ CONFORMANCE(Tcp, SuccessFlagOnlyWithoutFlowControl, "T/success", "T/bytes") {
     EXPECT_FALSE(failed.by_success_flag);
 }
 
-CONFORMANCE(Tcp, AdminQueuesWithoutFlowControl, "T/success") {
+CONFORMANCE(tcp_test, admin_queues_without_flow_control, "T/success") {
     host::raw_session s = raw();
     host::connect_parameters p = parameters();
     p.flow_control = false;
@@ -350,7 +350,7 @@ CONFORMANCE(Tcp, AdminQueuesWithoutFlowControl, "T/success") {
     EXPECT_EQ(identify.data.size(), 4096u);
 }
 
-CONFORMANCE(Tcp, AHostWithoutFlowControl, "T/success") {
+CONFORMANCE(tcp_test, a_host_without_flow_control, "T/success") {
     host::controller_options options = host_options();
     options.flow_control = false;
     const auto c = connect(options);
@@ -360,12 +360,12 @@ CONFORMANCE(Tcp, AHostWithoutFlowControl, "T/success") {
         EXPECT_STATUS(write_blocks(q, i * 128, data), sc::success);
     bytes got(data.size());
     for (std::uint64_t i = 0; i < 40; ++i) EXPECT_STATUS(read_blocks(q, i * 128, got), sc::success);
-    EXPECT_TRUE(q.the_book().clean()) << q.the_book().text();
+    EXPECT_TRUE(q.checker().clean()) << q.checker().text();
 }
 
 // --- what is sent ------------------------------------------------------------------------------
 
-CONFORMANCE(Tcp, HeadersOfWhatIsSent, "T/bytes") {
+CONFORMANCE(tcp_test, headers_of_what_is_sent, "T/bytes") {
     const auto c = connect();
     host::raw_session s = raw_io(*c);
     const host::raw_reply read = must(s.run(read_of(24, 9)));
@@ -393,7 +393,7 @@ CONFORMANCE(Tcp, HeadersOfWhatIsSent, "T/bytes") {
 
 // --- IPv6 --------------------------------------------------------------------------------------
 
-CONFORMANCE(Tcp, IPv6, "T/ipv6", "D9/entry") {
+CONFORMANCE(tcp_test, i_pv6, "T/ipv6", "D9/entry") {
     setup.spec.listeners.push_back({.address = "::1", .port = 0});
     host::controller_options options = host_options();
     options.target = target().endpoint(1);

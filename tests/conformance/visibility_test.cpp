@@ -18,7 +18,7 @@ namespace event = nvme::event;
 
 constexpr nvme::status not_there = sc::invalid_namespace_or_format.no_retry();
 
-class Visibility : public suite {
+class visibility_test : public suite {
   protected:
     struct member {
         std::unique_ptr<host::controller> c;
@@ -56,7 +56,7 @@ class Visibility : public suite {
   private:
     unsigned made_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Visibility, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, visibility_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
 nsids changed_nsids(host::controller& c) {
@@ -140,8 +140,8 @@ std::vector<nvme::status> all_io(host::queue& q, std::uint32_t nsid) {
             run_write(q, enrol, nvme::wire_bytes(keys), false).status()};
 }
 
-CONFORMANCE(Visibility, IdentifyShowsEachHostItsOwn, "E/visible", "D6/00", "D6/02", "D6/03",
-            "D6/05", "D6/07", "D6/08", "D6/01") {
+CONFORMANCE(visibility_test, identify_shows_each_host_its_own, "E/visible", "D6/00", "D6/02",
+            "D6/03", "D6/05", "D6/07", "D6/08", "D6/01") {
     show(2, only_one());
     const member one = join(host_nqn), other = join(other_nqn);
     for (const std::uint8_t cns : cns_values{0x02, 0x07}) {
@@ -167,7 +167,8 @@ CONFORMANCE(Visibility, IdentifyShowsEachHostItsOwn, "E/visible", "D6/00", "D6/0
     EXPECT_EQ(one.c->identity().mnan.value(), other.c->identity().mnan.value());
 }
 
-CONFORMANCE(Visibility, EveryCommandIsAnsweredAsIfNothingWasThere, "E/visible", "D4/0D") {
+CONFORMANCE(visibility_test, every_command_is_answered_as_if_nothing_was_there, "E/visible",
+            "D4/0D") {
     show(2, only_one());
     const member one = join(host_nqn), other = join(other_nqn);
     for (const nvme::status got : all_io(*other.io, 2)) EXPECT_EQ(got, not_there);
@@ -182,7 +183,7 @@ CONFORMANCE(Visibility, EveryCommandIsAnsweredAsIfNothingWasThere, "E/visible", 
     EXPECT_STATUS(run(*other.io, {.sqe = flush}), not_there) << "VWC: no Flush of all";
 }
 
-CONFORMANCE(Visibility, ADifferentFormTellsNothingEither, "E/visible") {
+CONFORMANCE(visibility_test, a_different_form_tells_nothing_either, "E/visible") {
     show(2, test::only({}));
     const member one = join(host_nqn);
     const bytes too_short(512);
@@ -192,8 +193,8 @@ CONFORMANCE(Visibility, ADifferentFormTellsNothingEither, "E/visible") {
         << "not: its blocks are larger";
 }
 
-CONFORMANCE(Visibility, LogsTellEachHostOfItsOwn, "E/visible", "D5/0C", "D5/04", "D8/2.00",
-            "D8/2.03") {
+CONFORMANCE(visibility_test, logs_tell_each_host_of_its_own, "E/visible", "D5/0C", "D5/04",
+            "D8/2.00", "D8/2.03") {
     const member one = join(host_nqn), other = join(other_nqn);
     const auto changes = [](host::controller& c) {
         return read_log<nvme::ana_log_header>(c, nvme::lid::ana).change_count.value();
@@ -235,7 +236,7 @@ CONFORMANCE(Visibility, LogsTellEachHostOfItsOwn, "E/visible", "D5/0C", "D5/04",
     EXPECT_STATUS(read_blocks(*other.io, 0, block, 2, 4096), sc::success);
 }
 
-CONFORMANCE(Visibility, FeaturesAreOfWhatIsSeen, "E/visible", "D7/05", "D7/82") {
+CONFORMANCE(visibility_test, features_are_of_what_is_seen, "E/visible", "D7/05", "D7/82") {
     const member one = join(host_nqn), other = join(other_nqn);
     must(other.c->set_features({.fid = 0x05, .cdw11 = 3}, 2));
     show(2, only_one());
@@ -257,7 +258,7 @@ CONFORMANCE(Visibility, FeaturesAreOfWhatIsSeen, "E/visible", "D7/05", "D7/82") 
     EXPECT_EQ(must(one.c->get_features({.fid = 0x05}, 2)), 0u);
 }
 
-CONFORMANCE(Visibility, ReservationsReachWhoSeesThem, "E/visible", "D4/0D", "D5/80") {
+CONFORMANCE(visibility_test, reservations_reach_who_sees_them, "E/visible", "D4/0D", "D5/80") {
     const member one = join(host_nqn), other = join(other_nqn);
     const auto send = [](const member& m, nvme::io_opcode opcode, nvme::reservation_command how,
                          std::uint64_t first, std::uint64_t second) {
@@ -287,9 +288,9 @@ CONFORMANCE(Visibility, ReservationsReachWhoSeesThem, "E/visible", "D4/0D", "D5/
         << "of what it does not see it hears nothing";
 }
 
-class HeldVisibility : public Visibility {
+class held_visibility : public visibility_test {
   protected:
-    HeldVisibility() {
+    held_visibility() {
         setup.devices = spy.factory();
         for (core::device_spec& d : setup.spec.devices)
             if (d.name == "b") d.type = "spy";
@@ -297,10 +298,10 @@ class HeldVisibility : public Visibility {
     }
     testing::spy spy;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, HeldVisibility, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, held_visibility, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-CONFORMANCE(HeldVisibility, HealthIsOfWhatIsSeen, "E/visible", "D5/02") {
+CONFORMANCE(held_visibility, health_is_of_what_is_seen, "E/visible", "D5/02") {
     spy.ail(backend::device_health{.critical_warning = nvme::critical_warning::reliability,
                                    .temperature_kelvin = 350,
                                    .media_errors = 9});

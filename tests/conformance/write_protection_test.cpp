@@ -21,9 +21,9 @@ using nvme::write_protection;
 constexpr nvme::status refused = sc::namespace_write_protected.no_retry();
 constexpr auto feature = static_cast<std::uint8_t>(nvme::fid::namespace_write_protection);
 
-class WriteProtection : public suite {
+class write_protection_test : public suite {
   protected:
-    WriteProtection() {
+    write_protection_test() {
         setup.spec.devices[0].type = "spy";
         setup.devices = spy_.factory();
         setup.memory = &memory;
@@ -108,11 +108,11 @@ class WriteProtection : public suite {
 
     testing::spy spy_;
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, WriteProtection, ::testing::Values(1, 3),
+INSTANTIATE_TEST_SUITE_P(reactors, write_protection_test, ::testing::Values(1, 3),
                          [](const auto& instance) { return std::to_string(instance.param); });
 
-CONFORMANCE(WriteProtection, NobodyChangesBlocksAndEverybodyReads, "D7/84", "D6/00", "D6/01",
-            "D6/08") {
+CONFORMANCE(write_protection_test, nobody_changes_blocks_and_everybody_reads, "D7/84", "D6/00",
+            "D6/01", "D6/08") {
     const member a = join(1), b = join(2);
     EXPECT_EQ(a.c->identity().nwpc, nvme::nwpc::write_protect | nvme::nwpc::until_power_cycle);
     EXPECT_EQ(attribute(a), 0);
@@ -132,7 +132,7 @@ CONFORMANCE(WriteProtection, NobodyChangesBlocksAndEverybodyReads, "D7/84", "D6/
     }
 }
 
-CONFORMANCE(WriteProtection, ItsSelectionsAndWhatIsRefused, "D7/84", "D7/sel") {
+CONFORMANCE(write_protection_test, its_selections_and_what_is_refused, "D7/84", "D7/sel") {
     const member a = join(1);
     namespace cap = nvme::feature_capability;
     ASSERT_EQ(set(a, write_protection::write_protect), sc::success);
@@ -152,7 +152,7 @@ CONFORMANCE(WriteProtection, ItsSelectionsAndWhatIsRefused, "D7/84", "D7/sel") {
     EXPECT_EQ(get(a), 1u) << "a reset does not lift it";
 }
 
-CONFORMANCE(WriteProtection, ABroadcastIsForEveryNamespace, "D7/84") {
+CONFORMANCE(write_protection_test, a_broadcast_is_for_every_namespace, "D7/84") {
     const member a = join(1);
     ASSERT_EQ(set(a, write_protection::write_protect, nvme::nsid_broadcast), sc::success);
     EXPECT_STATUS(write_blocks(*a.io, 0, bytes(512)), refused);
@@ -162,7 +162,7 @@ CONFORMANCE(WriteProtection, ABroadcastIsForEveryNamespace, "D7/84") {
     EXPECT_STATUS(write_blocks(*a.io, 0, bytes(4096), 2, 4096), sc::success);
 }
 
-CONFORMANCE(WriteProtection, UntilAPowerCycleIsNotLiftedByHosts, "D7/84") {
+CONFORMANCE(write_protection_test, until_a_power_cycle_is_not_lifted_by_hosts, "D7/84") {
     const member a = join(1), b = join(2);
     ASSERT_EQ(set(a, write_protection::until_power_cycle), sc::success);
     for (const member* m : {&a, &b}) {
@@ -188,7 +188,7 @@ CONFORMANCE(WriteProtection, UntilAPowerCycleIsNotLiftedByHosts, "D7/84") {
     EXPECT_EQ(get(b, 0, 2), 1u);
 }
 
-CONFORMANCE(WriteProtection, ItOutlivesTheTarget, "D7/84") {
+CONFORMANCE(write_protection_test, it_outlives_the_target, "D7/84") {
     for (const auto state :
          {write_protection::write_protect, write_protection::until_power_cycle}) {
         {
@@ -203,7 +203,7 @@ CONFORMANCE(WriteProtection, ItOutlivesTheTarget, "D7/84") {
     }
 }
 
-CONFORMANCE(WriteProtection, OtherHostsAreTold, "D7/84", "D8/2.00", "D5/04") {
+CONFORMANCE(write_protection_test, other_hosts_are_told, "D7/84", "D8/2.00", "D5/04") {
     const member a = join(1), b = join(2);
     must(b.c->set_features({.fid = 0x0b, .cdw11 = nvme::async_event_config::namespace_attribute}));
     const auto expect_told = [&] {
@@ -221,7 +221,7 @@ CONFORMANCE(WriteProtection, OtherHostsAreTold, "D7/84", "D8/2.00", "D5/04") {
 }
 
 // Base 2.0, section 8.12: what is in a volatile write cache is committed with the transition.
-CONFORMANCE(WriteProtection, WhatIsCachedIsFlushedFirst, "D7/84") {
+CONFORMANCE(write_protection_test, what_is_cached_is_flushed_first, "D7/84") {
     const member a = join(1);
     EXPECT_STATUS(write_blocks(*a.io, 0, bytes(512)), sc::success);
     (void)spy_.take();
@@ -237,7 +237,7 @@ CONFORMANCE(WriteProtection, WhatIsCachedIsFlushedFirst, "D7/84") {
 }
 
 // While hosts write without a pause: what is there when Set Features is answered stays.
-CONFORMANCE(WriteProtection, NothingLandsAfterTheAnswer, "D7/84") {
+CONFORMANCE(write_protection_test, nothing_lands_after_the_answer, "D7/84") {
     const member judge = join(0);
     std::vector<member> writers;
     for (std::uint32_t i = 1; i <= 3; ++i) writers.push_back(join(i));

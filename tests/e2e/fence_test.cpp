@@ -126,10 +126,10 @@ struct fence : testing::Test {
         ASSERT_TRUE(wait(read));
         EXPECT_TRUE(read.succeeded());
     }
-    static void expect_unfenced(const test::http_answer& answer) {
+    static void expect_not_quiesced(const test::http_answer& answer) {
         EXPECT_EQ(answer.status, 504) << answer.body;
         const json problem = json::parse(answer.body);
-        EXPECT_THAT(problem["type"].get<std::string>(), testing::HasSubstr("fence-incomplete"));
+        EXPECT_THAT(problem["type"].get<std::string>(), testing::HasSubstr("quiesce-incomplete"));
         EXPECT_THAT(answer.body, testing::HasSubstr("1 operations"));
     }
 
@@ -147,7 +147,7 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
     const auto began = clock::now();
     const test::http_answer removed = rest("DELETE", fence_place + "/namespaces/1");
     const auto took = clock::now() - began;
-    expect_unfenced(removed);
+    expect_not_quiesced(removed);
     EXPECT_GE(took, transition - milliseconds(50));
     EXPECT_LT(took, 3 * transition);
     ASSERT_TRUE(wait(write));
@@ -173,7 +173,7 @@ TEST_F(fence, of_a_namespace_that_is_removed_keeps_the_device_until_its_last_wri
 TEST_F(fence, of_a_host_that_is_removed_says_what_may_still_land) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xbb);
     stall(write);
-    expect_unfenced(rest("DELETE", fence_place + "/hosts/" + fence_host_nqn));
+    expect_not_quiesced(rest("DELETE", fence_place + "/hosts/" + fence_host_nqn));
     EXPECT_TRUE(eventually([&] { return !queue->poll() && !queue->is_open(); }));
     const json ns = json::parse(rest("GET", fence_place + "/namespaces/1").body);
     EXPECT_EQ(ns["status"]["abandoned"], 1);
@@ -190,14 +190,14 @@ TEST_F(fence, of_a_namespace_that_is_hidden_is_told_again_until_it_is_kept) {
     const auto hide = [&] {
         return rest("PATCH", fence_place + "/namespaces/1", R"({"visible_to": []})");
     };
-    expect_unfenced(hide());
+    expect_not_quiesced(hide());
     ASSERT_TRUE(wait(write));
     EXPECT_FALSE(write.succeeded());
     EXPECT_EQ(json::parse(rest("GET", fence_place + "/namespaces/1").body)["visible_to"],
               json::array())
         << "the change has been made";
     expect_readable(2);
-    expect_unfenced(hide());
+    expect_not_quiesced(hide());
     give_back();
     EXPECT_TRUE(eventually([&] { return hide().status == 200; }));
 }
@@ -205,7 +205,7 @@ TEST_F(fence, of_a_namespace_that_is_hidden_is_told_again_until_it_is_kept) {
 TEST_F(fence, of_a_subsystem_that_is_deleted_frees_its_name_but_not_the_device) {
     one_block& write = blocks.emplace_back(nvme::io_opcode::write, 1, 0xcc);
     stall(write);
-    expect_unfenced(rest("DELETE", fence_place + "?force=true"));
+    expect_not_quiesced(rest("DELETE", fence_place + "?force=true"));
     EXPECT_EQ(rest("GET", fence_place).status, 404);
     EXPECT_EQ(rest("DELETE", fence_place).status, 404);
     const std::string heir = R"({"nqn": "nqn.2026-11.io.fulmar:fence", "allow_any_host": true,

@@ -50,7 +50,7 @@ struct world {
             {.id = {}, .busy_window = {}, .clock = &clock, .descriptors = false})
             .value();
     boost::asio::io_context io;
-    change_gate gate;
+    change_lock gate;
     drive_client drives{io, nullptr};
     std::unique_ptr<test::fake_control> port;
     std::unique_ptr<control_client> client;

@@ -1,7 +1,7 @@
 // fuzz-links: sim_world
 // Any bytes as a story of the simulator: hosts on several connections, peers that keep to nothing,
 // devices that misbehave, operators and a clock (tests/sim/sequences/player.hpp). Whatever it was,
-// every command is answered once, data is as the book says, and nothing is left.
+// every command is answered once, data is as the checker says, and nothing is left.
 #include "sim/sequences/player.hpp"
 
 #include <fulmar/base/assert.hpp>

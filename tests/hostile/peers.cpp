@@ -131,7 +131,7 @@ struct silent final : connected_peer {
     std::string_view sort() const override { return "silent"; }
     void begin() override { sessions_.push_back(must(raw_session::connect(target_, patience))); }
     void misbehave() override {
-        if (sessions_.front().await(milliseconds(0)).kind != host::arrival_kind::timed_out)
+        if (sessions_.front().await(milliseconds(0)).kind != host::received_kind::timed_out)
             sessions_.clear();
     }
     void behave() override { sessions_.clear(); }
@@ -169,7 +169,7 @@ struct promising final : connected_peer {
         for (raw_session& s : sessions_)
             send(s, with(admin(nvme::admin_opcode::keep_alive), 30, 0));
         for (raw_session& s : sessions_)
-            if (s.await(milliseconds(0)).kind == host::arrival_kind::closed)
+            if (s.await(milliseconds(0)).kind == host::received_kind::closed)
                 return sessions_.clear();
     }
 };
@@ -209,7 +209,7 @@ struct with_queues : connected_peer {
     }
     void misbehave() override {
         send(sessions_.front(), with(admin(nvme::admin_opcode::keep_alive), 30, 0));
-        if (sessions_.front().await(milliseconds(0)).kind == host::arrival_kind::closed)
+        if (sessions_.front().await(milliseconds(0)).kind == host::received_kind::closed)
             sessions_.clear();
     }
     [[nodiscard]] virtual nvme::io_opcode opcode() const = 0;

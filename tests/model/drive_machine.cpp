@@ -88,7 +88,7 @@ void perform(world& w, drive_action what) {
         case drive_action::cancel_retry: w.retry_armed = false; return;
         case drive_action::start: return start(w);
         case drive_action::arm_retry: w.retry_armed = true; return;
-        case drive_action::hurry:
+        case drive_action::cancel:
             return demand(w, w.at_work == job::attaching, "nobody is there to hurry");
         case drive_action::link: w.queues.fill(queue::on_its_way); return;
         case drive_action::serve: w.told = true; return;

@@ -23,7 +23,7 @@ using backend::pcie::drive_stage;
 using backend::pcie::keeps_cache;
 using backend::pcie::wants_reset;
 
-/// The ten reports of a loss and the two returns of tests/sim/card.hpp. `retire` is not one of
+/// The ten reports of a loss and the two returns of tests/sim/drive.hpp. `retire` is not one of
 /// them: no drive is left after it.
 enum class report : std::uint8_t {
     request,

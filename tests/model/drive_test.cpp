@@ -188,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(
                                       "what an operator took away is wanted"},
                     drive_expectation{mutation::drains_outlast_losses,
                                       "whoever wants a drive waits until it is idle"},
-                    drive_expectation{mutation::second_sign_releases_again,
+                    drive_expectation{mutation::second_loss_report_releases_again,
                                       "a release begins during another job"}),
     [](const auto& each) { return std::string(to_string(each.param.bug)); });
 

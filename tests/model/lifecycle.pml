@@ -2,8 +2,8 @@
  * slot, one namespace that comes and goes, two poll groups, three requests, a drive that stalls or
  * vanishes. Only the tables are those of the core: spin_test.cpp compares their names and edges.
  *
- * Safety (assertions, no process stuck): one answer per request, no I/O past a closed or fenced
- * gate, no crossing of incarnations, a fence that is promised holds, no drive for two.
+ * Safety (assertions, no process stuck): one answer per request, no I/O past a closed or quiesced
+ * gate, no crossing of incarnations, a quiesce that is promised holds, no drive for two.
  * Liveness (`ends`): under weak fairness every change ends, although the drive may never answer.
  */
 #define GROUPS 2
@@ -35,8 +35,8 @@ inline subsystem_next(state, on) {
 }
 
 /* ---- tables: namespace ---- */
-mtype:namespace = { n_absent, n_attaching, n_ready, n_fencing, n_fenced, n_lost, n_detaching };
-mtype:namespace_event = { n_on_attach, n_on_fence, n_on_open, n_on_lose, n_on_detach, n_on_done,
+mtype:namespace = { n_absent, n_attaching, n_ready, n_quiescing, n_quiesced, n_lost, n_detaching };
+mtype:namespace_event = { n_on_attach, n_on_quiesce, n_on_open, n_on_lose, n_on_detach, n_on_done,
                           n_on_failed };
 inline namespace_next(state, on) {
     if
@@ -44,16 +44,16 @@ inline namespace_next(state, on) {
     :: state == n_attaching && on == n_on_done -> state = n_ready
     :: state == n_attaching && on == n_on_failed -> state = n_detaching
     :: state == n_attaching && on == n_on_lose -> state = n_lost
-    :: state == n_ready && on == n_on_fence -> state = n_fencing
+    :: state == n_ready && on == n_on_quiesce -> state = n_quiescing
     :: state == n_ready && on == n_on_lose -> state = n_lost
     :: state == n_ready && on == n_on_detach -> state = n_detaching
-    :: state == n_fencing && on == n_on_done -> state = n_fenced
-    :: state == n_fencing && on == n_on_failed -> state = n_ready
-    :: state == n_fencing && on == n_on_lose -> state = n_lost
-    :: state == n_fencing && on == n_on_detach -> state = n_detaching
-    :: state == n_fenced && on == n_on_open -> state = n_ready
-    :: state == n_fenced && on == n_on_lose -> state = n_lost
-    :: state == n_fenced && on == n_on_detach -> state = n_detaching
+    :: state == n_quiescing && on == n_on_done -> state = n_quiesced
+    :: state == n_quiescing && on == n_on_failed -> state = n_ready
+    :: state == n_quiescing && on == n_on_lose -> state = n_lost
+    :: state == n_quiescing && on == n_on_detach -> state = n_detaching
+    :: state == n_quiesced && on == n_on_open -> state = n_ready
+    :: state == n_quiesced && on == n_on_lose -> state = n_lost
+    :: state == n_quiesced && on == n_on_detach -> state = n_detaching
     :: state == n_lost && on == n_on_attach -> state = n_attaching
     :: state == n_lost && on == n_on_detach -> state = n_detaching
     :: state == n_detaching && on == n_on_done -> state = n_absent
@@ -62,21 +62,21 @@ inline namespace_next(state, on) {
 }
 
 /* ---- tables: gate ---- */
-mtype:gate = { g_closed, g_open, g_fenced, g_held };
-mtype:gate_event = { g_on_open, g_on_fence, g_on_restore, g_on_hold, g_on_close };
+mtype:gate = { g_closed, g_open, g_quiesced, g_waiting_for_device };
+mtype:gate_event = { g_on_open, g_on_quiesce, g_on_restore, g_on_hold, g_on_close };
 inline gate_next(state, on) {
     if
     :: state == g_closed && on == g_on_open -> state = g_open
-    :: state == g_closed && on == g_on_restore -> state = g_fenced
-    :: state == g_open && on == g_on_fence -> state = g_fenced
-    :: state == g_open && on == g_on_hold -> state = g_held
+    :: state == g_closed && on == g_on_restore -> state = g_quiesced
+    :: state == g_open && on == g_on_quiesce -> state = g_quiesced
+    :: state == g_open && on == g_on_hold -> state = g_waiting_for_device
     :: state == g_open && on == g_on_close -> state = g_closed
-    :: state == g_fenced && on == g_on_open -> state = g_open
-    :: state == g_fenced && on == g_on_hold -> state = g_held
-    :: state == g_fenced && on == g_on_close -> state = g_closed
-    :: state == g_held && on == g_on_open -> state = g_open
-    :: state == g_held && on == g_on_restore -> state = g_fenced
-    :: state == g_held && on == g_on_close -> state = g_closed
+    :: state == g_quiesced && on == g_on_open -> state = g_open
+    :: state == g_quiesced && on == g_on_hold -> state = g_waiting_for_device
+    :: state == g_quiesced && on == g_on_close -> state = g_closed
+    :: state == g_waiting_for_device && on == g_on_open -> state = g_open
+    :: state == g_waiting_for_device && on == g_on_restore -> state = g_quiesced
+    :: state == g_waiting_for_device && on == g_on_close -> state = g_closed
     :: else -> skip /* an event without an edge changes nothing */
     fi
 }
@@ -121,7 +121,7 @@ inline request_next(state, on) {
 }
 /* ---- end of tables ---- */
 
-mtype:act = { open_all, fence_all, close_all, attach, detach, lose };
+mtype:act = { open_all, quiesce_all, close_all, attach, detach, lose };
 
 mtype:subsystem sub = s_active;
 mtype:namespace ns = n_ready;
@@ -132,7 +132,7 @@ byte failures = 1;      /* poll groups that may fail to do their part */
 
 typedef side {
     mtype:gate gate;
-    bool view_fenced;
+    bool view_quiesced;
     byte incarnation;
     byte inside, parked, abandoned;
     bool gives_up;
@@ -189,7 +189,7 @@ active proctype control() {
     :: operations < OPERATIONS && sub == s_active ->   /* pause */
         operations++; busy = true;
         subsystem_next(sub, s_on_pause);
-        fan_out(fence_all);
+        fan_out(quiesce_all);
         if
         :: failed ->
             subsystem_next(sub, s_on_failed);
@@ -210,7 +210,7 @@ active proctype control() {
         subsystem_next(sub, s_on_resume);
         fan_out(open_all);
         if
-        :: failed -> fan_out(fence_all); subsystem_next(sub, s_on_failed)
+        :: failed -> fan_out(quiesce_all); subsystem_next(sub, s_on_failed)
         :: else -> subsystem_next(sub, s_on_done)
         fi;
         busy = false
@@ -303,18 +303,18 @@ end_idle:
             may_fail();
             if
             :: fine ->
-                mine.view_fenced = false;
+                mine.view_quiesced = false;
                 if
-                :: mine.gate == g_fenced -> gate_next(mine.gate, g_on_open)
+                :: mine.gate == g_quiesced -> gate_next(mine.gate, g_on_open)
                 :: else
                 fi
             :: else
             fi
-        :: what == fence_all ->
+        :: what == quiesce_all ->
             may_fail();
             if
-            :: fine -> mine.view_fenced = true; gate_next(mine.gate, g_on_fence);
-                waits = (mine.gate == g_open || mine.gate == g_fenced)
+            :: fine -> mine.view_quiesced = true; gate_next(mine.gate, g_on_quiesce);
+                waits = (mine.gate == g_open || mine.gate == g_quiesced)
             :: else
             fi
         :: what == attach ->
@@ -324,12 +324,12 @@ end_idle:
                 assert(mine.inside == 0 && mine.parked == 0);
                 mine.incarnation = incarnation;
                 if
-                :: mine.view_fenced -> gate_next(mine.gate, g_on_restore)
+                :: mine.view_quiesced -> gate_next(mine.gate, g_on_restore)
                 :: else -> gate_next(mine.gate, g_on_open)
                 fi
             :: else
             fi
-        :: what == close_all -> mine.view_fenced = false;
+        :: what == close_all -> mine.view_quiesced = false;
             gate_next(mine.gate, g_on_close); waits = true
         :: what == detach -> gate_next(mine.gate, g_on_close); waits = true
         :: what == lose -> gate_next(mine.gate, g_on_close); mine.gives_up = true
@@ -376,7 +376,7 @@ admission:
     atomic {
         if
         :: meant != mine.incarnation || mine.gate == g_closed -> answered(); goto sending
-        :: meant == mine.incarnation && (mine.gate == g_fenced || mine.gate == g_held) ->
+        :: meant == mine.incarnation && (mine.gate == g_quiesced || mine.gate == g_waiting_for_device) ->
             request_next(state, r_on_park); mine.parked++
         :: meant == mine.incarnation && mine.gate == g_open ->
             request_next(state, r_on_execute); mine.inside++;
@@ -394,7 +394,7 @@ end_parked:
             assert(meant == mine.incarnation);
             mine.parked--; request_next(state, r_on_replay); goto admission
         :: mine.gate == g_closed -> mine.parked--; answered(); goto sending
-        :: mine.gate == g_held -> mine.parked--; answered(); goto sending  /* waited too long */
+        :: mine.gate == g_waiting_for_device -> mine.parked--; answered(); goto sending  /* waited too long */
         fi
     };
 executing:

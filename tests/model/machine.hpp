@@ -33,7 +33,7 @@ class machine {
     void go_on();
     void wait_passes(byte g, byte ns);
     void drive_vanishes();
-    void drive_sign();
+    void drive_fault();
     void ack_again(byte g);
 
     // Groups.
@@ -62,11 +62,11 @@ class machine {
     void enqueue(const running_operation& op, bool first);
     void run_next();
     bool resume();
-    [[nodiscard]] core::operation_sight look() const;
-    bool prepare(core::operation_sight& sight);
+    [[nodiscard]] core::operation_inputs observe() const;
+    bool prepare(core::operation_inputs& inputs);
     bool add_record(byte ns, disk on);
     void drop_record(byte ns);
-    void hold(const core::operation_step& step, const core::operation_sight& sight);
+    void hold(const core::operation_step& step, const core::operation_inputs& inputs);
     void finish(const core::operation_step& step);
     void check_promise(core::operation_stage last);
     void check_reserved(byte ns);
@@ -87,7 +87,7 @@ class machine {
     [[nodiscard]] bool concerns(byte g, const question& q, byte ns) const;
     [[nodiscard]] byte unreaped(byte g, const question& q) const;
     [[nodiscard]] byte still_waiting(byte g, const question& q) const;
-    void bury_what_is_left(byte g, const question& q);
+    void orphan_what_is_left(byte g, const question& q);
     void remove_group(byte g);
     void check_pending(byte g);
 

@@ -87,55 +87,56 @@ void machine::gone() {
 
 // --- one step of an operation --------------------------------------------------------------------
 
-core::operation_sight machine::look() const {
+core::operation_inputs machine::observe() const {
     const control_side& c = s_.control;
     const running_operation& op = c.current;
     const record& n = c.ns[op.ns];
-    core::operation_sight sight;
-    sight.subsystem = c.state;
-    sight.deleted = c.deleted;
-    sight.failed = op.stage != operation_stage::begin && c.acks.failed;
-    sight.present = n.present;
-    sight.ns = n.state;
-    sight.device_ready = n.on != disk::drive || !c.drive_lost;
-    sight.holds = of_.holds && n.on == disk::drive && !n.hold_over;
-    sight.of_this_generation = n.present && n.generation == op.generation;
-    sight.changes = op.kind == operation_kind::reserve;
-    sight.takes = op.takes;
-    if (op.stage == operation_stage::recording) sight.failed = op.unrecorded;
-    return sight;
+    core::operation_inputs inputs;
+    inputs.subsystem = c.state;
+    inputs.deleted = c.deleted;
+    inputs.failed = op.stage != operation_stage::begin && c.acks.failed;
+    inputs.present = n.present;
+    inputs.ns = n.state;
+    inputs.device_ready = n.on != disk::drive || !c.drive_lost;
+    inputs.holds = of_.holds && n.on == disk::drive && !n.hold_over;
+    inputs.of_this_generation = n.present && n.generation == op.generation;
+    inputs.changes = op.kind == operation_kind::reserve;
+    inputs.takes = op.takes;
+    if (op.stage == operation_stage::recording) inputs.failed = op.unrecorded;
+    return inputs;
 }
 
 // What the operations do before they ask what comes next. False: it ends here, refused.
-bool machine::prepare(core::operation_sight& sight) {
+bool machine::prepare(core::operation_inputs& inputs) {
     control_side& c = s_.control;
     running_operation& op = c.current;
     switch (op.kind) {
         case operation_kind::create: {
             const bool attaches =
                 op.stage == operation_stage::adding || op.stage == operation_stage::attaching;
-            if (!attaches || sight.failed) return true;
+            if (!attaches || inputs.failed) return true;
             while (op.attached < namespaces && of_.starts_with[op.attached] == disk::none)
                 ++op.attached;
             if (op.attached == namespaces) return true;
-            sight.more = add_record(op.attached, of_.starts_with[op.attached]);
-            sight.spoilt = !sight.more;
+            inputs.more = add_record(op.attached, of_.starts_with[op.attached]);
+            inputs.spoilt = !inputs.more;
             return true;
         }
         case operation_kind::add_namespace:
             if (op.stage != operation_stage::begin || c.deleted) return true;
             if (!add_record(op.ns, op.on)) return false;
-            sight = look();
+            inputs = observe();
             return true;
         case operation_kind::lose_namespace:
-            if (sight.of_this_generation) c.ns[op.ns].loss_waits = false;
+            if (inputs.of_this_generation) c.ns[op.ns].loss_waits = false;
             return true;
         case operation_kind::refresh_namespace: {
             const bool begins =
-                op.stage == operation_stage::begin && sight.ns == namespace_state::lost;
-            const bool changes = begins || (op.stage == operation_stage::fencing && !sight.failed);
+                op.stage == operation_stage::begin && inputs.ns == namespace_state::lost;
+            const bool changes =
+                begins || (op.stage == operation_stage::quiescing && !inputs.failed);
             if (changes && op.reopens && c.ns[op.ns].on == disk::drive) c.drive_lost = false;
-            sight = look();
+            inputs = observe();
             return true;
         }
         case operation_kind::end_hold:
@@ -174,11 +175,11 @@ void machine::drop_record(byte ns) {
 bool machine::resume() {
     control_side& c = s_.control;
     running_operation& op = c.current;
-    core::operation_sight sight = look();
-    if (!prepare(sight)) return true;
+    core::operation_inputs inputs = observe();
+    if (!prepare(inputs)) return true;
     const operation_stage was = op.stage;
     if (was == operation_stage::closing) op.unreaped = static_cast<byte>(c.acks.unreaped);
-    const operation_step step = core::next_step(op.kind, op.stage, sight);
+    const operation_step step = core::next_step(op.kind, op.stage, inputs);
     if (step.at_namespace) advance(namespace_edges, c.ns[op.ns].state, *step.at_namespace);
     if (step.at_subsystem) advance(subsystem_edges, c.state, *step.at_subsystem);
     op.stage = step.next;
@@ -193,9 +194,9 @@ bool machine::resume() {
     }
     if (step.record) return false;
     if (step.adopt && op.takes) check_reserved(op.ns);
-    hold(step, sight);
+    hold(step, inputs);
     const bool about_one =
-        step.ask == group_action::attach_namespace || step.ask == group_action::fence_namespace ||
+        step.ask == group_action::attach_namespace || step.ask == group_action::quiesce_namespace ||
         step.ask == group_action::drain_namespace || step.ask == group_action::open_namespace ||
         step.ask == group_action::detach_namespace || step.ask == group_action::lose_namespace ||
         step.ask == group_action::hold_namespace;
@@ -204,11 +205,12 @@ bool machine::resume() {
 }
 
 // What the operations do about a hold when the step goes on.
-void machine::hold(const operation_step& step, const core::operation_sight& sight) {
+void machine::hold(const operation_step& step, const core::operation_inputs& inputs) {
     const running_operation& op = s_.control.current;
     record& n = s_.control.ns[op.ns];
     const bool returns = op.kind == operation_kind::refresh_namespace &&
-                         step.next == operation_stage::opening && sight.ns == namespace_state::lost;
+                         step.next == operation_stage::opening &&
+                         inputs.ns == namespace_state::lost;
     if (step.ask == group_action::hold_namespace) n.hold_runs = true;
     if (op.kind == operation_kind::end_hold) n.hold_over = true;
     if (returns || op.kind == operation_kind::end_hold) n.hold_runs = false;
@@ -341,7 +343,7 @@ void machine::control_receives(byte g) {
             if (!c.acks.complete()) return escalate();
             if (!c.running && c.waiting == 0) run_next();
             return;
-        case parcel::buried: return c.claim.hold();
+        case parcel::orphaned: return c.claim.hold();
         case parcel::reaped:
             if (c.claim.holders == 0) return breaks("a device is let go of twice");
             (void)c.claim.let_go();
@@ -358,7 +360,7 @@ void machine::drive_vanishes() {
     s_.control.signs = 2;  // signs come twice, and late
 }
 
-void machine::drive_sign() {
+void machine::drive_fault() {
     control_side& c = s_.control;
     --c.signs;
     if (!c.present || c.deleted) return;

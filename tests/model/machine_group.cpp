@@ -19,7 +19,7 @@ void machine::group_receives(byte g, bool fails) {
             return push(here.out, parcel::escalation);
         }
         case parcel::none:
-        case parcel::buried:
+        case parcel::orphaned:
         case parcel::reaped: return;
     }
 }
@@ -113,7 +113,7 @@ void machine::move_gates(byte g, const question& q) {
             breaks("a question about one namespace moves another gate");
         switch (*on) {
             case gate_event::open: open_gate(g, ns); break;
-            case gate_event::fence:
+            case gate_event::quiesce:
             case gate_event::restore:
             case gate_event::hold: e.gate.take(*on); break;
             case gate_event::close: close_gate(g, ns); break;
@@ -203,11 +203,11 @@ void machine::settle(byte g) {
     here.pending = false;
     here.gave_up = false;
     q.unreaped = unreaped(g, q);
-    bury_what_is_left(g, q);
+    orphan_what_is_left(g, q);
     acknowledge(g);
 }
 
-void machine::bury_what_is_left(byte g, const question& q) {
+void machine::orphan_what_is_left(byte g, const question& q) {
     group_side& here = s_.group[g];
     for (byte ns = 0; ns < namespaces; ++ns) {
         entry& e = here.entries[ns];
@@ -219,15 +219,15 @@ void machine::bury_what_is_left(byte g, const question& q) {
             continue;
         }
         byte at = 0;
-        while (at < here.graves.size() && here.graves[at].used) ++at;
-        if (at == here.graves.size()) return breaks("the model has too few graves");
-        here.graves[at] = {.used = true, .abandoned = e.abandoned};
+        while (at < here.orphans.size() && here.orphans[at].used) ++at;
+        if (at == here.orphans.size()) return breaks("the model has too few orphans");
+        here.orphans[at] = {.used = true, .abandoned = e.abandoned};
         for (byte r = 0; r < requests; ++r)
             if (group_of(r) == g && of_.request_namespace[r] == ns &&
-                s_.request[r].at != task::none && s_.request[r].buried_in == no_grave)
-                s_.request[r].buried_in = at;
+                s_.request[r].at != task::none && s_.request[r].orphaned_in == no_orphan)
+                s_.request[r].orphaned_in = at;
         e = {};
-        push(here.out, parcel::buried);
+        push(here.out, parcel::orphaned);
     }
 }
 

@@ -71,7 +71,8 @@ void machine::check_submission(byte r) {
     if (!here.present || !e.present) return breaks("I/O without a channel");
     if (here.generation != it.generation || e.generation != it.ns_generation)
         return breaks("a request reaches another incarnation");
-    if (e.gate.position == gate_position::closed || e.gate.position == gate_position::held)
+    if (e.gate.position == gate_position::closed ||
+        e.gate.position == gate_position::waiting_for_device)
         return breaks("I/O passes a closed gate");
     if (!c.present || c.generation != it.generation)
         return breaks("I/O of a subsystem that is gone");
@@ -126,14 +127,14 @@ void machine::drive_answers(byte r) {
     it.at = task::none;
     if (was == task::at_drive) return complete(r);
     const byte g = group_of(r);
-    if (it.buried_in == no_grave) {
+    if (it.orphaned_in == no_orphan) {
         entry& e = entry_of(r);
         if (!e.present || e.abandoned == 0) return breaks("a task comes home to nobody");
         --e.abandoned;
         return check_pending(g);
     }
-    grave& there = s_.group[g].graves[it.buried_in];
-    it.buried_in = no_grave;
+    orphan& there = s_.group[g].orphans[it.orphaned_in];
+    it.orphaned_in = no_orphan;
     if (--there.abandoned != 0) return;
     there = {};
     push(s_.group[g].out, parcel::reaped);

@@ -45,15 +45,15 @@ INSTANTIATE_TEST_SUITE_P(
                     "a connection joins another incarnation than it asked for"},
         expectation{mutation::stale_acks_count, "pauses",
                     "an ack of a former question is taken for one of this"},
-        expectation{mutation::resumes_leave_gates_fenced, "pauses",
+        expectation{mutation::resumes_leave_gates_quiesced, "pauses",
                     "a gate does not stand where its namespace does"},
         expectation{mutation::closed_gates_let_data_through, "numbers", "I/O passes a closed gate"},
         expectation{mutation::deadlines_are_ignored, "pauses", "an operation never ends"},
-        expectation{mutation::fences_do_not_drain, "pauses",
+        expectation{mutation::quiescing_does_not_drain, "pauses",
                     "a fence is promised with operations at the drive"},
         expectation{mutation::reservations_do_not_drain, "reservations",
                     "a reservation is adopted with operations at the drive"},
-        expectation{mutation::fences_cover_all_namespaces, "losses",
+        expectation{mutation::quiescing_covers_all_namespaces, "losses",
                     "a question about one namespace moves another gate"},
         expectation{mutation::second_loss_is_asserted, "losses",
                     "an assertion fails: the table has no such edge"},
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 #else
 
-TEST(mutations, exist_in_builds_with_FULMAR_MUTATIONS_only) {
+TEST(mutations, exist_in_builds_with_fulmar_mutations_only) {
     for (unsigned i = 0; i <= static_cast<unsigned>(last_mutation); ++i)
         EXPECT_FALSE(mutated(static_cast<mutation>(i)));
 }

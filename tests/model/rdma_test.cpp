@@ -3,7 +3,7 @@
 // reactor, which has the requests, and a device that completes, flushes, or never says a word.
 // Follows rdma_control.cpp and rdma_qpair.cpp, whose objects the seeds of rdma_chaos_test.cpp run.
 #include "transport/rdma/connection_states.hpp"
-#include "transport/rdma/work_account.hpp"
+#include "transport/rdma/send_queue_tracker.hpp"
 
 #include <gtest/gtest.h>
 
@@ -125,12 +125,14 @@ void stop(world& w) {
 
 /// What the real account says of a completion: how many it retires. Work that is left stays.
 void complete(world& w, byte which, bool abandons) {
-    work_account<int> account;
+    send_queue_tracker<int> account;
     ASSERT_TRUE(account.create(4));
     std::array<int, 4> owners{};
     std::array<byte, 4> seen{};
     for (byte i = 0; i < w.posted; ++i) account.add(owners[i], work_kind::send);
-    const auto home = [&](const work_account<int>::entry& e) { ++seen[e.owner - owners.data()]; };
+    const auto home = [&](const send_queue_tracker<int>::entry& e) {
+        ++seen[e.owner - owners.data()];
+    };
     if (abandons)
         account.abandon(home);
     else

@@ -112,7 +112,8 @@ TEST(spin, has_the_tables_of_the_core) {
          in_core<subsystem_state::deactivating, subsystem_event::failed>(subsystem_edges));
     same(in_promela("namespace", "n_"),
          in_core<namespace_state::detaching, namespace_event::failed>(namespace_edges));
-    same(in_promela("gate", "g_"), in_core<gate_position::held, gate_event::close>(gate_edges));
+    same(in_promela("gate", "g_"),
+         in_core<gate_position::waiting_for_device, gate_event::close>(gate_edges));
     same(in_promela("request", "r_"),
          in_core<request_state::answering, request_event::sent>(request_edges));
 }

@@ -55,9 +55,9 @@ bool may_fail(const state& s, byte g) {
     switch (here.asked.action) {
         case group_action::add_subsystem: return true;
         case group_action::open_subsystem:
-        case group_action::fence_subsystem:
+        case group_action::quiesce_subsystem:
         case group_action::attach_namespace:
-        case group_action::fence_namespace: return here.present;
+        case group_action::quiesce_namespace: return here.present;
         default: return false;  // nothing in them can fail, least of all in teardown
     }
 }
@@ -82,11 +82,11 @@ void of_target(const state& s, std::vector<event>& into) {
         if (s.control.ns[ns].hold_runs) into.push_back({event_kind::hold_passes, ns});
         for (byte g = 0; g < groups; ++g) {
             const entry& e = s.group[g].entries[ns];
-            if (e.gate.position == gate_position::held && e.parked_count != 0)
+            if (e.gate.position == gate_position::waiting_for_device && e.parked_count != 0)
                 into.push_back({event_kind::wait_passes, static_cast<byte>(g * namespaces + ns)});
         }
     }
-    if (s.control.signs != 0) into.push_back({event_kind::drive_sign, 0});
+    if (s.control.signs != 0) into.push_back({event_kind::drive_fault, 0});
     for (byte r = 0; r < requests; ++r)
         if (s.request[r].state == request_state::answering)
             into.push_back({event_kind::answer_sent, r});
@@ -150,7 +150,7 @@ std::string_view apply(const settings& of, state& s, event e) {
         case event_kind::group_settles: m.settle(i); break;
         case event_kind::control_receives: m.control_receives(i); break;
         case event_kind::deadline: m.deadline_passes(); break;
-        case event_kind::drive_sign: m.drive_sign(); break;
+        case event_kind::drive_fault: m.drive_fault(); break;
         case event_kind::hold_passes: m.hold_passes(i); break;
         case event_kind::recorded: m.go_on(); break;
         case event_kind::wait_passes: m.wait_passes(i / namespaces, i % namespaces); break;
@@ -220,7 +220,7 @@ std::string_view wrong_namespace(const state& s, byte ns) {
         if (!n.present) continue;
         if (e.generation != n.generation) return "a poll group knows a former namespace";
         const gate_position wanted = n.state == namespace_state::lost     ? gate_position::closed
-                                     : c.state == subsystem_state::paused ? gate_position::fenced
+                                     : c.state == subsystem_state::paused ? gate_position::quiesced
                                                                           : gate_position::open;
         if (e.gate.position != wanted) return "a gate does not stand where its namespace does";
     }
@@ -230,11 +230,11 @@ std::string_view wrong_namespace(const state& s, byte ns) {
 std::string_view wrong_claims(const state& s) {
     bool used = false;
     for (const record& n : s.control.ns) used = used || (n.present && n.on == disk::drive);
-    unsigned graves = 0;
+    unsigned orphans = 0;
     for (const group_side& g : s.group)
-        for (const grave& it : g.graves) graves += it.used ? 1 : 0;
+        for (const orphan& it : g.orphans) orphans += it.used ? 1 : 0;
     if (s.control.claim.taken != used) return "a device claim does not match its namespace";
-    if (s.control.claim.holders != graves) return "a device claim does not match what it holds";
+    if (s.control.claim.holders != orphans) return "a device claim does not match what it holds";
     return {};
 }
 
@@ -262,7 +262,7 @@ std::string_view wrong_at_rest(const settings& of, const state& s) {
         return "a subsystem rests between two states";
     for (const group_side& g : s.group)
         if (!g.present || g.generation != c.generation ||
-            g.view != (paused ? view_state::fenced : view_state::open))
+            g.view != (paused ? view_state::quiesced : view_state::open))
             return "a poll group does not stand where its subsystem does";
     for (byte ns = 0; ns < namespaces; ++ns)
         if (const auto wrong = wrong_namespace(s, ns); !wrong.empty()) return wrong;

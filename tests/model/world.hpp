@@ -36,7 +36,7 @@ inline constexpr byte groups = 2;
 inline constexpr byte namespaces = 2;
 inline constexpr byte requests = 3;
 inline constexpr byte connections = 2;  ///< one on each poll group
-inline constexpr byte no_grave = 0xff;
+inline constexpr byte no_orphan = 0xff;
 
 /// What backs a namespace.
 enum class disk : byte {
@@ -123,7 +123,7 @@ struct control_side {
     byte signs = 0;  ///< of the drive's loss, on their way
 };
 
-enum class parcel : byte { none, command, escalation, buried, reaped };
+enum class parcel : byte { none, command, escalation, orphaned, reaped };
 
 struct mailbox {
     byte count = 0;
@@ -157,7 +157,7 @@ struct entry {  ///< a namespace_entry
     byte abandoned = 0;
 };
 
-struct grave {
+struct orphan {
     bool used = false;
     byte abandoned = 0;
 };
@@ -170,7 +170,7 @@ struct group_side {
     bool gave_up = false;
     bool unsettled = false;
     std::array<entry, namespaces> entries;
-    std::array<grave, 2> graves;
+    std::array<orphan, 2> orphans;
     mailbox in;   ///< from the control reactor
     mailbox out;  ///< to the control reactor
     question asked;
@@ -189,7 +189,7 @@ struct command {  ///< of a host
     byte generation = 0;     ///< of the subsystem that it was sent to
     byte ns_generation = 0;  ///< of the namespace
     task at = task::none;
-    byte buried_in = no_grave;
+    byte orphaned_in = no_orphan;
     byte answers = 0;
 };
 
@@ -230,7 +230,7 @@ enum class event_kind : byte {
     group_settles,
     control_receives,
     deadline,
-    drive_sign,
+    drive_fault,
     hold_passes,
     recorded,
     wait_passes,

@@ -49,7 +49,7 @@ void pack(packer& p, const group_side& g) {
           e.parked_count, e.abandoned);
         for (byte i = 0; i < e.parked_count; ++i) p(e.parked[i]);
     }
-    for (const grave& it : g.graves) p(it.used, it.abandoned);
+    for (const orphan& it : g.orphans) p(it.used, it.abandoned);
     pack(p, g.in);
     pack(p, g.out);
     const question& q = g.asked;
@@ -66,7 +66,7 @@ std::size_t state::pack(std::span<byte> into) const {
     for (const group_side& g : group) model::pack(p, g);
     for (const command& r : request)
         p(r.arrived, r.state, r.order, r.entered, r.cut_off, r.generation, r.ns_generation, r.at,
-          r.buried_in, r.answers);
+          r.orphaned_in, r.answers);
     for (const queue_pair& c : connection) p(c.state, c.generation, c.member, c.connect);
     p(left.operations, left.cuts, left.losses, left.failures, left.repeats, left.connects);
     for (const byte w : left.wishes) p(w);
@@ -114,7 +114,7 @@ std::string received(const state& s, byte g) {
             return fmt::format("poll group {} hears that the deadline of transition {} has passed",
                                g, here.told.transition);
         case parcel::none:
-        case parcel::buried:
+        case parcel::orphaned:
         case parcel::reaped: break;
     }
     return "nothing arrives";
@@ -129,7 +129,7 @@ std::string returned(const state& s, byte g) {
                                from.asked.unreaped);
         case parcel::escalation:
             return fmt::format("control has poll group {}'s escalation home", g);
-        case parcel::buried:
+        case parcel::orphaned:
             return fmt::format("control hears that poll group {} holds the drive", g);
         case parcel::reaped:
             return fmt::format("control hears that poll group {} lets go of the drive", g);
@@ -150,7 +150,7 @@ std::string describe(const settings& of, const state& s, event e) {
         case event_kind::control_receives: return returned(s, i);
         case event_kind::deadline:
             return fmt::format("the deadline of transition {} passes", s.control.acks.transition);
-        case event_kind::drive_sign: return "control is told that the drive is lost";
+        case event_kind::drive_fault: return "control is told that the drive is lost";
         case event_kind::recorded:
             return s.control.current.unrecorded ? "the reservation cannot be written down"
                                                 : "the reservation is written down";

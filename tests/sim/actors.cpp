@@ -278,7 +278,7 @@ void random_accidents::act() {
     const std::string& disk = set_.disks[world_.pick(set_.disks.size())];
     const instant soon = world_.now() + milliseconds(world_.pick(1'500));
     if (world_.is_drive(disk) && world_.chance(0.8)) {
-        world_.slots().give(disk, static_cast<drive_sign>(world_.pick(drive_sign_count)));
+        world_.slots().give(disk, static_cast<drive_fault>(world_.pick(drive_fault_count)));
         endings_.push_back({soon, disk, 0});
         return;
     }

@@ -43,7 +43,7 @@ class random_host {
     std::size_t events_ = 0;
 };
 
-/// Operators that change whatever there is; the book learns from world::ask().
+/// Operators that change whatever there is; the invariant checker learns from world::ask().
 class random_operator {
   public:
     /// An operation may take `limit`, and as long again for each that was under way before it.

@@ -31,10 +31,10 @@ world_options shape(std::uint64_t seed, unsigned data_reactors) {
     o.fabric.window = one_in(3) ? 2 : 16;
     o.fabric.break_chance = one_in(2) ? 0.001 : 0;
     o.fabric.corrupt_chance = one_in(3) ? 0.02 : 0;
-    o.manners.delay_max = one_in(3) ? milliseconds(20) : microseconds(500);
-    o.manners.error_chance = one_in(2) ? 0.02 : 0;
-    o.manners.ignore_abort_chance = one_in(2) ? 1 : 0.3;
-    o.manners.answers_inline = one_in(6);
+    o.fault_profile.delay_max = one_in(3) ? milliseconds(20) : microseconds(500);
+    o.fault_profile.error_chance = one_in(2) ? 0.02 : 0;
+    o.fault_profile.ignore_abort_chance = one_in(2) ? 1 : 0.3;
+    o.fault_profile.answers_inline = one_in(6);
     return o;
 }
 

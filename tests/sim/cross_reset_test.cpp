@@ -157,7 +157,7 @@ struct wandering {
 
 wandering wander(std::uint64_t seed) {
     world_options o = of_one_disk_for_routes(seed);
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     o.tcp = seed % 2 == 0;
     world w(o);
@@ -232,7 +232,7 @@ TEST(cross_reset, a_write_that_is_held_at_the_disk_is_waited_for_and_others_go_o
 
 TEST(cross_reset, a_disk_that_gives_nothing_back_makes_it_fail_until_it_does) {
     world_options o = of_one_disk_for_routes(2);
-    o.manners.ignore_abort_chance = 1;
+    o.fault_profile.ignore_abort_chance = 1;
     o.limits.transition_timeout_ms = 200;
     world w(o);
     {
@@ -256,7 +256,7 @@ TEST(cross_reset, a_disk_that_gives_nothing_back_makes_it_fail_until_it_does) {
 
 TEST(cross_reset, both_rounds_together_have_one_deadline) {
     world_options o = of_one_disk_for_routes(3);
-    o.manners.ignore_abort_chance = 1;
+    o.fault_profile.ignore_abort_chance = 1;
     o.limits.transition_timeout_ms = 200;
     world w(o);
     {

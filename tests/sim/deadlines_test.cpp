@@ -22,7 +22,7 @@ TEST(deadlines, stalled_device_hits_the_deadline_and_hosts_get_answers) {
         w.run_for(milliseconds(500));
         ASSERT_TRUE(removed->done());
         ASSERT_FALSE(removed->ok());
-        EXPECT_EQ(removed->code(), errc::fence_incomplete);
+        EXPECT_EQ(removed->code(), errc::quiesce_incomplete);
         EXPECT_TRUE(has(write, sc::internal_error));
         EXPECT_TRUE(has(read, sc::internal_error));
 
@@ -60,7 +60,7 @@ TEST(deadlines, a_subsystem_on_a_stalled_device_can_be_deleted_and_its_slot_reus
         w.run_for(milliseconds(10'600));
         ASSERT_TRUE(removed->done());
         ASSERT_FALSE(removed->ok());
-        EXPECT_EQ(removed->code(), errc::fence_incomplete);
+        EXPECT_EQ(removed->code(), errc::quiesce_incomplete);
         EXPECT_TRUE(write->done);
         EXPECT_TRUE(io->closed() && admin->closed());
 
@@ -89,7 +89,7 @@ TEST(deadlines, a_pause_on_a_stalled_device_ends_and_says_so) {
     w.run_for(milliseconds(10'300));
     ASSERT_TRUE(pause->done());
     ASSERT_FALSE(pause->ok());
-    EXPECT_EQ(pause->code(), errc::fence_incomplete);
+    EXPECT_EQ(pause->code(), errc::quiesce_incomplete);
     EXPECT_EQ(w.status_of(one).transition.state, "paused");
     EXPECT_TRUE(has(write, sc::internal_error));
     w.disk_named("a").set_stalled(false);
@@ -106,10 +106,10 @@ TEST(deadlines, who_pauses_again_hears_again_what_may_still_land) {
     w.disk_named("a").set_stalled(true);
     const auto write = io->write(1, 0);
     w.run_for(milliseconds(10));
-    ASSERT_EQ(w.change(core::pause_subsystem{one})->code(), errc::fence_incomplete);
+    ASSERT_EQ(w.change(core::pause_subsystem{one})->code(), errc::quiesce_incomplete);
     const auto second = w.change(core::pause_subsystem{one});
     ASSERT_FALSE(second->ok()) << "the write is at the disk still";
-    EXPECT_EQ(second->code(), errc::fence_incomplete);
+    EXPECT_EQ(second->code(), errc::quiesce_incomplete);
     const auto third = w.ask(core::pause_subsystem{one});
     w.run_for(milliseconds(10));
     EXPECT_FALSE(third->done()) << "it waits for the device, as the first did";
@@ -316,7 +316,7 @@ TEST(host_removal, that_cannot_be_kept_in_time_says_so_and_harms_no_other_host) 
         w.run_for(milliseconds(10'600));
         ASSERT_TRUE(removed->done());
         ASSERT_FALSE(removed->ok());
-        EXPECT_EQ(removed->code(), errc::fence_incomplete);
+        EXPECT_EQ(removed->code(), errc::quiesce_incomplete);
         EXPECT_FALSE(stays->done) << "it is not his I/O that was removed";
         w.disk_named("a").set_stalled(false);
         ASSERT_TRUE(w.wait(stays, seconds(1)));
@@ -362,7 +362,7 @@ TEST(host_removal, tells_of_what_a_deleted_subsystem_of_that_name_left_behind) {
     w.disk_named("a").set_stalled(true);
     (void)io->write(1, 0);
     w.run_for(milliseconds(100));
-    EXPECT_EQ(w.change(core::delete_subsystem{one})->code(), errc::fence_incomplete);
+    EXPECT_EQ(w.change(core::delete_subsystem{one})->code(), errc::quiesce_incomplete);
     core::subsystem_spec again = subsystem(one, {"b"});
     again.allow_any_host = false;
     again.hosts = {host(0).host, host(1).host};
@@ -370,7 +370,7 @@ TEST(host_removal, tells_of_what_a_deleted_subsystem_of_that_name_left_behind) {
     EXPECT_TRUE(w.change(core::remove_host{one, host(1).host})->ok());
     const auto removed = w.change(core::remove_host{one, host(0).host});
     ASSERT_FALSE(removed->ok());
-    EXPECT_EQ(removed->code(), errc::fence_incomplete);
+    EXPECT_EQ(removed->code(), errc::quiesce_incomplete);
     w.disk_named("a").set_stalled(false);
     w.run_for(milliseconds(100));
     ASSERT_TRUE(w.change(core::add_host{one, host(0).host})->ok());

@@ -33,11 +33,11 @@ void disk::set_blocks(std::uint64_t count) {
 }
 void disk::set_manners(const disk_manners& m) {
     const std::lock_guard hold(lock_);
-    manners_ = m;
+    fault_profile_ = m;
 }
-disk_manners disk::manners() const {
+disk_manners disk::fault_profile() const {
     const std::lock_guard hold(lock_);
-    return manners_;
+    return fault_profile_;
 }
 void disk::set_stalled(bool stalled) {
     const std::lock_guard hold(lock_);
@@ -57,17 +57,17 @@ bool disk::lost() const {
 }
 void disk::lose_power() {
     const std::lock_guard hold(lock_);
-    if (!manners_.loses_cache) return;
+    if (!fault_profile_.loses_cache) return;
     for (const auto& [lba, tag] : tags_) {
         const auto left = durable_.find(lba);
         const std::uint64_t there = left == durable_.end() ? 0 : left->second;
-        if (there != tag) book_.power_lost(formatted_for_, lba, there);
+        if (there != tag) checker_.power_lost(formatted_for_, lba, there);
     }
     tags_ = durable_;
 }
 bool disk::has_unflushed() const {
     const std::lock_guard hold(lock_);
-    return manners_.loses_cache && tags_ != durable_;
+    return fault_profile_.loses_cache && tags_ != durable_;
 }
 std::uint32_t disk::held() const {
     const std::lock_guard hold(lock_);
@@ -92,7 +92,7 @@ std::uint64_t disk::took(const backend::io_op& op) {
     ++held_;
     durable_writes_ += op.kind == backend::io_kind::write && op.fua ? 1 : 0;
     flushes_ += op.kind == backend::io_kind::flush ? 1 : 0;
-    const std::uint64_t whose = book_.submitted(name_, now_);
+    const std::uint64_t whose = checker_.submitted(name_, now_);
     if (op.kind == backend::io_kind::write && !op.data.empty())
         order_.push_back(read_stamp(static_cast<const std::byte*>(op.data[0].iov_base)).tag);
     return whose;
@@ -118,12 +118,12 @@ nvme::status disk::carry_out(const backend::io_op& op, std::uint64_t whose) {
         case backend::io_kind::write: write(op, whose); break;
         case backend::io_kind::compare: return compare(op, whose);
         case backend::io_kind::flush:
-            if (manners_.loses_cache) durable_ = tags_;
+            if (fault_profile_.loses_cache) durable_ = tags_;
             [[fallthrough]];
         case backend::io_kind::verify:
         case backend::io_kind::deallocate:
         case backend::io_kind::copy:  // it says that it cannot
-        case backend::io_kind::write_zeroes: book_.landed(name_, whose, 0, 0, now_); break;
+        case backend::io_kind::write_zeroes: checker_.landed(name_, whose, 0, 0, now_); break;
     }
     return sc::success;
 }
@@ -140,7 +140,7 @@ void each_block(const backend::io_op& op, Visit&& visit) {
 }  // namespace
 
 void disk::read(const backend::io_op& op, std::uint64_t whose) {
-    book_.landed(name_, whose, op.first_block, 0, now_);
+    checker_.landed(name_, whose, op.first_block, 0, now_);
     each_block(op, [&](std::uint64_t lba, std::byte* to) {
         const auto found = tags_.find(lba);
         write_stamp(to, {.incarnation = formatted_for_,
@@ -152,7 +152,7 @@ void disk::read(const backend::io_op& op, std::uint64_t whose) {
 void disk::write(const backend::io_op& op, std::uint64_t whose) {
     each_block(op, [&](std::uint64_t lba, const std::byte* from) {
         const stamp s = judged_ ? read_stamp(from) : stamp{};
-        book_.landed(name_, whose, lba, keeps_history_ ? 0 : s.tag, now_);
+        checker_.landed(name_, whose, lba, keeps_history_ ? 0 : s.tag, now_);
         if (keeps_history_) history_[lba].push_back(s.tag);
         if (s.tag == 0) return;
         tags_[lba] = s.tag;
@@ -162,7 +162,7 @@ void disk::write(const backend::io_op& op, std::uint64_t whose) {
 
 nvme::status disk::compare(const backend::io_op& op, std::uint64_t whose) {
     bool same = true;
-    book_.landed(name_, whose, op.first_block, 0, now_);
+    checker_.landed(name_, whose, op.first_block, 0, now_);
     each_block(op, [&](std::uint64_t lba, const std::byte* wanted) {
         const auto found = tags_.find(lba);
         same = same && read_stamp(wanted).tag == (found == tags_.end() ? 0 : found->second);
@@ -194,7 +194,7 @@ class sim_channel final : public backend::io_channel, private engine::poller {
 
     void submit(backend::io_op& op) noexcept override {
         const std::uint64_t whose = disk_->took(op);
-        const disk_manners m = disk_->manners();
+        const disk_manners m = disk_->fault_profile();
         if (m.answers_inline) return finish(op, disk_->carry_out(op, whose));
         duration delay = m.delay_min;
         if (m.delay_max > delay)
@@ -204,12 +204,12 @@ class sim_channel final : public backend::io_channel, private engine::poller {
         wake_at(held_.back().due);
     }
     void abort(backend::io_op& op) noexcept override {
-        if (roll(disk_->manners().ignore_abort_chance)) return;
+        if (roll(disk_->fault_profile().ignore_abort_chance)) return;
         for (holding& h : held_)
             if (h.op == &op) h.aborted = true;
     }
     [[nodiscard]] bool completes_inline() const noexcept override {
-        return disk_->manners().answers_inline;
+        return disk_->fault_profile().answers_inline;
     }
     [[nodiscard]] std::uint32_t outstanding() const noexcept override {
         return static_cast<std::uint32_t>(held_.size());
@@ -248,7 +248,7 @@ class sim_channel final : public backend::io_channel, private engine::poller {
         for (const holding& h : ready) {
             if (h.aborted && !lost && roll(0.5)) {
                 finish(*h.op, sc::aborted_by_request);
-            } else if (roll(disk_->manners().error_chance)) {
+            } else if (roll(disk_->fault_profile().error_chance)) {
                 const bool write = h.op->kind == backend::io_kind::write;
                 finish(*h.op, write ? sc::write_fault : sc::unrecovered_read_error);
             } else {
@@ -274,7 +274,7 @@ class sim_channel final : public backend::io_channel, private engine::poller {
 sim_device::sim_device(std::shared_ptr<disk> state) : disk_(std::move(state)) {
     identity_.serial = disk_->name();
     identity_.claim = "sim:" + disk_->name();
-    has_cache_ = disk_->manners().loses_cache;
+    has_cache_ = disk_->fault_profile().loses_cache;
 }
 
 backend::geometry sim_device::geometry() const noexcept {
@@ -291,7 +291,7 @@ backend::device_state sim_device::state() const noexcept {
 }
 
 result<std::unique_ptr<backend::io_channel>> sim_device::open_channel(engine::reactor& r) {
-    if (r.id().value() == disk_->manners().no_channel_on)
+    if (r.id().value() == disk_->fault_profile().no_channel_on)
         return fail(errc::no_memory, "the disk has no more queues");
     return std::make_unique<sim_channel>(disk_, r);
 }

@@ -2,7 +2,7 @@
 // with errors or not at all, ignores aborts, and vanishes; all by seed or on command.
 #pragma once
 
-#include "book.hpp"
+#include "invariant_checker.hpp"
 
 #include <fulmar/backend/device.hpp>
 #include <fulmar/base/clock.hpp>
@@ -30,22 +30,24 @@ struct disk_manners {
 /// Called on: any thread.
 class disk {
   public:
-    disk(std::string name, std::uint64_t blocks, book& judge, const moment& now, std::uint64_t seed)
-        : name_(std::move(name)), blocks_(blocks), book_(judge), now_(now), seed_(seed) {}
+    disk(std::string name, std::uint64_t blocks, invariant_checker& judge, const moment& now,
+         std::uint64_t seed)
+        : name_(std::move(name)), blocks_(blocks), checker_(judge), now_(now), seed_(seed) {}
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::uint64_t blocks() const;
     void set_blocks(std::uint64_t count);
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
-    /// Of its blocks nobody keeps a book.
+    /// Of its blocks no invariant is kept.
     void take_anything() { judged_ = false; }
-    /// Any host may write any block: instead of the book, each block keeps what landed there.
+    /// Any host may write any block: instead of the invariant checker, each block keeps what landed
+    /// there.
     void keep_history() { keeps_history_ = true; }
     /// Tags, in the order in which they landed.
     [[nodiscard]] std::vector<std::uint64_t> history(std::uint64_t lba) const;
     void set_manners(const disk_manners& m);
-    [[nodiscard]] disk_manners manners() const;
+    [[nodiscard]] disk_manners fault_profile() const;
     /// While stalled nothing is answered; afterwards everything is.
     void set_stalled(bool stalled);
     [[nodiscard]] bool stalled() const;
@@ -79,10 +81,10 @@ class disk {
     mutable std::mutex lock_;
     std::string name_;
     std::uint64_t blocks_;
-    book& book_;
+    invariant_checker& checker_;
     const moment& now_;
     std::uint64_t seed_;
-    disk_manners manners_;
+    disk_manners fault_profile_;
     bool judged_ = true;
     bool keeps_history_ = false;
     std::map<std::uint64_t, std::vector<std::uint64_t>> history_;

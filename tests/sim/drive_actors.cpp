@@ -27,11 +27,11 @@ world_options around(const drive_case& c) {
     o.seed = c.seed;
     o.data_reactors = 2;
     o.drives = c.drives;
-    o.cards.lose_cache = c.on_loss == loss_policy::hold;
-    o.cards.write_through = c.on_loss == loss_policy::hold && !c.cached;
+    o.sim_drives.lose_cache = c.on_loss == loss_policy::hold;
+    o.sim_drives.write_through = c.on_loss == loss_policy::hold && !c.cached;
     o.limits.transition_timeout_ms = c.transition_timeout_ms;
     o.fabric.delay_max = microseconds(100);
-    o.manners.delay_max = microseconds(300);
+    o.fault_profile.delay_max = microseconds(300);
     core::subsystem_spec s = subsystem(one, {});
     for (std::size_t i = 0; i < c.drives.size(); ++i) s.namespaces.push_back(on_drive(c, i));
     s.namespaces.push_back(on(other_disk, static_cast<std::uint32_t>(c.drives.size()) + 1));
@@ -250,17 +250,17 @@ void drive_story::restore() {
 }
 
 void drive_story::bring_back(const std::string& drive) {
-    rack& r = w.slots();
+    sim_pcie_slots& r = w.slots();
     r.heal(drive);
     // What only its registers say is heard of when something waits for it; else the kernel says so.
     if (!w.run_until([&] { return r.healthy(drive); }, seconds(4))) {
-        give(drive_sign::removed, drive);
+        give(drive_fault::removed, drive);
         r.heal(drive);
     }
     EXPECT_TRUE(w.run_until([&] { return r.healthy(drive); })) << drive << " is not given back";
-    give(drive_sign::arrival, drive);
+    give(drive_fault::arrival, drive);
     r.heal(drive);
-    give(drive_sign::attach, drive);
+    give(drive_fault::attach, drive);
     r.heal(drive);
     EXPECT_TRUE(w.run_until([&] { return serves(drive); })) << drive << " does not come back";
 }

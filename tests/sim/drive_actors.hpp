@@ -110,7 +110,7 @@ class drive_story {
     /// Whatever has happened: mends the drives, puts them back, and expects that every namespace
     /// serves every host.
     void recover();
-    void give(drive_sign what, const std::string& drive = drive_disk) { w.give(drive, what); }
+    void give(drive_fault what, const std::string& drive = drive_disk) { w.give(drive, what); }
 
     drive_case about;
     world w;

@@ -17,7 +17,7 @@ using core::loss_policy;
 constexpr std::array both_policies{loss_policy::fail, loss_policy::hold};
 
 /// When the second sign comes.
-enum class second_sign : std::uint8_t {
+enum class second_report : std::uint8_t {
     at_once,
     soon,
     while_it_closes,
@@ -26,20 +26,20 @@ enum class second_sign : std::uint8_t {
 };
 constexpr std::uint64_t moment_count = 5;
 
-bool due(drive_story& s, second_sign when, std::uint32_t generation, instant since) {
+bool due(drive_story& s, second_report when, std::uint32_t generation, instant since) {
     const backend::pcie_device* driver = s.w.slots().driver(drive_disk);
     switch (when) {
-        case second_sign::at_once: return true;
-        case second_sign::soon: return s.w.now() - since >= milliseconds(5);
-        case second_sign::while_it_closes: return s.w.slots().in(drive_disk).closing();
-        case second_sign::after_release: return driver->status().state == drive_state::absent;
-        case second_sign::after_return:
+        case second_report::at_once: return true;
+        case second_report::soon: return s.w.now() - since >= milliseconds(5);
+        case second_report::while_it_closes: return s.w.slots().in(drive_disk).closing();
+        case second_report::after_release: return driver->status().state == drive_state::absent;
+        case second_report::after_return:
             return s.serves() && driver->status().generation != generation;
     }
     return false;
 }
 
-void play(const drive_case& c, std::span<const drive_sign> signs, second_sign when) {
+void play(const drive_case& c, std::span<const drive_fault> signs, second_report when) {
     drive_story s(c);
     s.w.run_for(milliseconds(20 + s.w.pick(60)));
     for (std::size_t i = 0; i < signs.size(); ++i) {
@@ -55,14 +55,14 @@ void play(const drive_case& c, std::span<const drive_sign> signs, second_sign wh
 
 // Of each pair one moment and one policy, and by seed all others.
 void play_pair(std::uint64_t seed) {
-    const std::uint64_t pair = seed % (drive_sign_count * drive_sign_count);
-    const std::uint64_t more = seed / (drive_sign_count * drive_sign_count) + pair;
-    const std::array signs{static_cast<drive_sign>(pair / drive_sign_count),
-                           static_cast<drive_sign>(pair % drive_sign_count)};
+    const std::uint64_t pair = seed % (drive_fault_count * drive_fault_count);
+    const std::uint64_t more = seed / (drive_fault_count * drive_fault_count) + pair;
+    const std::array signs{static_cast<drive_fault>(pair / drive_fault_count),
+                           static_cast<drive_fault>(pair % drive_fault_count)};
     const drive_case c{.seed = seed,
                        .on_loss = both_policies[more / moment_count % 2],
                        .operators = more / (2 * moment_count) % 2 == 0};
-    const auto when = static_cast<second_sign>(more % moment_count);
+    const auto when = static_cast<second_report>(more % moment_count);
     SCOPED_TRACE(fmt::format("{}, then {}, gap {}, {}", to_string(signs[0]), to_string(signs[1]),
                              static_cast<int>(when),
                              c.on_loss == loss_policy::hold ? "hold" : "fail"));
@@ -70,7 +70,7 @@ void play_pair(std::uint64_t seed) {
 }
 
 TEST(drive_hosts, any_two_signs_are_answered_as_promised) {
-    for (std::uint64_t seed = 0; seed < drive_sign_count * drive_sign_count; ++seed) {
+    for (std::uint64_t seed = 0; seed < drive_fault_count * drive_fault_count; ++seed) {
         play_pair(seed);
         if (::testing::Test::HasFailure()) return;
     }
@@ -83,11 +83,11 @@ TEST(drive_hosts, any_two_signs_at_any_moment_are_answered_as_promised) {
 TEST(drive_hosts, each_sign_alone_is_answered_as_promised) {
     std::uint64_t seed = 0;
     for (const loss_policy on_loss : both_policies)
-        for (std::size_t a = 0; a < drive_sign_count; ++a) {
-            const std::array signs{static_cast<drive_sign>(a)};
+        for (std::size_t a = 0; a < drive_fault_count; ++a) {
+            const std::array signs{static_cast<drive_fault>(a)};
             SCOPED_TRACE(fmt::format("{}, {}", to_string(signs[0]),
                                      on_loss == loss_policy::hold ? "hold" : "fail"));
-            play({.seed = ++seed, .on_loss = on_loss}, signs, second_sign::at_once);
+            play({.seed = ++seed, .on_loss = on_loss}, signs, second_report::at_once);
             if (::testing::Test::HasFailure()) return;
         }
 }
@@ -135,12 +135,12 @@ constexpr std::array transitions{
 
 // The drive grows, or shrinks again, and says so.
 void resize(drive_story& s) {
-    test::fake_drive& card = s.w.slots().in(drive_disk).drive();
-    card.resize_namespace(1, 768 + s.w.pick(2) * 256);
-    card.raise(nvme::event::namespace_attribute_changed);
+    test::fake_drive& sim_drive = s.w.slots().in(drive_disk).drive();
+    sim_drive.resize_namespace(1, 768 + s.w.pick(2) * 256);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
 }
 
-void lose_during(const transition& t, drive_sign sign, const drive_case& c) {
+void lose_during(const transition& t, drive_fault sign, const drive_case& c) {
     drive_story s(c);
     s.w.run_for(milliseconds(20 + s.w.pick(60)));
     if (t.from_removed) (void)s.w.change(core::remove_namespace{one, 1});
@@ -155,7 +155,7 @@ void lose_during(const transition& t, drive_sign sign, const drive_case& c) {
     // Also while hosts owe what a deadline would not wait for, it ends without one.
     EXPECT_TRUE(s.w.run_until([&] { return asked->done(); }, seconds(9))) << asked->text;
     if (asked->done() && !asked->ok()) {
-        EXPECT_NE(asked->code(), errc::fence_incomplete) << asked->outcome.error().text();
+        EXPECT_NE(asked->code(), errc::quiesce_incomplete) << asked->outcome.error().text();
     }
     if (s.w.pick(2) == 0) s.w.run_for(milliseconds(s.w.pick(1'000)));
     s.restore();
@@ -165,9 +165,9 @@ void lose_during(const transition& t, drive_sign sign, const drive_case& c) {
 TEST(drive_hosts, a_loss_during_any_transition_ends_both) {
     std::uint64_t seed = 1'000;
     for (const transition& t : transitions)
-        for (std::size_t a = 0; a < drive_sign_count; ++a) {
+        for (std::size_t a = 0; a < drive_fault_count; ++a) {
             ++seed;
-            const auto sign = static_cast<drive_sign>(a);
+            const auto sign = static_cast<drive_fault>(a);
             const loss_policy on_loss = both_policies[(seed + a) % 2];
             SCOPED_TRACE(fmt::format("{} during {}, {}", to_string(sign), t.name,
                                      on_loss == loss_policy::hold ? "hold" : "fail"));
@@ -181,9 +181,9 @@ TEST(drive_hosts, a_loss_during_any_transition_ends_both) {
 TEST(drive_hosts, a_loss_at_any_moment_of_a_transition_ends_both) {
     many_seeds("drives that are lost during a transition", 150, [](std::uint64_t seed) {
         const transition& t = transitions[seed % transitions.size()];
-        const auto sign = static_cast<drive_sign>(seed / transitions.size() % drive_sign_count);
+        const auto sign = static_cast<drive_fault>(seed / transitions.size() % drive_fault_count);
         SCOPED_TRACE(fmt::format("{} during {}", to_string(sign), t.name));
-        const std::uint64_t more = seed / transitions.size() / drive_sign_count;
+        const std::uint64_t more = seed / transitions.size() / drive_fault_count;
         lose_during(t, sign,
                     {.seed = seed,
                      .on_loss = both_policies[more % 2],
@@ -201,9 +201,9 @@ TEST(drive_hosts, two_drives_that_are_lost_at_once_come_back_each_by_itself) {
         c.drives = {drive_disk, "second"};
         drive_story s(c);
         s.w.run_for(milliseconds(20 + s.w.pick(60)));
-        s.give(static_cast<drive_sign>(s.w.pick(drive_sign_count)), "second");
+        s.give(static_cast<drive_fault>(s.w.pick(drive_fault_count)), "second");
         for (auto n = s.w.pick(3) * s.w.pick(40); n != 0; --n) s.w.round();
-        s.give(static_cast<drive_sign>(seed % drive_sign_count), drive_disk);
+        s.give(static_cast<drive_fault>(seed % drive_fault_count), drive_disk);
         s.w.run_for(milliseconds(s.w.pick(2'000)));
         s.recover();
         if (::testing::Test::HasFailure()) return;
@@ -230,7 +230,7 @@ struct quiet_story {
     void come_back() {
         w.slots().heal(drive_disk);
         EXPECT_TRUE(w.run_until([&] { return w.slots().healthy(drive_disk); }));
-        w.give(drive_disk, drive_sign::arrival);
+        w.give(drive_disk, drive_fault::arrival);
         EXPECT_TRUE(becomes(drive_state::ready));
         EXPECT_TRUE(w.run_until([&] { return namespace_state() == "ready"; }));
     }
@@ -263,7 +263,7 @@ TEST(drive_hosts, what_is_parked_when_its_drive_goes_is_answered_or_waits) {
         const auto neighbour = s.io->read(2, 0);
         s.w.run_for(milliseconds(20));
         EXPECT_FALSE(write->done || read->done || neighbour->done);
-        s.w.give(drive_disk, drive_sign::removed);
+        s.w.give(drive_disk, drive_fault::removed);
         ASSERT_TRUE(s.becomes(drive_state::absent));
         s.w.run_for(milliseconds(20));
         EXPECT_FALSE(neighbour->done);
@@ -294,7 +294,7 @@ TEST(drive_hosts, data_that_comes_after_its_drive_is_gone_is_written_nowhere) {
         s.io->connection().set_sending_data(false);
         const auto write = s.io->write(1, 0, 96, false);
         s.w.run_for(milliseconds(20));
-        s.w.give(drive_disk, seed % 4 < 2 ? drive_sign::removed : drive_sign::bus_error);
+        s.w.give(drive_disk, seed % 4 < 2 ? drive_fault::removed : drive_fault::bus_error);
         ASSERT_TRUE(s.becomes(drive_state::releasing));
         const bool returns_first = seed % 3 != 0;
         if (returns_first) s.come_back();
@@ -319,14 +319,14 @@ TEST(drive_hosts, what_was_sent_to_a_lost_drive_does_not_reach_the_next_namespac
         std::vector<command_ref> sent;
         for (std::uint64_t i = 0; i < 12; ++i) sent.push_back(s.io->write(1, i * 4, 4, i % 2 == 0));
         s.w.run_for(milliseconds(20));
-        s.w.give(drive_disk, seed % 4 < 2 ? drive_sign::removed : drive_sign::bus_error);
+        s.w.give(drive_disk, seed % 4 < 2 ? drive_fault::removed : drive_fault::bus_error);
         for (const auto& c : sent) ASSERT_TRUE(s.w.wait(c, seconds(9)));
         for (const auto& c : sent)
             EXPECT_TRUE(has(c, s.fails() ? sc::internal_error : sc::ana_inaccessible));
         ASSERT_TRUE(s.w.change(core::remove_namespace{one, 1})->ok());
         s.w.slots().heal(drive_disk);
         ASSERT_TRUE(s.w.run_until([&] { return s.w.slots().healthy(drive_disk); }));
-        s.w.give(drive_disk, drive_sign::arrival);
+        s.w.give(drive_disk, drive_fault::arrival);
         ASSERT_TRUE(s.becomes(drive_state::ready));
         ASSERT_TRUE(s.w.change(core::add_namespace{one, on_drive(s.about)})->ok());
         for (std::uint64_t i = 0; i < 12; ++i) {
@@ -349,7 +349,7 @@ TEST(drive_hosts, a_drive_that_goes_on_after_its_loss_has_what_was_lent_to_it) {
         for (std::uint64_t i = 0; i < 12; ++i)
             sent.push_back(i % 2 == 0 ? s.io->read(1, i * 4, 4) : s.io->write(1, i * 4, 4));
         ASSERT_TRUE(s.w.run_until([&] { return drive.held() == sent.size(); }));
-        s.w.give(drive_disk, drive_sign::bus_error);
+        s.w.give(drive_disk, drive_fault::bus_error);
         for (const auto& c : sent) {
             ASSERT_TRUE(s.w.wait(c, seconds(1)));
             EXPECT_TRUE(is_told_of_loss(c, s));
@@ -371,16 +371,16 @@ TEST(drive_hosts, another_drive_in_the_slot_never_serves_under_the_old_name) {
         quiet_story s({.seed = seed, .on_loss = both_policies[seed % 2]});
         const auto before = s.io->write(1, 0, 4);
         ASSERT_TRUE(s.w.wait(before) && succeeded(before));
-        card& slot = s.w.slots().in(drive_disk);
+        sim_drive& slot = s.w.slots().in(drive_disk);
         const test::fake_drive::options mine = slot.what();
-        s.w.give(drive_disk, drive_sign::silent_ones);
+        s.w.give(drive_disk, drive_fault::silent_ones);
         if (seed % 2 == 0) (void)s.io->read(1, 0);
-        s.w.give(drive_disk, drive_sign::removed);
+        s.w.give(drive_disk, drive_fault::removed);
         test::fake_drive::options other = mine;
         other.serial = "ANOTHER";
         ASSERT_TRUE(s.w.run_until([&] { return slot.replace(other); }));
         const std::uint32_t openings = slot.drive().openings();
-        s.w.give(drive_disk, drive_sign::arrival);
+        s.w.give(drive_disk, drive_fault::arrival);
         ASSERT_TRUE(s.w.run_until([&] { return slot.drive().openings() > openings; }));
         ASSERT_TRUE(s.becomes(drive_state::absent));
         EXPECT_EQ(s.w.slots().driver(drive_disk)->status().last_loss,
@@ -394,7 +394,7 @@ TEST(drive_hosts, another_drive_in_the_slot_never_serves_under_the_old_name) {
             EXPECT_FALSE(read->done) << "it waits for the drive that was there";
         }
         ASSERT_TRUE(s.w.run_until([&] { return slot.replace(mine); }));
-        s.w.give(drive_disk, drive_sign::arrival);
+        s.w.give(drive_disk, drive_fault::arrival);
         ASSERT_TRUE(s.becomes(drive_state::ready));
         ASSERT_TRUE(s.w.wait(read, seconds(5)));
         const auto again = s.io->read(1, 0, 4);
@@ -407,19 +407,19 @@ TEST(drive_hosts, another_drive_in_the_slot_never_serves_under_the_old_name) {
 TEST(drive_hosts, a_detached_drive_stays_away_whatever_comes) {
     for (std::uint64_t seed = 1; seed <= 24; ++seed) {
         quiet_story s({.seed = seed, .on_loss = both_policies[seed % 2]});
-        card& slot = s.w.slots().in(drive_disk);
+        sim_drive& slot = s.w.slots().in(drive_disk);
         const auto write = s.io->write(1, 0, 4, false);
         for (auto n = s.w.pick(10); n != 0; --n) s.w.round();
         const auto asked = s.w.change(core::detach_device{drive_disk, seed % 4 < 2});
         ASSERT_TRUE(asked->ok());
         if (seed % 3 == 0)  // in the middle of it
-            s.w.give(drive_disk, static_cast<drive_sign>(s.w.pick(6)));
+            s.w.give(drive_disk, static_cast<drive_fault>(s.w.pick(6)));
         ASSERT_TRUE(s.w.wait(write, seconds(15)));
         ASSERT_TRUE(s.becomes(drive_state::absent));
         const std::uint32_t openings = slot.drive().openings();
         for (int i = 0; i < 6; ++i) {
-            const std::array later{drive_sign::request, drive_sign::bus_error, drive_sign::removed,
-                                   drive_sign::fatal, drive_sign::arrival};
+            const std::array later{drive_fault::request, drive_fault::bus_error,
+                                   drive_fault::removed, drive_fault::fatal, drive_fault::arrival};
             s.w.give(drive_disk, later[s.w.pick(later.size())]);
             s.w.slots().heal(drive_disk);
             (void)s.w.ask(core::reopen_device{drive_disk});
@@ -444,7 +444,7 @@ TEST(drive_hosts, a_controller_reset_in_the_middle_of_a_loss_ends) {
         SCOPED_TRACE(fmt::format("seed {}", seed));
         drive_story s({.seed = seed, .on_loss = both_policies[seed % 2], .operators = false});
         s.w.run_for(milliseconds(20 + s.w.pick(60)));
-        s.give(static_cast<drive_sign>(seed % drive_sign_count));
+        s.give(static_cast<drive_fault>(seed % drive_fault_count));
         for (int i = 0; i < 4; ++i) {
             for (auto n = s.w.pick(2) * s.w.pick(60); n != 0; --n) s.w.round();
             s.hosts[s.w.pick(2)]->reset();

@@ -25,11 +25,12 @@ constexpr std::size_t more_than_the_queues_hold = 700;
 
 bool reached(drive_world& w, place where, int stage) {
     switch (where) {
-        case place::attaching: return w.state() == drive_state::attaching && w.card().is_open();
+        case place::attaching:
+            return w.state() == drive_state::attaching && w.sim_drive().is_open();
         case place::linking: return w.state() == drive_state::linking;
         case place::idle: return w.state() == drive_state::ready;
-        case place::busy: return stage > 0 && w.card().held() > 0;
-        case place::crowded: return stage > 0 && w.card().held() > 255;
+        case place::busy: return stage > 0 && w.sim_drive().held() > 0;
+        case place::crowded: return stage > 0 && w.sim_drive().held() > 255;
         case place::draining:
         case place::releasing: return stage > 1 && w.state() == drive_state::releasing;
     }
@@ -40,13 +41,13 @@ bool reached(drive_world& w, place where, int stage) {
 void prepare(drive_world& w, place where, int& stage) {
     if (where == place::attaching || where == place::linking || where == place::idle) return;
     if (stage == 0 && w.state() == drive_state::ready) {
-        w.card().hold(true);
+        w.sim_drive().hold(true);
         w.submit(where == place::crowded ? more_than_the_queues_hold : 40);
         stage = 1;
-    } else if (stage == 1 && w.card().held() > 0) {
+    } else if (stage == 1 && w.sim_drive().held() > 0) {
         stage = 2;
-        if (where == place::draining) w.give(drive_sign::drain);
-        if (where == place::releasing) w.give(drive_sign::removed);
+        if (where == place::draining) w.give(drive_fault::drain);
+        if (where == place::releasing) w.give(drive_fault::removed);
     }
 }
 
@@ -64,22 +65,22 @@ bool due(drive_world& w, gap when, std::uint32_t generation, instant since) {
 
 // True: whatever keeps it away has been taken back. Of what the drive itself says, nobody knows
 // when it is heard of.
-bool wanted_in_the_end(place where, std::span<const drive_sign> signs) {
+bool wanted_in_the_end(place where, std::span<const drive_fault> signs) {
     bool away = where == place::releasing;
     bool detached = where == place::draining;
-    for (const drive_sign s : signs) {
-        if (s == drive_sign::request || s == drive_sign::silent_zeros ||
-            s == drive_sign::silent_ones)
+    for (const drive_fault s : signs) {
+        if (s == drive_fault::request || s == drive_fault::silent_zeros ||
+            s == drive_fault::silent_ones)
             return false;
-        if (s == drive_sign::removed) away = true;
-        if (s == drive_sign::detach || s == drive_sign::drain) detached = true;
-        if (s == drive_sign::attach) away = detached = false;
-        if (s == drive_sign::arrival && !detached) away = false;
+        if (s == drive_fault::removed) away = true;
+        if (s == drive_fault::detach || s == drive_fault::drain) detached = true;
+        if (s == drive_fault::attach) away = detached = false;
+        if (s == drive_fault::arrival && !detached) away = false;
     }
     return !away && !detached;
 }
 
-void play(std::uint64_t seed, place where, std::span<const drive_sign> signs, gap when) {
+void play(std::uint64_t seed, place where, std::span<const drive_fault> signs, gap when) {
     drive_world w(seed);
     int stage = 0;
     std::size_t given = 0;
@@ -105,10 +106,10 @@ void play(std::uint64_t seed, place where, std::span<const drive_sign> signs, ga
 
 void every_pair(place where) {
     std::uint64_t seed = 1;
-    for (std::size_t a = 0; a < drive_sign_count; ++a)
-        for (std::size_t b = 0; b < drive_sign_count; ++b)
+    for (std::size_t a = 0; a < drive_fault_count; ++a)
+        for (std::size_t b = 0; b < drive_fault_count; ++b)
             for (const gap when : all_gaps) {
-                const std::array signs{static_cast<drive_sign>(a), static_cast<drive_sign>(b)};
+                const std::array signs{static_cast<drive_fault>(a), static_cast<drive_fault>(b)};
                 SCOPED_TRACE(fmt::format("{}, then {}, gap {}", to_string(signs[0]),
                                          to_string(signs[1]), static_cast<int>(when)));
                 play(++seed, where, signs, when);
@@ -135,8 +136,8 @@ TEST(drive_loss, any_two_signs_while_it_is_given_back_change_nothing) {
 TEST(drive_loss, any_three_signs_are_one_loss) {
     many_seeds("three signs", 1'400, [](std::uint64_t seed) {
         std::mt19937_64 random(seed);
-        std::array<drive_sign, 3> signs{};
-        for (drive_sign& s : signs) s = static_cast<drive_sign>(random() % drive_sign_count);
+        std::array<drive_fault, 3> signs{};
+        for (drive_fault& s : signs) s = static_cast<drive_fault>(random() % drive_fault_count);
         const auto where = static_cast<place>(random() % 7);
         SCOPED_TRACE(fmt::format("place {}, {}, {}, {}", static_cast<int>(where),
                                  to_string(signs[0]), to_string(signs[1]), to_string(signs[2])));
@@ -147,10 +148,10 @@ TEST(drive_loss, any_three_signs_are_one_loss) {
 TEST(drive_loss, an_arrival_after_a_removal_counts_while_it_is_brought_up) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);
-        ASSERT_TRUE(w.run_until([&] { return w.card().is_open(); }));
+        ASSERT_TRUE(w.run_until([&] { return w.sim_drive().is_open(); }));
         ASSERT_EQ(w.state(), drive_state::attaching);
-        w.give(drive_sign::removed);
-        w.give(drive_sign::arrival);
+        w.give(drive_fault::removed);
+        w.give(drive_fault::arrival);
         ASSERT_TRUE(w.becomes(drive_state::ready)) << "the arrival is forgotten\n"
                                                    << w.trace_tail();
         EXPECT_EQ(w.status().generation, 2u);
@@ -161,14 +162,14 @@ TEST(drive_loss, a_request_for_a_drive_that_is_being_reset_is_heard) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);
         ASSERT_TRUE(w.becomes(drive_state::ready));
-        w.sign(loss_cause::bus_error);
-        w.give(drive_sign::request);
+        w.report_loss(loss_cause::bus_error);
+        w.give(drive_fault::request);
         ASSERT_TRUE(w.rest());
         w.run_for(seconds(20));
         EXPECT_EQ(w.state(), drive_state::absent) << "it is taken back from whoever wanted it\n"
                                                   << w.trace_tail();
         EXPECT_EQ(w.status().generation, 1u);
-        w.give(drive_sign::arrival);
+        w.give(drive_fault::arrival);
         EXPECT_TRUE(w.becomes(drive_state::ready));
     }
 }
@@ -176,15 +177,15 @@ TEST(drive_loss, a_request_for_a_drive_that_is_being_reset_is_heard) {
 TEST(drive_loss, the_first_sign_counts_while_it_is_brought_up) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);
-        ASSERT_TRUE(w.run_until([&] { return w.card().is_open(); }));
+        ASSERT_TRUE(w.run_until([&] { return w.sim_drive().is_open(); }));
         ASSERT_EQ(w.state(), drive_state::attaching);
-        w.sign(loss_cause::removed);
-        w.sign(loss_cause::bus_error);
-        w.sign(loss_cause::silent);
+        w.report_loss(loss_cause::removed);
+        w.report_loss(loss_cause::bus_error);
+        w.report_loss(loss_cause::silent);
         ASSERT_TRUE(w.rest());
         EXPECT_EQ(w.state(), drive_state::absent) << w.trace_tail();
         EXPECT_EQ(w.status().last_loss, loss_cause::removed);
-        EXPECT_EQ(w.status().late_signs, 2u);
+        EXPECT_EQ(w.status().late_reports, 2u);
         EXPECT_EQ(w.status().losses, 1u);
         EXPECT_EQ(w.losses(), 0) << "nobody was told that it was there";
     }
@@ -194,12 +195,12 @@ TEST(drive_loss, five_seconds_of_silence_on_its_admin_queue_are_one) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         drive_world w(seed);
         ASSERT_TRUE(w.becomes(drive_state::ready));
-        ASSERT_TRUE(w.run_until([&] { return w.card().event_requests() > 0; }));
+        ASSERT_TRUE(w.run_until([&] { return w.sim_drive().event_requests() > 0; }));
         w.run_for(seconds(1));
-        w.card().ignore_admin(true);
+        w.sim_drive().ignore_admin(true);
         w.run_for(seconds(20));
         EXPECT_EQ(w.losses(), 0) << "nobody has asked it anything";
-        w.card().raise(nvme::event::spare);
+        w.sim_drive().raise(nvme::event::spare);
         const instant asked = w.now();
         // Its I/O goes on meanwhile: that is no excuse.
         w.run_until(
@@ -211,7 +212,7 @@ TEST(drive_loss, five_seconds_of_silence_on_its_admin_queue_are_one) {
         EXPECT_EQ(w.status().last_loss, loss_cause::timed_out) << w.trace_tail();
         EXPECT_GE(w.now() - asked, seconds(5));
         EXPECT_LE(w.now() - asked, seconds(10));
-        w.card().ignore_admin(false);
+        w.sim_drive().ignore_admin(false);
         w.expect_rest(true);
         EXPECT_EQ(w.losses(), 1);
     }
@@ -225,11 +226,11 @@ std::uint64_t anything(std::uint64_t seed) {
     w.watch([&] {
         if (left == 0 || !w.one_in(hurry)) return;
         if (w.one_in(3)) return w.submit(1 + w.pick(w.one_in(4) ? 600 : 40));
-        if (w.one_in(6)) return w.card().hold(w.one_in(2));
-        if (w.one_in(8)) return w.card().ignore_admin(true);
-        if (w.one_in(8)) return w.card().never_become_ready(true);
+        if (w.one_in(6)) return w.sim_drive().hold(w.one_in(2));
+        if (w.one_in(8)) return w.sim_drive().ignore_admin(true);
+        if (w.one_in(8)) return w.sim_drive().never_become_ready(true);
         --left;
-        w.give(static_cast<drive_sign>(w.pick(drive_sign_count)));
+        w.give(static_cast<drive_fault>(w.pick(drive_fault_count)));
     });
     w.run_until([&] { return left == 0; }, seconds(30));
     w.run_for(milliseconds(w.pick(3'000)));

@@ -16,7 +16,7 @@ namespace {
 
 const drive_world* current = nullptr;
 
-const fake_drive::options card_options{.block_count = 1024, .queues = 4};
+const fake_drive::options sim_drive_options{.block_count = 1024, .queues = 4};
 
 }  // namespace
 
@@ -31,7 +31,7 @@ struct drive_world::operation final : backend::io_op {
         vector = {w.buffers_.data() + which * piece_bytes, piece_bytes};
         data = {&vector, 1};
         block_count = piece_bytes / 512;
-        first_block = which * block_count % card_options.block_count;
+        first_block = which * block_count % sim_drive_options.block_count;
     }
     drive_world* owner;
     std::size_t piece;
@@ -43,7 +43,7 @@ drive_world::drive_world(std::uint64_t seed)
     : seed_(seed),
       scope_(__FILE__, __LINE__, fmt::format("seed {}", seed)),
       random_(seed),
-      card_(card_options, jobs_, random_) {
+      sim_drive_(sim_drive_options, jobs_, random_) {
     current = this;
     for (std::uint32_t i = 0; i < 3; ++i) {
         reactors_.push_back(
@@ -52,15 +52,15 @@ drive_world::drive_world(std::uint64_t seed)
                 .value());
         idleness_.push_back(one_in(4) ? 20 : 1 + pick(3));
     }
-    card().guard_memory([this](const std::byte* at, std::uint64_t) {
+    sim_drive().guard_memory([this](const std::byte* at, std::uint64_t) {
         if (at < buffers_.data() || at >= buffers_.data() + buffers_.size()) return true;
         return bool{lent_[static_cast<std::size_t>(at - buffers_.data()) / piece_bytes]};
     });
     environment_ = {.control = reactors_[0].get(),
                     .data = {reactors_[1].get(), reactors_[2].get()},
-                    .provider = &card().provider(),
+                    .provider = &sim_drive().provider(),
                     .memory = {{buffers_.data(), buffers_.size()}},
-                    .roster = &roster_,
+                    .device_list = &device_list_,
                     .observer = this};
     device_ = backend::make_pcie_device({.name = "drive",
                                          .address = vfio::parse_pci_address("0000:0b:00.0").value(),
@@ -74,17 +74,17 @@ drive_world::drive_world(std::uint64_t seed)
 
 drive_world::~drive_world() {
     look_ = nullptr;
-    card_.heal();
-    card().hold(false);
-    device_->sign(loss_cause::removed);  // whatever is outstanding is answered
+    sim_drive_.heal();
+    sim_drive().hold(false);
+    device_->report_loss(loss_cause::removed);  // whatever is outstanding is answered
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     channels_.clear();
     device_.reset();
-    EXPECT_TRUE(run_until([&] { return !card().is_open() && jobs_.idle(); }));
+    EXPECT_TRUE(run_until([&] { return !sim_drive().is_open() && jobs_.idle(); }));
     resting_ = true;
     run_for(seconds(20));  // a drive that nobody has any more ends when it hears of that
-    EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                    << trace_.tail();
+    EXPECT_EQ(sim_drive().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
+                                         << trace_.tail();
     current = nullptr;
 }
 
@@ -110,7 +110,7 @@ void drive_world::round() {
         if (resting_ || one_in(idleness_[which])) worked |= reactors_[which]->run_once();
     }
     look();
-    if (resting_ || !one_in(3)) worked |= card().step_once();
+    if (resting_ || !one_in(3)) worked |= sim_drive().step_once();
     worked |= jobs_.step();
     const duration step = worked ? microseconds(1 + pick(200)) : microseconds(1 + pick(20'000));
     clock_.advance(worked || !resting_ ? step : std::max(step, next_due() - now()));
@@ -148,33 +148,33 @@ void drive_world::answered(operation& op, nvme::status status) noexcept {
     --unanswered_;
 }
 
-void drive_world::give(drive_sign what) {
+void drive_world::give(drive_fault what) {
     note("{}", to_string(what));
     const backend::drive_status before = status();
-    if (card_.give(what)) return;
+    if (sim_drive_.give(what)) return;
     switch (what) {
-        case drive_sign::removed: {
-            device_->sign(loss_cause::removed);
+        case drive_fault::removed: {
+            device_->report_loss(loss_cause::removed);
             const backend::drive_status after = status();
             const bool here =
                 before.state == drive_state::linking || before.state == drive_state::ready;
             EXPECT_EQ(after.losses - before.losses, here ? 1u : 0u) << trace_.tail();
             // While it is brought up, the first sign waits for that to end.
             if (before.state == drive_state::attaching) return;
-            EXPECT_EQ(after.late_signs - before.late_signs, here ? 0u : 1u) << trace_.tail();
+            EXPECT_EQ(after.late_reports - before.late_reports, here ? 0u : 1u) << trace_.tail();
             return;
         }
-        case drive_sign::detach:
-        case drive_sign::drain: EXPECT_TRUE(device_->detach(what == drive_sign::drain)); return;
-        case drive_sign::arrival: return device_->arrived();
-        case drive_sign::attach: EXPECT_TRUE(device_->attach()); return;
-        case drive_sign::request:
-        case drive_sign::bus_error:
-        case drive_sign::silent_zeros:
-        case drive_sign::silent_ones:
-        case drive_sign::fatal:
-        case drive_sign::stuck:
-        case drive_sign::hostile: return;  // given
+        case drive_fault::detach:
+        case drive_fault::drain: EXPECT_TRUE(device_->detach(what == drive_fault::drain)); return;
+        case drive_fault::arrival: return device_->arrived();
+        case drive_fault::attach: EXPECT_TRUE(device_->attach()); return;
+        case drive_fault::request:
+        case drive_fault::bus_error:
+        case drive_fault::silent_zeros:
+        case drive_fault::silent_ones:
+        case drive_fault::fatal:
+        case drive_fault::stuck:
+        case drive_fault::hostile: return;  // given
     }
 }
 
@@ -198,7 +198,7 @@ void drive_world::on_drive_event(const backend::pcie_options&, drive_occurrence 
     }
     if (what == drive_occurrence::released) {
         told_ = 0;
-        EXPECT_FALSE(card().is_open()) << trace_.tail();
+        EXPECT_FALSE(sim_drive().is_open()) << trace_.tail();
     }
 }
 
@@ -210,7 +210,7 @@ bool drive_world::rest() {
     instant changed = now();
     std::uint32_t generation = 0;
     const auto idle = [&] {
-        return jobs_.idle() && unanswered_ == 0 && card_.healthy() &&
+        return jobs_.idle() && unanswered_ == 0 && sim_drive_.healthy() &&
                (state() == drive_state::absent || state() == drive_state::ready);
     };
     const auto stop = [&](bool rested) {
@@ -223,9 +223,9 @@ bool drive_world::rest() {
         if (now() - changed >= seconds(8)) return stop(true);  // longer than it takes to try again
         if (now() >= end) return stop(false);
         generation = status().generation;
-        card_.heal();
+        sim_drive_.heal();
         // What only the registers say is heard of when something waits for the drive.
-        if (!card_.healthy() && state() == drive_state::ready && unanswered_ == 0) submit(4);
+        if (!sim_drive_.healthy() && state() == drive_state::ready && unanswered_ == 0) submit(4);
         round();
     }
 }
@@ -235,7 +235,7 @@ void drive_world::expect_rest(bool there) {
     for (const auto& op : operations_) EXPECT_EQ(op->answers, 1);
     const backend::drive_status at_rest = status();
     EXPECT_EQ(returns_ - losses_, at_rest.state == drive_state::ready ? 1 : 0) << trace_.tail();
-    EXPECT_EQ(card().is_open(), at_rest.state == drive_state::ready) << trace_.tail();
+    EXPECT_EQ(sim_drive().is_open(), at_rest.state == drive_state::ready) << trace_.tail();
     const loss_cause why = at_rest.last_loss;
     if (there) {
         EXPECT_EQ(at_rest.state, drive_state::ready) << trace_.tail();
@@ -244,19 +244,19 @@ void drive_world::expect_rest(bool there) {
         EXPECT_EQ(at_rest.state, drive_state::absent) << trace_.tail();
     } else if (at_rest.state == drive_state::absent) {
         EXPECT_TRUE(why == loss_cause::removal_requested || why == loss_cause::removed ||
-                    why == loss_cause::silent || card_.requested())
+                    why == loss_cause::silent || sim_drive_.requested())
             << "it stays away after " << to_string(why) << '\n'
             << trace_.tail();
     }
     // Whatever has happened, it serves when it is wanted.
-    give(drive_sign::attach);
+    give(drive_fault::attach);
     ASSERT_TRUE(becomes(drive_state::ready)) << trace_.tail();
     const int before = losses_;
     submit(16);
     EXPECT_TRUE(run_until([&] { return unanswered_ == 0; })) << trace_.tail();
     EXPECT_EQ(losses_, before) << trace_.tail();
-    EXPECT_EQ(card().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
-                                    << trace_.tail();
+    EXPECT_EQ(sim_drive().bad_dma(), 0u) << "the drive reached memory that is not lent\n"
+                                         << trace_.tail();
     operations_.clear();
 }
 

@@ -1,10 +1,10 @@
-// One drive, its real driver and whoever uses it, under a seeded scheduler: reactors, the card and
+// One drive, its real driver and whoever uses it, under a seeded scheduler: reactors, the drive and
 // the driver's blocking jobs on one thread and one clock. The same seed gives the same run, step
 // for step.
 #pragma once
 
-#include "card.hpp"
 #include "job_runner.hpp"
+#include "sim_drive.hpp"
 #include "trace.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
@@ -54,11 +54,11 @@ class drive_world final : backend::device_listener, backend::drive_observer {
     /// Called before each turn of anybody.
     void watch(std::function<void()> look) { look_ = std::move(look); }
 
-    void give(drive_sign what);
-    void sign(backend::loss_cause cause) { device_->sign(cause); }
+    void give(drive_fault what);
+    void report_loss(backend::loss_cause cause) { device_->report_loss(cause); }
     /// Reads and writes on all reactors, each with memory of its own.
     void submit(std::size_t count);
-    /// A healthy card is in the slot, as soon as the former one has been given back; and nobody
+    /// A healthy drive is in the slot, as soon as the former one has been given back; and nobody
     /// does anything more. False: the drive does not come to rest.
     bool rest();
     /// What must hold at rest, and that the drive serves when it is wanted. `there`: it is wanted
@@ -67,9 +67,9 @@ class drive_world final : backend::device_listener, backend::drive_observer {
 
     [[nodiscard]] backend::drive_state state() const { return device_->status().state; }
     [[nodiscard]] backend::drive_status status() const { return device_->status(); }
-    [[nodiscard]] test::fake_drive& card() { return card_.drive(); }
+    [[nodiscard]] test::fake_drive& sim_drive() { return sim_drive_.drive(); }
     [[nodiscard]] instant now() const { return clock_.now(); }
-    [[nodiscard]] bool closing() const { return card_.closing(); }
+    [[nodiscard]] bool closing() const { return sim_drive_.closing(); }
     [[nodiscard]] int losses() const { return losses_; }
     [[nodiscard]] int returns() const { return returns_; }
     [[nodiscard]] std::size_t unanswered() const { return unanswered_; }
@@ -106,14 +106,14 @@ class drive_world final : backend::device_listener, backend::drive_observer {
     std::mt19937_64 random_;
     manual_clock clock_;
     job_runner jobs_{clock_, random_};
-    sim::card card_;
+    sim::sim_drive sim_drive_;
     mem::heap_memory source_;
     mem::dma_region buffers_ = source_.allocate(pieces * piece_bytes).value();
     std::vector<bool> lent_ = std::vector<bool>(pieces, false);
     std::size_t next_piece_ = 0;
     std::vector<std::unique_ptr<engine::reactor>> reactors_;  // control, data …
     std::vector<std::uint64_t> idleness_;                     // turns in one out of so many
-    backend::pcie_roster roster_;
+    backend::pcie_device_list device_list_;
     backend::pcie_environment environment_;
     std::unique_ptr<backend::pcie_device> device_;
     std::vector<std::unique_ptr<backend::io_channel>> channels_;

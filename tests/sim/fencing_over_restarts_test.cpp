@@ -381,7 +381,7 @@ void lose_power(world& w, rivals_at_work& at_work, machine& on) {
 void live_once(std::uint64_t seed, machine& on, bool last, tally& all) {
     world_options o = options(1 + seed % 3, seed);
     o.subsystems = {subsystem(one, {"a"})};
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     o.keep = [&on](engine::reactor& control) { return on.keep(control); };
     world w(o);

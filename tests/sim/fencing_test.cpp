@@ -161,7 +161,7 @@ class cluster {
 std::uint64_t fence(std::uint64_t seed) {
     world_options o = options(1 + seed % 3, seed);
     o.subsystems = {subsystem(one, {"a"})};
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     world w(o);
     std::uint64_t fenced = 0;

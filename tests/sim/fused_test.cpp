@@ -174,10 +174,10 @@ class writers {
 std::uint64_t play(std::uint64_t seed) {
     world_options o = options(1 + seed % 3, seed);
     o.subsystems = {subsystem(one, {"a"})};
-    o.manners = {.delay_min = {},
-                 .delay_max = milliseconds(3),
-                 .ignore_abort_chance = 0.5,
-                 .answers_inline = seed % 7 == 0};
+    o.fault_profile = {.delay_min = {},
+                       .delay_max = milliseconds(3),
+                       .ignore_abort_chance = 0.5,
+                       .answers_inline = seed % 7 == 0};
     o.limits.transition_timeout_ms = 200;
     o.tcp = true;
     world w(o);

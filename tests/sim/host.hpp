@@ -1,8 +1,8 @@
-// A host's queue: commands with their answers, told to the book.
+// A host's queue: commands with their answers, told to the invariant checker.
 #pragma once
 
-#include "book.hpp"
 #include "host_link.hpp"
+#include "invariant_checker.hpp"
 
 #include <fulmar/nvme/command.hpp>
 #include <fulmar/nvme/fabrics.hpp>

@@ -1,5 +1,6 @@
 // Drives with a volatile write cache that lose their power under `hold`: what was acknowledged and
-// not flushed is gone, and no Flush may say otherwise. The book judges each one (flush_answered).
+// not flushed is gone, and no Flush may say otherwise. The invariant checker judges each one
+// (flush_answered).
 #include "drive_actors.hpp"
 #include "many_seeds.hpp"
 
@@ -25,15 +26,15 @@ struct cache_story {
         return w.slots().state(drive_disk) == drive_state::ready &&
                w.status_of(one).namespaces.at(0).transition.state == "ready";
     }
-    /// The slot loses its power, and the kernel says that the card is gone.
+    /// The slot loses its power, and the kernel says that the drive is gone.
     void pull() {
-        w.give(drive_disk, w.pick(2) == 0 ? drive_sign::silent_ones : drive_sign::silent_zeros);
-        w.give(drive_disk, drive_sign::removed);
+        w.give(drive_disk, w.pick(2) == 0 ? drive_fault::silent_ones : drive_fault::silent_zeros);
+        w.give(drive_disk, drive_fault::removed);
     }
     void plug() {
         w.slots().heal(drive_disk);
         EXPECT_TRUE(w.run_until([&] { return w.slots().healthy(drive_disk); }));
-        w.give(drive_disk, drive_sign::arrival);
+        w.give(drive_disk, drive_fault::arrival);
         EXPECT_TRUE(w.run_until([&] { return w.slots().state(drive_disk) == drive_state::ready; },
                                 seconds(30)));
         w.run_for(milliseconds(100));

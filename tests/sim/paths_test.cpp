@@ -157,10 +157,10 @@ class crossroads {
         const ticket_ref t = std::exchange(asked_, nullptr);
         const bool kept = t->ok();
         if (!std::exchange(turning_, false)) {
-            if (kept || t->code() == errc::fence_incomplete) paused_ = !paused_;
+            if (kept || t->code() == errc::quiesce_incomplete) paused_ = !paused_;
             return;
         }
-        EXPECT_TRUE(kept || t->code() == errc::fence_incomplete) << t->outcome.error().message;
+        EXPECT_TRUE(kept || t->code() == errc::quiesce_incomplete) << t->outcome.error().message;
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
             if (hosts_[i].open && !wanted_[i]) ++closed_;
             hosts_[i].open = wanted_[i];
@@ -185,7 +185,7 @@ class crossroads {
 
 std::uint64_t cross(std::uint64_t seed) {
     world_options o = of_two_ways(seed, static_cast<unsigned>(1 + seed % 3));
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     world w(o);
     std::uint64_t closed = 0;
@@ -291,7 +291,7 @@ TEST(paths, data_that_comes_afterwards_is_not_written) {
 
 TEST(paths, a_disk_that_gives_nothing_back_is_reported_until_it_does) {
     world_options o = of_two_ways(4, 1);
-    o.manners.ignore_abort_chance = 1;
+    o.fault_profile.ignore_abort_chance = 1;
     world w(o);
     {
         pair_of_travellers hosts(w);
@@ -302,13 +302,13 @@ TEST(paths, a_disk_that_gives_nothing_back_is_reported_until_it_does) {
         const core::change close = path(4421, ana_state::inaccessible);
         ticket_ref closing = w.change(close);
         ASSERT_TRUE(closing->done() && !closing->ok());
-        EXPECT_EQ(closing->code(), errc::fence_incomplete);
+        EXPECT_EQ(closing->code(), errc::quiesce_incomplete);
         EXPECT_TRUE(w.wait(mine, seconds(1))) << "the deadline ended it";
         EXPECT_FALSE(other->done) << "and nothing of other paths";
         hosts.second.io->cut();
         hosts.second.admin->cut();
         closing = w.change(close);
-        EXPECT_EQ(closing->code(), errc::fence_incomplete) << "asked again, it tells again";
+        EXPECT_EQ(closing->code(), errc::quiesce_incomplete) << "asked again, it tells again";
         w.disk_named("a").set_stalled(false);
         EXPECT_TRUE(w.change(close)->ok());
         w.judge().host_removed(one, hosts.second.who.host);

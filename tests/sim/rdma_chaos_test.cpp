@@ -1,7 +1,7 @@
 // Many seeds of everything at once over fake verbs: hosts that come, load, die and return; devices
 // that hold, err, refuse and vanish; queues that fail; reactors that keep no step; a drive that
 // holds. At the end nothing is missing: the world's destructor counts buffers, queue pairs,
-// identifiers and verbs objects, and names every breach.
+// identifiers and verbs objects, and names every violation.
 #include "many_seeds.hpp"
 #include "support/rdma/rdma_world.hpp"
 

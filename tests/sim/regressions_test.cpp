@@ -440,9 +440,9 @@ TEST(regressions, a_listener_goes_with_its_connections) {
 TEST(regressions, shutdown_under_load_with_hosts_that_connect) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         world_options o = options(1 + seed % 3, seed);
-        o.manners.delay_max = milliseconds(20);
-        o.manners.ignore_abort_chance = 1;
-        o.manners.answers_inline = seed % 4 == 0;
+        o.fault_profile.delay_max = milliseconds(20);
+        o.fault_profile.ignore_abort_chance = 1;
+        o.fault_profile.answers_inline = seed % 4 == 0;
         world w(o);
         auto admin = w.admin(host());
         std::vector<std::unique_ptr<queue>> queues;

@@ -159,7 +159,7 @@ bool tcp_fabric::listener::accept(const std::shared_ptr<tcp_wire>& wire, core::p
                                   tcp::tcp_group& part, std::uint64_t number) {
     const auto ticket = places_->arrive(group, number % 4 + 1, target_.control_reactor().now());
     if (ticket == nullptr) return false;
-    auto made = std::make_unique<tcp::arrival>(
+    auto made = std::make_unique<tcp::accepted_socket>(
         part, tcp::connection_origin{.stream = std::make_unique<wire_stream>(wire),
                                      .peer = fmt::format("host:{}", number),
                                      .local = spec_.name(),

@@ -113,10 +113,10 @@ class theatre {
         const ticket_ref t = std::exchange(asked_, nullptr);
         const bool kept = t->ok();
         if (!std::exchange(choosing_, false)) {
-            if (kept || t->code() == errc::fence_incomplete) paused_ = !paused_;
+            if (kept || t->code() == errc::quiesce_incomplete) paused_ = !paused_;
             return;
         }
-        EXPECT_TRUE(kept || t->code() == errc::fence_incomplete) << t->outcome.error().message;
+        EXPECT_TRUE(kept || t->code() == errc::quiesce_incomplete) << t->outcome.error().message;
         for (unsigned i = 0; i < audience; ++i) {
             if (hosts_[i].sees && !wanted_[i]) ++hidden_;
             hosts_[i].sees = wanted_[i];
@@ -141,7 +141,7 @@ world_options of_one_disk(std::uint64_t seed) {
 
 std::uint64_t play(std::uint64_t seed) {
     world_options o = of_one_disk(seed);
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     world w(o);
     std::uint64_t hidden = 0;
@@ -249,7 +249,7 @@ TEST(viewers, data_that_comes_afterwards_is_not_written) {
 
 TEST(viewers, a_disk_that_gives_nothing_back_is_reported_until_it_does) {
     world_options o = of_one_disk(4);
-    o.manners.ignore_abort_chance = 1;
+    o.fault_profile.ignore_abort_chance = 1;
     world w(o);
     {
         pair_of_hosts hosts(w);
@@ -259,13 +259,13 @@ TEST(viewers, a_disk_that_gives_nothing_back_is_reported_until_it_does) {
         w.run_for(milliseconds(10));
         ticket_ref hidden = w.change(hosts.hide());
         ASSERT_TRUE(hidden->done() && !hidden->ok());
-        EXPECT_EQ(hidden->code(), errc::fence_incomplete);
+        EXPECT_EQ(hidden->code(), errc::quiesce_incomplete);
         EXPECT_TRUE(w.wait(mine, seconds(1))) << "the deadline ended it";
         EXPECT_FALSE(other->done) << "and nothing of others";
         hosts.leaver.io->cut();
         hosts.leaver.admin->cut();
         hidden = w.change(hosts.hide());
-        EXPECT_EQ(hidden->code(), errc::fence_incomplete) << "asked again, it tells again";
+        EXPECT_EQ(hidden->code(), errc::quiesce_incomplete) << "asked again, it tells again";
         w.disk_named("a").set_stalled(false);
         EXPECT_TRUE(w.change(hosts.hide())->ok());
         w.judge().host_removed(one, hosts.leaver.who.host);

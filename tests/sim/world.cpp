@@ -19,7 +19,7 @@ const world* running() { return current_world; }
 struct world::watcher final : transport::loopback_observer {
     explicit watcher(world& w) : owner(w) {}
     void on_arrival(std::uint64_t connection, const nvme::sqe& command) noexcept override {
-        owner.book_.arrived(connection, command.cid.value(), owner.steps_);
+        owner.checker_.arrived(connection, command.cid.value(), owner.steps_);
     }
     world& owner;
 };
@@ -73,8 +73,8 @@ world::world(world_options options) : options_(std::move(options)), random_(opti
     for (const core::subsystem_spec& s : spec.subsystems)
         for (const core::namespace_spec& n : s.namespaces) {
             spec.devices.push_back(device_for(n.device));
-            book_.attach_answered(book_.attach_asked(n.device, s.nqn, n.nsid, steps_, holds(n)),
-                                  true);
+            checker_.attach_answered(
+                checker_.attach_asked(n.device, s.nqn, n.nsid, steps_, holds(n)), true);
         }
     for (const core::subsystem_spec& s : spec.subsystems) {
         known_.insert(s.nqn);
@@ -125,11 +125,11 @@ void world::end_keeping() {
 
 void world::make_drives() {
     if (options_.drives.empty()) return;
-    rack_ = std::make_unique<rack>(clock_, random_, book_, steps_,
-                                   [this](const std::string& what) { note("{}", what); });
+    rack_ = std::make_unique<sim_pcie_slots>(clock_, random_, checker_, steps_,
+                                             [this](const std::string& what) { note("{}", what); });
     for (std::size_t i = 0; i < options_.data_reactors; ++i)
         rack_->use(*reactors_.front(), data(i), {group(i).pool().base(), group(i).pool().bytes()});
-    for (const std::string& name : options_.drives) rack_->add(name, options_.cards);
+    for (const std::string& name : options_.drives) rack_->add(name, options_.sim_drives);
 }
 
 core::device_spec world::device_for(const std::string& name) const {
@@ -151,8 +151,8 @@ result<std::unique_ptr<backend::device>> world::make_device(const core::device_s
 disk& world::add_disk(const std::string& name, std::uint64_t blocks) {
     auto& at = disks_[name];
     if (at == nullptr) {
-        at = std::make_shared<disk>(name, blocks, book_, steps_, random_());
-        at->set_manners(options_.manners);
+        at = std::make_shared<disk>(name, blocks, checker_, steps_, random_());
+        at->set_manners(options_.fault_profile);
         if (std::find(options_.unjudged.begin(), options_.unjudged.end(), name) !=
             options_.unjudged.end())
             at->take_anything();
@@ -184,12 +184,12 @@ void world::lose(const std::string& name, const std::string& reason) {
     reactors_.front()->post(*std::make_unique<loss>(devices_, name, reason).release());
 }
 
-void world::give(const std::string& drive, drive_sign what) {
+void world::give(const std::string& drive, drive_fault what) {
     if (rack_->give(drive, what)) return;
-    if (what == drive_sign::attach)
+    if (what == drive_fault::attach)
         (void)ask(core::attach_device{drive});
     else
-        (void)ask(core::detach_device{drive, what == drive_sign::drain});
+        (void)ask(core::detach_device{drive, what == drive_fault::drain});
 }
 
 // --- turns ---------------------------------------------------------------------------------------
@@ -358,40 +358,40 @@ ticket_ref world::ask(core::change what) {
     note("operator: {}", t->text);
     const core::change& change = std::get<core::change>(t->what);
     if (const auto* add = std::get_if<core::add_namespace>(&change))
-        t->lives.push_back(book_.attach_asked(add->spec.device, add->nqn, add->spec.nsid, steps_,
-                                              holds(add->spec)));
+        t->lives.push_back(checker_.attach_asked(add->spec.device, add->nqn, add->spec.nsid, steps_,
+                                                 holds(add->spec)));
     if (const auto* create = std::get_if<core::create_subsystem>(&change)) {
         known_.insert(create->spec.nqn);
         for (const std::string& listed : create->spec.hosts)
-            book_.host_added(create->spec.nqn, listed);
+            checker_.host_added(create->spec.nqn, listed);
         for (const core::namespace_spec& n : create->spec.namespaces)
             t->lives.push_back(
-                book_.attach_asked(n.device, create->spec.nqn, n.nsid, steps_, holds(n)));
+                checker_.attach_asked(n.device, create->spec.nqn, n.nsid, steps_, holds(n)));
     }
     if (const auto* reopen = std::get_if<core::reopen_device>(&change))
-        book_.loss_accepted(reopen->name);
+        checker_.loss_accepted(reopen->name);
     if (const auto* host = std::get_if<core::add_host>(&change))
-        book_.host_added(host->nqn, host->host);
+        checker_.host_added(host->nqn, host->host);
     if (const auto* any = std::get_if<core::set_allow_any_host>(&change))
         if (any->allow) {
             open_to_all_.insert(any->nqn);
-            for (const std::string& seen : hosts_) book_.host_added(any->nqn, seen);
+            for (const std::string& seen : hosts_) checker_.host_added(any->nqn, seen);
         }
     asked_.push_back(t);
     target_->submit(*t);
     return t;
 }
 
-// The book learns what has been promised.
+// The invariant checker learns what has been promised.
 void world::answered(ticket& t) {
     t.answered = now();
     if (!std::holds_alternative<core::change>(t.what)) return;
     const bool ok = t.outcome.has_value();
-    const bool unkept = !ok && t.code() == errc::fence_incomplete;
+    const bool unkept = !ok && t.code() == errc::quiesce_incomplete;
     note("answer: {} -> {}", t.text, ok ? "ok" : t.outcome.error().message);
-    if (t.answers.load() != 1) book_.complain(t.text + " was answered twice");
+    if (t.answers.load() != 1) checker_.complain(t.text + " was answered twice");
     const core::change& change = std::get<core::change>(t.what);
-    for (const std::uint64_t number : t.lives) book_.attach_answered(number, ok);
+    for (const std::uint64_t number : t.lives) checker_.attach_answered(number, ok);
     if (const auto* create = std::get_if<core::create_subsystem>(&change); create && ok) {
         open_to_all_.erase(create->spec.nqn);
         if (create->spec.allow_any_host) open_to_all_.insert(create->spec.nqn);
@@ -400,9 +400,9 @@ void world::answered(ticket& t) {
     if (const auto* device = std::get_if<core::delete_device>(&change))
         devices_.erase(device->name);
     if (const auto* remove = std::get_if<core::remove_namespace>(&change))
-        book_.removed(remove->nqn, remove->nsid, steps_, ok);
+        checker_.removed(remove->nqn, remove->nsid, steps_, ok);
     if (const auto* gone = std::get_if<core::delete_subsystem>(&change))
-        book_.deleted(gone->nqn, t.asked_at, steps_, ok);
+        checker_.deleted(gone->nqn, t.asked_at, steps_, ok);
     if (!ok) return;
     if (const auto* host = std::get_if<core::remove_host>(&change))
         sent_away(host->nqn, host->host);
@@ -431,7 +431,7 @@ void world::sent_away(const std::string& nqn, const std::string& host) {
             (create != nullptr && create->spec.nqn == nqn))
             return;
     }
-    book_.host_removed(nqn, host);
+    checker_.host_removed(nqn, host);
 }
 
 ticket_ref world::ask(core::query what) {
@@ -491,9 +491,9 @@ void world::expect_rest() {
         EXPECT_EQ(g.pool().free_chunks(), g.pool().total_chunks()) << "buffers are missing";
         EXPECT_EQ(g.pool().waiters(), 0u);
     }
-    EXPECT_EQ(book_.unanswered(), 0u);
+    EXPECT_EQ(checker_.unanswered(), 0u);
     for (const auto& [name, d] : disks_) EXPECT_EQ(d->held(), 0u) << name << " holds operations";
-    for (const std::string& complaint : book_.complaints()) ADD_FAILURE() << complaint;
+    for (const std::string& complaint : checker_.complaints()) ADD_FAILURE() << complaint;
 }
 
 void world::rest() {

@@ -2,11 +2,11 @@
 // operators on one thread and one clock. The same seed gives the same run, step for step.
 #pragma once
 
-#include "book.hpp"
 #include "disk.hpp"
 #include "host.hpp"
+#include "invariant_checker.hpp"
 #include "job_runner.hpp"
-#include "rack.hpp"
+#include "sim_pcie_slots.hpp"
 #include "support/remembered_namespaces.hpp"
 #include "tcp_fabric.hpp"
 #include "trace.hpp"
@@ -43,10 +43,10 @@ struct world_options {
     std::size_t pool_bytes = limits::min_pool_bytes;
     core::target_options limits{};
     transport::loopback_options fabric{};
-    disk_manners manners{};
+    disk_manners fault_profile{};
     std::vector<core::subsystem_spec> subsystems{};  ///< with the disks that they name
-    std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a card
-    rack_options cards{};
+    std::vector<std::string> drives{};  ///< disks that are real drives' devices, each on a drive
+    rack_options sim_drives{};
     bool tcp = false;            ///< hosts may come by NVMe/TCP, too
     bool two_listeners = false;  ///< the second one at port 4421
     bool remembers = false;      ///< what hosts make of namespaces is recorded
@@ -135,12 +135,12 @@ class world {
     std::unique_ptr<queue> open_io(const queue& admin, std::uint16_t qid,
                                    std::optional<std::size_t> group, command_ref& connecting);
 
-    // What operators do. The book learns what it has to.
+    // What operators do. The invariant checker learns what it has to.
     ticket_ref ask(core::change what);
     ticket_ref ask(core::query what);
     /// Asks and waits.
     ticket_ref change(core::change what, duration limit = std::chrono::seconds(60));
-    /// For tickets: the book learns what was promised.
+    /// For tickets: the invariant checker learns what was promised.
     void answered(ticket& t);
     core::subsystem_status status_of(const std::string& nqn);
 
@@ -148,13 +148,13 @@ class world {
     disk& disk_named(const std::string& name);
     disk& add_disk(const std::string& name, std::uint64_t blocks = 4096);
     /// There are some when the options name drives.
-    [[nodiscard]] rack& slots() { return *rack_; }
+    [[nodiscard]] sim_pcie_slots& slots() { return *rack_; }
     [[nodiscard]] bool is_drive(const std::string& name) const {
         return rack_ != nullptr && rack_->has(name);
     }
     [[nodiscard]] core::device_spec device_for(const std::string& name) const;
     /// What happens to a drive; an operator's part goes through the target.
-    void give(const std::string& drive, drive_sign what);
+    void give(const std::string& drive, drive_fault what);
     /// The drive of a simulated disk's device is gone, on the control reactor.
     void lose(const std::string& disk, const std::string& reason = "pulled");
 
@@ -162,7 +162,7 @@ class world {
     /// and checks that nothing is left. Queues of the test should be gone.
     void rest();
 
-    [[nodiscard]] book& judge() { return book_; }
+    [[nodiscard]] invariant_checker& judge() { return checker_; }
     [[nodiscard]] core::target& target() { return *target_; }
     [[nodiscard]] std::mt19937_64& random() { return random_; }
     [[nodiscard]] std::uint64_t pick(std::uint64_t below) {
@@ -202,7 +202,7 @@ class world {
     struct watcher;
     world_options options_;
     trace trace_;
-    book book_;
+    invariant_checker checker_;
     std::mt19937_64 random_;
     manual_clock clock_;
     moment steps_ = 1;
@@ -215,7 +215,7 @@ class world {
     std::unique_ptr<watcher> watcher_;
     std::unique_ptr<transport::loopback_fabric> fabric_;
     std::unique_ptr<tcp_fabric> tcp_;
-    std::unique_ptr<rack> rack_;
+    std::unique_ptr<sim_pcie_slots> rack_;
     test::remembered_namespaces remembered_;
     std::unique_ptr<job_runner> jobs_;
     std::unique_ptr<state_keeper> keeper_;

@@ -114,7 +114,7 @@ class sharing_hosts {
 std::uint64_t protect_under_writes(std::uint64_t seed) {
     world_options o = options(seed % 2 == 0 ? 1 : 3, seed);
     o.subsystems = {subsystem(one, {"a"})};
-    o.manners = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
+    o.fault_profile = {.delay_min = {}, .delay_max = milliseconds(3), .ignore_abort_chance = 0.5};
     o.limits.transition_timeout_ms = 200;
     o.remembers = true;
     world w(o);

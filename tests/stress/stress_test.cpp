@@ -300,11 +300,12 @@ class stress_host {
         }
         queue_->close();
         for (const host::queue* q : {queue_, &controller_->admin()}) {
-            const host::book& book = q->the_book();
-            if (!book.clean()) complaints_.add(name() + ": " + book.text());
+            const host::protocol_checker& protocol_checker = q->checker();
+            if (!protocol_checker.clean()) complaints_.add(name() + ": " + protocol_checker.text());
         }
-        const host::book& book = queue_->the_book();
-        if (book.outstanding() != 0) complaints_.add(name() + " has commands that nobody ended");
+        const host::protocol_checker& protocol_checker = queue_->checker();
+        if (protocol_checker.outstanding() != 0)
+            complaints_.add(name() + " has commands that nobody ended");
         queue_ = nullptr;
         controller_.reset();
     }

@@ -25,7 +25,7 @@ constexpr std::uint64_t iova_shift = std::uint64_t{1} << 52;
 constexpr unsigned interrupts = 16;
 }  // namespace
 
-/// One opening of the card.
+/// One opening of the drive.
 class fake_access final : public vfio::drive_access {
   public:
     explicit fake_access(fake_drive& d) : drive_(d) {
@@ -49,8 +49,8 @@ class fake_access final : public vfio::drive_access {
     result<void> open(std::uint32_t) override {
         drive_.reach_moment(fake_drive::moment::opening);
         const std::lock_guard guard(drive_.lock_);
-        if (!drive_.present_) return fail(errc::not_found, "there is no card");
-        if (drive_.user_ != nullptr) return fail(errc::conflict, "the card is open");
+        if (!drive_.present_) return fail(errc::not_found, "there is no drive");
+        if (drive_.user_ != nullptr) return fail(errc::conflict, "the drive is open");
         drive_.user_ = this;
         drive_.registers_ = registers_;
         ++drive_.openings_;
@@ -141,11 +141,11 @@ class fake_provider final : public vfio::drive_access_provider {
 };
 
 fake_drive::fake_drive(options opts, pace how)
-    : card_(std::move(opts)),
-      media_(card_.block_count * card_.block_bytes),
-      namespace_blocks_(card_.namespaces, card_.block_count / card_.namespaces),
+    : sim_drive_(std::move(opts)),
+      media_(sim_drive_.block_count * sim_drive_.block_bytes),
+      namespace_blocks_(sim_drive_.namespaces, sim_drive_.block_count / sim_drive_.namespaces),
       provider_(std::make_unique<fake_provider>(*this)) {
-    if (card_.loses_cache) durable_ = media_;
+    if (sim_drive_.loses_cache) durable_ = media_;
     if (how == pace::of_its_own)
         thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -230,25 +230,25 @@ void fake_drive::never_become_ready(bool on) {
     const std::lock_guard guard(lock_);
     not_ready_ = on;
 }
-void fake_drive::plug(std::optional<options> card) {
+void fake_drive::plug(std::optional<options> sim_drive) {
     const std::lock_guard guard(lock_);
-    present_ = card.has_value();
+    present_ = sim_drive.has_value();
     lose_power();
     silent_ = false;
     holding_ = false;
     mischief_ = mischief::none;
-    if (!card) return;
-    const bool same = card->serial == card_.serial;
-    if (!same) drawer_[card_.serial] = std::move(media_);
-    card_ = std::move(*card);
-    namespace_blocks_.assign(card_.namespaces, card_.block_count / card_.namespaces);
-    if (!same) media_ = std::move(drawer_[card_.serial]);
+    if (!sim_drive) return;
+    const bool same = sim_drive->serial == sim_drive_.serial;
+    if (!same) drawer_[sim_drive_.serial] = std::move(media_);
+    sim_drive_ = std::move(*sim_drive);
+    namespace_blocks_.assign(sim_drive_.namespaces, sim_drive_.block_count / sim_drive_.namespaces);
+    if (!same) media_ = std::move(drawer_[sim_drive_.serial]);
     if (!same) unreadable_.clear();
-    media_.resize(card_.block_count * card_.block_bytes);
-    if (card_.loses_cache) durable_ = media_;
+    media_.resize(sim_drive_.block_count * sim_drive_.block_bytes);
+    if (sim_drive_.loses_cache) durable_ = media_;
 }
 void fake_drive::lose_power() {
-    if (card_.loses_cache) media_ = durable_;
+    if (sim_drive_.loses_cache) media_ = durable_;
 }
 void fake_drive::request_removal() {
     const std::lock_guard guard(lock_);
@@ -313,7 +313,7 @@ void fake_drive::put64(std::uint32_t offset, std::uint64_t value) {
 void fake_drive::power_on() {
     for (std::uint32_t at = 0; at < register_bytes; at += 4) put32(at, 0);
     nvme::capabilities can{.mqes = 1023, .to = 2};
-    if (card_.zoned_nsid != 0) can.css = nvme::cap_css::nvm | nvme::cap_css::io_command_sets;
+    if (sim_drive_.zoned_nsid != 0) can.css = nvme::cap_css::nvm | nvme::cap_css::io_command_sets;
     put64(nvme::register_offset::cap, can.pack());
     put32(nvme::register_offset::vs, nvme::version_1_4);
     enabled_ = false;
@@ -323,8 +323,8 @@ void fake_drive::power_on() {
     unread_pages_.reset();
     cache_on_ = true;
     interrupt_pending_ = {};
-    cqs_.assign(card_.queues + 1, {});
-    sqs_.assign(card_.queues + 1, {});
+    cqs_.assign(sim_drive_.queues + 1, {});
+    sqs_.assign(sim_drive_.queues + 1, {});
 }
 
 void fake_drive::run(const std::stop_token& stop) {
@@ -407,7 +407,7 @@ void fake_drive::step_registers() {
     if (wanted.shn != nvme::shutdown_notification::none &&
         now.shst != nvme::shutdown_status::complete) {
         now.shst = nvme::shutdown_status::complete;
-        if (card_.loses_cache) durable_ = media_;
+        if (sim_drive_.loses_cache) durable_ = media_;
         shut_down_ = true;
         put32(csts, now.pack());
     }
@@ -510,7 +510,7 @@ nvme::status fake_drive::admin(const nvme::sqe& command, std::uint32_t& dw0) {
         case nvme::admin_opcode::set_features: {
             if ((dw10 & 0xff) == static_cast<std::uint32_t>(nvme::fid::volatile_write_cache))
                 return features(command, dw0);
-            const std::uint32_t last = card_.queues - 1;
+            const std::uint32_t last = sim_drive_.queues - 1;
             dw0 = last | last << 16;
             return sc::success;
         }
@@ -566,9 +566,9 @@ nvme::status fake_drive::features(const nvme::sqe& command, std::uint32_t& dw0) 
     if (sets) {
         const bool on =
             (nvme::decode_set_features(command).cdw11 & nvme::volatile_write_cache_enable) != 0;
-        if (!on && !card_.cache_can_be_off) return sc::feature_not_changeable;
-        if (!on && card_.loses_cache) durable_ = media_;
-        if (!card_.forgets_features) cache_on_ = on;
+        if (!on && !sim_drive_.cache_can_be_off) return sc::feature_not_changeable;
+        if (!on && sim_drive_.loses_cache) durable_ = media_;
+        if (!sim_drive_.forgets_features) cache_on_ = on;
     }
     dw0 = cache_on_ ? nvme::volatile_write_cache_enable : 0;
     return sc::success;
@@ -599,9 +599,9 @@ nvme::status fake_drive::get_log(const nvme::sqe& command) {
 }
 
 void fake_drive::add_atomicity(nvme::identify_namespace& ns) const {
-    ns.nawun = card_.nawun;
-    ns.nawupf = card_.nawupf;
-    ns.nabspf = card_.nabspf;
+    ns.nawun = sim_drive_.nawun;
+    ns.nawupf = sim_drive_.nawupf;
+    ns.nabspf = sim_drive_.nabspf;
 }
 
 nvme::status fake_drive::identify(const nvme::sqe& command) {
@@ -613,16 +613,16 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
     switch (static_cast<nvme::cns>(nvme::decode_identify(command).cns)) {
         case nvme::cns::controller: {
             nvme::identify_controller id{};
-            pad(id.sn, card_.serial);
+            pad(id.sn, sim_drive_.serial);
             pad(id.mn, "Fake drive");
             pad(id.fr, "1.0");
-            id.mdts = card_.mdts;
-            id.oncs = card_.oncs;
-            id.awun = card_.awun;
-            id.awupf = card_.awupf;
-            id.vwc = card_.write_cache ? nvme::vwc::present : std::uint8_t{0};
-            id.sgls = card_.sgl ? nvme::sgls::supported : 0;
-            id.nn = card_.namespaces;
+            id.mdts = sim_drive_.mdts;
+            id.oncs = sim_drive_.oncs;
+            id.awun = sim_drive_.awun;
+            id.awupf = sim_drive_.awupf;
+            id.vwc = sim_drive_.write_cache ? nvme::vwc::present : std::uint8_t{0};
+            id.sgls = sim_drive_.sgl ? nvme::sgls::supported : 0;
+            id.nn = sim_drive_.namespaces;
             id.acl = 3;
             id.aerl = 3;
             id.oaes = nvme::oaes::namespace_attribute;
@@ -644,12 +644,12 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
                 return sc::invalid_namespace_or_format;
             ns.nsze = namespace_blocks_[nsid - 1];
             ns.ncap = namespace_blocks_[nsid - 1];
-            ns.lbaf[0].lbads = static_cast<std::uint8_t>(std::countr_zero(card_.block_bytes));
+            ns.lbaf[0].lbads = static_cast<std::uint8_t>(std::countr_zero(sim_drive_.block_bytes));
             ns.dlfeat = nvme::dlfeat::reads_zero;
-            ns.nsfeat = card_.nsfeat;
-            ns.npwg = card_.npwg;
-            ns.npdg = card_.npdg;
-            ns.nows = card_.nows;
+            ns.nsfeat = sim_drive_.nsfeat;
+            ns.npwg = sim_drive_.npwg;
+            ns.npdg = sim_drive_.npdg;
+            ns.nows = sim_drive_.nows;
             add_atomicity(ns);
             ns.mssrl = std::uint16_t{64};
             ns.mcl = std::uint32_t{256};
@@ -661,13 +661,13 @@ nvme::status fake_drive::identify(const nvme::sqe& command) {
             const std::uint32_t nsid = command.nsid.value();
             if (nsid == 0 || nsid > namespace_blocks_.size() || namespace_blocks_[nsid - 1] == 0)
                 return sc::invalid_namespace_or_format;
-            nvme::namespace_id_list_writer(out).add(nsid == card_.zoned_nsid ? nvme::csi::zoned
-                                                                             : nvme::csi::nvm);
+            nvme::namespace_id_list_writer(out).add(nsid == sim_drive_.zoned_nsid ? nvme::csi::zoned
+                                                                                  : nvme::csi::nvm);
             break;
         }
         case nvme::cns::command_set_controller:
-            if (!card_.tells_limits) return sc::invalid_field;
-            std::memcpy(out.data(), &card_.limits, sizeof card_.limits);
+            if (!sim_drive_.tells_limits) return sc::invalid_field;
+            std::memcpy(out.data(), &sim_drive_.limits, sizeof sim_drive_.limits);
             break;
         default: return sc::invalid_field;
     }

@@ -28,7 +28,7 @@
 
 namespace fulmar::test {
 
-/// The card in the slot. Called on: any thread.
+/// The drive in the slot. Called on: any thread.
 class fake_drive {
   public:
     struct options {
@@ -41,7 +41,7 @@ class fake_drive {
         bool write_cache = true;
         std::uint16_t oncs = 0x0d;     // compare, dataset management, write zeroes
         std::uint32_t namespaces = 1;  // they share the medium: each has an equal part of it
-        // What is in the cache and was not flushed is gone when the card is plugged (in or out).
+        // What is in the cache and was not flushed is gone when the drive is plugged (in or out).
         bool loses_cache = false;
         bool cache_can_be_off = true;
         bool forgets_features = false;           // Set Features succeeds and changes nothing
@@ -115,15 +115,15 @@ class fake_drive {
     [[nodiscard]] std::size_t identifies_ignored() const;
     /// Each completion of an I/O queue is preceded by one that is wrong in that way.
     void misbehave(mischief how);
-    /// The card is pulled, or falls silent: registers read as `value`, nothing is done any more.
+    /// The drive is pulled, or falls silent: registers read as `value`, nothing is done any more.
     void fall_silent(std::uint32_t value);
     void report_fatal_error();
-    /// The bus does, of this card.
+    /// The bus does, of this drive.
     void report_bus_error();
     void never_become_ready(bool on);
-    /// Another card, or none, in the slot; state is that after power-on. What a card holds it
-    /// keeps, in the slot or not; cards are told apart by their serials.
-    void plug(std::optional<options> card);
+    /// Another drive, or none, in the slot; state is that after power-on. What a drive holds it
+    /// keeps, in the slot or not; drives are told apart by their serials.
+    void plug(std::optional<options> sim_drive);
     /// The kernel wants it: the device-request eventfd of who has it open.
     void request_removal();
 
@@ -211,9 +211,9 @@ class fake_drive {
 
     static constexpr std::uint64_t page = 4096;
     static constexpr std::size_t register_bytes = 16384;
-    static constexpr std::uint32_t msix_table = 0x3000;  // in the registers, as most cards have it
+    static constexpr std::uint32_t msix_table = 0x3000;  // in the registers, as most drives have it
     mutable std::mutex lock_;
-    options card_;
+    options sim_drive_;
     bool present_ = true;
     bool silent_ = false;
     bool holding_ = false;
@@ -231,7 +231,7 @@ class fake_drive {
     std::deque<nvme::async_event> events_;
     std::bitset<256> unread_pages_;
     bool cache_on_ = true;
-    std::vector<std::byte> durable_;            // of the card that is in, when it loses its cache
+    std::vector<std::byte> durable_;            // of the drive that is in, when it loses its cache
     std::deque<std::uint16_t> event_requests_;  // cids
     nvme::smart_log smart_{};
     std::vector<nvme::error_log_entry> errors_;  // newest first
@@ -248,7 +248,7 @@ class fake_drive {
     std::function<bool(const std::byte*, std::uint64_t)> allowed_;
     std::function<void(const nvme::sqe&, std::span<std::byte>, bool)> at_medium_;
     std::map<std::string, std::vector<std::byte>>
-        drawer_;  // of cards that were taken out, by serial
+        drawer_;  // of drives that were taken out, by serial
     std::uint32_t openings_ = 0;
     bool bus_master_ = false;
     std::vector<mapping> mappings_;

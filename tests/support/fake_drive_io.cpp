@@ -14,28 +14,30 @@ nvme::status fake_drive::io(const nvme::sqe& command) {
     const std::uint32_t nsid = command.nsid.value();
     if (nsid == 0 || nsid > namespace_blocks_.size() || namespace_blocks_[nsid - 1] == 0)
         return sc::invalid_namespace_or_format;
-    const std::uint64_t blocks = std::min(namespace_blocks_[nsid - 1], card_.block_count);
-    const std::uint64_t first = (nsid - 1) * (card_.block_count / card_.namespaces);
+    const std::uint64_t blocks = std::min(namespace_blocks_[nsid - 1], sim_drive_.block_count);
+    const std::uint64_t first = (nsid - 1) * (sim_drive_.block_count / sim_drive_.namespaces);
     const nvme::block_range range = nvme::decode_block_range(command);
-    const std::uint64_t from = (first + range.slba) * card_.block_bytes;
-    const std::uint64_t bytes = std::uint64_t{range.blocks} * card_.block_bytes;
+    const std::uint64_t from = (first + range.slba) * sim_drive_.block_bytes;
+    const std::uint64_t bytes = std::uint64_t{range.blocks} * sim_drive_.block_bytes;
     const auto opcode = static_cast<nvme::io_opcode>(command.opcode);
     if (opcode == nvme::io_opcode::flush) {
-        if (card_.loses_cache)
-            std::copy_n(media_.begin() + static_cast<std::ptrdiff_t>(first * card_.block_bytes),
-                        blocks * card_.block_bytes,
-                        durable_.begin() + static_cast<std::ptrdiff_t>(first * card_.block_bytes));
+        if (sim_drive_.loses_cache)
+            std::copy_n(
+                media_.begin() + static_cast<std::ptrdiff_t>(first * sim_drive_.block_bytes),
+                blocks * sim_drive_.block_bytes,
+                durable_.begin() + static_cast<std::ptrdiff_t>(first * sim_drive_.block_bytes));
         return sc::success;
     }
     if (opcode == nvme::io_opcode::copy) return copy(command, first, blocks);
     if (opcode == nvme::io_opcode::dataset_management) return deallocate(command, first, blocks);
     if (!nvme::lba_range_fits(range.slba, range.blocks, blocks)) return sc::lba_out_of_range;
-    if (card_.mdts != 0 && opcode != nvme::io_opcode::write_zeroes && bytes > page << card_.mdts)
+    if (sim_drive_.mdts != 0 && opcode != nvme::io_opcode::write_zeroes &&
+        bytes > page << sim_drive_.mdts)
         return sc::invalid_field;
     const auto beyond = [&](std::uint8_t shift) { return shift != 0 && bytes > page << shift; };
-    if ((opcode == nvme::io_opcode::write_zeroes && beyond(card_.limits.wzsl)) ||
-        (opcode == nvme::io_opcode::verify && beyond(card_.limits.vsl)) ||
-        (opcode == nvme::io_opcode::write_uncorrectable && beyond(card_.limits.wusl)))
+    if ((opcode == nvme::io_opcode::write_zeroes && beyond(sim_drive_.limits.wzsl)) ||
+        (opcode == nvme::io_opcode::verify && beyond(sim_drive_.limits.vsl)) ||
+        (opcode == nvme::io_opcode::write_uncorrectable && beyond(sim_drive_.limits.wusl)))
         return sc::invalid_field;
     if (opcode == nvme::io_opcode::write_uncorrectable || opcode == nvme::io_opcode::write ||
         opcode == nvme::io_opcode::write_zeroes)
@@ -77,7 +79,7 @@ bool fake_drive::is_marked(std::uint64_t first, std::uint64_t blocks) const {
 
 // Durable at once, or when a Flush comes.
 void fake_drive::keep_or_cache(std::uint64_t from, std::uint64_t bytes, bool fua) {
-    if (!card_.loses_cache || (card_.write_cache && cache_on_ && !fua)) return;
+    if (!sim_drive_.loses_cache || (sim_drive_.write_cache && cache_on_ && !fua)) return;
     std::copy_n(media_.begin() + static_cast<std::ptrdiff_t>(from), bytes,
                 durable_.begin() + static_cast<std::ptrdiff_t>(from));
 }
@@ -87,7 +89,7 @@ nvme::status fake_drive::deallocate(const nvme::sqe& command, std::uint64_t firs
     const std::uint32_t count = nvme::decode_dataset_management(command).ranges;
     std::vector<std::byte> list(count * sizeof(nvme::dsm_range));
     if (!move(command, list.data(), list.size(), false)) return sc::data_transfer_error;
-    const nvme::identify_nvm_controller& most = card_.limits;
+    const nvme::identify_nvm_controller& most = sim_drive_.limits;
     std::uint64_t together = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         nvme::dsm_range one{};
@@ -99,8 +101,8 @@ nvme::status fake_drive::deallocate(const nvme::sqe& command, std::uint64_t firs
             (most.dmrsl.value() != 0 && one.blocks.value() > most.dmrsl.value()) ||
             (most.dmsl.value() != 0 && together > most.dmsl.value()))
             return sc::command_size_limit_exceeded;
-        const std::uint64_t from = (first + one.slba.value()) * card_.block_bytes;
-        const std::uint64_t bytes = std::uint64_t{one.blocks.value()} * card_.block_bytes;
+        const std::uint64_t from = (first + one.slba.value()) * sim_drive_.block_bytes;
+        const std::uint64_t bytes = std::uint64_t{one.blocks.value()} * sim_drive_.block_bytes;
         std::fill_n(media_.begin() + static_cast<std::ptrdiff_t>(from), bytes, std::byte{});
         keep_or_cache(from, bytes, false);
     }
@@ -119,10 +121,11 @@ nvme::status fake_drive::copy(const nvme::sqe& command, std::uint64_t first, std
         if (!nvme::lba_range_fits(one.slba.value(), count, blocks) ||
             !nvme::lba_range_fits(to, count, blocks))
             return sc::lba_out_of_range;
-        std::memmove(media_.data() + (first + to) * card_.block_bytes,
-                     media_.data() + (first + one.slba.value()) * card_.block_bytes,
-                     count * card_.block_bytes);
-        keep_or_cache((first + to) * card_.block_bytes, count * card_.block_bytes, wanted.fua);
+        std::memmove(media_.data() + (first + to) * sim_drive_.block_bytes,
+                     media_.data() + (first + one.slba.value()) * sim_drive_.block_bytes,
+                     count * sim_drive_.block_bytes);
+        keep_or_cache((first + to) * sim_drive_.block_bytes, count * sim_drive_.block_bytes,
+                      wanted.fua);
         to += count;
     }
     return sc::success;

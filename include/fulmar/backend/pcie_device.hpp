@@ -89,7 +89,7 @@ struct drive_status {
     loss_cause last_loss = loss_cause::none;
     std::string reason{};  ///< of the last loss or failure, for people
     std::uint64_t losses = 0;
-    std::uint64_t late_signs = 0;       ///< of a loss that was known already, or of a former drive
+    std::uint64_t late_reports = 0;     ///< of a loss that was known already, or of a former drive
     std::uint64_t last_release_us = 0;  ///< from the first sign until close() was called
     std::uint64_t last_quiet_us = 0;    ///< from the first sign until it could touch no memory
     std::string firmware{};
@@ -150,11 +150,11 @@ class pcie_device : public device {
     /// A drive is there (again), says the kernel.
     virtual void arrived() noexcept = 0;
     /// A sign of loss; the first one of an incarnation counts.
-    virtual void sign(loss_cause cause) noexcept = 0;
+    virtual void report_loss(loss_cause cause) noexcept = 0;
 };
 
 /// The devices of this kind that exist, by the place of their drive. Called on: control reactor.
-class pcie_roster {
+class pcie_device_list {
   public:
     void join(pcie_device& device) { devices_.push_back(&device); }
     void leave(pcie_device& device) noexcept { std::erase(devices_, &device); }
@@ -187,15 +187,15 @@ struct pcie_environment {
     std::vector<engine::reactor*> data{};
     vfio::drive_access_provider* provider = nullptr;
     std::vector<std::span<std::byte>> memory{};  ///< what operations may point to: page aligned
-    pcie_roster* roster = nullptr;               ///< may be null
+    pcie_device_list* device_list = nullptr;     ///< may be null
     drive_observer* observer = nullptr;          ///< may be null
     const drive_filter* filter = nullptr;        ///< null: every drive may be taken
 };
 
 /// Begins to bring the drive up, and returns at once: until the listener is told that it is there
-/// the device is lost. Devices of one roster at one address share the drive, one namespace each.
-/// Called on: control reactor. Errors: no_memory; conflict (they name different serials, or the
-/// same namespace); limit_reached (namespaces of a drive); permission_denied (the filter).
+/// the device is lost. Devices of one device list at one address share the drive, one namespace
+/// each. Called on: control reactor. Errors: no_memory; conflict (they name different serials, or
+/// the same namespace); limit_reached (namespaces of a drive); permission_denied (the filter).
 result<std::unique_ptr<pcie_device>> make_pcie_device(const pcie_options& options,
                                                       const pcie_environment& environment);
 

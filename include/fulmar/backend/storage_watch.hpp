@@ -40,7 +40,7 @@ class storage_watch {
     void drop(const watched_storage& what) noexcept;
 
     /// Looks at what has been added at once, with many threads: somebody waits for it.
-    void hurry();
+    void retry_now();
 
     /// Some storage did not answer in time: for a while the control reactor waits for none, so that
     /// many of them together do not cost it many times limits::storage_patience.
@@ -62,8 +62,8 @@ class storage_watch {
     };
     struct job final : engine::helper_job {
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override;
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override;
         storage_watch* owner = nullptr;
         std::shared_ptr<round> of;
     };

@@ -158,9 +158,9 @@ inline constexpr int keepalive_probes = 3;
 inline constexpr std::chrono::seconds least_user_timeout{60};  ///< TCP_USER_TIMEOUT
 /// Descriptors that peers never get: for REST, the journal, devices that are created, drives.
 inline constexpr std::uint32_t descriptors_in_reserve = 128;
-inline constexpr std::size_t max_farewells =
+inline constexpr std::size_t max_lingering_closes =
     64;  ///< ended TCP connections that still wait for their peer, per reactor
-inline constexpr std::chrono::milliseconds farewell{1000};  ///< how long at most
+inline constexpr std::chrono::milliseconds lingering_close{1000};  ///< how long at most
 inline constexpr std::uint32_t pending_operations_per_subsystem = 4096;
 /// Commands of hosts among them, which each need the disk and every reactor: one host keeps neither
 /// others nor an operator waiting for long.

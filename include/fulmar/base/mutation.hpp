@@ -18,13 +18,13 @@ enum class mutation : std::uint8_t {
     slots_ignore_generations,  ///< what was meant for a former subsystem reaches its successor
     stale_acks_count,          ///< an ack of a former transition is taken for one of this
     // Leftovers are legal.
-    resumes_leave_gates_fenced,     ///< what is parked stays parked when its subsystem opens
+    resumes_leave_gates_quiesced,   ///< what is parked stays parked when its subsystem opens
     replay_is_reversed,             ///< the request that was parked last goes first
     leftovers_are_asserted,         ///< a subsystem is added only where no Connect is parked
     closed_gates_let_data_through,  ///< what waited for its data goes to a device that is leaving
     // Everything has a deadline.
     deadlines_are_ignored,      ///< poll groups never hear that the deadline has passed
-    fences_do_not_drain,        ///< a fence is acknowledged with operations at the backend
+    quiescing_does_not_drain,   ///< a fence is acknowledged with operations at the backend
     reservations_do_not_drain,  ///< a reservation is adopted with commands of others at the backend
     // What a host may not see is not there for it.
     hidden_namespaces_serve,  ///< commands pass to a namespace that their host does not see
@@ -44,11 +44,11 @@ enum class mutation : std::uint8_t {
     ended_controllers_leave_errands,  ///< what it sent to the control reactor is carried out later
     any_host_ends_controllers,        ///< whose controller it is does not matter
     // The management plane is never parked.
-    fences_cover_all_namespaces,  ///< fencing one namespace fences its neighbours
-    fences_stop_admin_commands,   ///< a paused subsystem refuses its admin queues
+    quiescing_covers_all_namespaces,  ///< fencing one namespace fences its neighbours
+    quiescing_stops_admin_commands,   ///< a paused subsystem refuses its admin queues
     // No crash from outside.
-    second_loss_is_asserted,     ///< a device may be lost only once
-    second_sign_releases_again,  ///< each sign of one loss gives the drive back
+    second_loss_is_asserted,            ///< a device may be lost only once
+    second_loss_report_releases_again,  ///< each sign of one loss gives the drive back
     // A drive that comes and goes (tests/model/drive_test.cpp).
     returns_during_release_are_forgotten,  ///< who comes back while it is given back is not heard
     arrivals_attach_detached_drives,  ///< what an operator took away comes back with the kernel

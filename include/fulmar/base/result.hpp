@@ -13,20 +13,20 @@ namespace fulmar {
 
 /// What kind of thing went wrong; the REST layer maps it to an HTTP status.
 enum class errc : std::uint8_t {
-    invalid_argument,   ///< the request is malformed or out of bounds (400 / 422)
-    not_found,          ///< the named object does not exist (404)
-    already_exists,     ///< the name, id or address is taken (409)
-    conflict,           ///< another object holds the resource, or a precondition failed (409)
-    bad_state,          ///< the object is in a state where this is impossible (409)
-    limit_reached,      ///< a configured or built-in bound (507)
-    not_supported,      ///< this build, kernel or device cannot do it (501)
-    unavailable,        ///< temporarily impossible, try again (503)
-    timed_out,          ///< the deadline passed (504)
-    fence_incomplete,   ///< the fence was promised, but writes are still at the backend (504)
-    io_error,           ///< the operating system reported an I/O error (500)
-    no_memory,          ///< memory, descriptors or buffers are exhausted (507)
-    permission_denied,  ///< the operating system or a role forbids it (403)
-    internal,           ///< our own mistake, contained (500)
+    invalid_argument,    ///< the request is malformed or out of bounds (400 / 422)
+    not_found,           ///< the named object does not exist (404)
+    already_exists,      ///< the name, id or address is taken (409)
+    conflict,            ///< another object holds the resource, or a precondition failed (409)
+    bad_state,           ///< the object is in a state where this is impossible (409)
+    limit_reached,       ///< a configured or built-in bound (507)
+    not_supported,       ///< this build, kernel or device cannot do it (501)
+    unavailable,         ///< temporarily impossible, try again (503)
+    timed_out,           ///< the deadline passed (504)
+    quiesce_incomplete,  ///< the fence was promised, but writes are still at the backend (504)
+    io_error,            ///< the operating system reported an I/O error (500)
+    no_memory,           ///< memory, descriptors or buffers are exhausted (507)
+    permission_denied,   ///< the operating system or a role forbids it (403)
+    internal,            ///< our own mistake, contained (500)
 };
 
 /// The stable spelling of `code` used in REST problem documents and logs.

@@ -12,15 +12,15 @@
 namespace fulmar::core {
 
 enum class gate_position : std::uint8_t {
-    closed,  ///< I/O is answered with a status
-    open,    ///< I/O passes
-    fenced,  ///< I/O is parked, bounded in count and bytes
-    held,    ///< the same, and in time as well: the device is lost and may be back soon
+    closed,              ///< I/O is answered with a status
+    open,                ///< I/O passes
+    quiesced,            ///< I/O is parked, bounded in count and bytes
+    waiting_for_device,  ///< the same, and in time as well: the device is lost and may be back soon
 };
 
 enum class gate_event : std::uint8_t {
     open,     ///< I/O may pass
-    fence,    ///< an operator or an operation holds it up
+    quiesce,  ///< an operator or an operation holds it up
     restore,  ///< serves again, but behind a fence that stands
     hold,     ///< the device is lost, and its I/O waits for it
     close,    ///< gone, or on its way out
@@ -32,22 +32,27 @@ inline constexpr auto gate_edges = [] {
     using P = gate_position;
     using E = gate_event;
     return std::array{
-        gate_edge{P::closed, E::open, P::open},  gate_edge{P::closed, E::restore, P::fenced},
-        gate_edge{P::open, E::fence, P::fenced}, gate_edge{P::open, E::hold, P::held},
-        gate_edge{P::open, E::close, P::closed}, gate_edge{P::fenced, E::open, P::open},
-        gate_edge{P::fenced, E::hold, P::held},  gate_edge{P::fenced, E::close, P::closed},
-        gate_edge{P::held, E::open, P::open},    gate_edge{P::held, E::restore, P::fenced},
-        gate_edge{P::held, E::close, P::closed},
+        gate_edge{P::closed, E::open, P::open},
+        gate_edge{P::closed, E::restore, P::quiesced},
+        gate_edge{P::open, E::quiesce, P::quiesced},
+        gate_edge{P::open, E::hold, P::waiting_for_device},
+        gate_edge{P::open, E::close, P::closed},
+        gate_edge{P::quiesced, E::open, P::open},
+        gate_edge{P::quiesced, E::hold, P::waiting_for_device},
+        gate_edge{P::quiesced, E::close, P::closed},
+        gate_edge{P::waiting_for_device, E::open, P::open},
+        gate_edge{P::waiting_for_device, E::restore, P::quiesced},
+        gate_edge{P::waiting_for_device, E::close, P::closed},
     };
 }();
 
 static_assert(is_deterministic(gate_edges));
-static_assert(is_complete<gate_position::held, gate_event::close>(gate_edges));
+static_assert(is_complete<gate_position::waiting_for_device, gate_event::close>(gate_edges));
 static_assert(always_leaves(gate_edges));
 static_assert(always_reaches(gate_edges, gate_position::closed));
-static_assert(!has_edge(gate_edges, gate_position::closed, gate_event::fence),
+static_assert(!has_edge(gate_edges, gate_position::closed, gate_event::quiesce),
               "what is closed is answered, not parked");
-static_assert(!has_edge(gate_edges, gate_position::held, gate_event::fence),
+static_assert(!has_edge(gate_edges, gate_position::waiting_for_device, gate_event::quiesce),
               "a fence that comes later does not end with the fence: the device is not back");
 
 enum class admission : std::uint8_t {

@@ -12,7 +12,7 @@
 namespace fulmar::core {
 
 /// Whether Connects may pass, and how the gates of a subsystem group stand at least.
-enum class view_state : std::uint8_t { closed, open, fenced };
+enum class view_state : std::uint8_t { closed, open, quiesced };
 [[nodiscard]] std::string_view to_string(view_state state) noexcept;
 
 /// Called on: any thread, all of them.

@@ -11,14 +11,14 @@ enum class namespace_state : std::uint8_t {
     absent,     ///< not there; where every namespace begins and ends
     attaching,  ///< poll groups are opening their channels
     ready,      ///< serving
-    fencing,    ///< poll groups park new I/O and drain what is at the backend
-    fenced,     ///< nothing is at the backend; new I/O is parked
+    quiescing,  ///< poll groups park new I/O and drain what is at the backend
+    quiesced,   ///< nothing is at the backend; new I/O is parked
     lost,       ///< the device is gone; the namespace stays listed until it returns or an operator
                 ///< removes it
     detaching,  ///< poll groups answer what is left and let go of the device
 };
 
-enum class namespace_event : std::uint8_t { attach, fence, open, lose, detach, done, failed };
+enum class namespace_event : std::uint8_t { attach, quiesce, open, lose, detach, done, failed };
 
 using namespace_edge = edge<namespace_state, namespace_event>;
 
@@ -30,16 +30,16 @@ inline constexpr auto namespace_edges = [] {
         namespace_edge{S::attaching, E::done, S::ready},
         namespace_edge{S::attaching, E::failed, S::detaching},
         namespace_edge{S::attaching, E::lose, S::lost},
-        namespace_edge{S::ready, E::fence, S::fencing},
+        namespace_edge{S::ready, E::quiesce, S::quiescing},
         namespace_edge{S::ready, E::lose, S::lost},
         namespace_edge{S::ready, E::detach, S::detaching},
-        namespace_edge{S::fencing, E::done, S::fenced},
-        namespace_edge{S::fencing, E::failed, S::ready},
-        namespace_edge{S::fencing, E::lose, S::lost},
-        namespace_edge{S::fencing, E::detach, S::detaching},
-        namespace_edge{S::fenced, E::open, S::ready},
-        namespace_edge{S::fenced, E::lose, S::lost},
-        namespace_edge{S::fenced, E::detach, S::detaching},
+        namespace_edge{S::quiescing, E::done, S::quiesced},
+        namespace_edge{S::quiescing, E::failed, S::ready},
+        namespace_edge{S::quiescing, E::lose, S::lost},
+        namespace_edge{S::quiescing, E::detach, S::detaching},
+        namespace_edge{S::quiesced, E::open, S::ready},
+        namespace_edge{S::quiesced, E::lose, S::lost},
+        namespace_edge{S::quiesced, E::detach, S::detaching},
         namespace_edge{S::lost, E::attach, S::attaching},  // the device is back
         namespace_edge{S::lost, E::detach, S::detaching},
         namespace_edge{S::detaching, E::done,
@@ -52,11 +52,11 @@ static_assert(is_complete<namespace_state::detaching, namespace_event::failed>(n
 static_assert(always_leaves(namespace_edges));
 static_assert(always_reaches(namespace_edges, namespace_state::absent));
 static_assert(all_have_edge(namespace_edges,
-                            std::array{namespace_state::attaching, namespace_state::fencing},
+                            std::array{namespace_state::attaching, namespace_state::quiescing},
                             namespace_event::failed));
 static_assert(all_have_edge(namespace_edges,
                             std::array{namespace_state::attaching, namespace_state::ready,
-                                       namespace_state::fencing, namespace_state::fenced},
+                                       namespace_state::quiescing, namespace_state::quiesced},
                             namespace_event::lose),
               "a device can vanish at any time");
 static_assert(!has_edge(namespace_edges, namespace_state::detaching, namespace_event::failed));

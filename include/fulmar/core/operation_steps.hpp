@@ -34,10 +34,10 @@ enum class operation_stage : std::uint8_t {
     adding,
     attaching,
     opening,
-    fencing,
-    still_fenced,   ///< it is paused: what its devices hold still
-    fencing_again,  ///< opening failed: back to where it was
-    opening_again,  ///< fencing failed: likewise
+    quiescing,
+    still_quiesced,   ///< it is paused: what its devices hold still
+    quiescing_again,  ///< opening failed: back to where it was
+    opening_again,    ///< quiescing failed: likewise
     closing,
     removing,
     detaching,
@@ -60,7 +60,7 @@ enum class operation_end : std::uint8_t {
 };
 
 /// What an operation sees when it goes on.
-struct operation_sight {
+struct operation_inputs {
     subsystem_state subsystem = subsystem_state::inactive;
     bool deleted = false;
     bool failed = false;  ///< a poll group could not do its part
@@ -92,6 +92,6 @@ struct operation_step {
 
 /// Called on: any thread.
 [[nodiscard]] operation_step next_step(operation_kind kind, operation_stage stage,
-                                       const operation_sight& sight) noexcept;
+                                       const operation_inputs& inputs) noexcept;
 
 }  // namespace fulmar::core

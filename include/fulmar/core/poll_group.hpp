@@ -42,7 +42,7 @@ struct group_counters {
     std::atomic<std::uint64_t> replayed{0};
     std::atomic<std::uint64_t> abandoned{0};
     std::atomic<std::uint64_t> reaped{0};  ///< abandoned ones that came back
-    std::atomic<std::uint64_t> buried{
+    std::atomic<std::uint64_t> orphaned{
         0};  ///< present: namespaces that are gone but for what their device holds
     std::atomic<std::uint64_t> stale{
         0};  ///< messages and requests for a former generation, dropped or answered
@@ -110,7 +110,7 @@ class poll_group final : private engine::poller {
     /// Requests wait for the share of their namespace, or of their host: they are looked at every
     /// turn.
     void starves(namespace_entry& entry) noexcept {
-        if (!entry.starving_hook.is_linked()) starving_.push_back(entry);
+        if (!entry.starving_hook.is_linked()) buffer_waiters_.push_back(entry);
     }
     void starves(host_buffers& host) noexcept;
     /// It waits for its range of blocks, as command/range.hpp says, but not for ever.
@@ -120,7 +120,9 @@ class poll_group final : private engine::poller {
     /// Its number among the target's.
     [[nodiscard]] std::uint32_t place() const noexcept { return place_; }
     /// Nothing of it waits any more.
-    void forget(namespace_entry& entry) noexcept { starving_.erase(starving_.iterator_to(entry)); }
+    void forget(namespace_entry& entry) noexcept {
+        buffer_waiters_.erase(buffer_waiters_.iterator_to(entry));
+    }
     void forget(host_buffers& host) noexcept {
         waiting_hosts_.erase(waiting_hosts_.iterator_to(host));
     }
@@ -128,11 +130,11 @@ class poll_group final : private engine::poller {
     [[nodiscard]] mem::buffer_credit& slow_devices() noexcept { return slow_devices_; }
 
     /// Keeps an entry whose namespace is gone until its device has given everything back.
-    void bury(std::unique_ptr<namespace_entry> entry) noexcept;
+    void orphan(std::unique_ptr<namespace_entry> entry) noexcept;
     /// That has happened: the entry goes at the end of the turn (this is called from inside its
     /// channel).
-    void dig_up(namespace_entry& entry) noexcept;
-    [[nodiscard]] const auto& graveyard() const noexcept { return graveyard_; }
+    void reap_orphan(namespace_entry& entry) noexcept;
+    [[nodiscard]] const auto& orphans() const noexcept { return orphans_; }
 
     /// Connects that wait for a subsystem of this name. False: too many wait for it, or in all.
     [[nodiscard]] bool park(connect_op& op) noexcept;
@@ -160,7 +162,7 @@ class poll_group final : private engine::poller {
     [[nodiscard]] bool empty() const noexcept { return qpairs_.empty(); }
     /// True when a line about what a peer has done may be written: one bound for all of them, since
     /// a peer can have as many connections as it likes, one after the other.
-    [[nodiscard]] bool may_complain() noexcept;
+    [[nodiscard]] bool may_log_peer_error() noexcept;
 
     // Sends the group there; one that is still on its way will do for both. Called on: control
     // reactor.
@@ -179,7 +181,7 @@ class poll_group final : private engine::poller {
     }
     void on_shutdown() noexcept { close_all(close_reason::shutdown); }
     [[nodiscard]] bool can_feed() noexcept;
-    bool feed() noexcept;
+    bool dispatch_waiters() noexcept;
     void look_for_slow_devices() noexcept;
     void add_subsystem(group_command& command) noexcept;
     [[nodiscard]] bool has_work() noexcept override {
@@ -226,7 +228,7 @@ class poll_group final : private engine::poller {
     intrusive_list<io_task, &io_task::pool_hook> free_tasks_;
     std::unique_ptr<vector_block[]> vector_blocks_;
     vector_block* free_vectors_ = nullptr;
-    intrusive_list<namespace_entry, &namespace_entry::starving_hook> starving_;
+    intrusive_list<namespace_entry, &namespace_entry::starving_hook> buffer_waiters_;
     void ranges_released() noexcept;
     void ranges_too_late() noexcept;
     void watch_ranges() noexcept;
@@ -235,9 +237,9 @@ class poll_group final : private engine::poller {
     engine::member_timer<&poll_group::ranges_too_late> range_limit_{*this};
     const std::uint32_t place_;
     intrusive_list<host_buffers, &host_buffers::hook> waiting_hosts_;
-    using grave_list = intrusive_list<namespace_entry, &namespace_entry::grave_hook>;
-    grave_list graveyard_;
-    grave_list reaped_;
+    using orphan_list = intrusive_list<namespace_entry, &namespace_entry::orphan_hook>;
+    orphan_list orphans_;
+    orphan_list reaped_;
     std::uint64_t tasks_away_ = 0;
     std::uint64_t tasks_reserved_ = 0;
     std::uint64_t tasks_total_ = 0;

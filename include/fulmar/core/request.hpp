@@ -82,7 +82,7 @@ class request {
     reservation_errand* errand = nullptr;  ///< while the control reactor decides about it
     request* partner = nullptr;            ///< of its fused pair; see command/fused.hpp
     std::uint8_t missing = 0;              ///< whose data a fused pair has to fetch
-    list_hook list{};                      ///< parked at its gate, starving, or awaiting its range
+    list_hook list{};  ///< parked at its gate, waiting for a buffer, or awaiting its range
     struct buffer_wait : mem::buffer_waiter {
         explicit buffer_wait(request& r) noexcept;
         request* owner;

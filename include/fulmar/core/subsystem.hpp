@@ -87,7 +87,7 @@ class operation {
     /// resumes.
     virtual bool resume() = 0;
     /// The target is stopping: what it waits for besides acks ends by `deadline`.
-    virtual void hurry(instant deadline) noexcept { static_cast<void>(deadline); }
+    virtual void cancel(instant deadline) noexcept { static_cast<void>(deadline); }
     /// The host whose command it is; null: an operator's, or the target's own.
     [[nodiscard]] virtual const nvme::host_id* of_host() const noexcept { return nullptr; }
     /// The number of the controller that such a command came to, when it goes with that; or 0.
@@ -100,16 +100,17 @@ class operation {
   protected:
     /// Decides what comes next and moves the states; sends nothing yet. `n` is the namespace that
     /// it is about.
-    operation_step take_step(operation_kind kind, operation_sight sight, namespace_record* n);
-    [[nodiscard]] operation_sight look(const namespace_record* n) const;
+    operation_step take_step(operation_kind kind, operation_inputs inputs, namespace_record* n);
+    [[nodiscard]] operation_inputs observe(const namespace_record* n) const;
     [[nodiscard]] operation_stage stage() const noexcept { return stage_; }
     void answer(control_answer with);
     void fail_with(error why);
     /// Like answer(), but what was promised is not kept yet: `unreaped` operations are at a device
     /// still.
-    void answer_unfenced(std::string_view what_happened, std::uint32_t unreaped);
+    void answer_unquiesced(std::string_view what_happened, std::uint32_t unreaped);
     /// One or the other.
-    void answer_fenced(control_answer with, std::string_view what_happened, std::uint32_t unreaped);
+    void answer_quiesced(control_answer with, std::string_view what_happened,
+                         std::uint32_t unreaped);
 
   private:
     operation_stage stage_ = operation_stage::begin;
@@ -176,7 +177,7 @@ class subsystem {
     [[nodiscard]] std::uint32_t last_unreaped() const noexcept { return acks_.unreaped; }
     /// The target is stopping: who waits in the queue is sent away, and what runs ends by
     /// `deadline`.
-    void hurry(instant deadline);
+    void cancel(instant deadline);
     [[nodiscard]] subsystem_view make_view() const;
     /// `n` is lost, and its I/O waits: for so long.
     void begin_hold(namespace_record& n);

@@ -27,8 +27,8 @@ class poll_group;
 struct subsystem_group;
 
 /// One namespace on one poll group. When its namespace goes while a silent device holds operations,
-/// the entry stays behind, buried: it keeps the channel, and through it the device, until the last
-/// of them is reaped. Called on: owning reactor.
+/// the entry stays behind, orphaned: it keeps the channel, and through it the device, until the
+/// last of them is reaped. Called on: owning reactor.
 struct namespace_entry {
     namespace_entry() noexcept = default;
     ~namespace_entry();
@@ -36,10 +36,12 @@ struct namespace_entry {
     namespace_entry& operator=(const namespace_entry&) = delete;
 
     /// Its device is lost, and its I/O waits for it.
-    [[nodiscard]] bool held() const noexcept { return gate.position == gate_position::held; }
+    [[nodiscard]] bool held() const noexcept {
+        return gate.position == gate_position::waiting_for_device;
+    }
 
     namespace_id id;
-    subsystem_group* subsystem = nullptr;  ///< null: buried
+    subsystem_group* subsystem = nullptr;  ///< null: orphaned
     subsystem_id owner;
     std::uint64_t owner_key = 0;  ///< of its subsystem's NQN, for when that is gone
     poll_group* group = nullptr;
@@ -64,15 +66,16 @@ struct namespace_entry {
 
     intrusive_list<request, &request::list> parked;
     intrusive_list<io_task, &io_task::entry_hook>
-        tasks;                                         ///< at the backend, in order of submission
-    mem::buffer_share share;                           ///< of the pool, for its commands
-    intrusive_list<request, &request::list> starving;  ///< inside the gate, and beyond the share
-    list_hook starving_hook{};                         ///< in the group's list while there are any
+        tasks;                ///< at the backend, in order of submission
+    mem::buffer_share share;  ///< of the pool, for its commands
+    intrusive_list<request, &request::list>
+        buffer_waiters;                ///< inside the gate, and beyond the share
+    list_hook starving_hook{};         ///< in the group's list while there are any
     std::uint32_t abandoned = 0;       ///< tasks still at the backend whose request was given up
     std::uint32_t quarantined = 0;     ///< chunks that those keep, which the share counts
     std::unique_ptr<io_task> flush;    ///< of a drain that makes durable; null until there is one
     std::uint64_t flushed_for = 0;     ///< the transition whose Flush is at the backend; or 0
-    namespace_gauge* gauge = &unseen;  ///< where others look; nobody does once it is buried
+    namespace_gauge* gauge = &unseen;  ///< where others look; nobody does once it is orphaned
     namespace_gauge unseen;
     /// Lets other threads see what has changed.
     void show() noexcept {
@@ -86,12 +89,12 @@ struct namespace_entry {
     /// The oldest request that waits for a lost device has waited long enough.
     void on_parked_too_long() noexcept;
     // On the control reactor: the device stays in use, and later: it is free, and this goes.
-    void on_buried() noexcept;
+    void on_orphaned() noexcept;
     void on_reaped() noexcept;
     engine::member_timer<&namespace_entry::on_parked_too_long> park_limit{*this};
-    engine::member_message<&namespace_entry::on_buried> buried{*this};
+    engine::member_message<&namespace_entry::on_orphaned> orphaned{*this};
     engine::member_message<&namespace_entry::on_reaped> reaped{*this};
-    list_hook grave_hook{};
+    list_hook orphan_hook{};
 
     void refresh(const namespace_description& from) noexcept;
     /// Of a new description, what concerns ANA.
@@ -163,11 +166,11 @@ struct subsystem_group {
     [[nodiscard]] std::uint32_t count_unreaped(Is is_meant) const noexcept;
     [[nodiscard]] std::uint32_t queues_of_controller(std::uint64_t instance) const noexcept;
     [[nodiscard]] bool ends_with(const group_command& command, const request& r) const noexcept;
-    void bury_what_is_left(const group_command& command) noexcept;
+    void orphan_what_is_left(const group_command& command) noexcept;
     void refuse_pending() noexcept;
     [[nodiscard]] bool flush_drained(group_command& command) noexcept;
     static void drained_flushed(backend::io_op& op, nvme::status status) noexcept;
-    void expel() noexcept;
+    void disconnect_disallowed() noexcept;
     void end_controller(std::uint64_t instance) noexcept;
     void answer_parked(namespace_entry& entry, nvme::status answer) noexcept;
     void abandon_tasks(namespace_entry& entry, nvme::status answer) noexcept;

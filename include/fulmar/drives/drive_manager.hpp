@@ -43,7 +43,7 @@ class drive_manager {
         return environment_;
     }
     /// Operations may point there. Before the first device; page aligned.
-    void lend(std::span<std::byte> memory) { environment_.memory.push_back(memory); }
+    void add_dma_memory(std::span<std::byte> memory) { environment_.memory.push_back(memory); }
 
     /// Listens to the kernel, and takes drives that a rule wants by changes of `target`, which
     /// outlives that.
@@ -66,7 +66,7 @@ class drive_manager {
 
   private:
     std::unique_ptr<vfio::drive_access_provider> provider_;
-    backend::pcie_roster roster_;
+    backend::pcie_device_list device_list_;
     std::unique_ptr<drive_rules> rules_;
     std::unique_ptr<drive_service> service_;
     std::unique_ptr<drive_metrics> metrics_;

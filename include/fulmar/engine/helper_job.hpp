@@ -24,8 +24,8 @@ class helper_runner {
     ~helper_runner() = default;
 };
 
-/// Derive, keep it at one place while it runs. work() runs on the thread; then come_home() runs on
-/// the reactor, unless abandon() was called before: then left_alone() runs, on either, and must
+/// Derive, keep it at one place while it runs. work() runs on the thread; then on_done() runs on
+/// the reactor, unless abandon() was called before: then on_abandoned() runs, on either, and must
 /// delete the job.
 class helper_job : public message {
   public:
@@ -45,7 +45,7 @@ class helper_job : public message {
     /// The owner goes, or the reactor ends: nothing comes home any more. Must be running().
     /// Called on: `home`.
     void abandon() noexcept;
-    /// From start() to come_home().  Called on: `home`.
+    /// From start() to on_done().  Called on: `home`.
     [[nodiscard]] bool running() const noexcept { return running_; }
 
     /// Waits for jobs that are left alone, all of the process; false past `limit`.  Called on: main
@@ -56,8 +56,8 @@ class helper_job : public message {
     helper_job() noexcept;
     ~helper_job();
     virtual void work() noexcept = 0;
-    virtual void come_home() noexcept = 0;
-    virtual void left_alone() noexcept = 0;
+    virtual void on_done() noexcept = 0;
+    virtual void on_abandoned() noexcept = 0;
     /// False where a helper_runner lends the thread that work() is on.
     static bool has_own_thread() noexcept;
 

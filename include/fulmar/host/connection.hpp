@@ -70,7 +70,7 @@ class connection final : public queue {
     [[nodiscard]] std::uint32_t room() const noexcept override;
     [[nodiscard]] std::uint32_t outstanding() const noexcept override { return outstanding_; }
     [[nodiscard]] const error& why_closed() const noexcept override { return why_closed_; }
-    [[nodiscard]] const book& the_book() const noexcept override { return book_; }
+    [[nodiscard]] const protocol_checker& checker() const noexcept override { return checker_; }
     [[nodiscard]] std::uint64_t now_ns() const noexcept override { return now_ns_; }
     void set_in_capsule_bytes(std::uint32_t bytes) noexcept override { in_capsule_bytes_ = bytes; }
 
@@ -155,7 +155,7 @@ class connection final : public queue {
     bool in_turn_ = false;
     std::uint16_t index_mask_;
     std::uint64_t now_ns_ = 0;
-    book book_;
+    protocol_checker checker_;
     error why_closed_{errc::bad_state, {}, {}, {}};
 };
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <fulmar/base/result.hpp>
-#include <fulmar/host/book.hpp>
 #include <fulmar/host/deadline.hpp>
+#include <fulmar/host/protocol_checker.hpp>
 #include <fulmar/host/request.hpp>
 
 #include <cstdint>
@@ -41,7 +41,7 @@ class queue {
     [[nodiscard]] virtual std::uint32_t outstanding() const noexcept = 0;
     /// Why it is closed; empty message while it is open.
     [[nodiscard]] virtual const error& why_closed() const noexcept = 0;
-    [[nodiscard]] virtual const book& the_book() const noexcept = 0;
+    [[nodiscard]] virtual const protocol_checker& checker() const noexcept = 0;
     /// The monotonic clock as this turn saw it, in nanoseconds.
     [[nodiscard]] virtual std::uint64_t now_ns() const noexcept = 0;
     /// From Identify Controller on: how much data a capsule may carry.

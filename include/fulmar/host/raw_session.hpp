@@ -14,17 +14,17 @@
 namespace fulmar::host {
 
 /// What awaiting something ended with.
-enum class arrival_kind : std::uint8_t {
+enum class received_kind : std::uint8_t {
     pdu,        ///< one whole PDU, see `pdu`
     closed,     ///< the target closed in order; bytes of an unfinished PDU are in `pdu`
     reset,      ///< the connection was reset
     timed_out,  ///< nothing whole came in time; the session goes on
     not_a_pdu,  ///< a length that no PDU has; everything held is in `pdu`
 };
-[[nodiscard]] std::string_view describe(arrival_kind kind) noexcept;
+[[nodiscard]] std::string_view describe(received_kind kind) noexcept;
 
-struct arrival {
-    arrival_kind kind = arrival_kind::timed_out;
+struct received {
+    received_kind kind = received_kind::timed_out;
     raw_pdu pdu;
 };
 
@@ -53,7 +53,7 @@ class raw_session {
     result<void> send(std::span<const std::byte> bytes, duration within = patience);
     /// In pieces of `piece` bytes, each a packet of its own as far as TCP lets it be.
     result<void> send_split(std::span<const std::byte> bytes, std::size_t piece);
-    arrival await(duration within = patience);
+    received await(duration within = patience);
     /// Awaits until the connection ends; the PDUs before that, or nothing when it stays open.
     std::optional<std::vector<raw_pdu>> await_end(duration within = patience);
     void half_close() noexcept;  ///< no more from us
@@ -78,7 +78,7 @@ class raw_session {
 
   private:
     explicit raw_session(unique_fd fd) : fd_(std::move(fd)) {}
-    std::optional<arrival> take_held();
+    std::optional<received> take_held();
     result<void> obey(const nvme::tcp::r2t& ask, std::span<const std::byte> data);
 
     unique_fd fd_;

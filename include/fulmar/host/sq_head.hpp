@@ -1,15 +1,15 @@
 // What a host knows of its submission queue's head: how many commands the controller has taken.
 #pragma once
 
-#include <fulmar/host/book.hpp>
+#include <fulmar/host/protocol_checker.hpp>
 #include <fulmar/nvme/command.hpp>
 
 #include <cstdint>
 
 namespace fulmar::host {
 
-/// Follows the SQ head pointer (SQHD) of each answer and records in the book what cannot be so: a
-/// head outside of the queue or past what was sent (Base 3.3.1.2, Fabrics 3.3), or behind the
+/// Follows the SQ head pointer (SQHD) of each answer and records in the checker what cannot be so:
+/// a head outside of the queue or past what was sent (Base 3.3.1.2, Fabrics 3.3), or behind the
 /// commands that have been answered. Not thread-safe: its queue's thread.
 class sq_head {
   public:
@@ -25,7 +25,7 @@ class sq_head {
 
     void sent() noexcept { ++unconsumed_; }
     /// Before `with` is counted as answered in `told`.
-    void take(const nvme::cqe& with, book& told) noexcept;
+    void take(const nvme::cqe& with, protocol_checker& told) noexcept;
 
   private:
     std::uint16_t entries_;

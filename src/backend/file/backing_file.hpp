@@ -1,6 +1,6 @@
 // What a file device stands on: descriptors, size, identity. The real one is path_file; tests have
 // one that forgets. Control reactor only: opening, sizing and locking block,
-// and patient_file bounds for how long.
+// and bounded_open_file bounds for how long.
 #pragma once
 
 #include <fulmar/base/result.hpp>

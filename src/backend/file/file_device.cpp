@@ -1,10 +1,10 @@
 #include "file_device.hpp"
 
 #include "block_size.hpp"
+#include "bounded_open_file.hpp"
 #include "file_channel.hpp"
 #include "file_seeker.hpp"
 #include "path_file.hpp"
-#include "patient_file.hpp"
 #include "storage_facts.hpp"
 
 #include <fulmar/backend/file_device.hpp>
@@ -231,7 +231,7 @@ result<void> file_device::open(opening why) {
 // All devices of a configuration together wait for no longer than one does: what hangs is opened
 // later.
 void file_device::await_first_look() {
-    watch_->hurry();
+    watch_->retry_now();
     const bool patient = watch_->may_wait();
     auto found = seeker_->await(patient ? duration(limits::storage_patience) : duration::zero());
     if (found) return static_cast<void>(settle(std::move(*found)));
@@ -246,7 +246,7 @@ result<void> file_device::seek(bool accept) {
                     "/path", "try again when it does");
     auto found = std::make_shared<std::optional<open_outcome>>();
     seeking_ = found;
-    auto ran = patient_file::run(
+    auto ran = bounded_open_file::run(
         [seeker = seeker_, found, accept]() -> result<void> {
             found->emplace(seeker->open(accept));
             return {};
@@ -275,7 +275,7 @@ result<void> file_device::stand_on(opened_file found) {
     std::uint64_t blocks = this->blocks();
     if (seeker_->options().size_bytes == 0) blocks = found.what.size_bytes >> shift_;
     files_kept_.reserve(files_kept_.size() + 1);
-    auto file = std::make_unique<patient_file>(found.file, limits::storage_patience);
+    auto file = std::make_unique<bounded_open_file>(found.file, limits::storage_patience);
     identity_.claim = file->claim();
     deallocates_.store(file->can_deallocate(), std::memory_order_relaxed);
     zeroing_.store(zero_method::range, std::memory_order_relaxed);
@@ -397,7 +397,7 @@ result<std::unique_ptr<device>> make_file_device(const file_options& options,
     file_options all = options;
     if (all.block_bytes == 0) {
         const auto found = std::make_shared<std::uint32_t>(0);  // the thread may outlive us
-        FULMAR_CHECK(patient_file::run(
+        FULMAR_CHECK(bounded_open_file::run(
             [path = options.path, found]() -> result<void> {
                 *found = block_bytes_of(path);
                 return {};

@@ -71,7 +71,7 @@ void storage_watch::begin_round() {
     if (!round_->all.empty()) static_cast<void>(start_job());
 }
 
-void storage_watch::hurry() {
+void storage_watch::retry_now() {
     if (added_ != 0) begin_round();
     if (round_ == nullptr) return;
     const std::size_t taken = std::min(round_->next.load(), round_->all.size());
@@ -109,12 +109,12 @@ void storage_watch::job::work() noexcept {
     }
 }
 
-void storage_watch::job::come_home() noexcept {
+void storage_watch::job::on_done() noexcept {
     storage_watch& watch = *owner;
     std::erase_if(watch.jobs_, [this](const auto& j) { return j.get() == this; });
     watch.tell();
 }
 
-void storage_watch::job::left_alone() noexcept { delete this; }
+void storage_watch::job::on_abandoned() noexcept { delete this; }
 
 }  // namespace fulmar::backend

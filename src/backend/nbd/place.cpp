@@ -31,7 +31,7 @@ place::place(engine::reactor& reactor, export_view& view)
 
 place::~place() { FULMAR_ASSERT(connections_.empty() && at_server_.empty() && at_rest()); }
 
-void place::bring(connection_list connections, place* home, std::uint32_t session) noexcept {
+void place::bind(connection_list connections, place* home, std::uint32_t session) noexcept {
     connections_ = std::move(connections);
     home_ = home;
     session_ = session;
@@ -41,7 +41,7 @@ void place::bring(connection_list connections, place* home, std::uint32_t sessio
         if (!c->listen(*this)) connection_died();
 }
 
-void place::take_away() noexcept {
+void place::unbind() noexcept {
     close_all(!dying_);
     dying_ = false;
 }

@@ -38,9 +38,9 @@ class place {
     [[nodiscard]] const export_view& view() const noexcept { return view_; }      ///< any thread
 
     /// `home` carries out what comes here: this one, when it has connections.
-    void bring(connection_list connections, place* home, std::uint32_t session) noexcept;
+    void bind(connection_list connections, place* home, std::uint32_t session) noexcept;
     /// Connections are closed, then what was outstanding is answered.
-    void take_away() noexcept;
+    void unbind() noexcept;
     /// False while a message of its own is under way.
     [[nodiscard]] bool at_rest() const noexcept { return !later_.queued(); }
 

@@ -1,7 +1,7 @@
 #include "remote.hpp"
 
 #include "block_size.hpp"
-#include "file/patient_file.hpp"
+#include "file/bounded_open_file.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -62,9 +62,9 @@ void remote::link::send() noexcept {
 void remote::link::there(engine::message& m) noexcept {
     auto& self = static_cast<link&>(m);
     if (self.up)
-        self.place.bring(std::move(self.connections), self.home, self.session);
+        self.place.bind(std::move(self.connections), self.home, self.session);
     else
-        self.place.take_away();
+        self.place.unbind();
     // A message of the place that is on its way must not outlive it.
     if (!self.up && !self.place.at_rest()) return static_cast<void>(self.place.reactor().post(m));
     self.set_handler(&home_again);
@@ -139,7 +139,7 @@ result<void> remote::connect_now(duration patience) {
                     "try again when it answers");
     const auto found = std::make_shared<std::optional<result<opened_export>>>();
     advance(remote_event::connect);
-    const auto ran = patient_file::run(
+    const auto ran = bounded_open_file::run(
         [options = options_, wanted = links_.size() * options_.connections,
          found]() -> result<void> {
             found->emplace(connect(options, wanted));

@@ -75,8 +75,8 @@ class remote final : private loss_reporter {
     struct connect_job final : engine::helper_job {
         explicit connect_job(remote& r) noexcept : owner(&r) {}
         void work() noexcept override;
-        void come_home() noexcept override { owner->on_connected(); }
-        void left_alone() noexcept override {}
+        void on_done() noexcept override { owner->on_connected(); }
+        void on_abandoned() noexcept override {}
         remote* owner;
         std::optional<result<opened_export>> outcome;
     };

@@ -54,14 +54,14 @@ std::size_t find_pieces(std::span<const iovec> data, std::uint64_t skip, std::ui
 
 // --- the queue comes and goes --------------------------------------------------------------------
 
-channel_place::channel_place(engine::reactor& reactor) noexcept
+reactor_queue::reactor_queue(engine::reactor& reactor) noexcept
     : reactor_(reactor),
       interrupt_([](engine::descriptor_watch&, std::uint32_t) noexcept {}) {  // the turn reaps
     abort_slots_.fill(queue_pair::no_slot);
 }
 
-void channel_place::bring(queue_pair& fresh, const drive_view& fresh_view, int fd,
-                          vfio::interrupt_mask mask) noexcept {
+void reactor_queue::bind(queue_pair& fresh, const drive_view& fresh_view, int fd,
+                         vfio::interrupt_mask mask) noexcept {
     queue_ = &fresh;
     view_ = &fresh_view;
     interrupt_fd_ = fd;
@@ -71,7 +71,7 @@ void channel_place::bring(queue_pair& fresh, const drive_view& fresh_view, int f
     if (!users_.empty()) listen();
 }
 
-void channel_place::take_away() noexcept {
+void reactor_queue::unbind() noexcept {
     reactor_.unwatch(interrupt_);
     reactor_.timers().cancel(sweep_);
     mask_ = {};
@@ -97,7 +97,7 @@ void channel_place::take_away() noexcept {
     progress.at_drive.store(0, std::memory_order_relaxed);
 }
 
-void channel_place::join(channel& user) {
+void reactor_queue::join(channel& user) {
     users_.push_back(&user);
     if (users_.size() != 1) return;
     reactor_.add(reaper_, engine::stage::reap);
@@ -105,7 +105,7 @@ void channel_place::join(channel& user) {
     listen();
 }
 
-void channel_place::leave(channel& user) noexcept {
+void reactor_queue::leave(channel& user) noexcept {
     std::erase(users_, &user);
     next_user_ = 0;
     if (!users_.empty()) return;
@@ -115,7 +115,7 @@ void channel_place::leave(channel& user) noexcept {
     reactor_.remove(reaper_, engine::stage::reap);
 }
 
-void channel_place::listen() noexcept {
+void reactor_queue::listen() noexcept {
     // Edge-triggered: nobody need read the eventfd. Without it the reactor polls while something is
     // at the drive.
     if (queue_ == nullptr || interrupt_fd_ < 0) return;
@@ -123,7 +123,7 @@ void channel_place::listen() noexcept {
         log::warn("a drive is polled: {}", watched.error().text());
 }
 
-channel::channel(channel_place& place, namespace_view& of)
+channel::channel(reactor_queue& place, namespace_view& of)
     : place_(place), namespace_(of), jobs_(std::make_unique<job[]>(job_count)) {
     for (std::uint32_t i = job_count; i-- != 0;) {
         jobs_[i].owner = this;
@@ -355,7 +355,7 @@ void channel::pump() noexcept {
 
 // --- the turn ------------------------------------------------------------------------------------
 
-bool channel_place::reap() noexcept {
+bool reactor_queue::reap() noexcept {
     if (queue_ == nullptr) return false;
     std::uint32_t count = 0;
     while (count < reaps_per_turn && queue_->has_completion()) {
@@ -373,7 +373,7 @@ bool channel_place::reap() noexcept {
 }
 
 // Whoever was first last time is last now: nobody's operations keep the others' from the queue.
-void channel_place::pump() noexcept {
+void reactor_queue::pump() noexcept {
     const std::size_t count = users_.size();
     if (count > 1) next_user_ = (next_user_ + 1) % count;
     for (std::size_t i = 0; i < count; ++i) {
@@ -382,7 +382,7 @@ void channel_place::pump() noexcept {
     }
 }
 
-void channel_place::publish() noexcept {
+void reactor_queue::publish() noexcept {
     if (queue_ == nullptr) return;
     const queue_counters& counters = queue_->counters();
     progress.completed.store(counters.completed, std::memory_order_relaxed);
@@ -391,23 +391,23 @@ void channel_place::publish() noexcept {
     progress.doorbells.store(counters.doorbells, std::memory_order_relaxed);
 }
 
-bool channel_place::ring() noexcept {
+bool reactor_queue::ring() noexcept {
     if (!must_ring()) return false;
     queue_->ring();
     publish();
     return true;
 }
 
-bool channel_place::must_ring() const noexcept { return queue_ != nullptr && queue_->must_ring(); }
+bool reactor_queue::must_ring() const noexcept { return queue_ != nullptr && queue_->must_ring(); }
 
-bool channel_place::has_completion() const noexcept {
+bool reactor_queue::has_completion() const noexcept {
     return queue_ != nullptr && queue_->has_completion();
 }
 
 // A drive interrupts for what it posts to a queue whose entries have been given back. What it
 // posted while the vector was masked is pending and comes now; what came before that is found by
 // has_work(), which the reactor asks next.
-bool channel_place::arm_interrupt() noexcept {
+bool reactor_queue::arm_interrupt() noexcept {
     if (queue_ == nullptr || queue_->at_drive() == 0) return true;
     if (!interrupt_.watched()) return false;
     queue_->release_entries(true);
@@ -417,7 +417,7 @@ bool channel_place::arm_interrupt() noexcept {
 }
 
 // Whoever polls wants no interrupts: each would cost more than the completion that it tells of.
-void channel_place::disarm_interrupt() noexcept {
+void reactor_queue::disarm_interrupt() noexcept {
     if (!armed_) return;
     mask_.set(true);
     armed_ = !mask_.there();
@@ -425,12 +425,12 @@ void channel_place::disarm_interrupt() noexcept {
 
 // --- what takes too long -------------------------------------------------------------------------
 
-void channel_place::arm_sweep() noexcept {
+void reactor_queue::arm_sweep() noexcept {
     reactor_.timers().arm(sweep_, reactor_.now() + sweep_interval);
 }
 
 // A command that is late is aborted; one that outlives that too makes its drive reset.
-void channel_place::sweep() noexcept {
+void reactor_queue::sweep() noexcept {
     if (queue_ == nullptr || queue_->at_drive() == 0) return;
     const instant now = reactor_.now();
     const instant late = now - view_->command_timeout;
@@ -445,14 +445,14 @@ void channel_place::sweep() noexcept {
     arm_sweep();
 }
 
-void channel_place::abort_all_of(const void* owner) noexcept {
+void reactor_queue::abort_all_of(const void* owner) noexcept {
     for (std::uint32_t slot = 0; slot + 1 < queue_->entries(); ++slot)
         if (queue_->owner_of(slot) == owner) queue_->want_abort(slot);
     send_aborts();
 }
 
 // What finds no place now does with a later sweep.
-void channel_place::send_aborts() noexcept {
+void reactor_queue::send_aborts() noexcept {
     std::size_t place = 0;
     for (std::uint32_t slot = 0; slot + 1 < queue_->entries(); ++slot) {
         if (queue_->owner_of(slot) == nullptr || queue_->abort_of(slot) != abort_stage::wanted)
@@ -469,7 +469,7 @@ void channel_place::send_aborts() noexcept {
 
 // A command that has ended takes its wish along. Where that is on its way to the drive already, the
 // slot is used again only when the drive has answered it.
-void channel_place::look_after_aborts() noexcept {
+void reactor_queue::look_after_aborts() noexcept {
     const std::uint32_t before = aborts_asked_;
     for (std::size_t i = 0; i < abort_slots_.size(); ++i) {
         const std::uint32_t slot = abort_slots_[i];

@@ -2,7 +2,7 @@
 // reactor only. Must never allocate per operation, nor read a register.
 #pragma once
 
-#include "drive_link.hpp"
+#include "queue_binding.hpp"
 #include "queue_pair.hpp"
 
 #include <fulmar/backend/device.hpp>
@@ -25,24 +25,24 @@ class channel;
 
 /// One reactor's queue at a drive, shared by the channels of the drive's namespaces; lives as long
 /// as the drive's owner. Called on: that reactor, unless a member says otherwise.
-class channel_place {
+class reactor_queue {
   public:
     static constexpr std::uint32_t reaps_per_turn = 128;
     static constexpr duration sweep_interval = std::chrono::milliseconds(100);
     /// After its Abort a command has this long, or the drive is reset.
     static constexpr duration abort_grace = std::chrono::seconds(1);
 
-    explicit channel_place(engine::reactor& reactor) noexcept;
-    channel_place(const channel_place&) = delete;
-    channel_place& operator=(const channel_place&) = delete;
+    explicit reactor_queue(engine::reactor& reactor) noexcept;
+    reactor_queue(const reactor_queue&) = delete;
+    reactor_queue& operator=(const reactor_queue&) = delete;
 
     [[nodiscard]] engine::reactor& reactor() const noexcept { return reactor_; }  ///< any thread
     progress_counters progress;                                                   ///< any thread
 
-    void bring(queue_pair& fresh, const drive_view& fresh_view, int fd,
-               vfio::interrupt_mask mask) noexcept;
+    void bind(queue_pair& fresh, const drive_view& fresh_view, int fd,
+              vfio::interrupt_mask mask) noexcept;
     /// The drive can touch no memory any more: everything that was there is answered.
-    void take_away() noexcept;
+    void unbind() noexcept;
 
     // For channels.
     void join(channel& user);
@@ -81,11 +81,11 @@ class channel_place {
     std::uint32_t aborts_asked_ = 0;
     std::vector<channel*> users_;
     std::size_t next_user_ = 0;  // whose turn it is to fill the queue
-    engine::member_poller<&channel_place::reap, &channel_place::has_completion,
-                          &channel_place::arm_interrupt, &channel_place::disarm_interrupt>
+    engine::member_poller<&reactor_queue::reap, &reactor_queue::has_completion,
+                          &reactor_queue::arm_interrupt, &reactor_queue::disarm_interrupt>
         reaper_{*this};
-    engine::member_poller<&channel_place::ring, &channel_place::must_ring> bell_{*this};
-    engine::member_timer<&channel_place::sweep> sweep_{*this};
+    engine::member_poller<&reactor_queue::ring, &reactor_queue::must_ring> bell_{*this};
+    engine::member_timer<&reactor_queue::sweep> sweep_{*this};
     engine::descriptor_watch interrupt_;
 };
 
@@ -94,7 +94,7 @@ class channel final : public io_channel {
   public:
     static constexpr std::uint32_t job_count = 512;
 
-    channel(channel_place& place, namespace_view& of);
+    channel(reactor_queue& place, namespace_view& of);
     ~channel() override;
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
@@ -106,7 +106,7 @@ class channel final : public io_channel {
     }
     [[nodiscard]] std::uint32_t outstanding() const noexcept override { return outstanding_; }
 
-    // For channel_place.
+    // For reactor_queue.
     void detached() noexcept;
     void pump() noexcept;
     [[nodiscard]] bool wants_room() const noexcept {
@@ -141,7 +141,7 @@ class channel final : public io_channel {
     void give_up(job& j, nvme::status failure) noexcept;
     void fail_waiting() noexcept;
 
-    channel_place& place_;
+    reactor_queue& place_;
     namespace_view& namespace_;
     std::unique_ptr<job[]> jobs_;
     job* free_ = nullptr;

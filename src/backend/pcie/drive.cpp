@@ -39,18 +39,19 @@ std::uint64_t us_between(instant from, instant to) noexcept {
 
 // --- links ---------------------------------------------------------------------------------------
 
-drive::link::link(drive& d, engine::reactor& r) noexcept : message(nullptr), owner(&d), place(r) {}
+drive::queue_binding::queue_binding(drive& d, engine::reactor& r) noexcept
+    : message(nullptr), owner(&d), place(r) {}
 
-void drive::link::send(errand what) noexcept {
+void drive::queue_binding::send(errand what) noexcept {
     on = what;
     set_handler([](engine::message& m) noexcept {
-        auto& self = static_cast<link&>(m);
+        auto& self = static_cast<queue_binding&>(m);
         if (self.on == errand::move && self.queue != nullptr)
-            self.place.bring(*self.queue, *self.view, self.interrupt_fd, self.mask);
+            self.place.bind(*self.queue, *self.view, self.interrupt_fd, self.mask);
         else if (self.on == errand::move)
-            self.place.take_away();
+            self.place.unbind();
         self.set_handler([](engine::message& home) noexcept {
-            auto& back = static_cast<link&>(home);
+            auto& back = static_cast<queue_binding&>(home);
             back.on = errand::none;
             back.owner->on_link_home(back);
         });
@@ -61,7 +62,8 @@ void drive::link::send(errand what) noexcept {
 
 drive::drive(const pcie_options& options, const pcie_environment& environment)
     : options_(options), environment_(environment), admin_(*environment.control, *this) {
-    for (engine::reactor* r : environment.data) links_.push_back(std::make_unique<link>(*this, *r));
+    for (engine::reactor* r : environment.data)
+        queue_bindings_.push_back(std::make_unique<queue_binding>(*this, *r));
 }
 
 drive::~drive() {
@@ -83,8 +85,8 @@ void drive::refuse(std::string reason, loss_cause cause) noexcept {
     tell(drive_occurrence::refused, cause, reason_);
 }
 
-channel_place* drive::place_of(const engine::reactor& r) noexcept {
-    for (const auto& l : links_)
+reactor_queue* drive::place_of(const engine::reactor& r) noexcept {
+    for (const auto& l : queue_bindings_)
         if (&l->place.reactor() == &r) return &l->place;
     return nullptr;
 }
@@ -97,7 +99,7 @@ drive_status drive::status() const {
             .last_loss = last_loss_,
             .reason = serves() ? std::string() : reason_,
             .losses = losses_,
-            .late_signs = late_signs_,
+            .late_reports = late_reports_,
             .last_release_us = last_release_us_,
             .last_quiet_us = last_quiet_us_,
             .firmware = firmware_,
@@ -138,10 +140,10 @@ void drive::perform(drive_action what, const drive_life& after,
         case drive_action::cancel_retry: return timers.cancel(retry_timer_);
         case drive_action::start: return start();
         case drive_action::arm_retry: return arm_retry(retry_interval);
-        case drive_action::hurry: return session_->hurry();
+        case drive_action::cancel: return session_->cancel();
         case drive_action::link: return link_all(true);
         case drive_action::serve: return serve();
-        case drive_action::count_late: ++late_signs_; return;
+        case drive_action::count_late: ++late_reports_; return;
         case drive_action::shut: return shut();
         case drive_action::stop_watching: return stop_listening();
         case drive_action::record_loss: return record_loss(after.cause, reason);
@@ -210,8 +212,8 @@ std::optional<drive::refusal> drive::accept(drive_session& session) {
 }
 
 void drive::link_all(bool up) noexcept {
-    for (std::size_t i = 0; i < links_.size(); ++i) {
-        link& l = *links_[i];
+    for (std::size_t i = 0; i < queue_bindings_.size(); ++i) {
+        queue_binding& l = *queue_bindings_[i];
         if (l.on != errand::none) continue;  // on_link_home() goes on with it
         if (!up && l.queue == nullptr) continue;
         l.queue = up ? &session_->queue(i) : nullptr;
@@ -228,11 +230,11 @@ void drive::link_all(bool up) noexcept {
 }
 
 bool drive::links_home() const noexcept {
-    return std::none_of(links_.begin(), links_.end(),
+    return std::none_of(queue_bindings_.begin(), queue_bindings_.end(),
                         [](const auto& l) { return l->on != errand::none; });
 }
 
-void drive::on_link_home(link& l) noexcept {
+void drive::on_link_home(queue_binding& l) noexcept {
     if (has_edge(stage_edges, life_.stage, stage_event::unlinked) && l.queue != nullptr) {
         l.queue = nullptr;
         return l.send(errand::move);
@@ -313,14 +315,16 @@ void drive::tell_lost() noexcept {
 // is counted by then.
 void drive::begin_drain() noexcept {
     drain_until_ = now() + limits::drain_limit;
-    for (const auto& l : links_) l->send(errand::pass);
+    for (const auto& l : queue_bindings_) l->send(errand::pass);
     look_at_drain();
 }
 
 void drive::look_at_drain() noexcept {
-    const bool over = links_home() && std::all_of(links_.begin(), links_.end(), [](const auto& l) {
-                          return l->place.progress.at_drive.load(std::memory_order_relaxed) == 0;
-                      });
+    const bool over =
+        links_home() &&
+        std::all_of(queue_bindings_.begin(), queue_bindings_.end(), [](const auto& l) {
+            return l->place.progress.at_drive.load(std::memory_order_relaxed) == 0;
+        });
     if (over || now() >= drain_until_) return apply({.what = drive_message::drained});
     environment_.control->timers().arm(drain_timer_, now() + drain_interval);
 }
@@ -354,7 +358,7 @@ void drive::on_released(drive_session& session) noexcept {
 }
 
 bool drive::taken_away() const noexcept {
-    return std::none_of(links_.begin(), links_.end(),
+    return std::none_of(queue_bindings_.begin(), queue_bindings_.end(),
                         [](const auto& l) { return l->on != errand::none || l->queue != nullptr; });
 }
 
@@ -390,7 +394,7 @@ void drive::watch_progress() noexcept {
     std::uint64_t faults = admin_.faults();
     bool stalled = false;
     bool stuck = admin_.overdue();
-    for (const auto& l : links_) {
+    for (const auto& l : queue_bindings_) {
         const progress_counters& p = l->place.progress;
         faults += p.faults.load(std::memory_order_relaxed);
         stuck = stuck || p.stuck.load(std::memory_order_relaxed);
@@ -402,8 +406,8 @@ void drive::watch_progress() noexcept {
         stalled = stalled || now() - l->since >= stall_limit;
     }
     faults_ = faults;
-    if (faults > most_faults) return sign(loss_cause::hostile);
-    if (stuck) return sign(loss_cause::timed_out);
+    if (faults > most_faults) return report_loss(loss_cause::hostile);
+    if (stuck) return report_loss(loss_cause::timed_out);
     abort_what_is_late();
     if (now() - health_read_ >= health_interval) {
         health_read_ = now();
@@ -418,8 +422,8 @@ void drive::watch_progress() noexcept {
 // Asked for by the reactors, whose queues count from 1. From abort_sent on a command that ends
 // leaves its wish here.
 void drive::abort_what_is_late() noexcept {
-    for (std::size_t i = 0; i < links_.size(); ++i)
-        for (auto& wanted : links_[i]->place.progress.aborts) {
+    for (std::size_t i = 0; i < queue_bindings_.size(); ++i)
+        for (auto& wanted : queue_bindings_[i]->place.progress.aborts) {
             std::uint32_t which = wanted.load(std::memory_order_acquire);
             if (which == 0 || (which & progress_counters::abort_sent) != 0) continue;
             if (!wanted.compare_exchange_strong(which, which | progress_counters::abort_sent,
@@ -433,20 +437,20 @@ void drive::abort_what_is_late() noexcept {
 }
 
 void drive::on_abort_answered(std::uint16_t qid, std::uint16_t cid) noexcept {
-    if (qid == 0 || qid > links_.size()) return;
+    if (qid == 0 || qid > queue_bindings_.size()) return;
     const std::uint32_t sent =
         progress_counters::abort_wanted | progress_counters::abort_sent | cid;
-    for (auto& wanted : links_[qid - 1u]->place.progress.aborts)
+    for (auto& wanted : queue_bindings_[qid - 1u]->place.progress.aborts)
         if (wanted.load(std::memory_order_relaxed) == sent)
             return wanted.store(0, std::memory_order_release);
 }
 
-void drive::on_probed(drive_session&, pulse found) noexcept {
+void drive::on_probed(drive_session&, liveness found) noexcept {
     const bool serving = serves();           // no probe changes that
     apply({.what = drive_message::probed});  // the end of a retired drive
     if (!serving) return;
-    if (found == pulse::gone) return sign(loss_cause::silent);
-    if (found == pulse::fatal) return sign(loss_cause::fatal_status);
+    if (found == liveness::gone) return report_loss(loss_cause::silent);
+    if (found == liveness::fatal) return report_loss(loss_cause::fatal_status);
 }
 
 }  // namespace fulmar::backend::pcie

@@ -95,7 +95,7 @@ class drive final : private admin_listener {
         apply({.what = drain ? drive_message::drain : drive_message::detach});
     }
     void arrived() noexcept { apply({.what = drive_message::arrive}); }
-    void sign(loss_cause cause) noexcept {
+    void report_loss(loss_cause cause) noexcept {
         apply({.what = drive_message::lose, .cause = cause, .may_reset = may_reset()});
     }
 
@@ -103,13 +103,13 @@ class drive final : private admin_listener {
     [[nodiscard]] drive_state state() const noexcept { return state_of(life_.stage); }
     [[nodiscard]] drive_status status() const;
     /// Called on: `r`.
-    [[nodiscard]] channel_place* place_of(const engine::reactor& r) noexcept;
+    [[nodiscard]] reactor_queue* place_of(const engine::reactor& r) noexcept;
 
     // From its session.
     void on_attached(drive_session& session) noexcept;
     void on_quiet(drive_session& session) noexcept;
     void on_released(drive_session& session) noexcept;
-    void on_probed(drive_session& session, pulse found) noexcept;
+    void on_probed(drive_session& session, liveness found) noexcept;
 
   private:
     ~drive();
@@ -129,11 +129,11 @@ class drive final : private admin_listener {
         pass,  // changes nothing: what its reactor did before is published after it
     };
     /// Carries a queue to its reactor, or takes it away again, and comes home.
-    struct link final : engine::message {
-        link(drive& d, engine::reactor& r) noexcept;
+    struct queue_binding final : engine::message {
+        queue_binding(drive& d, engine::reactor& r) noexcept;
         void send(errand what) noexcept;
         drive* owner;
-        channel_place place;
+        reactor_queue place;
         queue_pair* queue = nullptr;  // what the reactor is to have; null: none
         const drive_view* view = nullptr;
         int interrupt_fd = -1;
@@ -144,8 +144,8 @@ class drive final : private admin_listener {
         instant since{};
     };
 
-    void on_removal_requested() noexcept { sign(loss_cause::removal_requested); }
-    void on_bus_error() noexcept { sign(loss_cause::bus_error); }
+    void on_removal_requested() noexcept { report_loss(loss_cause::removal_requested); }
+    void on_bus_error() noexcept { report_loss(loss_cause::bus_error); }
     /// What a drive is known by.
     struct hardware {
         std::string serial;
@@ -175,7 +175,7 @@ class drive final : private admin_listener {
     void refuse(std::string reason, loss_cause cause = loss_cause::none) noexcept;
     void link_all(bool up) noexcept;
     [[nodiscard]] bool links_home() const noexcept;
-    void on_link_home(link& l) noexcept;
+    void on_link_home(queue_binding& l) noexcept;
     void check_unlinked() noexcept;
     [[nodiscard]] bool taken_away() const noexcept;
     void watch_progress() noexcept;
@@ -212,7 +212,7 @@ class drive final : private admin_listener {
     std::string reason_ = "the drive has not been brought up yet";
     std::uint64_t losses_ = 0;
     drive_counters counters_;
-    std::uint64_t late_signs_ = 0;
+    std::uint64_t late_reports_ = 0;
     std::uint64_t last_release_us_ = 0;
     std::uint64_t last_quiet_us_ = 0;
     instant lost_at_{};
@@ -220,7 +220,7 @@ class drive final : private admin_listener {
     instant reset_window_began_{};
     std::uint32_t resets_ = 0;
     std::unique_ptr<drive_session> session_;
-    std::vector<std::unique_ptr<link>> links_;
+    std::vector<std::unique_ptr<queue_binding>> queue_bindings_;
     engine::member_watch<&drive::on_removal_requested> removal_watch_{*this};
     engine::member_watch<&drive::on_bus_error> error_watch_{*this};
     admin_queue admin_;

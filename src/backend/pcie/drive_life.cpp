@@ -20,8 +20,8 @@ class drive_stepper {
         switch (input.what) {
             case drive_message::arrive: arrive(); break;
             case drive_message::attach: attach(); break;
-            case drive_message::detach: take_away(stage_event::lose); break;
-            case drive_message::drain: take_away(stage_event::drain); break;
+            case drive_message::detach: unbind(stage_event::lose); break;
+            case drive_message::drain: unbind(stage_event::drain); break;
             case drive_message::retire: retire(); break;
             case drive_message::lose: lose(input); break;
             case drive_message::begun: begun(); break;
@@ -90,7 +90,7 @@ class drive_stepper {
         want(goal_event::attach_next);
     }
 
-    void take_away(stage_event how) noexcept {
+    void unbind(stage_event how) noexcept {
         if (goal() == G::retired) return;
         if (goal() != G::detached) {
             want(goal_event::detach);
@@ -126,7 +126,7 @@ class drive_stepper {
         if (!has_edge_for(stage_event::lose)) return lose_again(input.cause);
         if (stage() == S::attaching) {  // failed() goes on
             cause() = input.cause;
-            return advance(stage_event::lose, A::hurry);
+            return advance(stage_event::lose, A::cancel);
         }
         begin_loss(input.cause);
         judge(input);
@@ -138,12 +138,12 @@ class drive_stepper {
 
     void lose_again(loss_cause again) noexcept {
         act(A::count_late);
-        if (stage() == S::cancelling) return act(A::hurry);
+        if (stage() == S::cancelling) return act(A::cancel);
         if (stage() == S::draining) {  // somebody waits for it
             if (again == loss_cause::detached || mutated(mutation::drains_outlast_losses)) return;
             return end_drain();
         }
-        if (stage() == S::absent || !mutated(mutation::second_sign_releases_again)) return;
+        if (stage() == S::absent || !mutated(mutation::second_loss_report_releases_again)) return;
         step_.life.stage = S::silencing;
         act(A::begin_release);
     }

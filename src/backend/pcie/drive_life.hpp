@@ -66,7 +66,7 @@ enum class drive_action : std::uint8_t {
     cancel_retry,   ///< of arm_retry
     start,          ///< answered by begun or not_begun
     arm_retry,      ///< drive::retry_interval
-    hurry,          ///< the helper thread stops soon
+    cancel,         ///< the helper thread stops soon
     link,           ///< answered by linked
     serve,          ///< tells the devices
     count_late,     ///< a report of a loss that is known

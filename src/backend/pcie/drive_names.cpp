@@ -165,7 +165,7 @@ std::string_view to_string(drive_action what) noexcept {
         case drive_action::cancel_retry: return "cancel retry";
         case drive_action::start: return "start";
         case drive_action::arm_retry: return "arm retry";
-        case drive_action::hurry: return "hurry";
+        case drive_action::cancel: return "cancel";
         case drive_action::link: return "link";
         case drive_action::serve: return "serve";
         case drive_action::count_late: return "count late";

@@ -14,25 +14,25 @@ constexpr std::uint32_t io_entries = 256;
 constexpr duration longest_nap = std::chrono::milliseconds(1);
 constexpr std::size_t memory_alignment = 4096;
 
-/// While it lives this thread, and a thread that it starts or prepares until calm_down(), go before
+/// While it lives this thread, and a thread that it starts or prepares until restore(), go before
 /// whoever uses up the processors, where that is allowed. A thread that only raised itself would
 /// wait for its first turn.
-class haste {
+class scoped_rt_priority {
   public:
-    explicit haste(bool wanted = true) noexcept {
+    explicit scoped_rt_priority(bool wanted = true) noexcept {
         if (!wanted || ::pthread_getschedparam(::pthread_self(), &policy_, &before_) != 0) return;
         sched_param lowest{};
         lowest.sched_priority = ::sched_get_priority_min(SCHED_FIFO);
         raised_ = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &lowest) == 0;
     }
-    ~haste() {
+    ~scoped_rt_priority() {
         if (raised_) ::pthread_setschedparam(::pthread_self(), policy_, &before_);
     }
-    haste(const haste&) = delete;
-    haste& operator=(const haste&) = delete;
+    scoped_rt_priority(const scoped_rt_priority&) = delete;
+    scoped_rt_priority& operator=(const scoped_rt_priority&) = delete;
 
     /// The calling thread, which was started in haste, waits for its turn again.
-    static void calm_down() noexcept {
+    static void restore() noexcept {
         const sched_param ordinary{};
         ::pthread_setschedparam(::pthread_self(), SCHED_OTHER, &ordinary);
     }
@@ -68,7 +68,7 @@ result<void> drive_session::begin_release(bool orderly) {
     main_.orderly = orderly;
     // Somebody waits for a drive that he wants back: the kernel, and whoever asked it. The thread
     // does a handful of system calls and sleeps in them.
-    const haste both(!orderly);
+    const scoped_rt_priority both(!orderly);
     return main_.start(*environment_.control);
 }
 
@@ -80,11 +80,11 @@ void drive_session::main_job::work() noexcept {
         session->failure_ = std::move(attached).error();
 }
 
-void drive_session::main_job::come_home() noexcept {
+void drive_session::main_job::on_done() noexcept {
     drive_session& s = *session;
     if (what == task::release) return s.owner_.on_released(s);
     {  // The thread that will give the drive back: it must not be wanting then.
-        const haste both;
+        const scoped_rt_priority both;
         if (auto ready = prepare(); !ready) log::warn("a drive: {}", ready.error().text());
     }
     s.owner_.on_attached(s);
@@ -131,7 +131,7 @@ result<void> drive_session::run_controller() {
     controller_->start(now());
     while (controller_->step(now())) {
         removal_seen_ = access_->removal_wanted();
-        if (removal_seen_ || hurry_.load(std::memory_order_relaxed))
+        if (removal_seen_ || cancel_.load(std::memory_order_relaxed))
             return fail(errc::unavailable, "the drive went away while it was brought up");
         nap();
     }
@@ -146,7 +146,7 @@ void drive_session::nap() noexcept { access_->wait(longest_nap); }
 // processor: hosts want their answers.
 void drive_session::release(bool orderly) noexcept {
     releasing_at_ = now();
-    if (orderly) haste::calm_down();
+    if (orderly) scoped_rt_priority::restore();
     if (orderly && controller_ && controller_->state() == controller_state::ready) {
         controller_->stop(now());
         while (controller_->step(now())) nap();
@@ -158,7 +158,7 @@ void drive_session::release(bool orderly) noexcept {
     closing_at_ = now();
     access_->close();
     closed_at_ = now();
-    haste::calm_down();
+    scoped_rt_priority::restore();
     access_->dismantle();
 }
 
@@ -167,11 +167,11 @@ void drive_session::probe_job::work() noexcept {
     const std::uint32_t version = registers.read32(nvme::register_offset::vs);
     const std::uint32_t status = registers.read32(nvme::register_offset::csts);
     if (version == 0 || version == nvme::register_all_ones || status == nvme::register_all_ones)
-        found = pulse::gone;
+        found = liveness::gone;
     else
-        found = nvme::controller_status::unpack(status).cfs ? pulse::fatal : pulse::alive;
+        found = nvme::controller_status::unpack(status).cfs ? liveness::fatal : liveness::alive;
 }
 
-void drive_session::probe_job::come_home() noexcept { session->owner_.on_probed(*session, found); }
+void drive_session::probe_job::on_done() noexcept { session->owner_.on_probed(*session, found); }
 
 }  // namespace fulmar::backend::pcie

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "controller.hpp"
-#include "drive_link.hpp"
+#include "queue_binding.hpp"
 #include "queue_pair.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
@@ -24,7 +24,7 @@ namespace fulmar::backend::pcie {
 class drive;
 
 /// What a look at the registers of a drive that makes no progress shows.
-enum class pulse : std::uint8_t { alive, fatal, gone };
+enum class liveness : std::uint8_t { alive, fatal, gone };
 
 /// Called on: control reactor, unless a method says otherwise.
 class drive_session {
@@ -46,7 +46,7 @@ class drive_session {
     [[nodiscard]] bool busy() const noexcept { return main_.running() || probe_.running(); }
     [[nodiscard]] bool probing() const noexcept { return probe_.running(); }
     /// The bring-up under way is not wanted any more; it ends soon.  Called on: any thread.
-    void hurry() noexcept { hurry_.store(true, std::memory_order_relaxed); }
+    void cancel() noexcept { cancel_.store(true, std::memory_order_relaxed); }
 
     // The results of begin_attach().
     [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
@@ -72,8 +72,8 @@ class drive_session {
     struct main_job final : engine::helper_job {
         explicit main_job(drive_session& s) noexcept : session(&s) {}
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override {}
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override {}
         using helper_job::post_home;
         drive_session* session;
         task what = task::attach;
@@ -82,10 +82,10 @@ class drive_session {
     struct probe_job final : engine::helper_job {
         explicit probe_job(drive_session& s) noexcept : session(&s) {}
         void work() noexcept override;
-        void come_home() noexcept override;
-        void left_alone() noexcept override {}
+        void on_done() noexcept override;
+        void on_abandoned() noexcept override {}
         drive_session* session;
-        pulse found = pulse::alive;
+        liveness found = liveness::alive;
     };
 
     // On the control reactor.
@@ -116,7 +116,7 @@ class drive_session {
     instant releasing_at_{};
     instant closing_at_{};
     instant closed_at_{};
-    std::atomic<bool> hurry_{false};
+    std::atomic<bool> cancel_{false};
     main_job main_;
     probe_job probe_;
     engine::member_message<&drive_session::on_quiet> quiet_{*this};

@@ -12,10 +12,10 @@ namespace {
 
 class pcie_device_impl final : public pcie_device, private pcie::drive_listener {
   public:
-    pcie_device_impl(const pcie_options& options, pcie_roster* roster)
-        : options_(options), roster_(roster) {}
+    pcie_device_impl(const pcie_options& options, pcie_device_list* device_list)
+        : options_(options), device_list_(device_list) {}
     ~pcie_device_impl() override {
-        if (roster_ != nullptr) roster_->leave(*this);
+        if (device_list_ != nullptr) device_list_->leave(*this);
         if (namespace_ != nullptr) drive_->leave(*namespace_);
     }
     pcie_device_impl(const pcie_device_impl&) = delete;
@@ -23,7 +23,7 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
 
     /// Once; what fails leaves nothing behind.
     result<void> stand_on(pcie::drive& of) {
-        if (roster_ != nullptr) roster_->join(*this);
+        if (device_list_ != nullptr) device_list_->join(*this);
         FULMAR_TRY(namespace_, of.join(options_.drive_nsid, *this));  // the last that may throw
         drive_ = &of;
         return {};
@@ -44,7 +44,7 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
         return state() == device_state::lost && namespace_->cache_gone && has_unflushed_writes();
     }
     result<std::unique_ptr<io_channel>> open_channel(engine::reactor& r) override {
-        pcie::channel_place* const place = drive_->place_of(r);
+        pcie::reactor_queue* const place = drive_->place_of(r);
         if (place == nullptr)
             return fail(errc::not_supported, "the drive has no queue for this reactor");
         return std::make_unique<pcie::channel>(*place, namespace_->view);
@@ -76,7 +76,7 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
     drive_status status() const override { return drive_->status(); }
     const pcie_options& options() const noexcept override { return options_; }
     void arrived() noexcept override { drive_->arrived(); }
-    void sign(loss_cause cause) noexcept override { drive_->sign(cause); }
+    void report_loss(loss_cause cause) noexcept override { drive_->report_loss(cause); }
     result<void> detach(bool drain) override {
         drive_->detach(drain);
         return {};
@@ -106,14 +106,14 @@ class pcie_device_impl final : public pcie_device, private pcie::drive_listener 
     pcie_options options_;
     pcie::drive* drive_ = nullptr;                // it deletes itself after its last namespace
     pcie::drive_namespace* namespace_ = nullptr;  // null: not on a drive
-    pcie_roster* roster_;
+    pcie_device_list* device_list_;
     device_listener* listener_ = nullptr;
 };
 
-// The drive that a device of this roster has at that address already.
-pcie::drive* drive_at(const pcie_roster* roster, const vfio::pci_address& address) {
-    if (roster == nullptr) return nullptr;
-    for (pcie_device* device : roster->all())
+// The drive that a device of this device list has at that address already.
+pcie::drive* drive_at(const pcie_device_list* device_list, const vfio::pci_address& address) {
+    if (device_list == nullptr) return nullptr;
+    for (pcie_device* device : device_list->all())
         if (device->address() == address)
             if (auto* const ours = dynamic_cast<pcie_device_impl*>(device)) return &ours->drive();
     return nullptr;
@@ -130,8 +130,8 @@ result<std::unique_ptr<pcie_device>> make_pcie_device(const pcie_options& option
         return fail(errc::permission_denied,
                     fmt::format("the configuration allows no drive at {}", options.address.text()),
                     "/address", "see /drives/allow there");
-    auto made = std::make_unique<pcie_device_impl>(options, environment.roster);
-    pcie::drive* const shared = drive_at(environment.roster, options.address);
+    auto made = std::make_unique<pcie_device_impl>(options, environment.device_list);
+    pcie::drive* const shared = drive_at(environment.device_list, options.address);
     if (shared == nullptr) {
         auto unused = std::make_unique<pcie::drive>(options, environment);
         FULMAR_CHECK(made->stand_on(*unused));   // the first never fails, but for memory

@@ -155,11 +155,9 @@ void queue_authentication::work() noexcept {
         transaction_.check(keys != nullptr ? *keys : nobody);
 }
 
-void queue_authentication::come_home() noexcept {
-    queue_.group().authentications().finished(*this);
-}
+void queue_authentication::on_done() noexcept { queue_.group().authentications().finished(*this); }
 
-void queue_authentication::left_alone() noexcept { FULMAR_ASSERT(false); }  // never abandoned
+void queue_authentication::on_abandoned() noexcept { FULMAR_ASSERT(false); }  // never abandoned
 
 void queue_authentication::work_is_over() noexcept {
     request& r = *std::exchange(sender_, nullptr);
@@ -210,7 +208,7 @@ void queue_authentication::become_proven() noexcept {
 void queue_authentication::tell_failure() noexcept {
     poll_group& group = queue_.group();
     group.count(&group_counters::failed_authentications);
-    if (!group.may_complain()) return;
+    if (!group.may_log_peer_error()) return;
     try {
         const connect_op& asked = queue_.asked();
         const connection_status from = queue_.status();

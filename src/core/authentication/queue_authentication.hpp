@@ -53,8 +53,8 @@ class queue_authentication final : private engine::helper_job {
 
   private:
     void work() noexcept override;
-    void come_home() noexcept override;
-    void left_alone() noexcept override;
+    void on_done() noexcept override;
+    void on_abandoned() noexcept override;
 
     [[nodiscard]] security::dhchap_demand demand() const;
     void on_late() noexcept;

@@ -86,7 +86,8 @@ void controller::on_admin_command(request& r) noexcept {
 void controller::execute_admin(request& r) noexcept {
     const auto opcode = nvme::parse_admin_opcode(r.sqe.opcode);
     if (!opcode) return finish(r, sc::invalid_opcode.no_retry());
-    if (mutated(mutation::fences_stop_admin_commands) && subsystem_->state == view_state::fenced)
+    if (mutated(mutation::quiescing_stops_admin_commands) &&
+        subsystem_->state == view_state::quiesced)
         return finish(r, sc::namespace_not_ready);
     switch (*opcode) {
         case admin_opcode::identify: return identify(r);

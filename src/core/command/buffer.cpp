@@ -27,7 +27,7 @@ static void have(request& r) noexcept;
 namespace {
 // The usual case, with few loads: then device_allows() and the first of host_may_take() hold.
 bool nothing_is_scarce(const request& r, std::uint32_t chunks) noexcept {
-    if (r.entry == nullptr || !r.entry->starving.empty()) return false;
+    if (r.entry == nullptr || !r.entry->buffer_waiters.empty()) return false;
     const qpair& q = *r.owner;
     if (!q.is_io() || !q.memory_waiters.empty()) return false;
     const mem::buffer_pool& pool = q.group().pool();
@@ -39,7 +39,7 @@ bool nothing_is_scarce(const request& r, std::uint32_t chunks) noexcept {
 void want(request& r) noexcept {
     const std::uint32_t chunks = mem::buffer_pool::chunks_for(r.length);
     if (nothing_is_scarce(r, chunks)) return take(r, chunks);
-    if (r.entry != nullptr && (!r.entry->starving.empty() || !device_allows(r)))
+    if (r.entry != nullptr && (!r.entry->buffer_waiters.empty() || !device_allows(r)))
         return await_device(r);
     want_of_host(r);
 }
@@ -56,7 +56,7 @@ static void want_of_host(request& r) noexcept {
 
 static void await_device(request& r) noexcept {
     note_waiting(r);
-    r.entry->starving.push_back(r);
+    r.entry->buffer_waiters.push_back(r);
     r.entry->group->starves(*r.entry);
 }
 
@@ -138,7 +138,7 @@ void cancel_wait(request& r) noexcept {
 }
 
 bool can_go_on(namespace_entry& entry) noexcept {
-    return entry.starving.empty() || device_allows(entry.starving.front());
+    return entry.buffer_waiters.empty() || device_allows(entry.buffer_waiters.front());
 }
 
 bool can_go_on(host_buffers& host) noexcept {
@@ -149,9 +149,9 @@ bool can_go_on(host_buffers& host) noexcept {
 }
 
 bool go_on(namespace_entry& entry) noexcept {
-    request& r = entry.starving.front();
+    request& r = entry.buffer_waiters.front();
     if (!device_allows(r)) return false;
-    entry.starving.pop_front();
+    entry.buffer_waiters.pop_front();
     want_of_host(r);
     return true;
 }

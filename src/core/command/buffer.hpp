@@ -21,7 +21,7 @@ void cancel_wait(request& r) noexcept;
 void charge_device(request& r) noexcept;
 
 // Requests that wait for the share of a namespace's device, or of a host.
-[[nodiscard]] inline auto& waiting(namespace_entry& entry) noexcept { return entry.starving; }
+[[nodiscard]] inline auto& waiting(namespace_entry& entry) noexcept { return entry.buffer_waiters; }
 [[nodiscard]] inline auto& waiting(host_buffers& host) noexcept { return host.waiting; }
 /// The oldest of them may go on.
 [[nodiscard]] bool can_go_on(namespace_entry& entry) noexcept;

@@ -71,7 +71,7 @@ request* take_back(io_task& task) noexcept {
     if (entry.subsystem != nullptr)
         entry.subsystem->check_pending();
     else if (entry.abandoned == 0)
-        group.dig_up(entry);
+        group.reap_orphan(entry);
     return nullptr;
 }
 

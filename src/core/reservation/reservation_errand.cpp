@@ -69,7 +69,7 @@ void reservation_errand::leave(std::unique_ptr<reservation_errand> self) noexcep
 }
 
 // On the qpair's reactor.
-void reservation_errand::come_home(engine::message& m) noexcept {
+void reservation_errand::on_done(engine::message& m) noexcept {
     std::unique_ptr<reservation_errand> self(&static_cast<reservation_errand&>(m));
     request* const r = self->asker;
     if (r == nullptr) return;
@@ -113,7 +113,7 @@ void reservation_errand::go_home(std::unique_ptr<reservation_errand> self,
                                  nvme::status status) noexcept {
     self->status = status;
     if (self->operators != nullptr) return answer_operator(*self);
-    self->set_handler(&come_home);
+    self->set_handler(&on_done);
     engine::reactor& home = self->group->reactor();
     home.post(*self.release());
 }

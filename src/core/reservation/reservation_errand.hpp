@@ -75,7 +75,7 @@ struct reservation_errand final : engine::message {
 
   private:
     static void leave(std::unique_ptr<reservation_errand> self) noexcept;
-    static void come_home(engine::message& m) noexcept;
+    static void on_done(engine::message& m) noexcept;
 };
 
 }  // namespace fulmar::core

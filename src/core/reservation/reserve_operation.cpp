@@ -94,11 +94,11 @@ bool reserve_operation::resume() {
         n = nullptr;  // hidden while the command waited its turn
     if (stage() == operation_stage::begin && n != nullptr && !path_is_closed(*n)) decide(*n);
     for (;;) {
-        operation_sight sight = look(n);
-        sight.changes = outcome_.next.has_value() || protection_.has_value();
-        sight.takes = takes_;
-        if (stage() == operation_stage::recording) sight.failed = failed_;
-        const operation_step step = take_step(operation_kind::reserve, sight, n);
+        operation_inputs inputs = observe(n);
+        inputs.changes = outcome_.next.has_value() || protection_.has_value();
+        inputs.takes = takes_;
+        if (stage() == operation_stage::recording) inputs.failed = failed_;
+        const operation_step step = take_step(operation_kind::reserve, inputs, n);
         if (step.end != operation_end::none) return finish(step.end);
         if (step.record) {
             if (record(*n)) return false;
@@ -174,7 +174,7 @@ bool reserve_operation::record(namespace_record& n) {
     return true;
 }
 
-void reserve_operation::hurry(instant deadline) noexcept {
+void reserve_operation::cancel(instant deadline) noexcept {
     if (record_deadline_.armed() && record_deadline_.deadline() > deadline)
         subject.owner().control_reactor().timers().arm(record_deadline_, deadline);
 }

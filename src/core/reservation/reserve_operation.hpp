@@ -24,7 +24,7 @@ class reserve_operation final : public operation, private namespace_memory::wait
     /// One that has had no turn, because the target stops, is answered here.
     ~reserve_operation() override;
     bool resume() override;
-    void hurry(instant deadline) noexcept override;
+    void cancel(instant deadline) noexcept override;
     [[nodiscard]] const nvme::host_id* of_host() const noexcept override {
         return errand_ ? &errand_->who : nullptr;
     }

@@ -14,7 +14,7 @@ loopback_group::~loopback_group() {
     reactor().remove(receiver_, engine::stage::receive);
 }
 
-void loopback_group::adopt(arrival from) noexcept {
+void loopback_group::adopt(accepted_host from) noexcept {
     auto made = std::make_unique<loopback_qpair>(*this, std::move(from));
     loopback_qpair& q = *made.release();  // retire() takes it back
     group_.add(q);

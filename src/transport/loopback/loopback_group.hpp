@@ -17,7 +17,7 @@ class loopback_group final : public core::transport_group {
     explicit loopback_group(core::poll_group& group);
     ~loopback_group() override;
 
-    void adopt(arrival from) noexcept;
+    void adopt(accepted_host from) noexcept;
     void has_input(loopback_qpair& q) noexcept { input_.add(q); }
     void needs_flush(loopback_qpair& q) noexcept { connections_.needs_flush(q); }
     void needs_deadlines() noexcept { connections_.needs_deadlines(); }

@@ -9,7 +9,7 @@
 
 namespace fulmar::transport {
 
-using loopback::arrival;
+using loopback::accepted_host;
 using loopback::frame;
 using loopback::frame_kind;
 using loopback::wire;
@@ -41,7 +41,7 @@ std::unique_ptr<core::transport> loopback_fabric::make_transport(core::target& t
 
 namespace {
 struct knock_message final : engine::message {
-    knock_message(loopback::loopback_transport& at, arrival what)
+    knock_message(loopback::loopback_transport& at, accepted_host what)
         : message([](engine::message& m) noexcept {
               const std::unique_ptr<knock_message> self(static_cast<knock_message*>(&m));
               self->where->knock(self->listener, std::move(self->from), self->group);
@@ -49,7 +49,7 @@ struct knock_message final : engine::message {
           where(&at),
           from(std::move(what)) {}
     loopback::loopback_transport* where;
-    arrival from;
+    accepted_host from;
     std::string listener;
     std::optional<std::size_t> group;
 };
@@ -61,10 +61,10 @@ std::unique_ptr<loopback_connection> loopback_fabric::connect(loopback_host& eve
         new loopback_connection(*this, events, next_number_++));
     connections_.push_back(made.get());
     auto knock =
-        std::make_unique<knock_message>(*transport_, arrival{.way = made->wire_,
-                                                             .counters = nullptr,
-                                                             .window = options_.window,
-                                                             .observer = options_.observer});
+        std::make_unique<knock_message>(*transport_, accepted_host{.way = made->wire_,
+                                                                   .counters = nullptr,
+                                                                   .window = options_.window,
+                                                                   .observer = options_.observer});
     knock->listener =
         core::listener_spec{
             .transport = "loopback", .address = std::string(to.address), .port = to.port}

@@ -14,7 +14,7 @@ namespace fulmar::transport::loopback {
 
 namespace sc = nvme::sc;
 
-loopback_qpair::loopback_qpair(loopback_group& group, arrival from)
+loopback_qpair::loopback_qpair(loopback_group& group, accepted_host from)
     : qpair(group.group()),
       loop_(group),
       from_(std::move(from)),
@@ -44,7 +44,7 @@ bool loopback_qpair::receive() noexcept {
     while (!inbox_.empty() && !blocked_ && !stopped_) {
         std::unique_ptr<frame> next = std::move(inbox_.front());
         inbox_.pop_front();
-        if (!take_in(*next)) {  // not now
+        if (!parse_input(*next)) {  // not now
             inbox_.push_front(std::move(next));
             break;
         }
@@ -53,7 +53,7 @@ bool loopback_qpair::receive() noexcept {
     return worked;
 }
 
-bool loopback_qpair::take_in(frame& f) noexcept {
+bool loopback_qpair::parse_input(frame& f) noexcept {
     switch (f.kind) {
         case frame_kind::command: return on_command_frame(f);
         case frame_kind::data: on_data_frame(f); return true;

@@ -36,7 +36,7 @@ struct loopback_request final : core::request {
 };
 
 /// What a connection is born with.
-struct arrival {
+struct accepted_host {
     std::shared_ptr<wire> way;
     std::shared_ptr<common::listener_counters> counters;
     std::uint32_t window = 1;
@@ -46,7 +46,7 @@ struct arrival {
 /// Called on: owning reactor, all methods.
 class loopback_qpair final : public core::qpair {
   public:
-    loopback_qpair(loopback_group& group, arrival from);
+    loopback_qpair(loopback_group& group, accepted_host from);
     ~loopback_qpair() override;
 
     void open();
@@ -76,7 +76,7 @@ class loopback_qpair final : public core::qpair {
     }
 
   private:
-    bool take_in(frame& f) noexcept;
+    bool parse_input(frame& f) noexcept;
     bool on_command_frame(frame& f) noexcept;
     void on_data_frame(const frame& f) noexcept;
     void queue_output(loopback_request& r) noexcept;
@@ -86,7 +86,7 @@ class loopback_qpair final : public core::qpair {
     void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
 
     loopback_group& loop_;
-    arrival from_;
+    accepted_host from_;
     common::request_table<loopback_request> requests_{*this};
     intrusive_list<loopback_request, &loopback_request::output_hook> output_;
     std::deque<std::unique_ptr<frame>> inbox_;

@@ -25,16 +25,16 @@ class loopback_listener final : public core::listener {
 };
 
 // A connection on its way from the control reactor to its group.
-struct arrival_message final : engine::message {
-    arrival_message(loopback_group& to, arrival what)
+struct accepted_message final : engine::message {
+    accepted_message(loopback_group& to, accepted_host what)
         : message([](engine::message& m) noexcept {
-              const std::unique_ptr<arrival_message> self(static_cast<arrival_message*>(&m));
+              const std::unique_ptr<accepted_message> self(static_cast<accepted_message*>(&m));
               self->group->adopt(std::move(self->from));
           }),
           group(&to),
           from(std::move(what)) {}
     loopback_group* group;
-    arrival from;
+    accepted_host from;
 };
 
 }  // namespace
@@ -57,7 +57,7 @@ result<std::unique_ptr<core::transport_group>> loopback_transport::create_group(
     return made;
 }
 
-void loopback_transport::knock(const std::string& listener, arrival from,
+void loopback_transport::knock(const std::string& listener, accepted_host from,
                                std::optional<std::size_t> group) {
     const auto at = listening_.find(listener);
     if (at == listening_.end())
@@ -75,7 +75,7 @@ void loopback_transport::knock(const std::string& listener, arrival from,
         chosen.load.fetch_add(1, std::memory_order_relaxed);
         from.counters->count_in();
         from.way->data = &chosen.reactor();
-        chosen.reactor().post(*std::make_unique<arrival_message>(*g, std::move(from)).release());
+        chosen.reactor().post(*std::make_unique<accepted_message>(*g, std::move(from)).release());
         return;
     }
 }

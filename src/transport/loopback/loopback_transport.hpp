@@ -25,7 +25,7 @@ class loopback_transport final : public core::transport {
     result<std::unique_ptr<core::transport_group>> create_group(core::poll_group& group) override;
 
     /// A host wants in at the listener of that name.
-    void knock(const std::string& listener, arrival from, std::optional<std::size_t> group);
+    void knock(const std::string& listener, accepted_host from, std::optional<std::size_t> group);
     void forget(const std::string& listener) { listening_.erase(listener); }
 
   private:

@@ -55,7 +55,7 @@ void rdma_group::adopt(rdma_connection& c) noexcept {
         connections_.add(*q);
         needs_deadlines();
     } else {
-        if (group_.may_complain())
+        if (group_.may_log_peer_error())
             log::warn("{}: cannot take a connection of {}: {}", c.counters->name, c.peer, why);
         delete q;
         c.ticket->end();
@@ -72,7 +72,7 @@ bool rdma_group::reap_all() noexcept {
     bool worked = false;
     for (group_device& d : devices_) worked |= d.poll();
     if (!short_.empty()) worked |= retry_shares();
-    return input_.visit_all([](rdma_qpair& q) { return q.take_in(); }) || worked;
+    return input_.visit_all([](rdma_qpair& q) { return q.parse_input(); }) || worked;
 }
 
 bool rdma_group::has_completions() noexcept {

@@ -95,8 +95,8 @@ void rdma_qpair::for_each_request(void (*visit)(core::request&, void*), void* co
 // --- the end -------------------------------------------------------------------------------------
 
 // The device may have work for `r`: its memory stays until that has come back.
-void rdma_qpair::lend(rdma_request& r) noexcept {
-    if (r.posted != 0 && r.chain) r.lent = std::move(r.chain);
+void rdma_qpair::pin_for_dma(rdma_request& r) noexcept {
+    if (r.posted != 0 && r.chain) r.dma_pinned = std::move(r.chain);
 }
 
 void rdma_qpair::stop() noexcept {
@@ -112,11 +112,11 @@ void rdma_qpair::stop() noexcept {
     reads_.clear();
     answers_.clear();
     requests_.each_in_use([this](rdma_request& r) {
-        lend(r);
+        pin_for_dma(r);
         switch (std::exchange(r.phase, transfer_phase::none)) {
             case transfer_phase::none: return;
             case transfer_phase::connect:
-                if (r.posted == 0) r.lent.release();
+                if (r.posted == 0) r.dma_pinned.release();
                 requests_.retire(r);
                 --unanswered_;
                 return;

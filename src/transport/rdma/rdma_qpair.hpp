@@ -8,8 +8,8 @@
 #include "group_device.hpp"
 #include "rdma_connection.hpp"
 #include "rdma_request.hpp"
+#include "send_queue_tracker.hpp"
 #include "transfer.hpp"
-#include "work_account.hpp"
 #include "work_id.hpp"
 
 #include <fulmar/core/qpair.hpp>
@@ -49,7 +49,7 @@ class rdma_qpair final : public core::qpair {
     void on_released() noexcept;
 
     /// Takes in what waits; true when anything was.
-    bool take_in() noexcept;
+    bool parse_input() noexcept;
     /// Posts what is due; true when anything was.
     bool flush() noexcept;
     /// Deadlines of this connection: ends it when one has passed. True while there is something to
@@ -89,7 +89,7 @@ class rdma_qpair final : public core::qpair {
     [[nodiscard]] bool moves_data_by_key() const noexcept override { return true; }
 
   private:
-    using account = work_account<rdma_request>;
+    using account = send_queue_tracker<rdma_request>;
     /// A capsule that has arrived: its receive slot, until it has been taken in.
     struct capsule {
         std::uint32_t slot = 0;
@@ -134,7 +134,7 @@ class rdma_qpair final : public core::qpair {
 
     [[nodiscard]] rdma_request* allocate() noexcept;
     void give_back(rdma_request& r) noexcept;
-    void lend(rdma_request& r) noexcept;
+    void pin_for_dma(rdma_request& r) noexcept;
     void check_reaped() noexcept;
     void tell_reaped() noexcept;
 

@@ -62,7 +62,7 @@ std::span<const std::byte> rdma_qpair::bytes_of(const capsule& c) const noexcept
     return memory.first(std::min<std::size_t>(c.bytes, memory.size()));
 }
 
-bool rdma_qpair::take_in() noexcept {
+bool rdma_qpair::parse_input() noexcept {
     bool worked = false;
     while (inbox_count_ != 0 && !blocked_ && !stopped_) {
         const capsule next = inbox_[inbox_first_];
@@ -112,7 +112,7 @@ bool rdma_qpair::take(const capsule& c) noexcept {
     }
     std::memcpy(&r->sqe, bytes.data(), sizeof r->sqe);
     if (is_wrong_queue(r->sqe)) {
-        if (group().may_complain())
+        if (group().may_log_peer_error())
             log::info("{} connects another queue than it announced: its connection ends",
                       link_.peer);
         --unanswered_;
@@ -128,7 +128,7 @@ bool rdma_qpair::take(const capsule& c) noexcept {
         return false;
     }
     if (chunk && r->sgl.in_capsule.empty()) {
-        r->lent = std::move(spare_);
+        r->dma_pinned = std::move(spare_);
         r->phase = transfer_phase::connect;
         r->total = sizeof(nvme::connect_data);
         queue(reads_, *r);
@@ -152,7 +152,7 @@ void rdma_qpair::deliver(rdma_request& r, std::span<const std::byte> in_capsule)
 
 void rdma_qpair::deliver_connect(rdma_request& r) noexcept {
     r.phase = transfer_phase::none;
-    const mem::buffer_chain data = std::move(r.lent);
+    const mem::buffer_chain data = std::move(r.dma_pinned);
     deliver(r, {data.data(), sizeof(nvme::connect_data)});
 }
 

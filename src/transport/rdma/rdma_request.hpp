@@ -36,7 +36,7 @@ struct rdma_request final : core::request {
     sgl_view sgl;
     /// Memory that the device may touch although the request has ended, or before it began. Goes
     /// when `posted` is 0.
-    mem::buffer_chain lent;
+    mem::buffer_chain dma_pinned;
 
     list_hook free_hook{};
     list_hook output_hook{};  ///< in one of the connection's lists of what is due

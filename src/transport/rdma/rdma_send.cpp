@@ -72,7 +72,7 @@ void rdma_qpair::answer(core::request& request) noexcept {
 
 bool rdma_qpair::add_transfer(batch& b, rdma_request& r, work_kind kind) noexcept {
     const bool read = kind == work_kind::read;
-    const mem::buffer_chain& memory = r.phase == transfer_phase::connect ? r.lent : r.chain;
+    const mem::buffer_chain& memory = r.phase == transfer_phase::connect ? r.dma_pinned : r.chain;
     std::array<iovec, limits::max_chunks_per_request>& vectors = b.scratch.vectors;
     const std::uint32_t count = memory.fill_iovecs(vectors, r.moved, r.total - r.moved);
     const transfer_limits& most = read ? link_.read_limits : link_.write_limits;
@@ -163,7 +163,7 @@ bool rdma_qpair::post(batch& b) noexcept {
         bad == nullptr ? 0 : static_cast<std::size_t>(bad - b.scratch.work.data());
     account_.take_back(b.work - static_cast<std::uint32_t>(posted),
                        [this](const account::entry& e) { entry_home(*e.owner, e.kind); });
-    if (group().may_complain())
+    if (group().may_log_peer_error())
         log::warn("{}: the device takes no work for {}: {}", device_.where().facts().name,
                   link_.peer, std::strerror(error));
     close(core::close_reason::transport_error);
@@ -200,7 +200,7 @@ void rdma_qpair::entry_home(rdma_request& r, work_kind kind) noexcept {
     if (kind == work_kind::send) {
         device_.give_answer_slot(std::exchange(r.answer_slot, rdma_request::no_slot));
     }
-    if (r.posted == 0 && stopped_) r.lent.release();
+    if (r.posted == 0 && stopped_) r.dma_pinned.release();
 }
 
 // What `r` waited for has come back, all of it.
@@ -227,7 +227,7 @@ void rdma_qpair::on_work_done(const work_id& id, ibv_wc_status status) noexcept 
     work_.moved(rdma_.reactor().now());
     // An error first: the connection is over, and everything that comes home comes home to that.
     if (status != IBV_WC_SUCCESS && !stopped_) {
-        if (status != IBV_WC_WR_FLUSH_ERR && group().may_complain())
+        if (status != IBV_WC_WR_FLUSH_ERR && group().may_log_peer_error())
             log::info("{}: {} ({})", link_.peer, "a work request has failed: its connection ends",
                       ibv_wc_status_str(status));
         close(core::close_reason::transport_error);

@@ -6,9 +6,9 @@
 
 namespace fulmar::transport::tcp {
 
-arrival::arrival(tcp_group& to, connection_origin from) noexcept
+accepted_socket::accepted_socket(tcp_group& to, connection_origin from) noexcept
     : message([](engine::message& m) noexcept {
-          std::unique_ptr<arrival> self(static_cast<arrival*>(&m));
+          std::unique_ptr<accepted_socket> self(static_cast<accepted_socket*>(&m));
           self->group->adopt(std::move(self->origin));
       }),
       group(&to),
@@ -17,7 +17,7 @@ arrival::arrival(tcp_group& to, connection_origin from) noexcept
 tcp_group::tcp_group(core::poll_group& group)
     : group_(group),
       scratch_(new std::byte[scratch_bytes + kept_room]),
-      farewells_(group.reactor()),
+      lingering_closes_(group.reactor()),
       connections_(group.reactor()) {
     reactor().add(receiver_, engine::stage::receive);
 }
@@ -40,7 +40,7 @@ void tcp_group::adopt(connection_origin origin) noexcept {
     group_.add(*q);
     connections_.add(*q);
     if (auto begun = q->begin(); !begun) {
-        if (group_.may_complain())
+        if (group_.may_log_peer_error())
             log::warn("a connection cannot be watched: {}", begun.error().text());
         return q->close(core::close_reason::transport_error);
     }

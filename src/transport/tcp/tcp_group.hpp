@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/connection_set.hpp"
-#include "farewells.hpp"
+#include "lingering_closes.hpp"
 #include "tcp_qpair.hpp"
 
 #include <fulmar/core/poll_group.hpp>
@@ -19,8 +19,8 @@
 namespace fulmar::transport::tcp {
 
 /// A connection on its way from the control reactor to its group.
-struct arrival final : engine::message {
-    arrival(class tcp_group& to, connection_origin from) noexcept;
+struct accepted_socket final : engine::message {
+    accepted_socket(class tcp_group& to, connection_origin from) noexcept;
     class tcp_group* group;
     connection_origin origin;
 };
@@ -40,7 +40,9 @@ class tcp_group final : public core::transport_group {
     void needs_deadlines() noexcept { connections_.needs_deadlines(); }
     void retire(tcp_qpair& q) noexcept;
     /// The connection has ended, by our own wish.
-    void part(std::unique_ptr<byte_stream> stream) noexcept { farewells_.add(std::move(stream)); }
+    void part(std::unique_ptr<byte_stream> stream) noexcept {
+        lingering_closes_.add(std::move(stream));
+    }
 
     [[nodiscard]] core::poll_group& group() noexcept { return group_; }
     [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
@@ -70,7 +72,7 @@ class tcp_group final : public core::transport_group {
     engine::member_poller<&tcp_group::receive_all, &tcp_group::has_pending_input> receiver_{*this};
     std::unique_ptr<std::byte[]> scratch_;
     std::array<iovec, 1024> vectors_;  // IOV_MAX
-    farewells farewells_;
+    lingering_closes lingering_closes_;
     intrusive_list<tcp_qpair, &tcp_qpair::active_hook> active_;
     std::uint32_t active_count_ = 0;
     common::connection_set<tcp_qpair> connections_;

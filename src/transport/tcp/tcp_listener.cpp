@@ -256,7 +256,7 @@ void tcp_listener::hand_over(unique_fd fd, std::string peer, std::uint64_t addre
     // Last of what may fail: a place that is taken is given back by the connection alone.
     const std::shared_ptr<core::connection_ticket> ticket = places_->arrive(least, address, now);
     if (ticket == nullptr) return reject(peer, "too many connections have not sent a Connect yet");
-    std::unique_ptr<arrival> made(new (std::nothrow) arrival(
+    std::unique_ptr<accepted_socket> made(new (std::nothrow) accepted_socket(
         **here, {std::move(stream), std::move(peer), std::move(local), counters_, ticket}));
     if (made == nullptr) return ticket->end();
     least.load.fetch_add(1, std::memory_order_relaxed);

@@ -79,7 +79,7 @@ class tcp_qpair final : public core::qpair {
 
   private:
     // tcp_receive.cpp
-    void take_in(std::span<const std::byte> bytes) noexcept;
+    void parse_input(std::span<const std::byte> bytes) noexcept;
     std::size_t parse(std::span<const std::byte> bytes) noexcept;
     std::size_t take_data(std::span<const std::byte> bytes) noexcept;
     void data_placed(std::span<const std::byte> bytes) noexcept;

@@ -66,11 +66,11 @@ bool tcp_qpair::receive() noexcept {
     if (kept_bytes_ != 0) std::memcpy(scratch.data(), kept_.get(), kept_bytes_);
     const std::size_t whole = kept_bytes_ + bytes;
     kept_bytes_ = 0;
-    take_in(scratch.first(whole));
+    parse_input(scratch.first(whole));
     return true;
 }
 
-void tcp_qpair::take_in(std::span<const std::byte> bytes) noexcept {
+void tcp_qpair::parse_input(std::span<const std::byte> bytes) noexcept {
     if (bytes.size() < wanted_) return keep(bytes);
     wanted_ = 0;
     std::size_t used = 0;
@@ -218,7 +218,7 @@ void tcp_qpair::resume_parsing() noexcept {
         std::unique_ptr<std::byte[]> all = std::move(kept_);
         kept_bytes_ = 0;
         kept_capacity_ = 0;
-        take_in({all.get(), bytes});
+        parse_input({all.get(), bytes});
     }
     if (stopped_) return;
     may_have_more_ = true;

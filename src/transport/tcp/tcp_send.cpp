@@ -255,7 +255,7 @@ void tcp_qpair::keep_data(tcp_request& r) noexcept {
 void tcp_qpair::fatal(pdu::fatal_error error, std::uint32_t information,
                       std::span<const std::byte> header) noexcept {
     if (stopped_ || closes_after_control_) return;
-    if (group().may_complain())
+    if (group().may_log_peer_error())
         log::info("{} broke the NVMe/TCP protocol (FES {}, FEI {}): its connection ends",
                   origin_.peer, static_cast<unsigned>(error), information);
     const std::size_t echoed = std::min<std::size_t>(header.size(), pdu::term_req_data_bytes_max);

@@ -15,7 +15,7 @@ std::uint64_t nanoseconds(const timeval& t) noexcept {
 
 }  // namespace
 
-reader::reader(backend::pcie::channel_place& place, backend::pcie::namespace_view& of,
+reader::reader(backend::pcie::reactor_queue& place, backend::pcie::namespace_view& of,
                std::span<std::byte> memory, const options& wanted, std::function<void()> finished)
     : place_(place),
       namespace_(of),

@@ -44,7 +44,7 @@ class reader {
 
     /// `memory` is what the drive may write to: one piece for each read under way. `finished` runs
     /// on the reactor when nothing is under way and the channel is closed.
-    reader(backend::pcie::channel_place& place, backend::pcie::namespace_view& of,
+    reader(backend::pcie::reactor_queue& place, backend::pcie::namespace_view& of,
            std::span<std::byte> memory, const options& wanted, std::function<void()> finished);
     reader(const reader&) = delete;
     reader& operator=(const reader&) = delete;
@@ -95,7 +95,7 @@ class reader {
     [[nodiscard]] spent so_far() const noexcept;
     [[nodiscard]] std::uint64_t next_place() noexcept;
 
-    backend::pcie::channel_place& place_;
+    backend::pcie::reactor_queue& place_;
     backend::pcie::namespace_view& namespace_;
     options options_;
     std::function<void()> finished_;

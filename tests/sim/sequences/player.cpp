@@ -43,10 +43,10 @@ world_options player::shape(step_bytes& from) {
     o.fabric.window = (fabric & 2) != 0 ? 2 : 16;
     o.fabric.corrupt_chance = (fabric & 12) == 12 ? 0.02 : 0;
     const std::uint8_t devices = from.next();
-    o.manners.delay_max = (devices & 1) != 0 ? microseconds(20'000) : microseconds(500);
-    o.manners.ignore_abort_chance = (devices & 2) != 0 ? 1 : 0.3;
-    o.manners.answers_inline = (devices & 28) == 28;
-    o.manners.loses_cache = o.cards.lose_cache = (devices & 128) != 0;
+    o.fault_profile.delay_max = (devices & 1) != 0 ? microseconds(20'000) : microseconds(500);
+    o.fault_profile.ignore_abort_chance = (devices & 2) != 0 ? 1 : 0.3;
+    o.fault_profile.answers_inline = (devices & 28) == 28;
+    o.fault_profile.loses_cache = o.sim_drives.lose_cache = (devices & 128) != 0;
     if ((devices & 32) != 0) o.drives.push_back(disk_name(1));
     for (std::size_t i = 0; i < subsystem_count; ++i) {
         core::subsystem_spec s;

@@ -18,7 +18,7 @@ void player::change_manners() {
     const std::uint8_t how = in_.next();
     if (world_.is_drive(name)) return;
     disk& d = world_.disk_named(name);
-    disk_manners m = d.manners();
+    disk_manners m = d.fault_profile();
     m.error_chance = (how & 3) == 3 ? 0.2 : 0;
     m.ignore_abort_chance = (how & 4) != 0 ? 1 : 0.3;
     m.delay_max = (how & 8) != 0 ? microseconds(30'000) : microseconds(500);
@@ -33,18 +33,18 @@ void player::lose_device() {
 }
 
 void player::give_sign() {
-    const std::size_t what = in_.pick(drive_sign_count + 2);
+    const std::size_t what = in_.pick(drive_fault_count + 2);
     for (const std::string& name : disks_) {
         if (!world_.is_drive(name)) continue;
-        const auto sign = static_cast<drive_sign>(what);
-        if (what >= drive_sign_count) {
+        const auto sign = static_cast<drive_fault>(what);
+        if (what >= drive_fault_count) {
             world_.slots().bring_back(name);
             continue;
         }
         world_.give(name, sign);
-        // The card that is put in again has been without power, which the kernel tells.
-        if (sign == drive_sign::silent_ones || sign == drive_sign::silent_zeros)
-            world_.give(name, drive_sign::removed);
+        // The drive that is put in again has been without power, which the kernel tells.
+        if (sign == drive_fault::silent_ones || sign == drive_fault::silent_zeros)
+            world_.give(name, drive_fault::removed);
     }
 }
 

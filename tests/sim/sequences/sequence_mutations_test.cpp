@@ -24,11 +24,12 @@ TEST_P(sequence_mutations, are_noticed) {
 INSTANTIATE_TEST_SUITE_P(
     all, sequence_mutations,
     ::testing::Values(mutation::parked_requests_are_dropped, mutation::abandoned_tasks_answer_again,
-                      mutation::resumes_leave_gates_fenced, mutation::leftovers_are_asserted,
-                      mutation::deadlines_are_ignored, mutation::fences_stop_admin_commands,
-                      mutation::second_loss_is_asserted, mutation::second_sign_releases_again,
-                      mutation::devices_are_shared, mutation::fua_is_dropped,
-                      mutation::identities_change, mutation::restarts_forget_subsystems),
+                      mutation::resumes_leave_gates_quiesced, mutation::leftovers_are_asserted,
+                      mutation::deadlines_are_ignored, mutation::quiescing_stops_admin_commands,
+                      mutation::second_loss_is_asserted,
+                      mutation::second_loss_report_releases_again, mutation::devices_are_shared,
+                      mutation::fua_is_dropped, mutation::identities_change,
+                      mutation::restarts_forget_subsystems),
     [](const auto& each) { return std::string(to_string(each.param)); });
 
 #else

@@ -42,7 +42,7 @@ class fake_completions final : public completion_queue {
     ~fake_completions() override {
         --fabric_.live_.completions;
         std::erase(fabric_.completion_queues_, this);
-        if (users != 0) fabric_.breach("a completion queue went before its queue pairs");
+        if (users != 0) fabric_.violation("a completion queue went before its queue pairs");
     }
     int poll(std::span<ibv_wc> into) noexcept override {
         if (broken) return -1;
@@ -58,7 +58,7 @@ class fake_completions final : public completion_queue {
     void take_events() noexcept override {}
     void add(const ibv_wc& wc) {
         if (dead) return;
-        if (done.size() == entries_) fabric_.breach("a completion queue has overflowed");
+        if (done.size() == entries_) fabric_.violation("a completion queue has overflowed");
         done.push_back(wc);
     }
     std::deque<ibv_wc> done;
@@ -106,7 +106,7 @@ class fake_shared final : public shared_receive_queue {
 class fake_device final : public device {
   public:
     explicit fake_device(fake_fabric& f) : fabric_(f) {
-        const fake_manners& m = f.manners_;
+        const fake_manners& m = f.fault_profile_;
         facts_ = {.name = "fake0",
                   .max_completions = 1u << 20,
                   .max_work = 4096,
@@ -173,7 +173,7 @@ class fake_queue_pair final : public queue_pair {
         std::erase(fabric_.queue_pairs_, this);
         if (host_->peer_ == this) host_->peer_ = nullptr;
         // What a real device would forget.
-        if (fabric_.manners_.drops_completions)
+        if (fabric_.fault_profile_.drops_completions)
             std::erase_if(completions_.done,
                           [&](const ibv_wc& wc) { return wc.qp_num == number_; });
         std::erase_if(fabric_.device_->events,
@@ -181,7 +181,7 @@ class fake_queue_pair final : public queue_pair {
     }
     [[nodiscard]] std::uint32_t number() const noexcept override { return number_; }
     [[nodiscard]] std::uint32_t inline_bytes() const noexcept override {
-        return fabric_.manners_.inline_bytes;
+        return fabric_.fault_profile_.inline_bytes;
     }
 
     int post_send(ibv_send_wr& first, ibv_send_wr*& bad) noexcept override {
@@ -192,7 +192,7 @@ class fake_queue_pair final : public queue_pair {
                 return fabric_.refuse_posts_;
             }
             if (posted_ == needs_.send_work) {
-                fabric_.breach("more send work than the queue pair was made for");
+                fabric_.violation("more send work than the queue pair was made for");
                 bad = w;
                 return ENOMEM;
             }
@@ -200,9 +200,9 @@ class fake_queue_pair final : public queue_pair {
             one.wr = *w;
             one.wr.next = nullptr;
             one.pieces.assign(w->sg_list, w->sg_list + w->num_sge);
-            if (one.pieces.size() > needs_.pieces) fabric_.breach("too many pieces");
+            if (one.pieces.size() > needs_.pieces) fabric_.violation("too many pieces");
             if ((w->send_flags & IBV_SEND_INLINE) != 0) {
-                if (inline_bytes() == 0) fabric_.breach("inline data, and the device has none");
+                if (inline_bytes() == 0) fabric_.violation("inline data, and the device has none");
                 for (const ibv_sge& p : one.pieces) {
                     const auto* at = reinterpret_cast<const std::byte*>(p.addr);
                     one.inlined.insert(one.inlined.end(), at, at + p.length);
@@ -220,7 +220,7 @@ class fake_queue_pair final : public queue_pair {
         const unwatched_memory ours;
         if (fabric_.refuse_receives_) return ENOMEM;
         if (receives_.size() == needs_.receive_work) {
-            fabric_.breach("more receives than the queue pair was made for");
+            fabric_.violation("more receives than the queue pair was made for");
             return ENOMEM;
         }
         receives_.push_back({.id = one.wr_id, .piece = one.sg_list[0]});
@@ -264,7 +264,8 @@ class fake_queue_pair final : public queue_pair {
             complete(receives_.front().id, IBV_WC_WR_FLUSH_ERR, 0);
             worked = true;
         }
-        if (shared_ != nullptr && !last_receive_told_ && fabric_.manners_.tells_last_receive) {
+        if (shared_ != nullptr && !last_receive_told_ &&
+            fabric_.fault_profile_.tells_last_receive) {
             last_receive_told_ = true;
             device_event e;
             e.what = device_event::kind::last_receive;
@@ -321,7 +322,8 @@ class fake_queue_pair final : public queue_pair {
                 bytes.insert(bytes.end(), memory.begin(), memory.end());
                 total += memory.size();
             }
-        if (total > fabric_.manners_.max_message_bytes) fabric_.breach("too long a message");
+        if (total > fabric_.fault_profile_.max_message_bytes)
+            fabric_.violation("too long a message");
         if (host_->now != fake_host::state::connected) return IBV_WC_RETRY_EXC_ERR;
         switch (one.wr.opcode) {
             case IBV_WR_RDMA_WRITE:
@@ -330,19 +332,19 @@ class fake_queue_pair final : public queue_pair {
             case IBV_WR_SEND: {
                 host_answer a;
                 if (bytes.size() != sizeof a.entry) {
-                    fabric_.breach("an answer of another size");
+                    fabric_.violation("an answer of another size");
                     return IBV_WC_REM_INV_REQ_ERR;
                 }
                 std::memcpy(&a.entry, bytes.data(), sizeof a.entry);
                 if (one.wr.opcode == IBV_WR_SEND_WITH_INV) {
                     a.invalidated = one.wr.invalidate_rkey;
                     if (host_->memory.erase(*a.invalidated) == 0)
-                        fabric_.breach("invalidates a key that there is none of");
+                        fabric_.violation("invalidates a key that there is none of");
                 }
                 host_->answers.push_back(a);
                 return IBV_WC_SUCCESS;
             }
-            default: fabric_.breach("an opcode that nobody expects"); return IBV_WC_GENERAL_ERR;
+            default: fabric_.violation("an opcode that nobody expects"); return IBV_WC_GENERAL_ERR;
         }
     }
 
@@ -399,10 +401,10 @@ class fake_identifier final : public identifier {
         if (host_ == nullptr) return;
         host_->peer_id_ = nullptr;
         if (host_->now < fake_host::state::rejected) host_->now = fake_host::state::ended;
-        if (host_->peer_ != nullptr) fabric_.breach("an identifier went before its queue pair");
+        if (host_->peer_ != nullptr) fabric_.violation("an identifier went before its queue pair");
     }
     [[nodiscard]] device* where() const noexcept override {
-        const bool everywhere = host_ == nullptr && !fabric_.manners_.bound_to_device;
+        const bool everywhere = host_ == nullptr && !fabric_.fault_profile_.bound_to_device;
         return everywhere ? nullptr : fabric_.device_.get();
     }
     fulmar::result<std::unique_ptr<queue_pair>> create_queue_pair(
@@ -474,10 +476,11 @@ class fake_manager final : public connection_manager {
         return made;
     }
     void close(device& d) noexcept override {
-        if (&d != fabric_.device_.get()) return fabric_.breach("closes what is not open");
+        if (&d != fabric_.device_.get()) return fabric_.violation("closes what is not open");
         if (fabric_.live_.verbs() != 0)
-            fabric_.breach(fmt::format("closes a device with {} objects", fabric_.live_.verbs()));
-        if (fabric_.live_.identifiers != 0) fabric_.breach("closes a device with identifiers");
+            fabric_.violation(
+                fmt::format("closes a device with {} objects", fabric_.live_.verbs()));
+        if (fabric_.live_.identifiers != 0) fabric_.violation("closes a device with identifiers");
         fabric_.device_.reset();
     }
 
@@ -516,8 +519,8 @@ void fake_host::send(const nvme::sqe& command, std::span<const std::byte> extra)
     capsules.push_back(std::move(capsule));
 }
 
-fake_fabric::fake_fabric(std::uint64_t seed, const fake_manners& manners)
-    : random_(seed), manners_(manners) {}
+fake_fabric::fake_fabric(std::uint64_t seed, const fake_manners& fault_profile)
+    : random_(seed), fault_profile_(fault_profile) {}
 fake_fabric::~fake_fabric() = default;
 
 std::unique_ptr<manager_source> fake_fabric::make_source() {
@@ -557,7 +560,7 @@ std::span<std::byte> fake_fabric::local(const ibv_sge& piece, bool& allowed) {
     auto* from = reinterpret_cast<std::byte*>(piece.addr);
     allowed = at != regions_.end() && from >= at->second.data() &&
               from + piece.length <= at->second.data() + at->second.size();
-    if (!allowed) breach(fmt::format("uses memory that key {} does not cover", piece.lkey));
+    if (!allowed) violation(fmt::format("uses memory that key {} does not cover", piece.lkey));
     return {from, allowed ? piece.length : 0};
 }
 

@@ -95,7 +95,7 @@ struct live_objects {
 /// Everything of one machine. Called on: one thread.
 class fake_fabric {
   public:
-    explicit fake_fabric(std::uint64_t seed, const fake_manners& manners = {});
+    explicit fake_fabric(std::uint64_t seed, const fake_manners& fault_profile = {});
     ~fake_fabric();
 
     std::unique_ptr<manager_source> make_source();
@@ -137,8 +137,8 @@ class fake_fabric {
     [[nodiscard]] std::size_t shared_receives() const;
     [[nodiscard]] std::size_t missing_receives() const;
     /// What the target must not have done: a list of sentences.
-    [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
-    [[nodiscard]] fake_manners& manners() { return manners_; }
+    [[nodiscard]] const std::vector<std::string>& violations() const { return breaches_; }
+    [[nodiscard]] fake_manners& fault_profile() { return fault_profile_; }
     [[nodiscard]] std::uint32_t most_reads() const { return most_reads_; }
     [[nodiscard]] std::uint32_t last_queue_pair() const { return next_number_ - 1; }
 
@@ -159,10 +159,10 @@ class fake_fabric {
         std::uint8_t reads_served = 0;
     };
     std::span<std::byte> local(const ibv_sge& piece, bool& allowed);
-    void breach(std::string what) { breaches_.push_back(std::move(what)); }
+    void violation(std::string what) { breaches_.push_back(std::move(what)); }
 
     std::mt19937_64 random_;
-    fake_manners manners_;
+    fake_manners fault_profile_;
     live_objects live_;
     std::vector<std::string> breaches_;
     bool present_ = true;

@@ -36,9 +36,9 @@ inline constexpr std::uint32_t block_bytes = 512;
 /// Subsystem with namespace 1 on RAM and 2 on a device that holds its operations on command.
 class rdma_world {
   public:
-    explicit rdma_world(std::uint64_t seed = 1, const fake_manners& manners = {},
+    explicit rdma_world(std::uint64_t seed = 1, const fake_manners& fault_profile = {},
                         const core::target_options& options = {}, std::uint16_t reactors = 1)
-        : fabric_(seed, manners) {
+        : fabric_(seed, fault_profile) {
         target_ = std::make_unique<core::target>(
             *control_, core::target::setup{.limits = options, .make_device = spy_.factory()});
         group_ = &target_->add_poll_group(
@@ -88,7 +88,7 @@ class rdma_world {
         EXPECT_EQ(fabric_.missing_receives(), 0u) << "receive slots are lost";
         target_.reset();
         EXPECT_EQ(fabric_.live().verbs(), 0);
-        for (const std::string& b : fabric_.breaches()) ADD_FAILURE() << b;
+        for (const std::string& b : fabric_.violations()) ADD_FAILURE() << b;
     }
 
     void turn() {

@@ -56,7 +56,7 @@ core::target_spec ana_spec(const json& groups, unsigned first = 0, unsigned seco
     return parse_config(ana_file(groups, first, second).dump()).value().spec;
 }
 
-TEST(AnaGroups, AreReadFromAFileAndWrittenIntoIt) {
+TEST(ana_groups_test, are_read_from_a_file_and_written_into_it) {
     const core::target_spec spec = ana_spec(two_groups(), 2, 1);
     const core::subsystem_spec& s = spec.subsystems.at(0);
     ASSERT_EQ(s.ana_groups.size(), 2u);
@@ -72,7 +72,7 @@ TEST(AnaGroups, AreReadFromAFileAndWrittenIntoIt) {
     EXPECT_THAT(render_config("{}", ana_spec(nullptr)), testing::Not(HasSubstr("ana_group")));
 }
 
-TEST(AnaGroups, ThatCannotBeAreRefusedWhereTheyStand) {
+TEST(ana_groups_test, that_cannot_be_are_refused_where_they_stand) {
     const auto judge = [](const json& groups, unsigned first = 0) -> std::string {
         const auto read = parse_config(ana_file(groups, first).dump());
         return read ? "" : read.error().first("").text();
@@ -97,7 +97,7 @@ TEST(AnaGroups, ThatCannotBeAreRefusedWhereTheyStand) {
                 HasSubstr("/subsystems/0/namespaces/0/ana_state: the state of ANA group 1 counts"));
 }
 
-TEST(AnaGroups, OfAListenerThatIsNotThereAreWarnedAbout) {
+TEST(ana_groups_test, of_a_listener_that_is_not_there_are_warned_about) {
     const auto read = parse_config(
         ana_file({{{"id", 1}, {"listeners", {{"tcp:192.0.2.9:1", "change"}}}}}).dump());
     ASSERT_TRUE(read);
@@ -106,7 +106,7 @@ TEST(AnaGroups, OfAListenerThatIsNotThereAreWarnedAbout) {
 }
 
 // The others are served.
-TEST(AnaGroups, AreNotHurtByANamespaceThatNamesAnother) {
+TEST(ana_groups_test, are_not_hurt_by_a_namespace_that_names_another) {
     json file = ana_file(two_groups(), 9, 1);
     const auto read = parse_config_leniently(file.dump());
     ASSERT_TRUE(read) << read.error().first("").text();
@@ -127,7 +127,7 @@ std::vector<std::string> ana_told(const std::vector<core::change>& changes) {
     return out;
 }
 
-TEST(AnaGroups, AReloadMakesThemFirstAndTakesThemAwayLast) {
+TEST(ana_groups_test, a_reload_makes_them_first_and_takes_them_away_last) {
     EXPECT_THAT(
         ana_told(diff(ana_spec({{{"id", 1}}, {{"id", 2}}}, 1, 1),
                       ana_spec({{{"id", 2}, {"state", "inaccessible"}}, {{"id", 3}}}, 3, 2))),
@@ -139,7 +139,7 @@ TEST(AnaGroups, AReloadMakesThemFirstAndTakesThemAwayLast) {
     EXPECT_THAT(diff(ana_spec(two_groups(), 1), ana_spec(two_groups(), 1)), IsEmpty());
 }
 
-TEST(AnaGroups, AReloadClosesPathsBeforeItOpensOthers) {
+TEST(ana_groups_test, a_reload_closes_paths_before_it_opens_others) {
     const auto crossed = [](const char* first, const char* second) {
         return ana_spec({{{"id", 1}, {"state", first}}, {{"id", 2}, {"state", second}}});
     };
@@ -153,7 +153,7 @@ TEST(AnaGroups, AReloadClosesPathsBeforeItOpensOthers) {
 
 // It is closed before and after, and would be served by the former group while that is open
 // already.
-TEST(AnaGroups, AReloadOpensAGroupWhenANamespaceHasLeftIt) {
+TEST(ana_groups_test, a_reload_opens_a_group_when_a_namespace_has_left_it) {
     const auto groups = [](const char* second) {
         return json{{{"id", 1}, {"state", "inaccessible"}}, {{"id", 2}, {"state", second}}};
     };
@@ -163,7 +163,7 @@ TEST(AnaGroups, AReloadOpensAGroupWhenANamespaceHasLeftIt) {
                     HasSubstr("modify_ana_group")));
 }
 
-TEST(AnaGroups, ANamespaceLeavesItsStateOutside) {
+TEST(ana_groups_test, a_namespace_leaves_its_state_outside) {
     json alone = ana_file(two_groups());
     alone["subsystems"][0]["namespaces"][0]["ana_state"] = "inaccessible";
     const core::target_spec outside = parse_config(alone.dump()).value().spec;
@@ -180,7 +180,7 @@ TEST(AnaGroups, ANamespaceLeavesItsStateOutside) {
     }
 }
 
-TEST(AnaGroups, ADryRunNamesWhoLosesAPath) {
+TEST(ana_groups_test, a_dry_run_names_who_loses_a_path) {
     const core::target_spec running = ana_spec(two_groups(), 1, 2);
     core::connection_status host;
     host.subsystem_nqn = rest_nqn;
@@ -205,7 +205,7 @@ TEST(AnaGroups, ADryRunNamesWhoLosesAPath) {
     EXPECT_TRUE(disturbs(move_to_ana_group(rest_nqn, 1, 2)).none());
 }
 
-TEST(AnaGroups, TheRulesHoldForAConfigurationThatIsData) {
+TEST(ana_groups_test, the_rules_hold_for_a_configuration_that_is_data) {
     const core::target_spec running = ana_spec(two_groups(), 1);
     const auto code = [&](const core::change& what) {
         spec_editor editor(running);
@@ -228,7 +228,7 @@ TEST(AnaGroups, TheRulesHoldForAConfigurationThatIsData) {
     EXPECT_EQ(added.error().where, "/ana_group");
 }
 
-TEST(AnaGroups, AJournalHasThemAfterACrash) {
+TEST(ana_groups_test, a_journal_has_them_after_a_crash) {
     fulmar::test::forgetful_disk disk{1};
     disk.put(testing_support::config_path, ana_file(two_groups(), 1).dump());
     core::target_spec expected = ana_spec(two_groups(), 1);
@@ -258,7 +258,7 @@ TEST(AnaGroups, AJournalHasThemAfterACrash) {
     EXPECT_EQ(expected.subsystems[0].namespaces[1].ana_group, 5u);
 }
 
-TEST(AnaGroups, AGroupThatTheFileDropsAndRestUsesIsAConflict) {
+TEST(ana_groups_test, a_group_that_the_file_drops_and_rest_uses_is_a_conflict) {
     const core::target_spec base = ana_spec({{{"id", 1}}}), file = ana_spec(nullptr);
     const core::target_spec configured = ana_spec({{{"id", 1}}}, 1);
     const auto merged = merge(
@@ -268,7 +268,7 @@ TEST(AnaGroups, AGroupThatTheFileDropsAndRestUsesIsAConflict) {
     EXPECT_FALSE(merged.conflicts[0].can_force);
 }
 
-struct AnaGroupsOverRest : testing_support::rest_fixture {
+struct ana_groups_over_rest : testing_support::rest_fixture {
     json ask(const std::string& method, const std::string& target, const json& body, int status) {
         auto client = connect();
         const auto answer = client.send(method, target, body.is_null() ? "" : body.dump());
@@ -285,7 +285,7 @@ struct AnaGroupsOverRest : testing_support::rest_fixture {
     }
 };
 
-TEST_F(AnaGroupsOverRest, AreMadeShownChangedAndDeleted) {
+TEST_F(ana_groups_over_rest, are_made_shown_changed_and_deleted) {
     make();
     EXPECT_EQ(ask("GET", groups, {}, 200)["ana_groups"], json::array());
     json one = ask("PUT", groups + "/1", {{"state", "non-optimized"}}, 201);
@@ -313,7 +313,7 @@ TEST_F(AnaGroupsOverRest, AreMadeShownChangedAndDeleted) {
     ask("GET", groups + "/1", {}, 404);
 }
 
-TEST_F(AnaGroupsOverRest, SayWhatIsWrong) {
+TEST_F(ana_groups_over_rest, say_what_is_wrong) {
     make();
     ask("PUT", groups + "/1", {}, 411);
     ask("PUT", groups + "/one", {{"state", "optimized"}}, 404);

@@ -6,7 +6,7 @@
 namespace fulmar::admin {
 namespace {
 
-TEST(ChangeTitle, NamesTheObjectAndWhatIsDoneToIt) {
+TEST(change_title, names_the_object_and_what_is_done_to_it) {
     EXPECT_EQ(title(core::create_device{{.name = "d"}}), "create device d");
     EXPECT_EQ(title(core::delete_device{"d"}), "delete device d");
     EXPECT_EQ(title(core::detach_device{"d", true}), "detach device d");

@@ -164,7 +164,7 @@ expectation expected(const world& w) {
     return contest();
 }
 
-TEST(ConfigMerge, HoldsItsRulesInEverySmallWorld) {
+TEST(config_merge, holds_its_rules_in_every_small_world) {
     std::size_t worlds = 0;
     for_every_world([&](const world& w) {
         ++worlds;
@@ -212,7 +212,7 @@ TEST(ConfigMerge, HoldsItsRulesInEverySmallWorld) {
 
 // Once merged, the file and what is configured have settled: merging again changes nothing, and
 // what REST made is REST's still.
-TEST(ConfigMerge, IsSettledAfterwards) {
+TEST(config_merge, is_settled_afterwards) {
     for_every_world([&](const world& w) {
         if (w.rules.prune || w.rules.force) return;
         merge_sides sides{with(w.what, w.base), with(w.what, w.file), with(w.what, w.rest), {}};
@@ -239,7 +239,7 @@ merge_sides sides_of(core::target_spec base, core::target_spec file, core::targe
     return sides;
 }
 
-TEST(ConfigMerge, AnOlderFileDoesNotCutOffWhatRestHasGrown) {
+TEST(config_merge, an_older_file_does_not_cut_off_what_rest_has_grown) {
     core::target_spec file = with_size(4096);
     file.subsystems[0].allow_any_host = true;  // something else is edited
     const merge_result result = merge(sides_of(with_size(4096), file, with_size(8192)), {});
@@ -250,7 +250,7 @@ TEST(ConfigMerge, AnOlderFileDoesNotCutOffWhatRestHasGrown) {
     EXPECT_THAT(result.notes[0].text(), HasSubstr("device a: size"));
 }
 
-TEST(ConfigMerge, AConflictNamesObjectFieldAndAllThreeValues) {
+TEST(config_merge, a_conflict_names_object_field_and_all_three_values) {
     const merge_sides sides = sides_of(with_size(4096), with_size(16384), with_size(8192));
     const merge_result result = merge(sides, {});
     ASSERT_EQ(result.conflicts.size(), 1u);
@@ -264,7 +264,7 @@ TEST(ConfigMerge, AConflictNamesObjectFieldAndAllThreeValues) {
     EXPECT_TRUE(forced.drops());
 }
 
-TEST(ConfigMerge, NotEvenForceMakesADeviceSmaller) {
+TEST(config_merge, not_even_force_makes_a_device_smaller) {
     for (const bool force : {false, true}) {
         const merge_result result =
             merge(sides_of(with_size(8192), with_size(4096), with_size(8192)), {.force = force});
@@ -279,7 +279,7 @@ TEST(ConfigMerge, NotEvenForceMakesADeviceSmaller) {
 }
 
 // A subsystem that the file removes while REST has given it a namespace, and the other way round.
-TEST(ConfigMerge, WhatASubsystemHasCountsAsItsOwn) {
+TEST(config_merge, what_a_subsystem_has_counts_as_its_own) {
     const core::target_spec base = frame();
     core::target_spec gone = base;
     gone.subsystems.clear();
@@ -302,7 +302,7 @@ TEST(ConfigMerge, WhatASubsystemHasCountsAsItsOwn) {
     EXPECT_TRUE(away.spec.subsystems.empty());
 }
 
-TEST(ConfigMerge, ADeviceThatRestUsesIsNotTakenAway) {
+TEST(config_merge, a_device_that_rest_uses_is_not_taken_away) {
     core::target_spec file = frame();
     file.devices.erase(file.devices.begin());
     core::target_spec configured = frame();
@@ -317,7 +317,7 @@ TEST(ConfigMerge, ADeviceThatRestUsesIsNotTakenAway) {
     EXPECT_EQ(merge(sides_of(frame(), both, configured), {}).conflicts.size(), 1u);
 }
 
-TEST(ConfigMerge, WhatAFileLeavesOpenFitsWhatTheTargetChose) {
+TEST(config_merge, what_a_file_leaves_open_fits_what_the_target_chose) {
     core::target_spec file = frame();
     file.subsystems[0].namespaces = {{.nsid = 1, .device = "a"}};
     core::target_spec configured = file;
@@ -337,7 +337,7 @@ TEST(ConfigMerge, WhatAFileLeavesOpenFitsWhatTheTargetChose) {
 // --- the history ---------------------------------------------------------------------------------
 
 // Operators push their own file again and again: after a fold has put REST's changes into it, too.
-TEST(ConfigHistory, TheOperatorsFileIsKnownAgainBehindAFold) {
+TEST(config_history, the_operators_file_is_known_again_behind_a_fold) {
     const core::target_spec own = frame();
     core::target_spec folded = with_size(8192);
     folded.referrals = {{"tcp", "192.0.2.9", 8009}};
@@ -364,7 +364,7 @@ TEST(ConfigHistory, TheOperatorsFileIsKnownAgainBehindAFold) {
     EXPECT_EQ(taken.spec.devices[0].size_bytes, 16384u);
 }
 
-TEST(ConfigHistory, WhatRestRemovesAndMakesAgainIsRests) {
+TEST(config_history, what_rest_removes_and_makes_again_is_rests) {
     config_history history = history_of(frame());
     EXPECT_TRUE(history.file_made.contains({kind::subsystem, merged_nqn}));
     history.follow(core::delete_subsystem{merged_nqn});
@@ -375,7 +375,7 @@ TEST(ConfigHistory, WhatRestRemovesAndMakesAgainIsRests) {
     EXPECT_TRUE(history.file_made.contains({kind::device, "a"}));
 }
 
-TEST(ConfigHistory, SurvivesItsForm) {
+TEST(config_history, survives_its_form) {
     core::target_spec spec = frame();
     spec.devices[0].name = "a/\"b\" c";
     config_history history = history_of(spec);
@@ -392,7 +392,7 @@ TEST(ConfigHistory, SurvivesItsForm) {
 }
 
 // Lost or never there: what might have been folded counts as REST's, and stays.
-TEST(ConfigHistory, BeginsByWhatTheFileLooksLike) {
+TEST(config_history, begins_by_what_the_file_looks_like) {
     const std::string by_hand = R"({"devices": [{"name": "a", "type": "ram", "size": 512}]})";
     const core::target_spec spec = parse_config(by_hand).value().spec;
     EXPECT_EQ(config_history::first(by_hand, {"d", spec}).file_made.size(), 1u);

@@ -103,7 +103,7 @@ core::target_spec everything(std::size_t times) {
     return out;
 }
 
-TEST(ConfigRoom, ObjectsTakeNoMoreThanTheirClaimsSay) {
+TEST(config_room, objects_take_no_more_than_their_claims_say) {
     const core::file_room one = written(everything(1));
     const core::file_room ten = written(everything(10));
     const core::file_room reckoned = claimed(everything(9));
@@ -112,7 +112,7 @@ TEST(ConfigRoom, ObjectsTakeNoMoreThanTheirClaimsSay) {
     EXPECT_LT(reckoned.bytes, (ten.bytes - one.bytes) * 3 / 2) << "it is a close bound";
 }
 
-TEST(ConfigRoom, AsManyDevicesAndNamespacesAsThereMayBeHaveRoom) {
+TEST(config_room, as_many_devices_and_namespaces_as_there_may_be_have_room) {
     core::target_spec spec;
     for (std::uint32_t i = 0; i < limits::max_devices; ++i) {
         core::device_spec device;
@@ -134,7 +134,7 @@ TEST(ConfigRoom, AsManyDevicesAndNamespacesAsThereMayBeHaveRoom) {
     EXPECT_LE(room.values, limits::max_objects_values);
 }
 
-TEST(ConfigRoom, WhatIsAddedIsRefusedBeforeTheFileCannotBeRead) {
+TEST(config_room, what_is_added_is_refused_before_the_file_cannot_be_read) {
     spec_editor editor({});
     const auto with_hosts = [](std::size_t number) {
         core::create_subsystem out;
@@ -174,7 +174,7 @@ core::change description_of(std::size_t subsystem, char with) {
                                   core::edits_between(core::subsystem_spec{}, wanted)};
 }
 
-TEST(ConfigRoom, ATextThatGrowsTakesRoomAndGivesItBack) {
+TEST(config_room, a_text_that_grows_takes_room_and_gives_it_back) {
     core::target_spec spec = everything(2);
     spec_editor editor(spec);
     const auto check = [&] {

@@ -42,7 +42,7 @@ void expect_place(const problem& found, const json& document) {
     EXPECT_GT(found.line, 0u);
 }
 
-TEST(Config, JudgesEveryCaseOfTheTable) {
+TEST(config, judges_every_case_of_the_table) {
     const json cases = table();
     for (const json& one : cases["cases"]) {
         SCOPED_TRACE(one["name"].get<std::string>());
@@ -64,7 +64,7 @@ TEST(Config, JudgesEveryCaseOfTheTable) {
     }
 }
 
-TEST(Config, OneFileUnderTwoPathsIsFoundWithItsPlace) {
+TEST(config, one_file_under_two_paths_is_found_with_its_place) {
     const test::temp_dir dir;
     const std::string folder = dir.path();
     std::ofstream(folder + "/a.img") << "x";
@@ -126,7 +126,7 @@ json defaults_of(const json& schema, const json& root) {
     return out;
 }
 
-TEST(Config, TheSchemasDefaultsAreTheDaemons) {
+TEST(config, the_schemas_defaults_are_the_daemons) {
     const json schema = json::parse(read_text(source_path("config/fulmard.schema.json")));
     const json written = defaults_of(schema, schema);
     EXPECT_EQ(written["limits"].size(), 5u) << written.dump(2);
@@ -167,7 +167,7 @@ TEST(Config, TheSchemasDefaultsAreTheDaemons) {
     EXPECT_EQ(full->spec, least->spec) << target(true).dump(2);
 }
 
-TEST(Config, OpenApiAndTheSchemaTellTheSameDefaults) {
+TEST(config, open_api_and_the_schema_tell_the_same_defaults) {
     const json schema = json::parse(read_text(source_path("config/fulmard.schema.json")))["$defs"];
     const json api = json::parse(
         read_text(source_path("src/admin/assets/openapi.json")))["components"]["schemas"];
@@ -184,7 +184,7 @@ TEST(Config, OpenApiAndTheSchemaTellTheSameDefaults) {
     EXPECT_GT(compared, 20u);
 }
 
-TEST(Config, AgreesWithThePublishedSchema) {
+TEST(config, agrees_with_the_published_schema) {
     const json cases = table();
     std::vector<std::pair<std::string, json>> documents;
     for (const json& one : cases["cases"])
@@ -201,7 +201,7 @@ TEST(Config, AgreesWithThePublishedSchema) {
     EXPECT_TRUE((*verdicts)[verdicts->size() - 1].is_null());
 }
 
-TEST(Config, AcceptsTheShippedExamples) {
+TEST(config, accepts_the_shipped_examples) {
     for (const char* name : {"config/quickstart.json", "config/example.json", "config/service.json",
                              "config/container.json"}) {
         const auto loaded = load_config(source_path(name));
@@ -218,7 +218,7 @@ TEST(Config, AcceptsTheShippedExamples) {
     EXPECT_EQ(quick->config.spec.devices[0].size_bytes, std::uint64_t{1} << 30);
 }
 
-TEST(Config, ReportsAllProblemsWithTheirLines) {
+TEST(config, reports_all_problems_with_their_lines) {
     const config_outcome outcome = parse_config(R"({
   "cores": {"data": 99},
   "devices": [
@@ -238,7 +238,7 @@ TEST(Config, ReportsAllProblemsWithTheirLines) {
                                         "taken in line 4")));
 }
 
-TEST(Config, DevicesShareADriveByItsNamespaces) {
+TEST(config, devices_share_a_drive_by_its_namespaces) {
     const auto two = [](const char* first, const char* second) {
         const auto device = [](const char* name, const char* nsid) {
             return fmt::format(
@@ -257,7 +257,7 @@ TEST(Config, DevicesShareADriveByItsNamespaces) {
     }
 }
 
-TEST(Config, WriteCachesAreOfFilesAndDrives) {
+TEST(config, write_caches_are_of_files_and_drives) {
     const auto with = [](const char* device, const char* word) {
         return parse_config(fmt::format(
             R"({{"devices": [{{"name": "a", {}, "write_cache": "{}"}}]}})", device, word));
@@ -281,7 +281,7 @@ TEST(Config, WriteCachesAreOfFilesAndDrives) {
     EXPECT_TRUE(with(R"("type": "ram", "size": "1MiB")", "device").has_value());
 }
 
-TEST(Config, SeesDuplicateKeysWhereOthersTakeTheLast) {
+TEST(config, sees_duplicate_keys_where_others_take_the_last) {
     const config_outcome outcome =
         parse_config("{\"log\": {\n\"level\": \"info\",\n\"level\": \"debug\"}}");
     ASSERT_FALSE(outcome.has_value());
@@ -289,7 +289,7 @@ TEST(Config, SeesDuplicateKeysWhereOthersTakeTheLast) {
               "f:3 /log/level: \"level\" is there twice, first in line 2 (keep one of them)");
 }
 
-TEST(Config, NamesTheLineOfASyntaxError) {
+TEST(config, names_the_line_of_a_syntax_error) {
     const config_outcome outcome = parse_config("{\n  \"cores\": {\n    \"data\": 1,\n  }\n}\n");
     ASSERT_FALSE(outcome.has_value());
     const problem& first = outcome.error().all().front();
@@ -299,7 +299,7 @@ TEST(Config, NamesTheLineOfASyntaxError) {
     EXPECT_THAT(first.message, testing::HasSubstr("unexpected '}'"));
 }
 
-TEST(Config, RefusesCommentsAndTrailingText) {
+TEST(config, refuses_comments_and_trailing_text) {
     for (const char* text : {"{} // c", "/* c */ {}", "{} {}", "", "nul", "{\"a\":1,}", "[1,2",
                              "{\"a\" 1}", "\xef\xbb", "{\"a\":\"\xff\"}"}) {
         const config_outcome outcome = parse_config(text);
@@ -308,7 +308,7 @@ TEST(Config, RefusesCommentsAndTrailingText) {
     }
 }
 
-TEST(Config, BoundsWhatADocumentMayCost) {
+TEST(config, bounds_what_a_document_may_cost) {
     EXPECT_FALSE(parse_config(std::string(200'000, '[')).has_value());
     std::string many = "{\"devices\":[";
     for (int i = 0; i < 1'100'000; ++i) many += "0,";
@@ -323,7 +323,7 @@ TEST(Config, BoundsWhatADocumentMayCost) {
     EXPECT_FALSE(parse_config(wide).has_value());
 }
 
-TEST(Config, KeepsTheNumberOfFindingsBounded) {
+TEST(config, keeps_the_number_of_findings_bounded) {
     std::string text = "{\"devices\":[";
     for (int i = 0; i < 1000; ++i) text += "{},";
     text += "{}]}";
@@ -333,7 +333,7 @@ TEST(Config, KeepsTheNumberOfFindingsBounded) {
     EXPECT_THAT(outcome.error().lines("f").back(), testing::HasSubstr("1982 more problems"));
 }
 
-TEST(Config, WarnsOfParkingLongerThanAHostWaits) {
+TEST(config, warns_of_parking_longer_than_a_host_waits) {
     const config_outcome outcome =
         parse_config(R"({"devices":[{"name":"a","type":"ram","size":512}],
       "subsystems":[{"nqn":"nqn.2026-11.io.fulmar:a",
@@ -343,7 +343,7 @@ TEST(Config, WarnsOfParkingLongerThanAHostWaits) {
     EXPECT_EQ(outcome->warnings[0].pointer, "/subsystems/0/namespaces/0/park_ms");
 }
 
-TEST(Config, SaysWhyAFileCannotBeRead) {
+TEST(config, says_why_a_file_cannot_be_read) {
     const auto none = load_config("/nonexistent/fulmard.json");
     ASSERT_FALSE(none.has_value());
     EXPECT_THAT(none.error().first("x").text(), testing::HasSubstr("No such file"));
@@ -352,7 +352,7 @@ TEST(Config, SaysWhyAFileCannotBeRead) {
     EXPECT_THAT(folder.error().first("x").text(), testing::HasSubstr("not a regular file"));
 }
 
-TEST(Config, RewritingKeepsWhatItDoesNotOwn) {
+TEST(config, rewriting_keeps_what_it_does_not_own) {
     const std::string text = read_text(source_path("config/example.json"));
     const auto before = parse_config(text);
     ASSERT_TRUE(before.has_value());
@@ -368,7 +368,7 @@ TEST(Config, RewritingKeepsWhatItDoesNotOwn) {
     EXPECT_EQ(a["devices"][1]["size"], b["devices"][1]["size"]);
 }
 
-TEST(Config, NamesTheSectionsThatNeedARestart) {
+TEST(config, names_the_sections_that_need_a_restart) {
     daemon_options a;
     daemon_options b = a;
     EXPECT_TRUE(changed_options(a, b).empty());

@@ -214,7 +214,7 @@ class config_world {
     std::unique_ptr<engine::reactor> control_ = make_reactor(clock_, 0);
     std::unique_ptr<engine::reactor> data_ = make_reactor(clock_, 1);
     boost::asio::io_context io_;
-    change_gate gate_;
+    change_lock gate_;
     drive_client drives_{io_, nullptr};
     std::unique_ptr<core::target> target_;
     std::unique_ptr<control_client> client_;

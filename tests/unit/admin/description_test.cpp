@@ -31,7 +31,7 @@ core::target_spec spec_with(const std::string& device, const std::string& subsys
     return parse_config(file_with(device, subsystem, ns).dump()).value().spec;
 }
 
-TEST(Description, IsReadFromAFileAndWrittenIntoIt) {
+TEST(description_test, is_read_from_a_file_and_written_into_it) {
     const core::target_spec spec = spec_with("left disk", "für die Abteilung Süd", "the database");
     EXPECT_EQ(spec.devices[0].description, "left disk");
     EXPECT_EQ(spec.subsystems[0].description, "für die Abteilung Süd");
@@ -40,7 +40,7 @@ TEST(Description, IsReadFromAFileAndWrittenIntoIt) {
     EXPECT_THAT(render_config("{}", spec_with("", "", "")), testing::Not(HasSubstr("description")));
 }
 
-TEST(Description, HasABoundInBytesAndNoControlCharacters) {
+TEST(description_test, has_a_bound_in_bytes_and_no_control_characters) {
     const auto judge = [](const std::string& text) -> std::string {
         const auto read = parse_config(file_with(text, "", "").dump());
         return read ? "" : read.error().first("").text();
@@ -55,7 +55,7 @@ TEST(Description, HasABoundInBytesAndNoControlCharacters) {
     EXPECT_EQ(judge("\xc2\xa0\xc3\x85"), "") << "no C1";
 }
 
-TEST(Description, AReloadChangesItInPlace) {
+TEST(description_test, a_reload_changes_it_in_place) {
     const auto changes = diff(spec_with("a", "b", "c"), spec_with("x", "", "z"));
     std::vector<std::string> told;
     for (const core::change& one : changes) told.push_back(to_json(one).dump());
@@ -71,7 +71,7 @@ TEST(Description, AReloadChangesItInPlace) {
     EXPECT_TRUE(diff(spec_with("a", "b", "c"), spec_with("a", "b", "c")).empty());
 }
 
-TEST(Description, AJournalHasItAfterACrash) {
+TEST(description_test, a_journal_has_it_after_a_crash) {
     test::forgetful_disk disk{1};
     disk.put(testing_support::config_path, file_with("a", "b", "c").dump());
     const core::target_spec wanted = spec_with("x", "y", "z");
@@ -88,7 +88,7 @@ TEST(Description, AJournalHasItAfterACrash) {
     EXPECT_EQ(two.found, wanted);
 }
 
-struct DescriptionOverRest : testing_support::rest_fixture {
+struct description_over_rest : testing_support::rest_fixture {
     json ask(const std::string& method, const std::string& target, const json& body, int status) {
         auto client = connect();
         const auto answer = client.send(method, target, body.is_null() ? "" : body.dump());
@@ -97,7 +97,7 @@ struct DescriptionOverRest : testing_support::rest_fixture {
     }
 };
 
-TEST_F(DescriptionOverRest, IsMadeShownChangedAndReplaced) {
+TEST_F(description_over_rest, is_made_shown_changed_and_replaced) {
     start();
     const std::string at = "/v1/subsystems/" + rest_nqn;
     const std::string ns = at + "/namespaces/1";

@@ -16,7 +16,7 @@ using nlohmann::json;
 using test::eventually;
 using test::fake_drives;
 
-struct DrivesRest : testing_support::rest_fixture {
+struct drives_rest : testing_support::rest_fixture {
     void SetUp() override {
         rest_fixture::SetUp();
         start();
@@ -40,7 +40,7 @@ struct DrivesRest : testing_support::rest_fixture {
     const std::string at = "/v1/drives/0000:0b:00.0";
 };
 
-TEST_F(DrivesRest, TellsWhatADriveIsByPlaceAndBySerialNumber) {
+TEST_F(drives_rest, tells_what_a_drive_is_by_place_and_by_serial_number) {
     const json by_place = json::parse(ask("GET", at).body);
     EXPECT_EQ(by_place["slot"], "11");
     EXPECT_EQ(by_place["iommu_group"], 14);
@@ -54,7 +54,7 @@ TEST_F(DrivesRest, TellsWhatADriveIsByPlaceAndBySerialNumber) {
     EXPECT_TRUE(all["drives"][1]["iommu_group"].is_null());
 }
 
-TEST_F(DrivesRest, MovesADriveAndSaysWhoUsesTheOther) {
+TEST_F(drives_rest, moves_a_drive_and_says_who_uses_the_other) {
     const auto bound = ask("POST", at + "/bind");
     ASSERT_EQ(bound.status, 200) << bound.body;
     EXPECT_EQ(json::parse(bound.body)["driver"], "vfio-pci");
@@ -65,13 +65,13 @@ TEST_F(DrivesRest, MovesADriveAndSaysWhoUsesTheOther) {
     EXPECT_NE(used.body.find("mounted on /data"), std::string::npos);
 }
 
-TEST_F(DrivesRest, ADriveThatIsBoundByItsSerialNumberIsShown) {
+TEST_F(drives_rest, a_drive_that_is_bound_by_its_serial_number_is_shown) {
     const auto bound = ask("POST", "/v1/drives/SER%201/bind");
     ASSERT_EQ(bound.status, 200) << bound.body;
     EXPECT_EQ(json::parse(bound.body)["driver"], "vfio-pci");
 }
 
-TEST_F(DrivesRest, ADriveOfADeviceIsNotUnboundAndOneWithoutIsNotAttached) {
+TEST_F(drives_rest, a_drive_of_a_device_is_not_unbound_and_one_without_is_not_attached) {
     const auto none = ask("POST", at + "/attach");
     EXPECT_EQ(none.status, 409);
     EXPECT_NE(none.body.find("POST /v1/devices"), std::string::npos) << none.body;
@@ -86,7 +86,7 @@ TEST_F(DrivesRest, ADriveOfADeviceIsNotUnboundAndOneWithoutIsNotAttached) {
     EXPECT_EQ(ask("POST", at + "/unbind").status, 200);
 }
 
-TEST_F(DrivesRest, ADetachIsAnsweredWhenTheKernelHasTheDrive) {
+TEST_F(drives_rest, a_detach_is_answered_when_the_kernel_has_the_drive) {
     configure();
     drives.edit(0, [](drive_report& one) { one.state = "releasing"; });
     for (const char* verb : {"/detach", "/drain"}) {
@@ -104,7 +104,7 @@ TEST_F(DrivesRest, ADetachIsAnsweredWhenTheKernelHasTheDrive) {
     }
 }
 
-TEST_F(DrivesRest, AllDevicesOfADriveAreTakenAwayAndComeBackTogether) {
+TEST_F(drives_rest, all_devices_of_a_drive_are_taken_away_and_come_back_together) {
     configure();
     ASSERT_EQ(ask("POST", "/v1/devices",
                   R"({"name":"d2","type":"pcie","address":"0000:0b:00.0","drive_nsid":2})")
@@ -122,14 +122,14 @@ TEST_F(DrivesRest, AllDevicesOfADriveAreTakenAwayAndComeBackTogether) {
     for (const auto& device : fake.spec().devices) EXPECT_FALSE(device.detached) << device.name;
 }
 
-TEST_F(DrivesRest, LightsItsSlot) {
+TEST_F(drives_rest, lights_its_slot) {
     EXPECT_EQ(ask("POST", at + "/locate", R"({"indicator":"blink"})").status, 200);
     EXPECT_EQ(drives.indicator(), "blink");
     EXPECT_EQ(ask("POST", at + "/locate", R"({"indicator":"red"})").status, 422);
     EXPECT_EQ(ask("POST", at + "/locate").status, 411);
 }
 
-TEST_F(DrivesRest, EventsComeWhenTheyHappen) {
+TEST_F(drives_rest, events_come_when_they_happen) {
     EXPECT_EQ(json::parse(ask("GET", "/v1/events").body)["next"], 0);
     auto first = std::async(std::launch::async, [&] { return ask("GET", "/v1/events?after=0"); });
     EXPECT_EQ(first.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
@@ -156,7 +156,7 @@ TEST_F(DrivesRest, EventsComeWhenTheyHappen) {
     EXPECT_EQ(ask("GET", "/v1/events?before=1").status, 400);
 }
 
-TEST_F(DrivesRest, WhoWaitsForEventsDoesNotKeepTheServer) {
+TEST_F(drives_rest, who_waits_for_events_does_not_keep_the_server) {
     std::vector<std::future<test::http_answer>> waiting;
     for (std::uint32_t i = 0; i < limits::max_event_waiters + 1; ++i)
         waiting.push_back(
@@ -174,7 +174,7 @@ TEST_F(DrivesRest, WhoWaitsForEventsDoesNotKeepTheServer) {
     EXPECT_EQ(statuses.count(507), 1u);
 }
 
-TEST(EventRing, KeepsTheLastAndTellsOfAGap) {
+TEST(event_ring, keeps_the_last_and_tells_of_a_gap) {
     event_ring ring(4);
     EXPECT_FALSE(ring.after(0).gap);
     for (std::uint64_t i = 1; i <= 6; ++i) ring.add(fake_drives::event(i, "lost"));

@@ -73,7 +73,7 @@ class daemon {
     std::unique_ptr<server> server_;
 };
 
-struct DurableRest : testing_support::rest_fixture {
+struct durable_rest : testing_support::rest_fixture {
     void SetUp() override {
         rest_fixture::SetUp();
         if (!engine::probe_uring()) GTEST_SKIP() << "io_uring does not work here";
@@ -85,7 +85,7 @@ struct DurableRest : testing_support::rest_fixture {
     }
 };
 
-TEST_F(DurableRest, AnAcknowledgedChangeSurvivesAKill) {
+TEST_F(durable_rest, an_acknowledged_change_survives_a_kill) {
     {
         daemon one(folder);
         http_client client = one.connect();
@@ -106,7 +106,7 @@ TEST_F(DurableRest, AnAcknowledgedChangeSurvivesAKill) {
 }
 
 // The file is older than the resize: an edit of something else must not cut the device off.
-TEST_F(DurableRest, AReloadMakesNothingSmaller) {
+TEST_F(durable_rest, a_reload_makes_nothing_smaller) {
     daemon one(folder);
     http_client client = one.connect();
     ASSERT_EQ(client.send("PATCH", "/v1/devices/a", R"({"size":4096})").status, 200);
@@ -129,7 +129,7 @@ TEST_F(DurableRest, AReloadMakesNothingSmaller) {
     EXPECT_EQ(one.core->spec().devices.size(), 2u) << "nothing was applied";
 }
 
-TEST_F(DurableRest, AReloadAppliesTheDifference) {
+TEST_F(durable_rest, a_reload_applies_the_difference) {
     daemon one(folder);
     http_client client = one.connect();
     write(R"({"admin":{"unix_socket":"s"},"cores":{"data":2},
@@ -147,7 +147,7 @@ TEST_F(DurableRest, AReloadAppliesTheDifference) {
     EXPECT_EQ(json::parse(client.send("POST", "/v1/config/reload").body)["changes"].size(), 0u);
 }
 
-TEST_F(DurableRest, AReloadWithoutAnEditKeepsWhatRestHasChanged) {
+TEST_F(durable_rest, a_reload_without_an_edit_keeps_what_rest_has_changed) {
     daemon one(folder);
     http_client client = one.connect();
     ASSERT_EQ(client.send("POST", "/v1/devices", device("b")).status, 201);
@@ -156,7 +156,7 @@ TEST_F(DurableRest, AReloadWithoutAnEditKeepsWhatRestHasChanged) {
     EXPECT_EQ(one.core->spec().devices.size(), 2u);
 }
 
-TEST_F(DurableRest, AnEditedFileAndWhatRestHasMadeGoTogether) {
+TEST_F(durable_rest, an_edited_file_and_what_rest_has_made_go_together) {
     {
         daemon one(folder);
         http_client client = one.connect();
@@ -184,7 +184,7 @@ struct silent_io final : engine::file_io {
     std::vector<engine::file_op*> held;
 };
 
-TEST_F(DurableRest, AReloadWaitsForADiskThatHangsNoLongerThanItMust) {
+TEST_F(durable_rest, a_reload_waits_for_a_disk_that_hangs_no_longer_than_it_must) {
     silent_io hangs;
     daemon one(folder, &hangs, std::chrono::milliseconds(300));
     http_client client = one.connect();
@@ -200,7 +200,7 @@ TEST_F(DurableRest, AReloadWaitsForADiskThatHangsNoLongerThanItMust) {
 }
 
 // The server of a daemon that ends is gone before its journal, which a hanging disk may hold.
-TEST_F(DurableRest, AReloadThatIsRecordedAfterTheServerHasGoneIsHeardByNobody) {
+TEST_F(durable_rest, a_reload_that_is_recorded_after_the_server_has_gone_is_heard_by_nobody) {
     silent_io hangs;
     daemon one(folder, &hangs, std::chrono::milliseconds(50));
     write(R"({"admin":{"unix_socket":"s"},"devices":[{"name":"b","type":"ram","size":512}]})");
@@ -210,7 +210,7 @@ TEST_F(DurableRest, AReloadThatIsRecordedAfterTheServerHasGoneIsHeardByNobody) {
     one.control.run([&] { hangs.fail_all(); });
 }
 
-TEST_F(DurableRest, AnInvalidFileChangesNothingAndIsExplained) {
+TEST_F(durable_rest, an_invalid_file_changes_nothing_and_is_explained) {
     daemon one(folder);
     http_client client = one.connect();
     write("{\n \"devices\": [{\"name\":\"x\"}]}");
@@ -220,7 +220,7 @@ TEST_F(DurableRest, AnInvalidFileChangesNothingAndIsExplained) {
     EXPECT_EQ(one.core->spec().devices[0].name, "a");
 }
 
-TEST_F(DurableRest, AReloadThatFailsInPartTellsWhich) {
+TEST_F(durable_rest, a_reload_that_fails_in_part_tells_which) {
     daemon one(folder);
     one.core->refuse = [](const core::change& change) -> std::optional<error> {
         const auto* create = std::get_if<core::create_device>(&change);
@@ -239,7 +239,7 @@ TEST_F(DurableRest, AReloadThatFailsInPartTellsWhich) {
     EXPECT_EQ(one.core->spec().devices.size(), 1u);
 }
 
-TEST_F(DurableRest, ASignalReloadsToo) {
+TEST_F(durable_rest, a_signal_reloads_too) {
     daemon one(folder);
     write(R"({"admin":{"unix_socket":"s"}})");
     one.server_->reload();
@@ -248,7 +248,7 @@ TEST_F(DurableRest, ASignalReloadsToo) {
     EXPECT_TRUE(one.core->spec().devices.empty());
 }
 
-TEST_F(DurableRest, WithoutADiskOnlyVolatileChangesAreMade) {
+TEST_F(durable_rest, without_a_disk_only_volatile_changes_are_made) {
     // A folder that is not there; root could write in any that is.
     write(fmt::format(R"({{"admin":{{"unix_socket":"s"}},"state_dir":"{}/state"}})", folder));
     daemon one(folder);

@@ -67,7 +67,7 @@ core::target_spec wanted() {
         .referrals = {{"rdma", "192.0.2.7", 8009}}};
 }
 
-TEST(EarlierFiles, AFileOf010SaysWhatItSaid) {
+TEST(earlier_files, a_file_of010_says_what_it_said) {
     const std::string text = earlier("file_of_0.1.0.json");
     const config_outcome read = parse_config(text);
     ASSERT_TRUE(read.has_value()) << read.error().first("f").text();
@@ -80,7 +80,7 @@ TEST(EarlierFiles, AFileOf010SaysWhatItSaid) {
     EXPECT_EQ(parse_config(again)->spec, read->spec);
 }
 
-TEST(EarlierFiles, AJournalOf010SaysWhatItSaid) {
+TEST(earlier_files, a_journal_of010_says_what_it_said) {
     test::forgetful_disk disk{1};
     disk.put(testing_support::config_path, earlier("journal_of_0.1.0.json"));
     std::string text = earlier("journal_of_0.1.0.json.journal");
@@ -102,7 +102,7 @@ TEST(EarlierFiles, AJournalOf010SaysWhatItSaid) {
                                     .nguid = "96e706c5a0c75574a262195db83886c0"}));
 }
 
-TEST(EarlierFiles, EveryChangeOf010IsRead) {
+TEST(earlier_files, every_change_of010_is_read) {
     const ordered_json changes = ordered_json::parse(earlier("changes_of_0.1.0.json"));
     std::set<std::size_t> kinds;
     for (const ordered_json& one : changes) {

@@ -51,7 +51,7 @@ void put_sections(ordered_json& document, ordered_json& schemas, const std::stri
     name_drives(schemas);
 }
 
-TEST(FieldDocuments, TheSchemaOfTheFileSaysWhatTheTablesSay) {
+TEST(field_documents, the_schema_of_the_file_says_what_the_tables_say) {
     ordered_json schema = ordered_json::parse(text_of(schema_path));
     for (const auto& [name, fields] : all_fields())
         schema["$defs"][name] = object_schema(fields, schema_use::file, "#/$defs/");
@@ -59,7 +59,7 @@ TEST(FieldDocuments, TheSchemaOfTheFileSaysWhatTheTablesSay) {
     test::expect_document(schema_path, pretty(schema));
 }
 
-TEST(FieldDocuments, OpenApiSaysWhatTheTablesSay) {
+TEST(field_documents, open_api_says_what_the_tables_say) {
     ordered_json api = ordered_json::parse(text_of(api_path));
     ordered_json& schemas = api["components"]["schemas"];
     const ordered_json status{{"type", "object"},
@@ -98,7 +98,7 @@ std::string heading_of(const described_section& one) {
     return fmt::format("{} {}", one.nested ? "In a section:" : "The section", one.name);
 }
 
-TEST(FieldDocuments, TheReferenceSaysWhatTheTablesSay) {
+TEST(field_documents, the_reference_says_what_the_tables_say) {
     constexpr std::string_view mark = "\n## Reference\n";
     std::string text = text_of(reference_path);
     const std::size_t at = text.find(mark);
@@ -126,7 +126,7 @@ TEST(FieldDocuments, TheReferenceSaysWhatTheTablesSay) {
     test::expect_document(reference_path, text);
 }
 
-TEST(FieldDocuments, EveryFieldIsDescribed) {
+TEST(field_documents, every_field_is_described) {
     for (const auto& [name, fields] : all_fields())
         for (const described_field& one : fields)
             EXPECT_FALSE(one.facts.help.empty()) << name << "/" << one.facts.name;
@@ -143,7 +143,7 @@ std::string chapter(const std::string& text, const std::string& heading) {
     return text.substr(at, text.find("\n### ", at + line.size()) - at);
 }
 
-TEST(FieldDocuments, EveryFieldOfASectionIsInSchemaOpenApiAndReference) {
+TEST(field_documents, every_field_of_a_section_is_in_schema_open_api_and_reference) {
     const auto schema = ordered_json::parse(text_of(schema_path));
     const auto api = ordered_json::parse(text_of(api_path));
     const ordered_json& schemas = api["components"]["schemas"];

@@ -74,13 +74,13 @@ bool is_ended(http_client& client) {
     return std::chrono::steady_clock::now() < until;
 }
 
-TEST(HttpDeadline, EndsAStrangerThatSaysNothing) {
+TEST(http_deadline, ends_a_stranger_that_says_nothing) {
     served at;
     http_client client = at.connect();
     EXPECT_TRUE(is_ended(client));
 }
 
-TEST(HttpDeadline, EndsAStrangerWhoseRequestTrickles) {
+TEST(http_deadline, ends_a_stranger_whose_request_trickles) {
     served at;
     http_client client = at.connect();
     client.write("GET /v1/health HTTP/1.1\r\nX: ");
@@ -95,14 +95,14 @@ TEST(HttpDeadline, EndsAStrangerWhoseRequestTrickles) {
     over = true;
 }
 
-TEST(HttpDeadline, EndsAStrangerThatWasRefused) {
+TEST(http_deadline, ends_a_stranger_that_was_refused) {
     served at;
     http_client client = at.connect();
     EXPECT_EQ(client.send("GET", "/v1/health").status, 401);
     EXPECT_TRUE(is_ended(client)) << "it has nothing more to say";
 }
 
-TEST(HttpDeadline, LeavesWhoMayBeThereAlone) {
+TEST(http_deadline, leaves_who_may_be_there_alone) {
     served at;
     http_client client = at.connect();
     EXPECT_EQ(client.send("GET", "/v1/health", {}, token).status, 200);

@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-struct JournalDamage : JournalTest {
+struct journal_damage : journal_test {
     const std::string ack_file = ack_path(journal_file);
 
     /// Changes "d0" to …, each acknowledged by itself; then the daemon is killed.
@@ -40,7 +40,7 @@ struct JournalDamage : JournalTest {
     }
 };
 
-TEST_F(JournalDamage, AnAcknowledgedLineThatIsCutAnywhereIsDamaged) {
+TEST_F(journal_damage, an_acknowledged_line_that_is_cut_anywhere_is_damaged) {
     acknowledge(3);
     const std::string whole = written();
     const std::size_t last_line = whole.rfind('\n', whole.size() - 2) + 1;
@@ -64,7 +64,7 @@ TEST_F(JournalDamage, AnAcknowledgedLineThatIsCutAnywhereIsDamaged) {
     EXPECT_FALSE(run(disk).trouble.has_value());
 }
 
-TEST_F(JournalDamage, WhatFollowsTheAcknowledgedLengthIsTornAndToldAndCut) {
+TEST_F(journal_damage, what_follows_the_acknowledged_length_is_torn_and_told_and_cut) {
     acknowledge(3);
     const std::string whole = written();
     const std::string next = encode({5, 5, change_record{device("d3"), 9}});
@@ -81,7 +81,7 @@ TEST_F(JournalDamage, WhatFollowsTheAcknowledgedLengthIsTornAndToldAndCut) {
     }
 }
 
-TEST_F(JournalDamage, AJournalThatIsAllGarbageOrGoneIsDamaged) {
+TEST_F(journal_damage, a_journal_that_is_all_garbage_or_gone_is_damaged) {
     acknowledge(2);
     const std::string whole = written();
     for (const std::string& garbage :
@@ -98,7 +98,7 @@ TEST_F(JournalDamage, AJournalThatIsAllGarbageOrGoneIsDamaged) {
     EXPECT_TRUE(run(disk).trouble.has_value());
 }
 
-TEST_F(JournalDamage, OneSlotOfTwoIsEnoughAndNoneIsDamage) {
+TEST_F(journal_damage, one_slot_of_two_is_enough_and_none_is_damage) {
     acknowledge(4);
     const std::string text = disk.text(ack_file);
     const std::string journal = disk.text(journal_file);
@@ -117,7 +117,7 @@ TEST_F(JournalDamage, OneSlotOfTwoIsEnoughAndNoneIsDamage) {
     EXPECT_TRUE(run(disk).trouble.has_value());
 }
 
-TEST_F(JournalDamage, DamageInTheMiddleIsAnErrorThatSaysWhatToDo) {
+TEST_F(journal_damage, damage_in_the_middle_is_an_error_that_says_what_to_do) {
     acknowledge(3);
     std::string text = disk.text(journal_file);
     text[text.find("\"d0\"") + 1] = 'X';
@@ -128,7 +128,7 @@ TEST_F(JournalDamage, DamageInTheMiddleIsAnErrorThatSaysWhatToDo) {
                                            HasSubstr("--check-journal"), HasSubstr("--recover")));
 }
 
-TEST_F(JournalDamage, ACheckNamesEveryLineAndChange) {
+TEST_F(journal_damage, a_check_names_every_line_and_change) {
     acknowledge(3);
     EXPECT_TRUE(check().good);
     EXPECT_THAT(check().lines, Contains(HasSubstr("lines 1 to 4 are whole")));
@@ -149,7 +149,7 @@ TEST_F(JournalDamage, ACheckNamesEveryLineAndChange) {
     EXPECT_EQ(check_journal(disk, "/etc/fulmar/none.json.journal").error().code, errc::not_found);
 }
 
-TEST_F(JournalDamage, ARecoveryKeepsWhatIsWholeAndSetsTheRestAside) {
+TEST_F(journal_damage, a_recovery_keeps_what_is_whole_and_sets_the_rest_aside) {
     acknowledge(5);
     std::string text = disk.text(journal_file);
     text[text.find("\"d1\"") + 1] = 'X';
@@ -176,7 +176,7 @@ TEST_F(JournalDamage, ARecoveryKeepsWhatIsWholeAndSetsTheRestAside) {
     EXPECT_THAT(recover().lines, ElementsAre(HasSubstr("nothing was done")));
 }
 
-TEST_F(JournalDamage, ARecoveryWithoutTheFirstLineKeepsTheChanges) {
+TEST_F(journal_damage, a_recovery_without_the_first_line_keeps_the_changes) {
     acknowledge(2);
     std::string text = disk.text(journal_file);
     text[20] = 'X';
@@ -188,7 +188,7 @@ TEST_F(JournalDamage, ARecoveryWithoutTheFirstLineKeepsTheChanges) {
     EXPECT_THAT(device_names(two.found), ElementsAre("d0", "d1"));
 }
 
-TEST_F(JournalDamage, ARecoveryThatIsInterruptedLosesNothing) {
+TEST_F(journal_damage, a_recovery_that_is_interrupted_loses_nothing) {
     for (std::uint32_t operations = 0; operations < 20; ++operations) {
         test::forgetful_disk files(operations);
         files.put(config_path, "{}\n");
@@ -217,7 +217,7 @@ std::string read_file(const std::string& name) {
 }
 
 // Written by fulmard 0.1.0, which kept no acknowledged length.
-TEST_F(JournalDamage, AJournalOfAnOlderVersionIsRead) {
+TEST_F(journal_damage, a_journal_of_an_older_version_is_read) {
     disk.put(config_path, read_file("journal_of_0.1.0.json"));
     std::string text = read_file("journal_of_0.1.0.json.journal");
     ASSERT_FALSE(text.empty());
@@ -241,7 +241,7 @@ TEST_F(JournalDamage, AJournalOfAnOlderVersionIsRead) {
 }
 
 // What is broken in a file that is not followed neither replaces nor closes what stays in effect.
-TEST_F(JournalDamage, AFileThatIsNotFollowedHasNoBrokenObjects) {
+TEST_F(journal_damage, a_file_that_is_not_followed_has_no_broken_objects) {
     const auto file = [](int size, const char* nguid, const char* hosts) {
         return fmt::format(
             R"({{"devices":[{{"name":"a","type":"ram","size":{}}}],
@@ -268,7 +268,7 @@ TEST_F(JournalDamage, AFileThatIsNotFollowedHasNoBrokenObjects) {
     EXPECT_THAT(two.log->broken(), testing::IsEmpty());
 }
 
-TEST(JournalAck, NoFlippedBitPasses) {
+TEST(journal_ack, no_flipped_bit_passes) {
     const std::string text = encode_ack({7, 41, 1234});
     ASSERT_EQ(text.size(), ack_slot_bytes);
     for (std::size_t at = 0; at < text.find_last_not_of(" \n"); ++at) {

@@ -128,8 +128,8 @@ inline std::vector<std::string> device_names(const core::target_spec& spec) {
     return out;
 }
 
-struct JournalTest : testing::Test {
-    JournalTest() { disk.put(config_path, "{}\n"); }
+struct journal_test : testing::Test {
+    journal_test() { disk.put(config_path, "{}\n"); }
     void SetUp() override { fulmar::log::set_level(fulmar::log::level::off); }
     void TearDown() override { fulmar::log::set_level(fulmar::log::level::info); }
     test::forgetful_disk disk{1};

@@ -18,7 +18,7 @@ namespace {
 
 using namespace testing_support;
 
-TEST_F(JournalTest, CleanStopLeavesEverythingInTheFileAndNoJournal) {
+TEST_F(journal_test, clean_stop_leaves_everything_in_the_file_and_no_journal) {
     run first(disk);
     first.append(device("a"));
     ASSERT_TRUE(first.until([&] { return first.acks[0]->answer.has_value(); }));
@@ -34,7 +34,7 @@ TEST_F(JournalTest, CleanStopLeavesEverythingInTheFileAndNoJournal) {
 
 // The target asks before it says "there is no such thing": what failed at start is configured
 // still.
-TEST_F(JournalTest, KnowsWhatIsConfiguredUntilItIsRemoved) {
+TEST_F(journal_test, knows_what_is_configured_until_it_is_removed) {
     disk.put(config_path, R"({
       "listeners": [{"address": "127.0.0.1", "port": 4420}],
       "devices": [{"name": "d", "type": "ram", "size": 4096}],
@@ -61,7 +61,7 @@ TEST_F(JournalTest, KnowsWhatIsConfiguredUntilItIsRemoved) {
 }
 
 // As where the kernel's io_uring is forbidden: a container.
-TEST_F(JournalTest, WithoutFileIoEverybodyIsToldAtOnce) {
+TEST_F(journal_test, without_file_io_everybody_is_told_at_once) {
     auto opened =
         journal::open({.config_path = config_path, .files = &disk}, loaded(disk.text(config_path)));
     ASSERT_TRUE(opened);
@@ -87,7 +87,7 @@ TEST_F(JournalTest, WithoutFileIoEverybodyIsToldAtOnce) {
     EXPECT_TRUE(elsewhere.until([&] { return stopped; }));
 }
 
-TEST_F(JournalTest, ManyChangesTakeOneWrite) {
+TEST_F(journal_test, many_changes_take_one_write) {
     run one(disk);
     for (int i = 0; i < 100; ++i) one.append(device("d" + std::to_string(i)));
     ASSERT_TRUE(one.until([&] { return one.acks[99]->answer.has_value(); }));
@@ -96,7 +96,7 @@ TEST_F(JournalTest, ManyChangesTakeOneWrite) {
     one.stop();
 }
 
-TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
+TEST_F(journal_test, survives_power_cuts_anywhere) {
     for (std::uint64_t seed = 0; seed < 400; ++seed) {
         SCOPED_TRACE(seed);
         test::forgetful_disk files(seed);
@@ -151,7 +151,7 @@ TEST_F(JournalTest, SurvivesPowerCutsAnywhere) {
     }
 }
 
-TEST_F(JournalTest, CreateIsARequestAndGoesWhenItIsMet) {
+TEST_F(journal_test, create_is_a_request_and_goes_when_it_is_met) {
     disk.put(config_path, R"({"devices": [
       {"name": "a", "type": "file", "path": "/srv/a", "size": 4096, "create": true},
       {"name": "b", "type": "file", "path": "/srv/b", "size": 4096, "create": true}]})");
@@ -173,7 +173,7 @@ TEST_F(JournalTest, CreateIsARequestAndGoesWhenItIsMet) {
     EXPECT_TRUE(devices.at(1).create);
 }
 
-TEST_F(JournalTest, WhatAnOperatorAcceptsIsReadBackAndChangesNoConfiguration) {
+TEST_F(journal_test, what_an_operator_accepts_is_read_back_and_changes_no_configuration) {
     disk.put(config_path,
              R"({"devices": [{"name": "a", "type": "file", "path": "/srv/a", "size": 4096}]})");
     core::target_spec before;
@@ -191,7 +191,7 @@ TEST_F(JournalTest, WhatAnOperatorAcceptsIsReadBackAndChangesNoConfiguration) {
     second.stop();
 }
 
-TEST_F(JournalTest, AHandEditedFileIsMergedWithWhatRestHasMade) {
+TEST_F(journal_test, a_hand_edited_file_is_merged_with_what_rest_has_made) {
     {
         run first(disk);
         first.append(device("a"));
@@ -207,7 +207,7 @@ TEST_F(JournalTest, AHandEditedFileIsMergedWithWhatRestHasMade) {
     }
 }
 
-TEST_F(JournalTest, WithoutAHistoryAHandEditedFileWinsAndTheLossIsReported) {
+TEST_F(journal_test, without_a_history_a_hand_edited_file_wins_and_the_loss_is_reported) {
     {
         run first(disk);
         first.append(device("a"));
@@ -223,7 +223,7 @@ TEST_F(JournalTest, WithoutAHistoryAHandEditedFileWinsAndTheLossIsReported) {
     second.stop();
 }
 
-TEST_F(JournalTest, ARunningDaemonNeverOverwritesAHandEditedFile) {
+TEST_F(journal_test, a_running_daemon_never_overwrites_a_hand_edited_file) {
     run one(disk, {.fold_bytes = 300});
     const std::string edited = R"({"devices":[{"name":"mine","type":"ram","size":512}]})";
     disk.put(config_path, edited);
@@ -233,7 +233,7 @@ TEST_F(JournalTest, ARunningDaemonNeverOverwritesAHandEditedFile) {
     EXPECT_EQ(disk.text(config_path), edited);
 }
 
-TEST_F(JournalTest, AfterAReloadChangesGoOnFromTheNewFile) {
+TEST_F(journal_test, after_a_reload_changes_go_on_from_the_new_file) {
     {
         run one(disk);
         one.append(device("a"));
@@ -262,7 +262,7 @@ TEST_F(JournalTest, AfterAReloadChangesGoOnFromTheNewFile) {
     two.stop();
 }
 
-TEST_F(JournalTest, AFullDiskIsToldAndOvercomeByASnapshot) {
+TEST_F(journal_test, a_full_disk_is_told_and_overcome_by_a_snapshot) {
     {
         run one(disk);
         disk.fail_writes(ENOSPC);
@@ -289,7 +289,7 @@ TEST_F(JournalTest, AFullDiskIsToldAndOvercomeByASnapshot) {
                 testing::ElementsAre("a", "b", "c"));
 }
 
-TEST_F(JournalTest, WhatDidNotStartMakesRoomForWhatTheCoreDid) {
+TEST_F(journal_test, what_did_not_start_makes_room_for_what_the_core_did) {
     disk.put(config_path, R"({"devices":[{"name":"late","type":"ram","size":512},
                                          {"name":"b","type":"ram","size":512}],
         "subsystems":[{"nqn":"nqn.2026-11.io.fulmar:s","namespaces":[{"nsid":1,"device":"late"}]},
@@ -317,7 +317,7 @@ TEST_F(JournalTest, WhatDidNotStartMakesRoomForWhatTheCoreDid) {
     two.stop();
 }
 
-TEST_F(JournalTest, ASnapshotKeepsWhatTheTargetDoesNotRun) {
+TEST_F(journal_test, a_snapshot_keeps_what_the_target_does_not_run) {
     disk.put(config_path, R"({"devices":[{"name":"late","type":"ram","size":512}]})");
     {
         run one(disk);
@@ -332,7 +332,7 @@ TEST_F(JournalTest, ASnapshotKeepsWhatTheTargetDoesNotRun) {
     two.stop();
 }
 
-TEST_F(JournalTest, AnUnwritableFolderLeavesTheDaemonRunning) {
+TEST_F(journal_test, an_unwritable_folder_leaves_the_daemon_running) {
     disk.refuse("/etc/fulmar", EROFS);
     run one(disk);
     ASSERT_TRUE(one.log != nullptr);
@@ -348,7 +348,7 @@ TEST_F(JournalTest, AnUnwritableFolderLeavesTheDaemonRunning) {
                 testing::ElementsAre("a"));
 }
 
-TEST_F(JournalTest, KeepsChangesWhereTheConfigFileCannotBeReplaced) {
+TEST_F(journal_test, keeps_changes_where_the_config_file_cannot_be_replaced) {
     disk.refuse("/etc/fulmar", EROFS);
     for (int generation = 0; generation < 3; ++generation) {
         run one(disk, {.state_dir = "/var/lib/fulmar", .fold_bytes = 2000});
@@ -364,7 +364,7 @@ TEST_F(JournalTest, KeepsChangesWhereTheConfigFileCannotBeReplaced) {
 }
 
 // Whatever slips past the rules: the file is replaced only by what the next start can read.
-TEST_F(JournalTest, AFileThatTheNextStartWouldRefuseReplacesNothing) {
+TEST_F(journal_test, a_file_that_the_next_start_would_refuse_replaces_nothing) {
     const auto referral = [](std::uint32_t i) {
         return core::add_referral{
             {.address = "192.0.2.1", .port = static_cast<std::uint16_t>(8009 + i)}};
@@ -398,7 +398,7 @@ TEST_F(JournalTest, AFileThatTheNextStartWouldRefuseReplacesNothing) {
 }
 
 // A sync of what lies in room that was there before waits for no other file of the file system.
-TEST_F(JournalTest, ChangesAreWrittenIntoRoomThatIsThereAlready) {
+TEST_F(journal_test, changes_are_written_into_room_that_is_there_already) {
     constexpr std::size_t room = 4096;
     {
         run one(disk, {.fold_bytes = room});
@@ -417,7 +417,7 @@ TEST_F(JournalTest, ChangesAreWrittenIntoRoomThatIsThereAlready) {
     two.stop();
 }
 
-TEST_F(JournalTest, ChangesAreFoldedWhenTheyPauseAndNotBefore) {
+TEST_F(journal_test, changes_are_folded_when_they_pause_and_not_before) {
     run one(disk, {.fold_pause = std::chrono::milliseconds(300)});
     one.append(device("a"));
     ASSERT_TRUE(one.until([&] { return one.acks[0]->answer.has_value(); }));
@@ -432,7 +432,7 @@ TEST_F(JournalTest, ChangesAreFoldedWhenTheyPauseAndNotBefore) {
     EXPECT_EQ(parse_config(disk.text(config_path))->spec.devices.size(), 2u);
 }
 
-TEST_F(JournalTest, ChangesThatNeverPauseAreFoldedAllTheSame) {
+TEST_F(journal_test, changes_that_never_pause_are_folded_all_the_same) {
     turn_runner jobs;
     run one(disk,
             {.fold_pause = std::chrono::hours(1), .fold_longest = std::chrono::milliseconds(20)},
@@ -447,7 +447,7 @@ TEST_F(JournalTest, ChangesThatNeverPauseAreFoldedAllTheSame) {
     }));
 }
 
-TEST_F(JournalTest, AnEditedFileIsLeftAloneUntilAReload) {
+TEST_F(journal_test, an_edited_file_is_left_alone_until_a_reload) {
     turn_runner jobs;
     run one(disk, {.fold_pause = std::chrono::milliseconds(1)}, &jobs);
     const std::string edited = R"({"devices":[{"name":"mine","type":"ram","size":512}]})";
@@ -486,7 +486,7 @@ class held_jobs final : engine::helper_runner {
 
 // A daemon that stops does not wait for a disk that hangs: its journal goes, and the job ends
 // later.
-TEST_F(JournalTest, JobsOutliveIt) {
+TEST_F(journal_test, jobs_outlive_it) {
     constexpr int jobs_of_a_fold = 4;  // looks, rotates, renders, replaces
     for (int last = 1; last <= jobs_of_a_fold; ++last) {
         SCOPED_TRACE(last);
@@ -513,7 +513,7 @@ TEST_F(JournalTest, JobsOutliveIt) {
 }
 
 // The disk must be at rest when the daemon takes it down, whatever a job has to say by then.
-TEST_F(JournalTest, AStopThatWasLateWritesNothingMore) {
+TEST_F(journal_test, a_stop_that_was_late_writes_nothing_more) {
     constexpr int jobs_of_a_fold = 4;
     for (int last = 1; last <= jobs_of_a_fold; ++last) {
         SCOPED_TRACE(last);
@@ -543,7 +543,7 @@ TEST_F(JournalTest, AStopThatWasLateWritesNothingMore) {
     }
 }
 
-TEST_F(JournalTest, AFileThatCannotBeReplacedIsNoFault) {
+TEST_F(journal_test, a_file_that_cannot_be_replaced_is_no_fault) {
     for (const int code : {EROFS, EBUSY, EACCES}) {
         test::forgetful_disk files(1);
         files.put(config_path, "{}\n");
@@ -582,7 +582,7 @@ class hesitant_disk final : public test::forgetful_disk {
     std::atomic<bool> began{false};
 };
 
-TEST_F(JournalTest, ChangesAreAcknowledgedWhileAnotherSegmentIsBegun) {
+TEST_F(journal_test, changes_are_acknowledged_while_another_segment_is_begun) {
     hesitant_disk slow(1);
     slow.put(config_path, "{}\n");
     int made = 0;
@@ -620,7 +620,7 @@ class starved_disk final : public test::forgetful_disk {
     std::atomic<bool> short_of_memory{true};
 };
 
-TEST_F(JournalTest, AFoldThatFindsNoMemoryIsTriedAgainLater) {
+TEST_F(journal_test, a_fold_that_finds_no_memory_is_tried_again_later) {
     starved_disk starved(1);
     starved.put(config_path, "{}\n");
     turn_runner jobs;
@@ -642,7 +642,7 @@ TEST_F(JournalTest, AFoldThatFindsNoMemoryIsTriedAgainLater) {
     EXPECT_EQ(starved.names(), (std::vector<std::string>{config_path, config_path + ".history"}));
 }
 
-TEST(JournalFormat, EveryCutOfASegmentGivesAPrefix) {
+TEST(journal_format, every_cut_of_a_segment_gives_a_prefix) {
     std::string text;
     std::vector<std::size_t> ends{0};
     for (std::uint64_t i = 1; i <= 4; ++i) {
@@ -659,7 +659,7 @@ TEST(JournalFormat, EveryCutOfASegmentGivesAPrefix) {
     }
 }
 
-TEST(JournalFormat, NoFlippedBitPasses) {
+TEST(journal_format, no_flipped_bit_passes) {
     std::string text = encode({1, 1, change_record{device("d"), 1}});
     for (std::size_t at = 0; at < text.size(); ++at) {
         for (const int bit : {0, 3, 6}) {
@@ -671,7 +671,7 @@ TEST(JournalFormat, NoFlippedBitPasses) {
     }
 }
 
-TEST(JournalOnARealDisk, ALinkToTheConfigurationStaysALink) {
+TEST(journal_on_a_real_disk, a_link_to_the_configuration_stays_a_link) {
     const std::string folder = testing::TempDir() + "/fulmar_journal_link";
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder + "/real");
@@ -684,7 +684,7 @@ TEST(JournalOnARealDisk, ALinkToTheConfigurationStaysALink) {
     std::filesystem::remove_all(folder);
 }
 
-TEST(JournalOnARealDisk, SurvivesAndKeepsOthersOut) {
+TEST(journal_on_a_real_disk, survives_and_keeps_others_out) {
     const std::string folder = testing::TempDir() + "/fulmar_journal_test";
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);

@@ -10,7 +10,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-TEST(JsonPointer, StepsAreTheKeysThatItWasMadeOf) {
+TEST(json_pointer, steps_are_the_keys_that_it_was_made_of) {
     EXPECT_THAT(pointer_steps(""), IsEmpty());
     EXPECT_THAT(pointer_steps("/devices/0/path"), ElementsAre("devices", "0", "path"));
     EXPECT_THAT(pointer_steps("/"), ElementsAre(""));
@@ -21,13 +21,13 @@ TEST(JsonPointer, StepsAreTheKeysThatItWasMadeOf) {
     EXPECT_THAT(pointer_steps("/a~"), ElementsAre("a~")) << "no escape, and no end of the text";
 }
 
-TEST(JsonPointer, AStepIsAPlaceWhenItIsANumber) {
+TEST(json_pointer, a_step_is_a_place_when_it_is_a_number) {
     EXPECT_EQ(index_of_step("12"), 12u);
     for (const char* none : {"", "a", "1a", "-1", " 1", "99999999999999999999999"})
         EXPECT_EQ(index_of_step(none), std::nullopt) << none;
 }
 
-TEST(JsonPointer, IsFollowedAsFarAsThereIsAWay) {
+TEST(json_pointer, is_followed_as_far_as_there_is_a_way) {
     problem_list problems;
     const auto root = parse_json("{\"a/b\": [\n10,\n{\"c\":\n20}]}", body_bounds, problems);
     ASSERT_TRUE(root);

@@ -27,7 +27,7 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-TEST(OpenApi, HasEveryRouteAndNoOther) {
+TEST(open_api, has_every_route_and_no_other) {
     std::set<std::string> served;
     for (const route& one : all_routes())
         served.insert(lower(one.method) + " " + std::string(one.pattern));
@@ -39,7 +39,7 @@ TEST(OpenApi, HasEveryRouteAndNoOther) {
     EXPECT_EQ(served, described);
 }
 
-TEST(OpenApi, SaysOfEveryRouteWhatItTakes) {
+TEST(open_api, says_of_every_route_what_it_takes) {
     const json paths = api_document()["paths"];
     for (const route& one : all_routes()) {
         SCOPED_TRACE(one.pattern);
@@ -63,7 +63,7 @@ TEST(OpenApi, SaysOfEveryRouteWhatItTakes) {
     }
 }
 
-struct OpenApiTest : testing_support::rest_fixture {
+struct open_api_test : testing_support::rest_fixture {
     /// Asks, and notes the answer to be judged by what the document says of this operation and
     /// status.
     test::http_answer ask(const std::string& method, const std::string& pattern,
@@ -117,7 +117,7 @@ struct OpenApiTest : testing_support::rest_fixture {
     std::vector<std::string> names;
 };
 
-TEST_F(OpenApiTest, AnswersAreAsDescribed) {
+TEST_F(open_api_test, answers_are_as_described) {
     start();
     client = std::make_unique<test::http_client>(connect());
     const std::string one = "/v1/subsystems/{nqn}";
@@ -180,7 +180,7 @@ TEST_F(OpenApiTest, AnswersAreAsDescribed) {
                                               << documents[i].second.dump();
 }
 
-TEST_F(OpenApiTest, TheConfigurationShownIsAConfigurationFile) {
+TEST_F(open_api_test, the_configuration_shown_is_a_configuration_file) {
     start();
     client = std::make_unique<test::http_client>(connect());
     client->send("POST", "/v1/devices", R"({"name":"a","type":"ram","size":"1MiB"})");

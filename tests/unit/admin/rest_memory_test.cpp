@@ -81,7 +81,7 @@ class endpoint {
     testing_support::rest_fixture& fixture_;
     boost::asio::io_context io_{1};
     control_client core_;
-    change_gate gate_;
+    change_lock gate_;
     drive_client drives_;
     rest_context context_;
     rest_api api_;
@@ -94,7 +94,7 @@ struct step {
     std::string undo = {};  ///< what DELETE takes away again
 };
 
-struct RestWithoutMemory : testing_support::rest_fixture {
+struct rest_without_memory : testing_support::rest_fixture {
     static bool is_honest(const http_answer& a, int good) {
         return a.status == 0 || a.status == good || a.status >= 500;
     }
@@ -118,7 +118,7 @@ struct RestWithoutMemory : testing_support::rest_fixture {
     }
 };
 
-TEST_F(RestWithoutMemory, AnswersOrEndsAndServesTheNextRequest) {
+TEST_F(rest_without_memory, answers_or_ends_and_serves_the_next_request) {
     ASSERT_TRUE(memory_reserve::keep(8u << 20));
     endpoint at(*this);
     const std::string subsystems = "/v1/subsystems/nqn.2026-11.io.fulmar:a";

@@ -19,7 +19,7 @@ using testing_support::rest_nqn;
 
 const std::string ram = R"({"name":"ram0","type":"ram","size":"1MiB"})";
 
-struct RestTest : testing_support::rest_fixture {
+struct rest_test : testing_support::rest_fixture {
     void SetUp() override {
         rest_fixture::SetUp();
         start();
@@ -48,7 +48,7 @@ struct RestTest : testing_support::rest_fixture {
     std::unique_ptr<http_client> client;
 };
 
-TEST_F(RestTest, TellsHealthAndVersion) {
+TEST_F(rest_test, tells_health_and_version) {
     const http_answer health = ask("GET", "/v1/health");
     EXPECT_EQ(json::parse(health.body)["missing"], json::array());
     EXPECT_EQ(health.status, 200);
@@ -57,7 +57,7 @@ TEST_F(RestTest, TellsHealthAndVersion) {
     EXPECT_EQ(json::parse(ask("GET", "/v1/version").body)["name"], "fulmard");
 }
 
-TEST_F(RestTest, TakesAReferralThroughItsLife) {
+TEST_F(rest_test, takes_a_referral_through_its_life) {
     EXPECT_EQ(json::parse(ask("GET", "/v1/referrals").body)["referrals"], json::array());
     const http_answer made =
         ask("POST", "/v1/referrals", R"({"address":"2001:db8::7","port":8010})");
@@ -75,7 +75,7 @@ TEST_F(RestTest, TakesAReferralThroughItsLife) {
                    "invalid-argument");
 }
 
-TEST_F(RestTest, ShowsOneListenerHostAndConnection) {
+TEST_F(rest_test, shows_one_listener_host_and_connection) {
     make_subsystem();
     const http_answer made = ask("POST", "/v1/listeners", R"({"address":"127.0.0.1","port":4430})");
     ASSERT_EQ(made.status, 201) << made.body;
@@ -95,7 +95,7 @@ TEST_F(RestTest, ShowsOneListenerHostAndConnection) {
         expect_problem(ask("DELETE", std::string("/v1/connections/") + gone), 404, "not-found");
 }
 
-TEST_F(RestTest, TakesASubsystemThroughItsLife) {
+TEST_F(rest_test, takes_a_subsystem_through_its_life) {
     const http_answer device = ask("POST", "/v1/devices", ram);
     EXPECT_EQ(device.status, 201);
     EXPECT_EQ(device.headers.at("location"), "/v1/devices/ram0");
@@ -149,7 +149,7 @@ TEST_F(RestTest, TakesASubsystemThroughItsLife) {
     EXPECT_EQ(fake.spec(), core::target_spec{});
 }
 
-TEST_F(RestTest, ManagesListenersAndDevices) {
+TEST_F(rest_test, manages_listeners_and_devices) {
     const http_answer made = ask("POST", "/v1/listeners", R"({"address":"::1","port":0})");
     EXPECT_EQ(made.status, 201);
     EXPECT_EQ(json::parse(made.body)["name"], "tcp:[::1]:40000");
@@ -173,7 +173,7 @@ TEST_F(RestTest, ManagesListenersAndDevices) {
     EXPECT_EQ(json::parse(ask("GET", "/v1/connections").body)["connections"][0]["id"], 1);
 }
 
-TEST_F(RestTest, ANameWithSlashesAndSpacesIsOneSegment) {
+TEST_F(rest_test, a_name_with_slashes_and_spaces_is_one_segment) {
     ASSERT_EQ(ask("POST", "/v1/devices", R"({"name":"a/b c","type":"ram","size":512})")
                   .headers.at("location"),
               "/v1/devices/a%2Fb%20c");
@@ -181,7 +181,7 @@ TEST_F(RestTest, ANameWithSlashesAndSpacesIsOneSegment) {
     EXPECT_EQ(ask("DELETE", "/v1/devices/a%2Fb%20c").status, 204);
 }
 
-TEST_F(RestTest, PutMakesWhatIsNotThereAndLeavesWhatIs) {
+TEST_F(rest_test, put_makes_what_is_not_there_and_leaves_what_is) {
     ASSERT_EQ(ask("POST", "/v1/devices", ram).status, 201);
     const std::string target = "/v1/subsystems/" + rest_nqn;
     const std::string wanted = R"({"namespaces":[{"nsid":1,"device":"ram0"}]})";
@@ -214,7 +214,7 @@ TEST_F(RestTest, PutMakesWhatIsNotThereAndLeavesWhatIs) {
     EXPECT_TRUE(fake.spec().subsystems[1].paused);
 }
 
-TEST_F(RestTest, SaysEverythingThatIsWrongWithABody) {
+TEST_F(rest_test, says_everything_that_is_wrong_with_a_body) {
     const http_answer answer = ask("POST", "/v1/devices", R"({"name":7,"typ":"ram","size":"1XB"})");
     expect_problem(answer, 422, "invalid-argument");
     const json document = json::parse(answer.body);
@@ -229,7 +229,7 @@ TEST_F(RestTest, SaysEverythingThatIsWrongWithABody) {
     expect_problem(ask("PATCH", "/v1/subsystems/" + rest_nqn, "{}"), 422, "invalid-argument");
 }
 
-TEST_F(RestTest, NamesWhatABodyRefersToInVain) {
+TEST_F(rest_test, names_what_a_body_refers_to_in_vain) {
     make_subsystem();
     const http_answer answer =
         ask("POST", "/v1/subsystems/" + rest_nqn + "/namespaces", R"({"device":"none"})");
@@ -241,7 +241,7 @@ TEST_F(RestTest, NamesWhatABodyRefersToInVain) {
     expect_problem(ask("POST", "/v1/devices", ram), 409, "already-exists");
 }
 
-TEST_F(RestTest, AnswersTheWrongQuestionRightly) {
+TEST_F(rest_test, answers_the_wrong_question_rightly) {
     expect_problem(ask("GET", "/v1/nothing"), 404, "not-found");
     expect_problem(ask("GET", "/v1/subsystems/"), 404, "not-found");
     expect_problem(ask("GET", "/v1/subsystems/" + rest_nqn + "/namespaces/x"), 404, "not-found");
@@ -272,7 +272,7 @@ TEST_F(RestTest, AnswersTheWrongQuestionRightly) {
     EXPECT_NE(head.headers.at("content-length"), "0");
 }
 
-TEST_F(RestTest, BoundsWhatARequestMayCost) {
+TEST_F(rest_test, bounds_what_a_request_may_cost) {
     client->write(
         "POST /v1/devices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         "Content-Length: 2000000\r\n\r\n");
@@ -295,7 +295,7 @@ TEST_F(RestTest, BoundsWhatARequestMayCost) {
     EXPECT_EQ(ask("GET", "/v1/health").status, 200);
 }
 
-TEST_F(RestTest, TakesBodiesInAnyFraming) {
+TEST_F(rest_test, takes_bodies_in_any_framing) {
     client->write(
         fmt::format("POST /v1/devices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                     "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
@@ -315,7 +315,7 @@ TEST_F(RestTest, TakesBodiesInAnyFraming) {
     EXPECT_EQ(client->read().status, 200);
 }
 
-TEST_F(RestTest, AnswersPipelinedRequestsInOrder) {
+TEST_F(rest_test, answers_pipelined_requests_in_order) {
     std::string all;
     for (int i = 0; i < 50; ++i) {
         const std::string body = fmt::format(R"({{"name":"d{}","type":"ram","size":512}})", i);
@@ -332,7 +332,7 @@ TEST_F(RestTest, AnswersPipelinedRequestsInOrder) {
     }
 }
 
-TEST_F(RestTest, HonoursTheRevision) {
+TEST_F(rest_test, honours_the_revision) {
     const http_answer before = ask("GET", "/v1/devices");
     const std::string tag = before.headers.at("etag");
     EXPECT_EQ(tag, "\"1\"");
@@ -345,7 +345,7 @@ TEST_F(RestTest, HonoursTheRevision) {
     EXPECT_EQ(ask("DELETE", "/v1/devices/ram0", {}, {{"If-Match", "\"2\""}}).status, 204);
 }
 
-TEST_F(RestTest, AConditionalChangeIsAloneWithTheConfiguration) {
+TEST_F(rest_test, a_conditional_change_is_alone_with_the_configuration) {
     // Ten clients, each with the same revision in hand: exactly one may win.
     std::vector<std::thread> threads;
     std::atomic<int> won{0};
@@ -365,16 +365,16 @@ TEST_F(RestTest, AConditionalChangeIsAloneWithTheConfiguration) {
     EXPECT_EQ(lost, 9);
 }
 
-TEST_F(RestTest, PassesTheCoresErrorsOn) {
+TEST_F(rest_test, passes_the_cores_errors_on) {
     fake.refuse = [](const core::change&) {
-        return error{errc::fence_incomplete, "writes are still at the backend", "", "wait"};
+        return error{errc::quiesce_incomplete, "writes are still at the backend", "", "wait"};
     };
-    expect_problem(ask("DELETE", "/v1/subsystems/" + rest_nqn), 504, "fence-incomplete");
+    expect_problem(ask("DELETE", "/v1/subsystems/" + rest_nqn), 504, "quiesce-incomplete");
     fake.refuse = [](const core::change&) { return error{errc::limit_reached, "full"}; };
     expect_problem(ask("POST", "/v1/devices", ram), 507, "limit-reached");
 }
 
-TEST_F(RestTest, ServesMetricsForPrometheus) {
+TEST_F(rest_test, serves_metrics_for_prometheus) {
     ask("GET", "/v1/nothing");
     const http_answer answer = ask("GET", "/metrics");
     EXPECT_EQ(answer.status, 200);
@@ -386,7 +386,7 @@ TEST_F(RestTest, ServesMetricsForPrometheus) {
     EXPECT_THAT(answer.body, testing::HasSubstr("# TYPE fulmar_connections gauge"));
 }
 
-TEST_F(RestTest, ServesThePage) {
+TEST_F(rest_test, serves_the_page) {
     const http_answer answer = ask("GET", "/");
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.headers.at("content-type"), "text/html; charset=utf-8");
@@ -405,7 +405,7 @@ TEST_F(RestTest, ServesThePage) {
     EXPECT_EQ(ask("GET", "/page.js").headers.at("content-type"), "text/javascript; charset=utf-8");
 }
 
-TEST_F(RestTest, AClientThatGoesAwayTakesNothingWithIt) {
+TEST_F(rest_test, a_client_that_goes_away_takes_nothing_with_it) {
     fake.hold(true);
     for (int i = 0; i < 20; ++i) {
         http_client mine = connect();
@@ -416,7 +416,7 @@ TEST_F(RestTest, AClientThatGoesAwayTakesNothingWithIt) {
     EXPECT_EQ(ask("GET", "/v1/health").status, 200);
 }
 
-TEST_F(RestTest, ConcurrentOperatorsCompose) {
+TEST_F(rest_test, concurrent_operators_compose) {
     std::vector<std::thread> threads;
     std::atomic<int> wrong{0};
     for (int t = 0; t < 8; ++t)
@@ -457,7 +457,7 @@ void expect_place(const json& where, const json& body) {
 }
 
 // Every object of every case that the configuration file is tested with, as a body.
-TEST_F(RestTest, ErrorsOfABodyPointIntoIt) {
+TEST_F(rest_test, errors_of_a_body_point_into_it) {
     std::ifstream in(test::source_path("tests/unit/admin/data/config_cases.json"));
     const json table = json::parse(in);
     std::size_t errors = 0;
@@ -495,9 +495,9 @@ TEST_F(RestTest, ErrorsOfABodyPointIntoIt) {
     EXPECT_GT(errors, 30u);
 }
 
-struct RestStop : testing_support::rest_fixture {};
+struct rest_stop : testing_support::rest_fixture {};
 
-TEST_F(RestStop, AnswersWhatIsUnderWayAndNoMore) {
+TEST_F(rest_stop, answers_what_is_under_way_and_no_more) {
     start();
     http_client busy = connect();
     http_client idle = connect();
@@ -519,7 +519,7 @@ TEST_F(RestStop, AnswersWhatIsUnderWayAndNoMore) {
     EXPECT_FALSE(std::filesystem::exists(socket()));
 }
 
-TEST_F(RestStop, DoesNotWaitForACoreThatHangs) {
+TEST_F(rest_stop, does_not_wait_for_a_core_that_hangs) {
     start();
     http_client busy = connect();
     fake.hold(true);
@@ -532,7 +532,7 @@ TEST_F(RestStop, DoesNotWaitForACoreThatHangs) {
     control.run([] {});
 }
 
-TEST_F(RestStop, ASilentCoreIsATimeout) {
+TEST_F(rest_stop, a_silent_core_is_a_timeout) {
     setup.patience = std::chrono::milliseconds(100);
     start();
     fake.hold(true);
@@ -543,7 +543,7 @@ TEST_F(RestStop, ASilentCoreIsATimeout) {
     EXPECT_EQ(client.send("GET", "/v1/devices").status, 200);
 }
 
-TEST_F(RestStop, ReplacesAStaleSocketAndRespectsALiveOne) {
+TEST_F(rest_stop, replaces_a_stale_socket_and_respects_a_live_one) {
     start();
     setup.port = &fake;
     const auto second = server::start(setup);
@@ -561,7 +561,7 @@ TEST_F(RestStop, ReplacesAStaleSocketAndRespectsALiveOne) {
     EXPECT_EQ(about.st_mode & 07777, 0660u);
 }
 
-struct RestTcp : testing_support::rest_fixture {
+struct rest_tcp : testing_support::rest_fixture {
     const std::string token = "a-token-of-some-length";
     void SetUp() override {
         rest_fixture::SetUp();
@@ -580,7 +580,7 @@ struct RestTcp : testing_support::rest_fixture {
     std::uint16_t port = 0;
 };
 
-TEST_F(RestTcp, WantsTheToken) {
+TEST_F(rest_tcp, wants_the_token) {
     begin();
     http_client client = tcp();
     const http_answer none = client.send("GET", "/v1/devices");
@@ -593,7 +593,7 @@ TEST_F(RestTcp, WantsTheToken) {
     EXPECT_EQ(client.send("GET", "/v1/health").status, 200);
 }
 
-TEST_F(RestTcp, RefusesOtherWebPages) {
+TEST_F(rest_tcp, refuses_other_web_pages) {
     begin();
     const std::string bearer = "Bearer " + token;
     http_client client = tcp();
@@ -611,7 +611,7 @@ TEST_F(RestTcp, RefusesOtherWebPages) {
     EXPECT_EQ(client.send("GET", "/v1/devices", {}, {{"Authorization", bearer}}).status, 200);
 }
 
-TEST_F(RestTcp, RefusesATokenFileThatOthersCouldRead) {
+TEST_F(rest_tcp, refuses_a_token_file_that_others_could_read) {
     ::chmod(token_file.c_str(), 0640);
     setup.port = &fake;
     const auto started = server::start(setup);
@@ -623,7 +623,7 @@ TEST_F(RestTcp, RefusesATokenFileThatOthersCouldRead) {
 }
 
 // A hang-up reads the token anew; one that others could read is refused at that time too.
-TEST_F(RestTcp, TakesANewTokenAtAReload) {
+TEST_F(rest_tcp, takes_a_new_token_at_a_reload) {
     begin();
     http_client client = tcp();
     const auto status = [&](const std::string& with) {

@@ -30,11 +30,11 @@ std::string of(const std::string& nqn) {
     return "/v1/subsystems/nqn.2026-11.io.fulmar%3A" + nqn.substr(nqn.size() - 1);
 }
 
-struct RuleBook : JournalTest {
+struct rule_book : journal_test {
     /// Two devices, "d1" and "d2"; subsystems a and b; "late" and its namespace could not be
     /// brought up.
     void SetUp() override {
-        JournalTest::SetUp();
+        journal_test::SetUp();
         disk.put(config_path, R"({
           "listeners": [{"address": "127.0.0.1", "port": 4420}],
           "devices": [{"name": "d1", "type": "ram", "size": 4096},
@@ -48,7 +48,7 @@ struct RuleBook : JournalTest {
     }
     void TearDown() override {
         world.reset();
-        JournalTest::TearDown();
+        journal_test::TearDown();
     }
     std::uint16_t send(const std::string& method, const std::string& target, const json& body) {
         last = world->send(method, target, body.is_null() ? "" : body.dump());
@@ -73,7 +73,7 @@ struct RuleBook : JournalTest {
     http_response last;
 };
 
-TEST_F(RuleBook, AnIdOfANamespaceIsRefusedWhereverItIsUsed) {
+TEST_F(rule_book, an_id_of_a_namespace_is_refused_wherever_it_is_used) {
     ASSERT_EQ(send("POST", of(nqn_b) + "/namespaces",
                    {{"device", "d1"}, {"uuid", "aa000000-0000-4000-8000-000000000001"}}),
               201)
@@ -93,7 +93,7 @@ TEST_F(RuleBook, AnIdOfANamespaceIsRefusedWhereverItIsUsed) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, AnIdIsTheSameInEverySpelling) {
+TEST_F(rule_book, an_id_is_the_same_in_every_spelling) {
     ASSERT_EQ(send("POST", of(nqn_b) + "/namespaces",
                    {{"device", "d1"},
                     {"uuid", "aa000000-0000-4000-8000-00000000000b"},
@@ -112,7 +112,7 @@ TEST_F(RuleBook, AnIdIsTheSameInEverySpelling) {
 }
 
 // Whoever asked has heard that it took too long; it may happen all the same.
-TEST_F(RuleBook, AChangeThatIsLateKeepsItsNamesUntilItHasHappened) {
+TEST_F(rule_book, a_change_that_is_late_keeps_its_names_until_it_has_happened) {
     world.reset();
     world = std::make_unique<config_world>(disk, absent, 64 * 1024, std::chrono::milliseconds(1));
     const json late = {{"device", "d1"}, {"uuid", "aa000000-0000-4000-8000-000000000001"}};
@@ -132,7 +132,7 @@ TEST_F(RuleBook, AChangeThatIsLateKeepsItsNamesUntilItHasHappened) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, WhatIsConfiguredButMissingKeepsItsNames) {
+TEST_F(rule_book, what_is_configured_but_missing_keeps_its_names) {
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"uuid", uuid}}), 409);
     EXPECT_EQ(send("POST", of(nqn_b) + "/namespaces", {{"device", "d1"}, {"nguid", nguid}}), 409);
     EXPECT_EQ(send("POST", of(nqn_a) + "/namespaces", {{"device", "d1"}, {"nsid", 7}}), 409);
@@ -148,7 +148,7 @@ TEST_F(RuleBook, WhatIsConfiguredButMissingKeepsItsNames) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, AFileThatWasMovedKeepsItsPathFromOthers) {
+TEST_F(rule_book, a_file_that_was_moved_keeps_its_path_from_others) {
     ASSERT_EQ(send("POST", "/v1/devices",
                    {{"name", "f"}, {"type", "file"}, {"path", "x.img"}, {"size", 4096}}),
               201)
@@ -161,7 +161,7 @@ TEST_F(RuleBook, AFileThatWasMovedKeepsItsPathFromOthers) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, LimitsAreThoseOfTheFile) {
+TEST_F(rule_book, limits_are_those_of_the_file) {
     for (std::uint32_t i = 0; i < limits::max_listeners; ++i)
         ASSERT_EQ(send("POST", "/v1/referrals", {{"address", "192.0.2.1"}, {"port", 1000 + i}}),
                   201);
@@ -179,7 +179,7 @@ TEST_F(RuleBook, LimitsAreThoseOfTheFile) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, SizesAreThoseOfTheFile) {
+TEST_F(rule_book, sizes_are_those_of_the_file) {
     constexpr std::uint64_t most = limits::max_device_bytes;
     ASSERT_EQ(send("PATCH", "/v1/devices/d2", {{"size", most}}), 200) << last.body;
     EXPECT_EQ(send("PATCH", "/v1/devices/d2", {{"size", most + 4096}}), 422) << last.body;
@@ -192,7 +192,7 @@ TEST_F(RuleBook, SizesAreThoseOfTheFile) {
     restart_thrice();
 }
 
-TEST_F(RuleBook, AnAddressThatAWildcardCoversIsRefused) {
+TEST_F(rule_book, an_address_that_a_wildcard_covers_is_refused) {
     EXPECT_EQ(send("POST", "/v1/listeners", {{"address", "0.0.0.0"}, {"port", 4420}}), 409);
     EXPECT_EQ(send("POST", "/v1/listeners", {{"address", "::"}, {"port", 4420}}), 201);
     EXPECT_EQ(send("POST", "/v1/listeners", {{"address", "::1"}, {"port", 4420}}), 409);
@@ -216,7 +216,7 @@ const std::string with_broken = R"({
     {"nqn": "bad\u0001subsystem", "namespaces": []}],
   "referrals": [{"address": "192.0.2.1"}, {"address": "192.0.2.1"}]})";
 
-TEST_F(RuleBook, ABrokenObjectKeepsNothingElseFromBeingServed) {
+TEST_F(rule_book, a_broken_object_keeps_nothing_else_from_being_served) {
     world.reset();
     absent.clear();
     disk.put(config_path, with_broken);
@@ -269,7 +269,7 @@ TEST_F(RuleBook, ABrokenObjectKeepsNothingElseFromBeingServed) {
     EXPECT_EQ(file["listeners"][1]["address"], "localhost");
 }
 
-TEST_F(RuleBook, ABrokenObjectIsMendedInTheFileOnly) {
+TEST_F(rule_book, a_broken_object_is_mended_in_the_file_only) {
     world.reset();
     absent.clear();
     disk.put(config_path, with_broken);
@@ -293,7 +293,7 @@ TEST_F(RuleBook, ABrokenObjectIsMendedInTheFileOnly) {
 }
 
 // An older version accepted them, and the file that it would have folded them into was no file.
-TEST_F(RuleBook, WhatOnlyTheJournalHasBrokenIsSetAsideToo) {
+TEST_F(rule_book, what_only_the_journal_has_broken_is_set_aside_too) {
     for (const char* nqn : {"a", "b"}) {
         core::add_namespace add{"nqn.2026-11.io.fulmar:" + std::string(nqn), {}};
         add.spec.nsid = 3;
@@ -314,7 +314,7 @@ TEST_F(RuleBook, WhatOnlyTheJournalHasBrokenIsSetAsideToo) {
     }
 }
 
-TEST_F(RuleBook, BrokenSyntaxAndBrokenOptionsRefuseTheStart) {
+TEST_F(rule_book, broken_syntax_and_broken_options_refuse_the_start) {
     for (
         const char* text :
         {"{", R"({"devises": []})", R"({"cores": {"data": 0}})", R"({"listeners": {}})",
@@ -473,10 +473,10 @@ constexpr unsigned usual_changes = 10'000;
 constexpr unsigned soak_changes = 100'000;
 constexpr unsigned changes_per_life = 1'000;
 
-struct RandomChanges : JournalTest, testing::WithParamInterface<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(seeds, RandomChanges, testing::Range(std::uint64_t{1}, seeds + 1));
+struct random_changes_test : journal_test, testing::WithParamInterface<std::uint64_t> {};
+INSTANTIATE_TEST_SUITE_P(seeds, random_changes_test, testing::Range(std::uint64_t{1}, seeds + 1));
 
-TEST_P(RandomChanges, WhateverRestAcceptsTheNextStartAccepts) {
+TEST_P(random_changes_test, whatever_rest_accepts_the_next_start_accepts) {
     const unsigned driven = std::getenv("FULMAR_SOAK") == nullptr ? usual_changes : soak_changes;
     disk.put(config_path, R"({"state_dir": ""})");
     driver random(GetParam());

@@ -53,7 +53,7 @@ daemon_options other_options() {
     return out;
 }
 
-TEST(SectionFields, WhatIsShownIsReadAgain) {
+TEST(section_fields, what_is_shown_is_read_again) {
     for (const daemon_options& options : {daemon_options{}, other_options()}) {
         const std::string shown = to_json(options, core::target_spec{}).dump(2);
         const config_outcome read = parse_config(shown);
@@ -62,7 +62,7 @@ TEST(SectionFields, WhatIsShownIsReadAgain) {
     }
 }
 
-TEST(SectionFields, EveryFieldThatDiffersNamesItsSection) {
+TEST(section_fields, every_field_that_differs_names_its_section) {
     const daemon_options usual;
     const daemon_options other = other_options();
     for_each_section([&](const auto& section) {
@@ -76,7 +76,7 @@ TEST(SectionFields, EveryFieldThatDiffersNamesItsSection) {
     });
 }
 
-TEST(SectionFields, EveryFieldRefusesAValueOfAnotherKind) {
+TEST(section_fields, every_field_refuses_a_value_of_another_kind) {
     for_each_section([&](const auto& section) {
         for (const auto& one : section.table) {
             ordered_json document = ordered_json::object();
@@ -92,7 +92,7 @@ TEST(SectionFields, EveryFieldRefusesAValueOfAnotherKind) {
     });
 }
 
-TEST(SectionFields, TextsAreBounded) {
+TEST(section_fields, texts_are_bounded) {
     const auto refused = [](const ordered_json& document) {
         const config_outcome read = parse_config(document.dump());
         return read ? std::string() : read.error().first("f").text();

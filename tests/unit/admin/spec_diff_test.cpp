@@ -23,7 +23,7 @@ std::vector<std::string> described(const std::vector<core::change>& changes) {
     return out;
 }
 
-TEST(SpecDiff, LeadsFromAnyConfigurationToAnyOther) {
+TEST(spec_diff, leads_from_any_configuration_to_any_other) {
     for (std::uint64_t seed = 0; seed < 3000; ++seed) {
         SCOPED_TRACE(seed);
         spec_generator random(seed);
@@ -39,7 +39,7 @@ TEST(SpecDiff, LeadsFromAnyConfigurationToAnyOther) {
     }
 }
 
-TEST(SpecDiff, SurvivesTheJournalsForm) {
+TEST(spec_diff, survives_the_journals_form) {
     for (std::uint64_t seed = 0; seed < 500; ++seed) {
         spec_generator random(seed);
         const core::target_spec from = random.target();
@@ -54,7 +54,7 @@ TEST(SpecDiff, SurvivesTheJournalsForm) {
     }
 }
 
-TEST(SpecDiff, ADrivesDetachmentIsFollowedAndNothingElse) {
+TEST(spec_diff, a_drives_detachment_is_followed_and_nothing_else) {
     core::target_spec here;
     here.devices = {{.name = "d", .type = "pcie", .address = "0000:0b:00.0"}};
     core::target_spec away = here;
@@ -82,7 +82,7 @@ core::target_spec small() {
     return spec;
 }
 
-TEST(SpecDiff, TakesOpenValuesAsTheyAre) {
+TEST(spec_diff, takes_open_values_as_they_are) {
     core::target_spec wanted = small();
     wanted.subsystems[0].serial.clear();
     wanted.subsystems[0].namespaces[0].uuid.clear();
@@ -92,14 +92,14 @@ TEST(SpecDiff, TakesOpenValuesAsTheyAre) {
     EXPECT_THAT(described(diff(small(), wanted)), testing::IsEmpty());
 }
 
-TEST(SpecDiff, ResizesWithoutTakingAnythingAway) {
+TEST(spec_diff, resizes_without_taking_anything_away) {
     core::target_spec wanted = small();
     wanted.devices[0].size_bytes = 16384;
     EXPECT_THAT(described(diff(small(), wanted)),
                 testing::ElementsAre("resize device {\"name\":\"a\",\"size\":16384}"));
 }
 
-TEST(SpecDiff, ReplacesADeviceUnderTheSameNamespace) {
+TEST(spec_diff, replaces_a_device_under_the_same_namespace) {
     core::target_spec wanted = small();
     wanted.devices[0].block_bytes = 4096;
     wanted.subsystems[0].namespaces[0].uuid.clear();
@@ -112,7 +112,7 @@ TEST(SpecDiff, ReplacesADeviceUnderTheSameNamespace) {
                                                     testing::HasSubstr("\"uuid\":\"u1\""))));
 }
 
-TEST(SpecDiff, ClosesTheDoorOnlyBehindThoseWhoMayStay) {
+TEST(spec_diff, closes_the_door_only_behind_those_who_may_stay) {
     core::target_spec running = small();
     running.subsystems[0].allow_any_host = true;
     core::target_spec wanted = small();
@@ -123,7 +123,7 @@ TEST(SpecDiff, ClosesTheDoorOnlyBehindThoseWhoMayStay) {
                                      testing::StartsWith("remove host")));
 }
 
-TEST(SpecDiff, OpensASubsystemWhoseListWasBrokenWhenTheListIsWhole) {
+TEST(spec_diff, opens_a_subsystem_whose_list_was_broken_when_the_list_is_whole) {
     core::target_spec running = small();
     running.subsystems[0].hosts.clear();
     running.subsystems[0].closed = true;
@@ -145,7 +145,7 @@ TEST(SpecDiff, OpensASubsystemWhoseListWasBrokenWhenTheListIsWhole) {
     EXPECT_EQ(running, wanted);
 }
 
-TEST(SpecDiff, MakesASubsystemAnewWhenItsSerialChanges) {
+TEST(spec_diff, makes_a_subsystem_anew_when_its_serial_changes) {
     core::target_spec wanted = small();
     wanted.subsystems[0].serial = "other";
     EXPECT_THAT(described(diff(small(), wanted)),
@@ -168,7 +168,7 @@ std::vector<std::uint32_t> returning(const std::vector<core::change>& changes) {
 
 // What hosts have reserved and protected belongs to a namespace as they know it.
 // Hosts try again all the time: one that connects between two steps must meet what is wanted.
-TEST(SpecDiff, asks_for_keys_before_it_lets_anybody_in) {
+TEST(spec_diff, asks_for_keys_before_it_lets_anybody_in) {
     const std::string host = "nqn.2014-08.org:host";
     core::target_spec running = small();
     running.subsystems[0].allow_any_host = false;
@@ -190,7 +190,7 @@ TEST(SpecDiff, asks_for_keys_before_it_lets_anybody_in) {
     EXPECT_EQ(sorted(editor.spec()), sorted(wanted));
 }
 
-TEST(SpecDiff, SaysWhichNamespacesReturn) {
+TEST(spec_diff, says_which_namespaces_return) {
     core::target_spec running = small();
     core::subsystem_spec& first = running.subsystems[0];
     const std::string uuid = "6c5b1a3e-0000-4000-8000-000000000001";
@@ -224,7 +224,7 @@ TEST(SpecDiff, SaysWhichNamespacesReturn) {
     EXPECT_THAT(returning(diff(running, gone)), testing::IsEmpty());
 }
 
-TEST(SpecEditor, RefusesWhatTheCoreWouldRefuse) {
+TEST(spec_editor, refuses_what_the_core_would_refuse) {
     spec_editor editor(small());
     const auto code = [&](const core::change& change) { return editor.apply(change).error().code; };
     EXPECT_EQ(code(core::delete_device{"a"}), errc::conflict);
@@ -239,7 +239,7 @@ TEST(SpecEditor, RefusesWhatTheCoreWouldRefuse) {
     EXPECT_EQ(editor.spec(), small());
 }
 
-TEST(SpecEditor, FindsAListenerThatTheFileLeftAPortFor) {
+TEST(spec_editor, finds_a_listener_that_the_file_left_a_port_for) {
     core::target_spec spec;
     spec.listeners = {{"tcp", "::1", 0}};
     spec_editor editor(spec);
@@ -247,7 +247,7 @@ TEST(SpecEditor, FindsAListenerThatTheFileLeftAPortFor) {
     EXPECT_TRUE(editor.spec().listeners.empty());
 }
 
-TEST(SpecEditor, StaysSmallOverManyChanges) {
+TEST(spec_editor, stays_small_over_many_changes) {
     spec_editor editor({});
     for (int i = 0; i < 200'000; ++i) {
         ASSERT_TRUE(editor.apply(core::create_device{{.name = "d" + std::to_string(i)}}));
@@ -259,7 +259,7 @@ TEST(SpecEditor, StaysSmallOverManyChanges) {
     EXPECT_EQ(editor.spec().devices.front().name, "d199990");
 }
 
-TEST(SpecDiff, FindsWhatWouldBecomeSmaller) {
+TEST(spec_diff, finds_what_would_become_smaller) {
     const core::target_spec running = small();
     core::target_spec wanted = running;
     wanted.devices[0].size_bytes = 8192;

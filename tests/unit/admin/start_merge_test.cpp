@@ -46,7 +46,7 @@ start_state start(const std::optional<config_history>& known,
     return decide_start(known, records, file, "{}", "/folder");
 }
 
-TEST(StartMerge, AnUneditedFileTakesTheJournalsChanges) {
+TEST(start_merge, an_unedited_file_takes_the_journals_changes) {
     const start_state out =
         start(history_of(with({"a"})), journal_on("read", {core::create_device{by_rest}}),
               {"read", with({"a"})});
@@ -56,7 +56,7 @@ TEST(StartMerge, AnUneditedFileTakesTheJournalsChanges) {
     EXPECT_FALSE(out.merged);
 }
 
-TEST(StartMerge, AnEditAndRestsChangesAreMerged) {
+TEST(start_merge, an_edit_and_rests_changes_are_merged) {
     const start_state out =
         start(history_of(with({"a", "b"})), journal_on("read", {core::create_device{by_rest}}),
               {"edited", with({"a", "c"})});
@@ -70,7 +70,7 @@ TEST(StartMerge, AnEditAndRestsChangesAreMerged) {
 }
 
 // Folded, stopped, and then the operator's own file is pushed over it: as it was, or edited.
-TEST(StartMerge, TheOperatorsOwnFileOverAFoldedOneTakesNothingAway) {
+TEST(start_merge, the_operators_own_file_over_a_folded_one_takes_nothing_away) {
     config_history known = history_of(with({"a"}));
     known.written = {"written", with({"a", "rest"})};
     for (const config_history::version& pushed :
@@ -86,7 +86,7 @@ TEST(StartMerge, TheOperatorsOwnFileOverAFoldedOneTakesNothingAway) {
     EXPECT_THAT(names_of(untouched.after.spec), testing::ElementsAre("a", "rest"));
 }
 
-TEST(StartMerge, AConflictLeavesWhatWasAcknowledgedInEffect) {
+TEST(start_merge, a_conflict_leaves_what_was_acknowledged_in_effect) {
     const auto records = journal_on("read", {core::resize_device{.name = "a", .size_bytes = 1024}});
     const start_state out =
         start(history_of(with({"a"})), records, {"edited", with({"a", "b"}, 2048)});
@@ -99,7 +99,7 @@ TEST(StartMerge, AConflictLeavesWhatWasAcknowledgedInEffect) {
     EXPECT_FALSE(out.history.knows("edited"));
 }
 
-TEST(StartMerge, WhatNobodyRemembersIsTheFilesWord) {
+TEST(start_merge, what_nobody_remembers_is_the_files_word) {
     const auto records = journal_on("somewhere", {core::create_device{by_rest}});
     for (const bool remembered : {false, true}) {
         const start_state out =

@@ -40,7 +40,7 @@ core::host_choice read_as(const json& visible_to) {
     return spec_for(visible_to).subsystems.at(0).namespaces.at(0).visible_to;
 }
 
-TEST(VisibleTo, IsReadFromAFileAndWrittenIntoIt) {
+TEST(visible_to, is_read_from_a_file_and_written_into_it) {
     EXPECT_EQ(read_as(nullptr), everybody);
     EXPECT_EQ(read_as("all"), everybody);
     EXPECT_EQ(read_as(json::array({a, b})), only({a, b}));
@@ -53,7 +53,7 @@ TEST(VisibleTo, IsReadFromAFileAndWrittenIntoIt) {
     EXPECT_THAT(render_config("{}", spec_for(json::array())), HasSubstr("\"visible_to\": []"));
 }
 
-TEST(VisibleTo, WhatIsNoListOfHostsIsRefused) {
+TEST(visible_to, what_is_no_list_of_hosts_is_refused) {
     const auto judge = [](const json& said) -> std::string {
         const auto read = parse_config(file_for(said).dump());
         return read ? "" : read.error().first("").text();
@@ -73,7 +73,7 @@ TEST(VisibleTo, WhatIsNoListOfHostsIsRefused) {
 }
 
 // Whom the operator meant to keep out must not come in because of a slip of the pen.
-TEST(VisibleTo, ABrokenOneIsShownToNobodyElse) {
+TEST(visible_to, a_broken_one_is_shown_to_nobody_else) {
     for (const auto& [said, who] :
          {std::pair{json(5), only({})}, std::pair{json::array({a, ""}), only({a})}}) {
         json file = file_for(said);
@@ -92,7 +92,7 @@ std::vector<std::string> told(const std::vector<core::change>& changes) {
     return out;
 }
 
-TEST(VisibleTo, AReloadChangesItInPlace) {
+TEST(visible_to, a_reload_changes_it_in_place) {
     EXPECT_THAT(
         told(diff(spec_for("all"), spec_for(json::array({a})))),
         ElementsAre(fmt::format(
@@ -101,7 +101,7 @@ TEST(VisibleTo, AReloadChangesItInPlace) {
     EXPECT_TRUE(diff(spec_for(json::array({a})), spec_for(json::array({a}))).empty());
 }
 
-TEST(VisibleTo, AReloadHidesBeforeItLetsAnybodyIn) {
+TEST(visible_to, a_reload_hides_before_it_lets_anybody_in) {
     core::target_spec running = spec_for("all"), wanted = spec_for(json::array({a}));
     running.subsystems[0].hosts = {a};
     const auto changes = diff(running, wanted);
@@ -114,7 +114,7 @@ TEST(VisibleTo, AReloadHidesBeforeItLetsAnybodyIn) {
     EXPECT_FALSE(core::takes_hosts_away(only({b}), everybody));
 }
 
-TEST(VisibleTo, ADryRunNamesTheHostsThatLoseIt) {
+TEST(visible_to, a_dry_run_names_the_hosts_that_lose_it) {
     const core::target_spec running = spec_for(json::array({a, b})),
                             wanted = spec_for(json::array({b}));
     core::connection_status one, other;
@@ -130,7 +130,7 @@ TEST(VisibleTo, ADryRunNamesTheHostsThatLoseIt) {
             .none());
 }
 
-TEST(VisibleTo, AJournalHasItAfterACrash) {
+TEST(visible_to, a_journal_has_it_after_a_crash) {
     fulmar::test::forgetful_disk disk{1};
     disk.put(testing_support::config_path, file_for("all").dump());
     for (const json& said : {json::array({a}), json::array(), json("all"), json::array({b, a})}) {
@@ -146,7 +146,7 @@ TEST(VisibleTo, AJournalHasItAfterACrash) {
     }
 }
 
-struct VisibleToOverRest : testing_support::rest_fixture {
+struct visible_to_over_rest : testing_support::rest_fixture {
     json ask(const std::string& method, const std::string& target, const json& body, int status) {
         auto client = connect();
         const auto answer = client.send(method, target, body.is_null() ? "" : body.dump());
@@ -155,7 +155,7 @@ struct VisibleToOverRest : testing_support::rest_fixture {
     }
 };
 
-TEST_F(VisibleToOverRest, IsMadeShownChangedAndReplaced) {
+TEST_F(visible_to_over_rest, is_made_shown_changed_and_replaced) {
     start();
     const std::string at = "/v1/subsystems/" + std::string(rest_nqn);
     const std::string ns = at + "/namespaces/1";

@@ -22,7 +22,7 @@ parsed_command_line parse(std::vector<std::string> words) {
     return out;
 }
 
-TEST(Options, AFileToServeOrToCheck) {
+TEST(options, a_file_to_serve_or_to_check) {
     const parsed_command_line serve = parse({"--config", "a.json"});
     ASSERT_TRUE(serve.command.has_value());
     EXPECT_EQ(serve.command->config_path, "a.json");
@@ -41,7 +41,7 @@ TEST(Options, AFileToServeOrToCheck) {
     EXPECT_EQ(recover.command->what, command_line::task::recover);
 }
 
-TEST(Options, WrongUsageIsTwoAndHelpIsNot) {
+TEST(options, wrong_usage_is_two_and_help_is_not) {
     for (const std::vector<std::string>& words :
          std::vector<std::vector<std::string>>{{},
                                                {"--config"},

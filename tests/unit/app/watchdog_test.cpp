@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct WatchdogTest : testing::Test {
+struct watchdog_test : testing::Test {
     void SetUp() override {
         fulmar::log::set_level(fulmar::log::level::off);
         const std::string path = folder / "notify";
@@ -80,14 +80,14 @@ struct WatchdogTest : testing::Test {
     engine::timer data_tick{[](engine::timer&) noexcept {}};
 };
 
-TEST_F(WatchdogTest, IsFedWhileEveryReactorAnswers) {
+TEST_F(watchdog_test, is_fed_while_every_reactor_answers) {
     watchdog dog(*control, *pool);
     EXPECT_EQ(beats_in(50ms), 0) << "not before it serves";
     dog.ready();
     EXPECT_GE(beats_in(300ms), 3);
 }
 
-TEST_F(WatchdogTest, AReactorThatDoesNotRunEndsIt) {
+TEST_F(watchdog_test, a_reactor_that_does_not_run_ends_it) {
     watchdog dog(*control, *pool);
     data_runs = false;
     dog.ready();
@@ -97,7 +97,7 @@ TEST_F(WatchdogTest, AReactorThatDoesNotRunEndsIt) {
     EXPECT_GE(beats_in(300ms), 3) << "it answers again";
 }
 
-TEST_F(WatchdogTest, AnAdministrationThatDoesNotAnswerEndsItToo) {
+TEST_F(watchdog_test, an_administration_that_does_not_answer_ends_it_too) {
     watchdog dog(*control, *pool);
     std::function<void()> answer;
     dog.also_ask([&](std::function<void()> answered) { answer = std::move(answered); });

@@ -490,7 +490,7 @@ TEST(storage_watch, looks_at_once_at_what_was_added_in_the_middle_of_a_round) {
     for (int i = 0; i < 3; ++i) watch->add(hung.emplace_back(std::make_shared<hung_storage>()));
     for (int i = 0; i < 3; ++i)
         watch->add(behind.emplace_back(std::make_shared<counted_storage>()));
-    watch->hurry();
+    watch->retry_now();
     struct seen_storage final : watched_storage {
         void look() noexcept override { seen = true; }
         void looked() noexcept override {}
@@ -498,7 +498,7 @@ TEST(storage_watch, looks_at_once_at_what_was_added_in_the_middle_of_a_round) {
     };
     const auto late = std::make_shared<seen_storage>();
     watch->add(late);
-    watch->hurry();  // and no turn of the reactor
+    watch->retry_now();  // and no turn of the reactor
     EXPECT_TRUE(test::eventually([&] { return late->seen.load(); }));
     EXPECT_TRUE(reactor.run_until([&] {
         return std::all_of(behind.begin(), behind.end(),

@@ -53,9 +53,9 @@ class forgetful_backing final : public backing_file {
     std::string claim_ = "file:0:1", note_;
 };
 
-class Durability : public ::testing::TestWithParam<bool> {
+class durability_test : public ::testing::TestWithParam<bool> {
   protected:
-    ~Durability() override {
+    ~durability_test() override {
         other.reset();
         channel.reset();
     }
@@ -96,7 +96,7 @@ class Durability : public ::testing::TestWithParam<bool> {
     int checker = -1;
 };
 
-TEST_P(Durability, UnsyncedWritesCanBeLostSoTheTestMeansSomething) {
+TEST_P(durability_test, unsynced_writes_can_be_lost_so_the_test_means_something) {
     bool lost = false, kept = false;
     for (std::uint32_t seed = 1; seed < 20; ++seed) {
         start();
@@ -112,7 +112,7 @@ TEST_P(Durability, UnsyncedWritesCanBeLostSoTheTestMeansSomething) {
 
 // Writes, FUA writes, zeroes and flushes at random; after a crash every block holds its last
 // durable value or a later one.
-TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
+TEST_P(durability_test, answered_flush_and_fua_survive_every_power_cut) {
     for (std::uint32_t seed = 1; seed <= 150; ++seed) {
         std::mt19937 random(seed);
         start();
@@ -161,7 +161,7 @@ TEST_P(Durability, AnsweredFlushAndFuaSurviveEveryPowerCut) {
 }
 
 // Without a Flush: what was acknowledged is there.
-TEST_P(Durability, ThroughTheCacheEveryAcknowledgedWriteSurvivesEveryPowerCut) {
+TEST_P(durability_test, through_the_cache_every_acknowledged_write_survives_every_power_cut) {
     for (std::uint32_t seed = 1; seed <= 100; ++seed) {
         std::mt19937 random(seed);
         start(true);
@@ -200,7 +200,7 @@ TEST_P(Durability, ThroughTheCacheEveryAcknowledgedWriteSurvivesEveryPowerCut) {
     }
 }
 
-TEST_P(Durability, ItIsKnownWhetherAcknowledgedWritesWereFlushed) {
+TEST_P(durability_test, it_is_known_whether_acknowledged_writes_were_flushed) {
     start();
     EXPECT_FALSE(device->has_unflushed_writes());
     ASSERT_EQ(put(0, 1, 1, true), sc::success);
@@ -229,7 +229,7 @@ TEST_P(Durability, ItIsKnownWhetherAcknowledgedWritesWereFlushed) {
     EXPECT_FALSE(device->lost_data()) << "nothing was owed";
 }
 
-TEST_P(Durability, AWriteUnderWayMayTearBetweenBlocksOnly) {
+TEST_P(durability_test, a_write_under_way_may_tear_between_blocks_only) {
     start();
     ASSERT_EQ(put(0, 64, 1, true), sc::success);
     disk.hold(true);
@@ -259,7 +259,7 @@ TEST_P(Durability, AWriteUnderWayMayTearBetweenBlocksOnly) {
     EXPECT_EQ(op.answers, 1);
 }
 
-TEST_P(Durability, AFailedFlushLosesTheDeviceUntilItIsReopened) {
+TEST_P(durability_test, a_failed_flush_loses_the_device_until_it_is_reopened) {
     start();
     other = device->open_channel(*reactor).value();
     io_runner elsewhere(reactor, *other);
@@ -284,14 +284,14 @@ TEST_P(Durability, AFailedFlushLosesTheDeviceUntilItIsReopened) {
     other.reset();
 }
 
-TEST_P(Durability, AFailedDurableWriteLosesTheDevice) {
+TEST_P(durability_test, a_failed_durable_write_loses_the_device) {
     start();
     disk.fail_next(GetParam() ? file_op_kind::write : file_op_kind::data_sync, EIO);
     EXPECT_EQ(put(3, 1, 9, true), sc::write_fault.no_retry());
     EXPECT_EQ(device->state(), device_state::lost);
 }
 
-TEST_P(Durability, AnOrdinaryErrorDoesNot) {
+TEST_P(durability_test, an_ordinary_error_does_not) {
     start();
     disk.fail_next(file_op_kind::write, EIO);
     EXPECT_EQ(put(3, 1, 9), sc::write_fault.no_retry());
@@ -304,7 +304,7 @@ TEST_P(Durability, AnOrdinaryErrorDoesNot) {
     EXPECT_EQ(put(3, 1, 9, true), sc::success);
 }
 
-TEST_P(Durability, ADriveThatIsGoneLosesTheDevice) {
+TEST_P(durability_test, a_drive_that_is_gone_loses_the_device) {
     start();
     disk.fail_next(file_op_kind::read, ENODEV);
     std::vector<std::byte> data(block);
@@ -314,7 +314,7 @@ TEST_P(Durability, ADriveThatIsGoneLosesTheDevice) {
     EXPECT_NE(listener.reason.find("gone"), std::string::npos);
 }
 
-TEST_P(Durability, ALossUnderWayDoesNotOutliveItsDevice) {
+TEST_P(durability_test, a_loss_under_way_does_not_outlive_its_device) {
     start();
     disk.fail_next(file_op_kind::data_sync, EIO);
     test_op flush;
@@ -329,7 +329,7 @@ TEST_P(Durability, ALossUnderWayDoesNotOutliveItsDevice) {
 
 // Flushes that come while one is under way share the next one, and none is answered by a sync that
 // began before it came.
-TEST_P(Durability, FlushesShareASync) {
+TEST_P(durability_test, flushes_share_a_sync) {
     start();
     disk.hold(true);
     std::deque<test_op> flushes(10);
@@ -347,7 +347,7 @@ TEST_P(Durability, FlushesShareASync) {
     }
 }
 
-TEST_P(Durability, ZeroesByWhateverTheFileSystemCan) {
+TEST_P(durability_test, zeroes_by_whatever_the_file_system_can) {
     start();
     for (const auto refused : {file_op_kind::write_zeroes, file_op_kind::deallocate}) {
         disk.refuse(refused);
@@ -364,7 +364,7 @@ TEST_P(Durability, ZeroesByWhateverTheFileSystemCan) {
     EXPECT_EQ(stored(109), std::byte{0});
 }
 
-TEST_P(Durability, deallocate_is_a_hint_once_the_file_system_has_refused_it) {
+TEST_P(durability_test, deallocate_is_a_hint_once_the_file_system_has_refused_it) {
     start();
     ASSERT_EQ(put(0, blocks, 5, true), sc::success);
     ASSERT_EQ(io().deallocate({{200, 10}, {220, 1}}), sc::success);
@@ -382,7 +382,7 @@ TEST_P(Durability, deallocate_is_a_hint_once_the_file_system_has_refused_it) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Through, Durability, ::testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(through, durability_test, ::testing::Bool(),
                          [](const auto& p) -> std::string { return p.param ? "direct" : "cache"; });
 
 }  // namespace

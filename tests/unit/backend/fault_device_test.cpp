@@ -16,9 +16,9 @@ using namespace std::chrono_literals;
 using test::io_runner;
 using test::test_op;
 
-class FaultDevice : public ::testing::Test {
+class fault_device_test : public ::testing::Test {
   protected:
-    FaultDevice() { device->set_listener(&listener); }
+    fault_device_test() { device->set_listener(&listener); }
     test_op& submit(io_kind kind, std::uint64_t first = 0, int value = 0) {
         test_op& op = ops.emplace_back();
         op.kind = kind;
@@ -53,7 +53,7 @@ class FaultDevice : public ::testing::Test {
     std::deque<std::vector<std::byte>> memory;
 };
 
-TEST_F(FaultDevice, IsAPlainDeviceAtFirst) {
+TEST_F(fault_device_test, is_a_plain_device_at_first) {
     EXPECT_FALSE(channel->completes_inline());
     test_op& w = submit(io_kind::write, 3, 7);
     EXPECT_FALSE(w.finished());
@@ -65,7 +65,7 @@ TEST_F(FaultDevice, IsAPlainDeviceAtFirst) {
     EXPECT_EQ(device->answered(), 2u);
 }
 
-TEST_F(FaultDevice, FailsTheNextOnes) {
+TEST_F(fault_device_test, fails_the_next_ones) {
     device->add({.action = fault_action::fail,
                  .kind = io_kind::write,
                  .count = 2,
@@ -81,7 +81,7 @@ TEST_F(FaultDevice, FailsTheNextOnes) {
     EXPECT_EQ(c.status, sc::success);
 }
 
-TEST_F(FaultDevice, StallsUntilReleasedAndTouchesMemoryOnlyThen) {
+TEST_F(fault_device_test, stalls_until_released_and_touches_memory_only_then) {
     device->add({.action = fault_action::stall, .count = 0});
     test_op& w = submit(io_kind::write, 5, 1);
     turn(100, 1s);
@@ -96,7 +96,7 @@ TEST_F(FaultDevice, StallsUntilReleasedAndTouchesMemoryOnlyThen) {
     EXPECT_EQ(stored(5), std::byte{9});
 }
 
-TEST_F(FaultDevice, DelaysByItsClock) {
+TEST_F(fault_device_test, delays_by_its_clock) {
     device->add({.action = fault_action::delay, .count = 1, .delay = 100ms});
     test_op& w = submit(io_kind::write, 5, 1);
     turn(9, 10ms);
@@ -105,7 +105,7 @@ TEST_F(FaultDevice, DelaysByItsClock) {
     EXPECT_TRUE(w.finished());
 }
 
-TEST_F(FaultDevice, LosesUntilReset) {
+TEST_F(fault_device_test, loses_until_reset) {
     device->add({.action = fault_action::lose, .count = 1});
     test_op& w = submit(io_kind::write, 5, 1);
     channel->abort(w);
@@ -119,7 +119,7 @@ TEST_F(FaultDevice, LosesUntilReset) {
     EXPECT_EQ(stored(5), std::byte{0});
 }
 
-TEST_F(FaultDevice, AbortsWhatIsStalled) {
+TEST_F(fault_device_test, aborts_what_is_stalled) {
     device->add({.action = fault_action::stall, .count = 1});
     test_op& w = submit(io_kind::write, 5, 1);
     channel->abort(w);
@@ -128,7 +128,7 @@ TEST_F(FaultDevice, AbortsWhatIsStalled) {
     channel->abort(w);  // nothing any more
 }
 
-TEST_F(FaultDevice, VanishesAndAnswers) {
+TEST_F(fault_device_test, vanishes_and_answers) {
     device->add({.action = fault_action::stall, .count = 1});
     device->add({.action = fault_action::lose, .count = 1});
     test_op& stalled = submit(io_kind::write, 5, 1);
@@ -149,7 +149,7 @@ TEST_F(FaultDevice, VanishesAndAnswers) {
     EXPECT_EQ(stored(5), std::byte{0});
 }
 
-TEST_F(FaultDevice, VanishesAndGoesSilent) {
+TEST_F(fault_device_test, vanishes_and_goes_silent) {
     device->add({.action = fault_action::stall, .count = 1});
     test_op& stalled = submit(io_kind::write, 5, 1);
     device->vanish(held_fate::kept);
@@ -162,7 +162,7 @@ TEST_F(FaultDevice, VanishesAndGoesSilent) {
     EXPECT_EQ(stored(5), std::byte{0});
 }
 
-TEST_F(FaultDevice, TheLastAnswerMayDestroyTheChannel) {
+TEST_F(fault_device_test, the_last_answer_may_destroy_the_channel) {
     struct suicidal final : io_op {
         std::unique_ptr<io_channel>* channel = nullptr;
     } op;
@@ -174,7 +174,7 @@ TEST_F(FaultDevice, TheLastAnswerMayDestroyTheChannel) {
     EXPECT_EQ(channel, nullptr);
 }
 
-TEST_F(FaultDevice, UnderstandsCommands) {
+TEST_F(fault_device_test, understands_commands) {
     EXPECT_TRUE(device->command("fail write 1"));
     EXPECT_TRUE(device->command("  delay   read 1  250 "));
     EXPECT_TRUE(device->command("stall any 0"));
@@ -194,7 +194,7 @@ TEST_F(FaultDevice, UnderstandsCommands) {
 }
 
 // Same seed, same story; and every operation is answered once.
-TEST(FaultDeviceAtRandom, CanBeReplayed) {
+TEST(fault_device_at_random, can_be_replayed) {
     const auto play = [](std::uint64_t seed) {
         manual_clock clock;
         auto reactor = engine::reactor::create(
@@ -236,7 +236,7 @@ TEST(FaultDeviceAtRandom, CanBeReplayed) {
 }
 
 // Orders reach reactors that sleep.
-TEST(FaultDeviceShared, OrdersReachEveryReactor) {
+TEST(fault_device_shared, orders_reach_every_reactor) {
     monotonic_clock clock;
     auto device = make_fault_device({.size_bytes = 1 << 20}).value();
     device->add({.action = fault_action::stall, .count = 0});

@@ -57,9 +57,9 @@ bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-class FileDevice : public ::testing::Test {
+class file_device_test : public ::testing::Test {
   protected:
-    ~FileDevice() override { close(); }
+    ~file_device_test() override { close(); }
     void open(file_options options) {
         if (options.path.empty()) options.path = path;
         options.create = options.size_bytes != 0;
@@ -85,7 +85,7 @@ class FileDevice : public ::testing::Test {
     std::unique_ptr<io_channel> channel;
 };
 
-TEST_F(FileDevice, CreatesASparseFileOfTheSizeAskedFor) {
+TEST_F(file_device_test, creates_a_sparse_file_of_the_size_asked_for) {
     open({.size_bytes = 64 << 20});
     EXPECT_EQ(device->geometry().block_count, (64u << 20) / 512);
     struct stat s {};
@@ -98,7 +98,7 @@ TEST_F(FileDevice, CreatesASparseFileOfTheSizeAskedFor) {
     EXPECT_EQ(device->note(), "");
 }
 
-TEST_F(FileDevice, RefusesWhatCannotBeServed) {
+TEST_F(file_device_test, refuses_what_cannot_be_served) {
     EXPECT_EQ(refusal({.path = path}), errc::not_found);  // absent, and no size
     EXPECT_EQ(refusal({.path = dir.path().string()}), errc::invalid_argument);
     EXPECT_EQ(refusal({.path = "/dev/null", .size_bytes = 512}), errc::invalid_argument);
@@ -113,13 +113,13 @@ TEST_F(FileDevice, RefusesWhatCannotBeServed) {
     EXPECT_EQ(refusal({.path = path}), errc::invalid_argument);  // not one block
 }
 
-TEST_F(FileDevice, TakesBackWhatItCreatedWhenItFails) {
+TEST_F(file_device_test, takes_back_what_it_created_when_it_fails) {
     EXPECT_FALSE(make_file_device(
         {.path = path, .size_bytes = std::uint64_t{1} << 62, .create = true}, *reactor, *files));
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST_F(FileDevice, OneFileBacksOneDevice) {
+TEST_F(file_device_test, one_file_backs_one_device) {
     open({.name = "first", .size_bytes = 1 << 20});
     auto second = make_file_device({.name = "second", .path = path}, *reactor, *files);
     ASSERT_FALSE(second);
@@ -135,7 +135,7 @@ TEST_F(FileDevice, OneFileBacksOneDevice) {
     open({.name = "again"});
 }
 
-TEST_F(FileDevice, UsesWhatIsThere) {
+TEST_F(file_device_test, uses_what_is_there) {
     std::ofstream(path) << std::string(10'000, 'x');
     open({});
     EXPECT_EQ(device->geometry().block_count, 19u);  // rounded down
@@ -155,7 +155,8 @@ struct variant {
     std::uint32_t block_bytes;
     bool direct;
 };
-class FileDeviceContents : public FileDevice, public ::testing::WithParamInterface<variant> {
+class file_device_contents : public file_device_test,
+                             public ::testing::WithParamInterface<variant> {
   protected:
     /// `count` blocks from `first` and as many from the start, to the middle of the device: more
     /// than its scratch memory holds at times.
@@ -172,7 +173,7 @@ class FileDeviceContents : public FileDevice, public ::testing::WithParamInterfa
 };
 
 // Every operation against a plain copy of the contents.
-TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
+TEST_P(file_device_contents, behaves_like_an_array_of_blocks) {
     const std::uint32_t block = GetParam().block_bytes;
     open({.size_bytes = 4 << 20, .block_bytes = block, .direct = GetParam().direct});
     const auto blocks = static_cast<std::uint32_t>(device->geometry().block_count);
@@ -235,7 +236,7 @@ TEST_P(FileDeviceContents, BehavesLikeAnArrayOfBlocks) {
     EXPECT_EQ(listener.losses, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, FileDeviceContents,
+INSTANTIATE_TEST_SUITE_P(variants, file_device_contents,
                          ::testing::Values(variant{512, true}, variant{512, false},
                                            variant{4096, true}, variant{4096, false}),
                          [](const auto& v) {
@@ -243,7 +244,7 @@ INSTANTIATE_TEST_SUITE_P(Variants, FileDeviceContents,
                                                 v.param.direct ? "direct" : "cached");
                          });
 
-TEST_F(FileDevice, write_uncorrectable_is_refused_since_a_file_keeps_no_marks) {
+TEST_F(file_device_test, write_uncorrectable_is_refused_since_a_file_keeps_no_marks) {
     open({.size_bytes = 1 << 20});
     EXPECT_FALSE(device->geometry().write_uncorrectable);
     EXPECT_TRUE(io().write_uncorrectable(0, 1).is(sc::invalid_opcode));
@@ -251,7 +252,7 @@ TEST_F(FileDevice, write_uncorrectable_is_refused_since_a_file_keeps_no_marks) {
     close();
 }
 
-TEST_F(FileDevice, UnalignedMemoryIsServedToo) {
+TEST_F(file_device_test, unaligned_memory_is_served_too) {
     open({.size_bytes = 1 << 20});
     buffer data(8192 + 512, 3), back(8192 + 512);
     ASSERT_EQ(io().write(8, 16, data.part(3, 8192), true), sc::success);
@@ -261,7 +262,7 @@ TEST_F(FileDevice, UnalignedMemoryIsServedToo) {
     EXPECT_TRUE(same(back.part(5, 8192), data.part(3, 8192)));
 }
 
-TEST_F(FileDevice, MoreOperationsThanSlotsWaitInOrder) {
+TEST_F(file_device_test, more_operations_than_slots_wait_in_order) {
     open({.size_bytes = 4 << 20, .block_bytes = 4096});
     constexpr std::uint32_t count = 1000;
     buffer data(count * 4096, 9), back(count * 4096);
@@ -286,7 +287,7 @@ TEST_F(FileDevice, MoreOperationsThanSlotsWaitInOrder) {
     EXPECT_TRUE(same(back, data));
 }
 
-TEST_F(FileDevice, AbortsWhatWaits) {
+TEST_F(file_device_test, aborts_what_waits) {
     open({.size_bytes = 4 << 20, .block_bytes = 4096});
     buffer data(4096, 1);
     std::deque<test_op> ops;
@@ -309,7 +310,7 @@ TEST_F(FileDevice, AbortsWhatWaits) {
     EXPECT_EQ(device->state(), device_state::ready);
 }
 
-TEST_F(FileDevice, ResizesTheFile) {
+TEST_F(file_device_test, resizes_the_file) {
     open({.size_bytes = 1 << 20});
     buffer data(512, 4);
     ASSERT_EQ(io().write(2047, 1, data), sc::success);
@@ -337,7 +338,7 @@ TEST_F(FileDevice, ResizesTheFile) {
     EXPECT_EQ(device->geometry().block_count, 2048u);
 }
 
-TEST_F(FileDevice, AFileCutOffBehindOurBackIsAReadError) {
+TEST_F(file_device_test, a_file_cut_off_behind_our_back_is_a_read_error) {
     buffer data(8192, 4);
     for (const int how : {0, 1, 2}) {
         open({.size_bytes = 1 << 20});
@@ -350,7 +351,7 @@ TEST_F(FileDevice, AFileCutOffBehindOurBackIsAReadError) {
     }
 }
 
-TEST_F(FileDevice, FallsBackFromDirectAndSaysSo) {
+TEST_F(file_device_test, falls_back_from_direct_and_says_so) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 1 << 20);
     const loop_device loop(dir / "disk", 4096);  // blocks of 512 are too small for O_DIRECT
@@ -369,7 +370,7 @@ TEST_F(FileDevice, FallsBackFromDirectAndSaysSo) {
 
 // Blocks of 512 on storage of 4096, as a disk that was moved has them: every operation works at
 // every alignment, and nothing beside it changes.
-TEST_F(FileDevice, small_blocks_on_large_ones_are_zeroed_and_deallocated_at_every_alignment) {
+TEST_F(file_device_test, small_blocks_on_large_ones_are_zeroed_and_deallocated_at_every_alignment) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 1 << 20);
     const loop_device loop(dir / "disk", 4096);
@@ -402,7 +403,7 @@ TEST_F(FileDevice, small_blocks_on_large_ones_are_zeroed_and_deallocated_at_ever
     close();
 }
 
-TEST_F(FileDevice, a_loop_device_and_the_file_behind_it_are_one_storage) {
+TEST_F(file_device_test, a_loop_device_and_the_file_behind_it_are_one_storage) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 1 << 20);
     const loop_device loop(dir / "disk");
@@ -419,7 +420,7 @@ TEST_F(FileDevice, a_loop_device_and_the_file_behind_it_are_one_storage) {
     close();
 }
 
-TEST_F(FileDevice, a_block_device_that_became_smaller_is_noticed) {
+TEST_F(file_device_test, a_block_device_that_became_smaller_is_noticed) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 1 << 20);
     auto loop = std::make_unique<loop_device>(dir / "disk");
@@ -433,7 +434,7 @@ TEST_F(FileDevice, a_block_device_that_became_smaller_is_noticed) {
     close();
 }
 
-TEST_F(FileDevice, ServesFilesInMemory) {
+TEST_F(file_device_test, serves_files_in_memory) {
     test::temp_dir memory("/dev/shm");
     path = memory / "file";
     open({.size_bytes = 1 << 20});
@@ -459,7 +460,7 @@ struct small_file_system {
     std::string path;
 };
 
-TEST_F(FileDevice, AFullDiskIsNotALoss) {
+TEST_F(file_device_test, a_full_disk_is_not_a_loss) {
     const small_file_system small(dir / "small");
     if (small.path.empty()) GTEST_SKIP() << "no file system can be mounted here";
     open({.path = small.path + "/file", .size_bytes = 4 << 20});
@@ -480,7 +481,7 @@ TEST_F(FileDevice, AFullDiskIsNotALoss) {
     close();
 }
 
-TEST_F(FileDevice, ReopensTheSameFileOnly) {
+TEST_F(file_device_test, reopens_the_same_file_only) {
     open({.size_bytes = 1 << 20});
     buffer data(4096, 4), back(4096);
     ASSERT_EQ(io().write(0, 8, data, true), sc::success);
@@ -495,7 +496,7 @@ TEST_F(FileDevice, ReopensTheSameFileOnly) {
     EXPECT_EQ(io().read(0, 8, back), sc::success) << "the old one still serves";
 }
 
-TEST(FileStatus, TellsHostsTheTruth) {
+TEST(file_status, tells_hosts_the_truth) {
     EXPECT_EQ(status_of(EIO, io_kind::read), sc::unrecovered_read_error.no_retry());
     EXPECT_EQ(status_of(EIO, io_kind::compare), sc::unrecovered_read_error.no_retry());
     EXPECT_EQ(status_of(EIO, io_kind::write), sc::write_fault.no_retry());
@@ -511,7 +512,7 @@ TEST(FileStatus, TellsHostsTheTruth) {
     EXPECT_EQ(status_of(ENODEV, io_kind::read), device_gone);
 }
 
-TEST_F(FileDevice, ServesBlockDevices) {
+TEST_F(file_device_test, serves_block_devices) {
     std::ofstream(dir / "disk") << "";
     std::filesystem::resize_file(dir / "disk", 8 << 20);
     const loop_device loop(dir / "disk");

@@ -31,7 +31,7 @@ std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
     return out;
 }
 
-TEST(NullDevice, ReadsZerosAndForgetsWrites) {
+TEST(null_device, reads_zeros_and_forgets_writes) {
     auto device = make_null_device({.size_bytes = 1 << 20, .block_bytes = 4096}).value();
     EXPECT_EQ(device->geometry().block_count, 256u);
     hand_reactor reactor(false);
@@ -52,7 +52,7 @@ TEST(NullDevice, ReadsZerosAndForgetsWrites) {
     EXPECT_EQ(channel->read_in_place(255, 2), nullptr);
 }
 
-TEST(NullDevice, RefusesSizesThatMakeNoSense) {
+TEST(null_device, refuses_sizes_that_make_no_sense) {
     EXPECT_FALSE(make_null_device({.size_bytes = 0}));
     EXPECT_FALSE(make_null_device({.size_bytes = 1000}));
     EXPECT_FALSE(make_null_device({.size_bytes = 8192, .block_bytes = 1024}));
@@ -60,9 +60,9 @@ TEST(NullDevice, RefusesSizesThatMakeNoSense) {
               errc::invalid_argument);
 }
 
-class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsigned>> {
+class ram_device_test : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsigned>> {
   protected:
-    RamDevice() {
+    ram_device_test() {
         block = std::get<0>(GetParam());
         device = make_ram_device({.size_bytes = 4 << 20, .block_bytes = block}).value();
         for (unsigned i = 0; i < std::get<1>(GetParam()); ++i)
@@ -76,7 +76,7 @@ class RamDevice : public ::testing::TestWithParam<std::tuple<std::uint32_t, unsi
 
 // Every operation against a plain copy of the contents, with one channel (no locks) and with two
 // (locks).
-TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
+TEST_P(ram_device_test, behaves_like_an_array_of_blocks) {
     io_runner io(reactor, *channels.back());
     const auto blocks = static_cast<std::uint32_t>(device->geometry().block_count);
     std::vector<std::byte> model(std::size_t{blocks} * block);
@@ -139,7 +139,7 @@ TEST_P(RamDevice, BehavesLikeAnArrayOfBlocks) {
     }
 }
 
-TEST_P(RamDevice, RefusesWhatIsBeyondItsEnd) {
+TEST_P(ram_device_test, refuses_what_is_beyond_its_end) {
     io_runner io(reactor, *channels.back());
     const std::uint64_t blocks = device->geometry().block_count;
     std::vector<std::byte> data(2 * block);
@@ -148,7 +148,7 @@ TEST_P(RamDevice, RefusesWhatIsBeyondItsEnd) {
     EXPECT_TRUE(io.deallocate({{0, 1}, {blocks, 1}}).is(sc::lba_out_of_range));
 }
 
-TEST_P(RamDevice, ResizesWithoutMovingAndForgetsWhatWasCutOff) {
+TEST_P(ram_device_test, resizes_without_moving_and_forgets_what_was_cut_off) {
     io_runner io(reactor, *channels.back());
     test::test_listener listener;
     device->set_listener(&listener);
@@ -174,7 +174,7 @@ TEST_P(RamDevice, ResizesWithoutMovingAndForgetsWhatWasCutOff) {
     device->set_listener(nullptr);
 }
 
-TEST_P(RamDevice, LendsItsMemoryToOneReactorOnly) {
+TEST_P(ram_device_test, lends_its_memory_to_one_reactor_only) {
     const std::byte* lent = channels.back()->read_in_place(1, 2);
     if (channels.size() > 1) {
         EXPECT_EQ(lent, nullptr);
@@ -189,12 +189,12 @@ TEST_P(RamDevice, LendsItsMemoryToOneReactorOnly) {
     EXPECT_EQ(channels.back()->read_in_place(device->geometry().block_count, 1), nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(BlocksAndChannels, RamDevice,
+INSTANTIATE_TEST_SUITE_P(blocks_and_channels, ram_device_test,
                          ::testing::Combine(::testing::Values(512u, 4096u),
                                             ::testing::Values(1u, 2u)));
 
 // A reader on another reactor never sees half a block.
-TEST(RamDeviceShared, BlocksAreAtomic) {
+TEST(ram_device_shared, blocks_are_atomic) {
     constexpr std::uint32_t block = 4096, blocks = 64;
     auto device =
         make_ram_device({.size_bytes = std::uint64_t{blocks} * block, .block_bytes = block})
@@ -235,7 +235,7 @@ TEST(RamDeviceShared, BlocksAreAtomic) {
     EXPECT_GT(reads, 0u);
 }
 
-TEST(MemoryLimit, IsTheMachinesOrTheControlGroups) {
+TEST(memory_limit, is_the_machines_or_the_control_groups) {
     const test::temp_dir root;
     const auto write = [&](const std::string& path, const std::string& text) {
         const std::filesystem::path file = root.path() / path;
@@ -259,7 +259,7 @@ TEST(MemoryLimit, IsTheMachinesOrTheControlGroups) {
     EXPECT_EQ(limit().total_bytes, 1u << 27);
 }
 
-TEST(MemoryLimit, ADeviceThatCanNeverBeFilledIsRefused) {
+TEST(memory_limit, a_device_that_can_never_be_filled_is_refused) {
     EXPECT_TRUE(check_memory(94, {.total_bytes = 100, .available_bytes = 10}));
     const result<void> refused = check_memory(101, {.total_bytes = 100, .available_bytes = 10});
     ASSERT_FALSE(refused);
@@ -271,7 +271,7 @@ TEST(MemoryLimit, ADeviceThatCanNeverBeFilledIsRefused) {
     EXPECT_EQ(real.error().where, "/size");
 }
 
-TEST(MemoryLimit, WhatAllRamDevicesPromiseIsBounded) {
+TEST(memory_limit, what_all_ram_devices_promise_is_bounded) {
     constexpr std::uint64_t gib = std::uint64_t{1} << 30;
     const memory_limit limit{.total_bytes = 16 * gib};
     const std::uint64_t before = promised_memory();
@@ -293,7 +293,7 @@ TEST(MemoryLimit, WhatAllRamDevicesPromiseIsBounded) {
     EXPECT_EQ(promised_memory(), before + 5 * gib) << "given back with the device";
 }
 
-TEST(MemoryLimit, SparseDevicesThatNoMachineCouldFillTogetherAreRefused) {
+TEST(memory_limit, sparse_devices_that_no_machine_could_fill_together_are_refused) {
     const std::uint64_t total = read_memory_limit().total_bytes;
     if (total == UINT64_MAX) GTEST_SKIP() << "the machine does not say how much it has";
     const std::uint64_t half = total / 2 / 4096 * 4096;

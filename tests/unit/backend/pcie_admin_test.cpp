@@ -23,7 +23,7 @@ struct pcie_admin_test : test::pcie_fixture {
         channel->submit(op);
     }
     bool event_asked() {
-        return reactor.run_until([&] { return card.event_requests() == 4; });
+        return reactor.run_until([&] { return sim_drive.event_requests() == 4; });
     }
 };
 
@@ -31,7 +31,7 @@ struct pcie_admin_test : test::pcie_fixture {
 
 TEST_F(pcie_admin_test, a_command_that_is_late_is_aborted_and_nothing_else_suffers) {
     open();
-    card.swallow(1);
+    sim_drive.swallow(1);
     read_into(piece(0, 4096));
     std::uint32_t others = 0;
     ASSERT_TRUE(reactor.run_until([&] {
@@ -41,7 +41,7 @@ TEST_F(pcie_admin_test, a_command_that_is_late_is_aborted_and_nothing_else_suffe
     }));
     EXPECT_EQ(op.answers, 1);
     EXPECT_EQ(op.status, nvme::sc::internal_error) << "no host asked for an Abort";
-    EXPECT_EQ(card.aborts(), 1u);
+    EXPECT_EQ(sim_drive.aborts(), 1u);
     EXPECT_EQ(device->status().aborts, 1u);
     EXPECT_GT(others, 0u);
     EXPECT_EQ(listener.losses, 0);
@@ -49,8 +49,8 @@ TEST_F(pcie_admin_test, a_command_that_is_late_is_aborted_and_nothing_else_suffe
 
 TEST_F(pcie_admin_test, a_command_that_outlives_its_abort_has_the_drive_reset) {
     open();
-    card.ignore_aborts(true);
-    card.swallow(1);
+    sim_drive.ignore_aborts(true);
+    sim_drive.swallow(1);
     read_into(piece(0, 4096));
     ASSERT_TRUE(reactor.run_until([&] {
         // Others are completed all the time: it is the one command that counts.
@@ -58,7 +58,7 @@ TEST_F(pcie_admin_test, a_command_that_outlives_its_abort_has_the_drive_reset) {
         return listener.losses == 1;
     }));
     EXPECT_EQ(device->status().last_loss, loss_cause::timed_out);
-    EXPECT_EQ(card.aborts(), 1u) << "first it was asked";
+    EXPECT_EQ(sim_drive.aborts(), 1u) << "first it was asked";
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
     EXPECT_EQ(op.answers, 1);
     EXPECT_EQ(op.status, backend::device_gone);
@@ -67,17 +67,17 @@ TEST_F(pcie_admin_test, a_command_that_outlives_its_abort_has_the_drive_reset) {
 
 TEST_F(pcie_admin_test, what_a_host_aborts_is_aborted_at_the_drive) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, test::buffer_bytes), 20);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 20; }));
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 20; }));
     // More than are aborted at once.
     for (std::size_t i = 0; i < 10; ++i) channel->abort(*all.ops[i]);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 10; }, milliseconds(1400)));
     for (std::size_t i = 0; i < 10; ++i)
         EXPECT_TRUE(all.ops[i]->status.is(nvme::sc::aborted_by_request));
-    EXPECT_EQ(card.held(), 10u);
-    card.hold(false);
+    EXPECT_EQ(sim_drive.held(), 10u);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 20; }));
     EXPECT_TRUE(all.each_once());
     EXPECT_EQ(listener.losses, 0);
@@ -96,32 +96,32 @@ TEST_F(pcie_abort_test, a_command_that_has_ended_takes_its_abort_along) {
     open();
     constexpr std::size_t incarnations = 256;  // of a slot, until its identifier comes again
     for (int attempt = 0; attempt < 10; ++attempt) {
-        card.hold(true);
+        sim_drive.hold(true);
         test::test_op given_up;
         given_up.kind = io_kind::read;
         given_up.block_count = 1;
         given_up.set_data(piece(0, 512));
         channel->submit(given_up);
-        ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
-        const std::uint16_t cid = card.commands().back().cid.value();
+        ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 1; }));
+        const std::uint16_t cid = sim_drive.commands().back().cid.value();
         channel->abort(given_up);
-        card.hold(false);
+        sim_drive.hold(false);
         ASSERT_TRUE(reactor.run_until([&] { return given_up.finished(); }));
         use_slot(incarnations - 1);
-        card.hold(true);
+        sim_drive.hold(true);
         test::test_op innocent;
         innocent.kind = io_kind::write;
         innocent.block_count = 1;
         innocent.set_data(piece(4096, 512));
         channel->submit(innocent);
-        ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
-        const bool again = card.commands().back().cid.value() == cid;
+        ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 1; }));
+        const bool again = sim_drive.commands().back().cid.value() == cid;
         // Until whoever sends Aborts has looked at least once.
         const instant until = reactor->fresh_now() + milliseconds(250);
         ASSERT_TRUE(reactor.run_until([&] { return reactor->fresh_now() > until; }));
         EXPECT_FALSE(innocent.finished())
             << "the Abort of another command met it; same identifier: " << again;
-        card.hold(false);
+        sim_drive.hold(false);
         ASSERT_TRUE(reactor.run_until([&] { return innocent.finished(); }));
         EXPECT_TRUE(nvme::is_success(innocent.status));
         if (HasFailure()) return;
@@ -131,27 +131,27 @@ TEST_F(pcie_abort_test, a_command_that_has_ended_takes_its_abort_along) {
 // The Abort is at the drive, which has not looked at it yet, when its command ends.
 TEST_F(pcie_abort_test, a_slot_whose_abort_is_at_the_drive_is_not_used_again) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     test::test_op given_up;
     given_up.kind = io_kind::read;
     given_up.block_count = 1;
     given_up.set_data(piece(0, 512));
     channel->submit(given_up);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 1; }));
-    const std::uint16_t cid = card.commands().back().cid.value();
-    card.ignore_admin(true);
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 1; }));
+    const std::uint16_t cid = sim_drive.commands().back().cid.value();
+    sim_drive.ignore_admin(true);
     channel->abort(given_up);
     ASSERT_TRUE(reactor.run_until([&] { return device->status().aborts == 1; }));
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return given_up.finished(); }));
     use_slot(600);
     std::size_t same_slot = 0;
-    const auto all = card.commands();
+    const auto all = sim_drive.commands();
     for (std::size_t i = 1; i < all.size(); ++i)
         same_slot += (all[i].cid.value() & 0xffu) == (cid & 0xffu);
     EXPECT_EQ(same_slot, 0u);
-    card.ignore_admin(false);
-    ASSERT_TRUE(reactor.run_until([&] { return card.aborts() == 1; }));
+    sim_drive.ignore_admin(false);
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.aborts() == 1; }));
     // Answered: the slot is free for others.
     crowd many;
     many.submit(*channel, piece(0, test::buffer_bytes), 255);
@@ -160,7 +160,7 @@ TEST_F(pcie_abort_test, a_slot_whose_abort_is_at_the_drive_is_not_used_again) {
         many.ops.clear();
         many.submit(*channel, piece(0, test::buffer_bytes), 255);
         EXPECT_TRUE(reactor.run_until([&] { return many.answered() == 255; }));
-        const auto now = card.commands();
+        const auto now = sim_drive.commands();
         return std::any_of(now.begin() + 601, now.end(), [&](const nvme::sqe& one) {
             return (one.cid.value() & 0xffu) == (cid & 0xffu);
         });
@@ -186,8 +186,8 @@ TEST_F(pcie_admin_test, a_warning_of_its_health_is_seen) {
     page.available_spare_percent = 3;
     page.spare_threshold_percent = 10;
     page.media_errors.low = 7;
-    card.set_smart(page);
-    card.raise(nvme::event::spare);
+    sim_drive.set_smart(page);
+    sim_drive.raise(nvme::event::spare);
     ASSERT_TRUE(reactor.run_until([&] { return device->status().health->critical_warning != 0; }));
     EXPECT_EQ(device->status().events, 1u);
     EXPECT_EQ(device->status().health->media_errors, 7u);
@@ -210,8 +210,8 @@ TEST_F(pcie_admin_test, its_error_log_is_read_when_it_says_so) {
     entry.lba = 77;
     entry.nsid = 1;
     entry.status_field = nvme::sc::unrecovered_read_error.to_field(false);
-    card.add_error(entry);
-    card.raise(nvme::event::persistent_internal_error);
+    sim_drive.add_error(entry);
+    sim_drive.raise(nvme::event::persistent_internal_error);
     ASSERT_TRUE(reactor.run_until([&] { return !device->status().errors.empty(); }));
     const backend::drive_error seen = device->status().errors.front();
     EXPECT_EQ(seen.number, 42u);
@@ -223,7 +223,7 @@ TEST_F(pcie_admin_test, its_error_log_is_read_when_it_says_so) {
 TEST_F(pcie_admin_test, a_drive_that_only_sends_events_keeps_nobody_from_anything) {
     open();
     ASSERT_TRUE(event_asked());
-    for (int i = 0; i < 1000; ++i) card.raise(nvme::event::temperature);
+    for (int i = 0; i < 1000; ++i) sim_drive.raise(nvme::event::temperature);
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
     EXPECT_LT(device->status().events, 100u);
     EXPECT_EQ(listener.losses, 0);
@@ -234,37 +234,37 @@ TEST_F(pcie_admin_test, a_drive_that_only_sends_events_keeps_nobody_from_anythin
 TEST_F(pcie_admin_test, a_namespace_that_is_resized_is_resized) {
     open();
     ASSERT_TRUE(event_asked());
-    card.resize_namespace(1, 4096);
-    card.raise(nvme::event::namespace_attribute_changed);
+    sim_drive.resize_namespace(1, 4096);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
     ASSERT_TRUE(reactor.run_until([&] { return listener.resizes == 1; }));
     EXPECT_EQ(device->geometry().block_count, 4096u);
     EXPECT_TRUE(io().read(4096, 8, piece(0, 4096)).is(nvme::sc::lba_out_of_range));
     EXPECT_EQ(listener.losses, 0);
-    EXPECT_EQ(card.openings(), 1u);
+    EXPECT_EQ(sim_drive.openings(), 1u);
 }
 
 TEST_F(pcie_admin_test, a_namespace_that_is_deleted_is_lost_and_comes_back_without_a_reset) {
     open();
     ASSERT_TRUE(event_asked());
-    card.resize_namespace(1, 0);
-    card.raise(nvme::event::namespace_attribute_changed);
+    sim_drive.resize_namespace(1, 0);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
     ASSERT_TRUE(reactor.run_until([&] { return listener.losses == 1; }));
     EXPECT_EQ(device->state(), backend::device_state::lost);
     EXPECT_NE(device->note().find("no namespace 1"), std::string::npos) << device->note();
     EXPECT_EQ(io().read(0, 8, piece(0, 4096)), backend::device_gone);
     ASSERT_TRUE(event_asked());
-    card.resize_namespace(1, 8192);
-    card.raise(nvme::event::namespace_attribute_changed);
+    sim_drive.resize_namespace(1, 8192);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
     EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
-    EXPECT_EQ(card.openings(), 1u);
+    EXPECT_EQ(sim_drive.openings(), 1u);
 }
 
 TEST_F(pcie_admin_test, the_next_namespace_never_stands_in_for_the_first_when_that_is_deleted) {
     restart({.namespaces = 2});  // neither has an id of its own
     const int returns = listener.returns;
-    card.resize_namespace(1, 0);
-    card.request_removal();
+    sim_drive.resize_namespace(1, 0);
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
     device->arrived();
     ASSERT_TRUE(reactor.run_until([&] {
@@ -282,7 +282,7 @@ struct two_namespaces_test : pcie_admin_test {
     std::unique_ptr<backend::io_channel> other_channel;
 
     void SetUp() override {
-        card.plug(fake_drive::options{.namespaces = 2});
+        sim_drive.plug(fake_drive::options{.namespaces = 2});
         options.drive_nsid = 1;
         make();
         open();
@@ -302,7 +302,7 @@ struct two_namespaces_test : pcie_admin_test {
 };
 
 TEST_F(two_namespaces_test, share_one_drive_and_its_queues) {
-    EXPECT_EQ(card.openings(), 1u);
+    EXPECT_EQ(sim_drive.openings(), 1u);
     EXPECT_EQ(other->geometry().block_count, 4096u);
     EXPECT_NE(device->identity().claim, other->identity().claim);
     const auto one = filled(0, 4096, 1);
@@ -318,11 +318,11 @@ TEST_F(two_namespaces_test, share_one_drive_and_its_queues) {
 
 TEST_F(two_namespaces_test, neither_keeps_the_other_from_the_queue) {
     crowd many;
-    card.hold(true);
+    sim_drive.hold(true);
     many.submit(*channel, piece(0, test::buffer_bytes), 1500);
     crowd few;
     few.submit(*other_channel, piece(0, test::buffer_bytes), 10);
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return few.answered() == 10; }));
     EXPECT_LT(many.answered(), 1500u) << "it waited for all of the other's";
     ASSERT_TRUE(reactor.run_until([&] { return many.answered() == 1500; }));
@@ -330,12 +330,12 @@ TEST_F(two_namespaces_test, neither_keeps_the_other_from_the_queue) {
 }
 
 TEST_F(two_namespaces_test, a_loss_answers_all_of_them_and_both_come_back) {
-    card.hold(true);
+    sim_drive.hold(true);
     crowd here;
     crowd there;
     here.submit(*channel, piece(0, test::buffer_bytes), 200);
     there.submit(*other_channel, piece(0, test::buffer_bytes), 200);
-    card.request_removal();
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
     for (const crowd* all : {&here, &there}) {
         EXPECT_EQ(all->answered(), 200u);
@@ -344,22 +344,22 @@ TEST_F(two_namespaces_test, a_loss_answers_all_of_them_and_both_come_back) {
     }
     EXPECT_EQ(listener.losses, 1);
     EXPECT_EQ(other_listener.losses, 1);
-    card.hold(false);
+    sim_drive.hold(false);
     device->arrived();
     ASSERT_TRUE(
         reactor.run_until([&] { return listener.returns == 2 && other_listener.returns == 2; }));
-    EXPECT_EQ(card.openings(), 2u);
+    EXPECT_EQ(sim_drive.openings(), 2u);
 }
 
 TEST_F(two_namespaces_test, one_that_is_deleted_leaves_the_other_alone) {
     ASSERT_TRUE(event_asked());
-    card.resize_namespace(2, 0);
-    card.raise(nvme::event::namespace_attribute_changed);
+    sim_drive.resize_namespace(2, 0);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
     ASSERT_TRUE(reactor.run_until([&] { return other_listener.losses == 1; }));
     EXPECT_EQ(listener.losses, 0);
     EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
     // And a bring-up that does not find it is one for the other all the same.
-    card.request_removal();
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
     device->arrived();
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
@@ -385,10 +385,10 @@ TEST_F(two_namespaces_test, the_drive_stays_for_the_one_that_is_left) {
     device.reset();
     test::io_runner second(reactor, *other_channel);
     EXPECT_TRUE(nvme::is_success(second.read(0, 8, piece(0, 4096))));
-    EXPECT_TRUE(card.is_open());
+    EXPECT_TRUE(sim_drive.is_open());
     other_channel.reset();
     other.reset();
-    ASSERT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+    ASSERT_TRUE(reactor.run_until([&] { return !sim_drive.is_open(); }));
 }
 
 // More namespaces than the admin queue has places.
@@ -398,7 +398,7 @@ struct many_namespaces_test : pcie_admin_test {
     std::vector<std::unique_ptr<backend::pcie_device>> devices;
 
     void SetUp() override {
-        card.plug(fake_drive::options{.namespaces = count});
+        sim_drive.plug(fake_drive::options{.namespaces = count});
         for (std::uint32_t i = 0; i < count; ++i) {
             auto one = options;
             one.drive_nsid = i + 1;
@@ -411,15 +411,15 @@ struct many_namespaces_test : pcie_admin_test {
     }
     void TearDown() override {
         devices.clear();
-        EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+        EXPECT_TRUE(reactor.run_until([&] { return !sim_drive.is_open(); }));
         pcie_admin_test::TearDown();
     }
 };
 
 TEST_F(many_namespaces_test, a_change_of_all_of_them_is_seen_of_each) {
     ASSERT_TRUE(event_asked());
-    for (std::uint32_t i = 0; i < count; ++i) card.resize_namespace(i + 1, 64);
-    card.raise(nvme::event::namespace_attribute_changed);
+    for (std::uint32_t i = 0; i < count; ++i) sim_drive.resize_namespace(i + 1, 64);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
     EXPECT_TRUE(reactor.run_until(
         [&] {
             return std::ranges::all_of(listeners, [](const auto& l) { return l.resizes == 1; });
@@ -433,19 +433,19 @@ TEST_F(many_namespaces_test, a_change_of_all_of_them_is_seen_of_each) {
 // been read.
 TEST_F(many_namespaces_test, every_events_log_is_read_in_the_end) {
     ASSERT_TRUE(event_asked());
-    card.ignore_identify(true);
-    for (std::uint32_t i = 0; i < count; ++i) card.resize_namespace(i + 1, 32);
-    card.raise(nvme::event::namespace_attribute_changed);
-    ASSERT_TRUE(reactor.run_until([&] { return card.identifies_ignored() >= 27; }));
+    sim_drive.ignore_identify(true);
+    for (std::uint32_t i = 0; i < count; ++i) sim_drive.resize_namespace(i + 1, 32);
+    sim_drive.raise(nvme::event::namespace_attribute_changed);
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.identifies_ignored() >= 27; }));
     nvme::smart_log page{};
     page.critical_warning = nvme::critical_warning::spare;
-    card.set_smart(page);
+    sim_drive.set_smart(page);
     for (std::uint64_t events = 2; events < 5; ++events) {
-        card.raise(nvme::event::spare);
+        sim_drive.raise(nvme::event::spare);
         ASSERT_TRUE(reactor.run_until([&] { return devices[0]->status().events == events; }))
             << "it is masked for ever";
     }
-    card.ignore_identify(false);
+    sim_drive.ignore_identify(false);
     EXPECT_TRUE(reactor.run_until(
         [&] {
             return std::ranges::all_of(listeners, [](const auto& l) { return l.resizes == 1; });
@@ -459,7 +459,7 @@ TEST_F(many_namespaces_test, every_events_log_is_read_in_the_end) {
 TEST_F(pcie_admin_test, there_are_no_interrupts_while_somebody_polls) {
     open();
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
-    EXPECT_EQ(card.interrupts(1), 0u);
+    EXPECT_EQ(sim_drive.interrupts(1), 0u);
 }
 
 TEST_F(pcie_admin_test, a_reactor_that_sleeps_is_woken_by_each_completion) {
@@ -484,7 +484,7 @@ TEST_F(pcie_admin_test, a_reactor_that_sleeps_is_woken_by_each_completion) {
     channel->submit(next);
     reactor->run();  // it sleeps whenever it finds nothing
     EXPECT_EQ(next.left, 0);
-    EXPECT_GE(card.interrupts(1), 100u);
+    EXPECT_GE(sim_drive.interrupts(1), 100u);
     // Were a wake-up lost, a timer would end each wait, after 100 ms.
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
@@ -493,12 +493,12 @@ TEST_F(pcie_admin_test, a_reactor_that_sleeps_is_woken_by_each_completion) {
 
 TEST_F(pcie_admin_test, a_status_that_does_not_exist_is_an_error_and_nothing_more) {
     open();
-    card.misbehave(fake_drive::mischief::garbage_status);
+    sim_drive.misbehave(fake_drive::mischief::garbage_status);
     const nvme::status told = io().read(0, 8, piece(0, 4096));
     EXPECT_FALSE(nvme::is_success(told));
     EXPECT_FALSE(told.more);
     EXPECT_EQ(told.crd, 0);
-    card.misbehave(fake_drive::mischief::none);
+    sim_drive.misbehave(fake_drive::mischief::none);
     EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
     EXPECT_EQ(listener.losses, 0);
 }
@@ -508,12 +508,12 @@ TEST_F(pcie_admin_test, completions_in_the_wrong_phase_end_in_a_reset_with_every
     GTEST_SKIP() << "a drive that lies about the phase races with its host on purpose";
 #endif
     open();
-    card.misbehave(fake_drive::mischief::wrong_phase);
+    sim_drive.misbehave(fake_drive::mischief::wrong_phase);
     crowd all;
     all.submit(*channel, piece(0, test::buffer_bytes), 100);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 100; }));
     EXPECT_TRUE(all.each_once());
-    card.misbehave(fake_drive::mischief::none);
+    sim_drive.misbehave(fake_drive::mischief::none);
     crowd more;
     more.submit(*channel, piece(0, test::buffer_bytes), 100);
     ASSERT_TRUE(reactor.run_until([&] { return more.answered() == 100; }));
@@ -524,9 +524,9 @@ TEST_F(pcie_admin_test, completions_in_the_wrong_phase_end_in_a_reset_with_every
 
 TEST_F(pcie_admin_test, faults_are_counted) {
     open();
-    card.misbehave(fake_drive::mischief::wild_cid);
+    sim_drive.misbehave(fake_drive::mischief::wild_cid);
     ASSERT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
-    card.misbehave(fake_drive::mischief::none);
+    sim_drive.misbehave(fake_drive::mischief::none);
     ASSERT_TRUE(reactor.run_until([&] { return device->status().faults == 1; }));
     EXPECT_EQ(listener.losses, 0);
 }

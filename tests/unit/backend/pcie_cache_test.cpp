@@ -35,23 +35,23 @@ struct deciding_listener final : backend::device_listener {
 struct pcie_cache_test : test::pcie_fixture {
     deciding_listener decides;
 
-    void use(fake_drive::options card_options) {
+    void use(fake_drive::options sim_drive_options) {
         close();
-        card_options.loses_cache = true;
-        present = card_options;
-        card.plug(card_options);
+        sim_drive_options.loses_cache = true;
+        present = sim_drive_options;
+        sim_drive.plug(sim_drive_options);
         device = backend::make_pcie_device(options, environment).value();
         device->set_listener(&decides);
         open();
     }
     /// The slot is switched off, and on again later.
     void power_off() {
-        card.plug(std::nullopt);
-        device->sign(backend::loss_cause::removed);
+        sim_drive.plug(std::nullopt);
+        device->report_loss(backend::loss_cause::removed);
         ASSERT_TRUE(becomes(drive_state::absent));
     }
     void power_on() {
-        card.plug(present);
+        sim_drive.plug(present);
         device->arrived();
         ASSERT_TRUE(becomes(drive_state::ready));
     }
@@ -59,7 +59,7 @@ struct pcie_cache_test : test::pcie_fixture {
         return io().write(first, 8, filled(0, 4096, 7), fua);
     }
     bool is_stored(std::uint64_t first) const {
-        const auto medium = card.media();
+        const auto medium = sim_drive.media();
         return medium.at(first * 512) != std::byte{} || medium.at(first * 512 + 1) != std::byte{};
     }
     fake_drive::options present;
@@ -121,11 +121,11 @@ TEST_F(pcie_cache_test, what_every_kind_of_write_owes) {
     EXPECT_TRUE(owes(io().copy({{0, 8}}, 64)));
     EXPECT_FALSE(owes(io().copy({{0, 8}}, 64, true)));
     EXPECT_FALSE(owes(io().read(0, 8, piece(0, 4096))));
-    card.fail_next(sc::write_fault);
+    sim_drive.fail_next(sc::write_fault);
     EXPECT_NE(write(0), sc::success);
     EXPECT_FALSE(device->has_unflushed_writes()) << "it was not acknowledged";
     ASSERT_EQ(write(0), sc::success);
-    card.fail_next(sc::internal_error);
+    sim_drive.fail_next(sc::internal_error);
     EXPECT_NE(io().flush(), sc::success);
     EXPECT_TRUE(device->has_unflushed_writes()) << "a Flush that failed covers nothing";
 }
@@ -158,7 +158,7 @@ TEST_F(pcie_cache_test, an_orderly_detach_empties_the_cache) {
     ASSERT_EQ(write(0), sc::success);
     ASSERT_TRUE(device->detach(true));
     ASSERT_TRUE(becomes(drive_state::absent));
-    EXPECT_TRUE(card.was_shut_down());
+    EXPECT_TRUE(sim_drive.was_shut_down());
     EXPECT_TRUE(is_stored(0));
     ASSERT_TRUE(device->attach());
     ASSERT_TRUE(becomes(drive_state::ready));
@@ -170,7 +170,7 @@ TEST_F(pcie_cache_test, an_orderly_detach_empties_the_cache) {
 TEST_F(pcie_cache_test, a_reset_keeps_the_cache_and_the_debt) {
     use({});
     ASSERT_EQ(write(0), sc::success);
-    device->sign(backend::loss_cause::timed_out);
+    device->report_loss(backend::loss_cause::timed_out);
     EXPECT_FALSE(device->lost_data());
     ASSERT_TRUE(reactor.run_until([&] { return decides.returns == 2; }));
     EXPECT_EQ(decides.asked, 0);
@@ -183,8 +183,8 @@ TEST_F(pcie_cache_test, a_reset_keeps_the_cache_and_the_debt) {
 TEST_F(pcie_cache_test, a_drive_that_is_pulled_while_it_is_reset_has_lost_its_cache) {
     use({});
     ASSERT_EQ(write(0), sc::success);
-    device->sign(backend::loss_cause::timed_out);
-    device->sign(backend::loss_cause::removed);
+    device->report_loss(backend::loss_cause::timed_out);
+    device->report_loss(backend::loss_cause::removed);
     EXPECT_TRUE(device->lost_data());
     ASSERT_TRUE(reactor.run_until([&] { return decides.asked == 1; }));
     EXPECT_EQ(device->state(), device_state::lost);
@@ -222,7 +222,7 @@ TEST_F(pcie_cache_test, a_cache_that_stays_on_is_not_taken_for_one_that_is_off) 
         fake_drive::options stubborn;
         stubborn.cache_can_be_off = lies;
         stubborn.forgets_features = lies;
-        card.plug(stubborn);
+        sim_drive.plug(stubborn);
         make();
         ASSERT_TRUE(reactor.run_until([&] {
             return device->note().find("write cache") != std::string::npos;

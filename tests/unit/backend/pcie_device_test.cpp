@@ -50,7 +50,7 @@ TEST_F(pcie_device_test, writes_and_reads_every_size_up_to_a_mebibyte) {
         const auto in = piece(2 << 20, bytes);
         ASSERT_TRUE(nvme::is_success(io().read(5, blocks, in)));
         ASSERT_TRUE(std::ranges::equal(in, out)) << blocks;
-        const auto media = card.media();
+        const auto media = sim_drive.media();
         ASSERT_TRUE(std::ranges::equal(std::span(media).subspan(5 * 512, bytes), out));
     }
 }
@@ -59,12 +59,12 @@ TEST_F(pcie_device_test, cuts_what_is_more_than_the_drive_takes_at_once) {
     restart({.mdts = 2});  // 16 KiB
     const auto out = filled(512, 1 << 20, 3);
     ASSERT_TRUE(nvme::is_success(io().write(0, 2048, out)));
-    EXPECT_EQ(card.commands().size(), 64u);
+    EXPECT_EQ(sim_drive.commands().size(), 64u);
     const auto in = piece(2 << 20, 1 << 20);
     ASSERT_TRUE(nvme::is_success(io().read(0, 2048, in)));
     EXPECT_TRUE(std::ranges::equal(in, out));
     // The first failure is the answer, and it comes once.
-    card.fail_next(nvme::sc::unrecovered_read_error);
+    sim_drive.fail_next(nvme::sc::unrecovered_read_error);
     EXPECT_TRUE(io().read(0, 2048, in).is(nvme::sc::unrecovered_read_error));
 }
 
@@ -78,7 +78,7 @@ TEST_F(pcie_device_test, scatter_lists_by_prp_or_by_sgl) {
     for (std::size_t i = 16; i-- != 0;) op.vectors.push_back({out.data() + i * 16384, 16384});
     op.data = op.vectors;
     ASSERT_TRUE(nvme::is_success(io().run(op)));
-    auto media = card.media();
+    auto media = sim_drive.media();
     for (std::size_t i = 0; i < 16; ++i)
         ASSERT_EQ(std::memcmp(media.data() + i * 16384, out.data() + (15 - i) * 16384, 16384), 0);
     // Odd pieces: no PRP can say it, and this drive has no SGLs.
@@ -94,7 +94,7 @@ TEST_F(pcie_device_test, scatter_lists_by_prp_or_by_sgl) {
     filled(0, 256 * 1024, 4);
     odd.answers = 0;
     ASSERT_TRUE(nvme::is_success(io().run(odd)));
-    media = card.media();
+    media = sim_drive.media();
     for (std::size_t i = 0; i < 8; ++i)
         ASSERT_EQ(std::memcmp(media.data() + i * 1024, out.data() + i * 2048, 1024), 0);
 }
@@ -105,26 +105,26 @@ TEST_F(pcie_device_test, memory_that_the_drive_cannot_reach_is_refused) {
     EXPECT_TRUE(io().read(0, 8, elsewhere).is(nvme::sc::internal_error));
     // Across the end of what was lent.
     EXPECT_TRUE(io().read(0, 8, piece(buffer_bytes - 2048, 4096)).is(nvme::sc::internal_error));
-    EXPECT_TRUE(card.commands().empty());
+    EXPECT_TRUE(sim_drive.commands().empty());
 }
 
 TEST_F(pcie_device_test, every_other_command_means_what_it_says) {
     open();
     const auto out = filled(0, 64 * 512, 5);
     ASSERT_TRUE(nvme::is_success(io().write(0, 64, out, true)));
-    EXPECT_TRUE(nvme::decode_block_range(card.commands().back()).fua);
+    EXPECT_TRUE(nvme::decode_block_range(sim_drive.commands().back()).fua);
     ASSERT_TRUE(nvme::is_success(io().write(0, 64, out, false)));
-    EXPECT_FALSE(nvme::decode_block_range(card.commands().back()).fua);
+    EXPECT_FALSE(nvme::decode_block_range(sim_drive.commands().back()).fua);
     ASSERT_TRUE(nvme::is_success(io().flush()));
-    EXPECT_EQ(card.commands().back().opcode, 0u);
+    EXPECT_EQ(sim_drive.commands().back().opcode, 0u);
     EXPECT_TRUE(nvme::is_success(io().compare(0, 64, out)));
     out[777] ^= std::byte{1};
     EXPECT_TRUE(io().compare(0, 64, out).is(nvme::sc::compare_failure));
     ASSERT_TRUE(nvme::is_success(io().write_zeroes(8, 8, true)));
-    EXPECT_TRUE(nvme::decode_block_range(card.commands().back()).fua);
+    EXPECT_TRUE(nvme::decode_block_range(sim_drive.commands().back()).fua);
     ASSERT_TRUE(nvme::is_success(io().deallocate({{0, 4}, {100, 0}, {20, 2}})));
-    EXPECT_EQ(nvme::decode_dataset_management(card.commands().back()).ranges, 2u);
-    const auto media = card.media();
+    EXPECT_EQ(nvme::decode_dataset_management(sim_drive.commands().back()).ranges, 2u);
+    const auto media = sim_drive.media();
     const auto zero = [&](std::size_t block) {
         return std::all_of(media.begin() + static_cast<std::ptrdiff_t>(block * 512),
                            media.begin() + static_cast<std::ptrdiff_t>(block * 512 + 512),
@@ -153,9 +153,9 @@ TEST_F(pcie_device_test, copies_and_verifies_where_the_drive_can) {
     const auto out = filled(0, 24 * 512, 9);
     ASSERT_TRUE(nvme::is_success(io().write(0, 24, out)));
     ASSERT_TRUE(nvme::is_success(io().copy({{16, 8}, {0, 16}}, 100, true)));
-    const nvme::copy_command seen = nvme::decode_copy(card.commands().back());
+    const nvme::copy_command seen = nvme::decode_copy(sim_drive.commands().back());
     EXPECT_EQ(seen, (nvme::copy_command{.sdlba = 100, .ranges = 2, .fua = true}));
-    const auto media = card.media();
+    const auto media = sim_drive.media();
     EXPECT_TRUE(std::equal(out.begin() + 16 * 512, out.end(), media.begin() + 100 * 512));
     EXPECT_TRUE(std::equal(out.begin(), out.begin() + 16 * 512, media.begin() + 108 * 512));
     EXPECT_TRUE(io().copy({{8190, 8}}, 0).is(nvme::sc::lba_out_of_range));
@@ -165,7 +165,7 @@ TEST_F(pcie_device_test, copies_and_verifies_where_the_drive_can) {
 TEST_F(pcie_device_test, a_drive_without_a_cache_is_never_flushed) {
     restart({.write_cache = false});
     ASSERT_TRUE(nvme::is_success(io().flush()));
-    EXPECT_TRUE(card.commands().empty());
+    EXPECT_TRUE(sim_drive.commands().empty());
 }
 
 TEST_F(pcie_device_test, statuses_of_the_drive_go_up_without_what_is_its_own) {
@@ -173,9 +173,9 @@ TEST_F(pcie_device_test, statuses_of_the_drive_go_up_without_what_is_its_own) {
     nvme::status from = nvme::sc::write_fault.no_retry();
     from.more = true;
     from.crd = 2;
-    card.fail_next(from);
+    sim_drive.fail_next(from);
     EXPECT_EQ(io().write(0, 8, filled(0, 4096, 6)), nvme::sc::write_fault.no_retry());
-    card.fail_next(nvme::sc::controller_pathing_error);
+    sim_drive.fail_next(nvme::sc::controller_pathing_error);
     EXPECT_EQ(io().write(0, 8, piece(0, 4096)), nvme::sc::internal_error);
 }
 
@@ -184,12 +184,12 @@ TEST_F(pcie_device_test, more_operations_than_its_queue_holds_wait_their_turn) {
     options.command_timeout = seconds(60);  // however slow this machine is now
     make();
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 1500);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 255; }));
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 255; }));
     EXPECT_EQ(channel->outstanding(), 1500u);
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 1500; }));
     EXPECT_TRUE(all.each_once());
     for (const auto& op : all.ops) EXPECT_TRUE(nvme::is_success(op->status));
@@ -197,15 +197,15 @@ TEST_F(pcie_device_test, more_operations_than_its_queue_holds_wait_their_turn) {
 
 TEST_F(pcie_device_test, what_waits_can_be_aborted_and_what_is_at_the_drive_ends_when_it_ends) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 300);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 255; }));
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 255; }));
     channel->abort(*all.ops[299]);
     EXPECT_TRUE(all.ops[299]->status.is(nvme::sc::aborted_by_request));
     channel->abort(*all.ops[0]);
     EXPECT_FALSE(all.ops[0]->finished()) << "the drive may still write to its memory";
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 300; }));
     EXPECT_TRUE(all.each_once());
     EXPECT_TRUE(all.ops[0]->status.is(nvme::sc::aborted_by_request));
@@ -213,24 +213,24 @@ TEST_F(pcie_device_test, what_waits_can_be_aborted_and_what_is_at_the_drive_ends
 
 TEST_F(pcie_device_test, a_requested_removal_answers_everything_and_lets_go_soon) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 400);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 255; }));
-    card.request_removal();
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 255; }));
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
     EXPECT_EQ(all.answered(), 400u);
     EXPECT_TRUE(all.each_once());
     for (const auto& op : all.ops) EXPECT_EQ(op->status, backend::device_gone);
     EXPECT_EQ(listener.losses, 1);
     EXPECT_EQ(device->status().last_loss, loss_cause::removal_requested);
-    EXPECT_FALSE(card.is_open());
+    EXPECT_FALSE(sim_drive.is_open());
     EXPECT_EQ(io().read(0, 8, piece(0, 4096)), backend::device_gone) << "at once";
     // It stays away until somebody says that there is a drive.
-    const std::uint32_t openings = card.openings();
+    const std::uint32_t openings = sim_drive.openings();
     reactor.run_until([] { return false; }, milliseconds(300));
-    EXPECT_EQ(card.openings(), openings);
-    card.hold(false);
+    EXPECT_EQ(sim_drive.openings(), openings);
+    sim_drive.hold(false);
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
     EXPECT_EQ(listener.returns, 2);
@@ -241,7 +241,7 @@ TEST_F(pcie_device_test, many_signs_of_one_loss_are_one_loss) {
     open();
     for (const auto cause : {loss_cause::bus_error, loss_cause::removed,
                              loss_cause::removal_requested, loss_cause::silent})
-        device->sign(cause);
+        device->report_loss(cause);
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; })) << "a bus error: reset";
     EXPECT_EQ(listener.losses, 1);
     EXPECT_EQ(device->status().losses, 1u);
@@ -252,24 +252,24 @@ TEST_F(pcie_device_test, many_signs_of_one_loss_are_one_loss) {
     EXPECT_EQ(counted.losses, once) << "whatever came after the first sign";
     EXPECT_EQ(std::accumulate(counted.drained.begin(), counted.drained.end(), std::uint64_t{0}),
               1u);
-    EXPECT_EQ(device->status().late_signs, 3u);
+    EXPECT_EQ(device->status().late_reports, 3u);
     EXPECT_EQ(device->status().last_loss, loss_cause::bus_error);
 }
 
 TEST_F(pcie_device_test, silence_is_noticed_within_two_seconds) {
     for (const std::uint32_t reads_as : {0u, 0xffff'ffffu}) {
         if (device == nullptr) make();
-        card.plug(fake_drive::options{});
+        sim_drive.plug(fake_drive::options{});
         EXPECT_TRUE(device->attach());
         open();
         crowd all;
         all.submit(*channel, piece(0, buffer_bytes), 64);
         ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 64; }));
-        card.hold(true);
+        sim_drive.hold(true);
         crowd stuck;
         stuck.submit(*channel, piece(0, buffer_bytes), 300);
         const auto began = std::chrono::steady_clock::now();
-        card.fall_silent(reads_as);
+        sim_drive.fall_silent(reads_as);
         const int before = listener.losses;
         ASSERT_TRUE(reactor.run_until([&] { return listener.losses > before; }));
         EXPECT_LE(std::chrono::steady_clock::now() - began, seconds(2));
@@ -282,38 +282,38 @@ TEST_F(pcie_device_test, silence_is_noticed_within_two_seconds) {
 
 TEST_F(pcie_device_test, a_drive_that_completes_nothing_is_reset) {
     open();
-    card.ignore_aborts(true);
-    card.hold(true);
+    sim_drive.ignore_aborts(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 10);
     ASSERT_TRUE(reactor.run_until([&] { return listener.losses == 1; }));
     EXPECT_EQ(device->status().last_loss, loss_cause::timed_out);
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
     EXPECT_TRUE(all.each_once());
-    EXPECT_EQ(card.openings(), 2u);
+    EXPECT_EQ(sim_drive.openings(), 2u);
     EXPECT_TRUE(nvme::is_success(io().read(0, 8, piece(0, 4096))));
 }
 
 TEST_F(pcie_device_test, a_drive_that_keeps_failing_is_not_reset_for_ever) {
     open();
     for (int resets = 1; resets <= 3; ++resets) {
-        device->sign(loss_cause::fatal_status);
+        device->report_loss(loss_cause::fatal_status);
         ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 1 + resets; }));
     }
-    device->sign(loss_cause::fatal_status);
+    device->report_loss(loss_cause::fatal_status);
     ASSERT_TRUE(becomes(drive_state::absent));
     reactor.run_until([] { return false; }, milliseconds(300));
     EXPECT_EQ(device->status().state, drive_state::absent);
-    EXPECT_EQ(card.openings(), 4u);
+    EXPECT_EQ(sim_drive.openings(), 4u);
 }
 
 TEST_F(pcie_device_test, a_fatal_error_that_it_reports_is_seen) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 4);
-    card.report_fatal_error();
+    sim_drive.report_fatal_error();
     ASSERT_TRUE(reactor.run_until([&] { return listener.losses == 1; }));
     EXPECT_EQ(device->status().last_loss, loss_cause::fatal_status);
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
@@ -324,26 +324,26 @@ TEST_F(pcie_device_test, completions_that_nobody_asked_for_change_nothing_and_th
     open();
     for (const auto how : {fake_drive::mischief::wild_cid, fake_drive::mischief::wrong_queue,
                            fake_drive::mischief::wrong_head}) {
-        card.misbehave(how);
+        sim_drive.misbehave(how);
         const auto out = filled(0, 4096, 9);
         ASSERT_TRUE(nvme::is_success(io().write(0, 8, out)));
     }
-    card.misbehave(fake_drive::mischief::none);
+    sim_drive.misbehave(fake_drive::mischief::none);
     EXPECT_EQ(listener.losses, 0) << "a few are put up with";
-    card.misbehave(fake_drive::mischief::wild_cid);
+    sim_drive.misbehave(fake_drive::mischief::wild_cid);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 40);
     ASSERT_TRUE(reactor.run_until([&] { return listener.losses == 1; }));
     EXPECT_EQ(device->status().last_loss, loss_cause::hostile);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 40; }));
     EXPECT_TRUE(all.each_once());
-    card.misbehave(fake_drive::mischief::none);
+    sim_drive.misbehave(fake_drive::mischief::none);
     ASSERT_TRUE(reactor.run_until([&] { return listener.returns == 2; }));
 }
 
 TEST_F(pcie_device_test, a_command_that_is_completed_twice_is_answered_once) {
     open();
-    card.misbehave(fake_drive::mischief::twice);
+    sim_drive.misbehave(fake_drive::mischief::twice);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 6);
     ASSERT_TRUE(reactor.run_until([&] { return all.answered() == 6; }));
@@ -355,9 +355,9 @@ TEST_F(pcie_device_test, the_same_drive_comes_back_and_another_one_does_not) {
     open();
     const auto out = filled(0, 4096, 11);
     ASSERT_TRUE(nvme::is_success(io().write(0, 8, out)));
-    card.request_removal();
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
-    card.plug(fake_drive::options{.serial = "OTHER"});
+    sim_drive.plug(fake_drive::options{.serial = "OTHER"});
     device->arrived();
     ASSERT_TRUE(reactor.run_until([&] {
         return device->status().last_loss == loss_cause::other_drive &&
@@ -365,9 +365,10 @@ TEST_F(pcie_device_test, the_same_drive_comes_back_and_another_one_does_not) {
     }));
     EXPECT_EQ(listener.returns, 1) << "never under the old identity";
     EXPECT_NE(device->status().reason.find("OTHER"), std::string::npos);
-    EXPECT_TRUE(card.was_shut_down()) << "it is let go in order";
+    EXPECT_TRUE(sim_drive.was_shut_down()) << "it is let go in order";
     EXPECT_EQ(io().read(0, 8, piece(8192, 4096)), backend::device_gone);
-    card.plug(fake_drive::options{});  // another card of that serial: the fake forgets its data
+    sim_drive.plug(
+        fake_drive::options{});  // another drive of that serial: the fake forgets its data
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
     EXPECT_EQ(listener.returns, 2);
@@ -380,7 +381,7 @@ TEST_F(pcie_device_test, a_serial_in_the_configuration_is_the_only_one_taken) {
     ASSERT_TRUE(
         reactor.run_until([&] { return device->status().last_loss == loss_cause::other_drive; }));
     ASSERT_TRUE(becomes(drive_state::absent));
-    card.plug(fake_drive::options{.serial = "WANTED"});
+    sim_drive.plug(fake_drive::options{.serial = "WANTED"});
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
 }
@@ -389,7 +390,7 @@ TEST_F(pcie_device_test, an_operators_detach_is_orderly_and_lasts) {
     open();
     EXPECT_TRUE(device->detach(false));
     ASSERT_TRUE(becomes(drive_state::absent));
-    EXPECT_TRUE(card.was_shut_down());
+    EXPECT_TRUE(sim_drive.was_shut_down());
     EXPECT_EQ(listener.losses, 1);
     device->arrived();
     reactor.run_until([] { return false; }, milliseconds(100));
@@ -400,22 +401,22 @@ TEST_F(pcie_device_test, an_operators_detach_is_orderly_and_lasts) {
 
 TEST_F(pcie_device_test, a_drain_lets_what_is_at_the_drive_end_and_refuses_what_comes) {
     open();
-    card.hold(true);
+    sim_drive.hold(true);
     crowd all;
     all.submit(*channel, piece(0, buffer_bytes), 200);
-    ASSERT_TRUE(reactor.run_until([&] { return card.held() == 200; }));
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 200; }));
     EXPECT_TRUE(device->detach(true));
     reactor.run_until([] { return false; }, milliseconds(50));
     EXPECT_EQ(all.answered(), 0u);
-    EXPECT_TRUE(card.is_open()) << "commands are at it";
+    EXPECT_TRUE(sim_drive.is_open()) << "commands are at it";
     EXPECT_EQ(listener.losses, 0) << "its namespace would answer them";
     EXPECT_EQ(io().read(0, 8, piece(0, 4096)), backend::device_gone);
-    card.hold(false);
+    sim_drive.hold(false);
     ASSERT_TRUE(becomes(drive_state::absent));
     EXPECT_TRUE(all.each_once());
     for (const auto& op : all.ops) EXPECT_TRUE(nvme::is_success(op->status));
     EXPECT_EQ(listener.losses, 1);
-    EXPECT_TRUE(card.was_shut_down());
+    EXPECT_TRUE(sim_drive.was_shut_down());
     EXPECT_EQ(diary_.lines,
               (std::vector<std::string>{"ready", "detached detached", "released detached"}));
     channel.reset();
@@ -426,21 +427,21 @@ TEST_F(pcie_device_test, a_drain_lets_what_is_at_the_drive_end_and_refuses_what_
 TEST_F(pcie_device_test, whoever_wants_a_drive_does_not_wait_for_its_drain) {
     for (const bool by_kernel : {true, false}) {
         open();
-        card.hold(true);
+        sim_drive.hold(true);
         crowd all;
         all.submit(*channel, piece(0, buffer_bytes), 200);
-        ASSERT_TRUE(reactor.run_until([&] { return card.held() == 200; }));
+        ASSERT_TRUE(reactor.run_until([&] { return sim_drive.held() == 200; }));
         EXPECT_TRUE(device->detach(true));
         const auto began = std::chrono::steady_clock::now();
         if (by_kernel)
-            card.request_removal();
+            sim_drive.request_removal();
         else
             EXPECT_TRUE(device->detach(false));
         ASSERT_TRUE(becomes(drive_state::absent));
         EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(5));
         EXPECT_TRUE(all.each_once());
         EXPECT_EQ(all.answered(), 200u);
-        card.hold(false);
+        sim_drive.hold(false);
         channel.reset();
         EXPECT_TRUE(device->attach());
     }
@@ -460,14 +461,14 @@ TEST_F(pcie_device_test, a_drive_that_was_detached_before_a_restart_stays_away) 
 
 TEST_F(pcie_device_test, tells_what_happens_to_its_drive) {
     open();
-    card.request_removal();
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
-    card.plug(fake_drive::options{.serial = "OTHER"});
+    sim_drive.plug(fake_drive::options{.serial = "OTHER"});
     device->arrived();
     ASSERT_TRUE(
         reactor.run_until([&] { return device->status().last_loss == loss_cause::other_drive; }));
     ASSERT_TRUE(becomes(drive_state::absent));
-    card.plug(fake_drive::options{});
+    sim_drive.plug(fake_drive::options{});
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
     EXPECT_EQ(diary_.lines,
@@ -478,32 +479,32 @@ TEST_F(pcie_device_test, tells_what_happens_to_its_drive) {
 
 TEST_F(pcie_device_test, a_drive_that_never_becomes_ready_is_given_back) {
     close();
-    card.never_become_ready(true);
+    sim_drive.never_become_ready(true);
     make();
     ASSERT_TRUE(reactor.run_until(
         [&] { return device->status().last_loss == loss_cause::bring_up_failed; }));
     ASSERT_TRUE(becomes(drive_state::absent));
     EXPECT_NE(device->status().reason.find("become ready"), std::string::npos);
-    EXPECT_FALSE(card.is_open());
+    EXPECT_FALSE(sim_drive.is_open());
     EXPECT_EQ(listener.losses, 0);
     const auto drained = device->status().counters.drained;
     EXPECT_EQ(std::accumulate(drained.begin(), drained.end(), std::uint64_t{0}), 0u)
         << "it had nothing to drain";
-    card.never_become_ready(false);
+    sim_drive.never_become_ready(false);
     EXPECT_TRUE(device->attach());
     ASSERT_TRUE(becomes(drive_state::ready));
 }
 
 TEST_F(pcie_device_test, loss_while_it_is_brought_up) {
     close();
-    card.never_become_ready(true);
+    sim_drive.never_become_ready(true);
     make();
-    ASSERT_TRUE(reactor.run_until([&] { return card.is_open(); }));
-    card.request_removal();
+    ASSERT_TRUE(reactor.run_until([&] { return sim_drive.is_open(); }));
+    sim_drive.request_removal();
     ASSERT_TRUE(becomes(drive_state::absent));
-    EXPECT_FALSE(card.is_open());
+    EXPECT_FALSE(sim_drive.is_open());
     EXPECT_EQ(listener.losses, 0) << "nobody was told that it was there";
-    card.never_become_ready(false);
+    sim_drive.never_become_ready(false);
     device->arrived();
     ASSERT_TRUE(becomes(drive_state::ready));
 }
@@ -521,8 +522,8 @@ TEST_F(pcie_device_test, a_device_that_is_deleted_gives_its_drive_back) {
     open();
     channel.reset();
     device.reset();
-    ASSERT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
-    EXPECT_TRUE(card.was_shut_down());
+    ASSERT_TRUE(reactor.run_until([&] { return !sim_drive.is_open(); }));
+    EXPECT_TRUE(sim_drive.was_shut_down());
     // And another device can have it at once.
     reactor.run_until([] { return false; }, milliseconds(20));
     make();
@@ -537,9 +538,9 @@ TEST_F(pcie_device_test, flaps_twenty_times_under_load) {
         all.submit(*channel, piece(0, buffer_bytes), 300);
         reactor->run_once();
         if (i % 3 == 0)
-            card.request_removal();
+            sim_drive.request_removal();
         else
-            device->sign(i % 3 == 1 ? loss_cause::removed : loss_cause::silent);
+            device->report_loss(i % 3 == 1 ? loss_cause::removed : loss_cause::silent);
         ASSERT_TRUE(becomes(drive_state::absent));
         ASSERT_EQ(all.answered(), 300u);
         ASSERT_TRUE(all.each_once());

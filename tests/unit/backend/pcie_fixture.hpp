@@ -53,16 +53,16 @@ struct diary final : backend::drive_observer {
 
 /// One reactor is control and data at once: the fake controller has a thread of its own.
 struct pcie_fixture : ::testing::Test {
-    fake_drive card;
+    fake_drive sim_drive;
     hand_reactor reactor{true};
     mem::heap_memory source;
     mem::dma_region buffers = source.allocate(buffer_bytes).value();
-    backend::pcie_roster roster;
+    backend::pcie_device_list device_list;
     backend::pcie_environment environment{.control = &*reactor,
                                           .data = {&*reactor},
-                                          .provider = &card.provider(),
+                                          .provider = &sim_drive.provider(),
                                           .memory = {{buffers.data(), buffers.size()}},
-                                          .roster = &roster,
+                                          .device_list = &device_list,
                                           .observer = &diary_};
     diary diary_;
     backend::pcie_options options{.name = "drive1",
@@ -86,7 +86,7 @@ struct pcie_fixture : ::testing::Test {
     }
     void restart(const fake_drive::options& other) {
         close();
-        card.plug(other);
+        sim_drive.plug(other);
         make();
         open();
     }
@@ -99,8 +99,9 @@ struct pcie_fixture : ::testing::Test {
     }
     void TearDown() override {
         close();
-        EXPECT_FALSE(card.is_open());
-        EXPECT_EQ(card.bad_dma(), 0u) << "the drive was pointed at memory that is not ours to lend";
+        EXPECT_FALSE(sim_drive.is_open());
+        EXPECT_EQ(sim_drive.bad_dma(), 0u)
+            << "the drive was pointed at memory that is not ours to lend";
         // A helper may still be in its last post, and a drive that nobody has any more ends when it
         // hears of that.
         reactor.bring_home();

@@ -20,7 +20,7 @@ struct pcie_limits_test : test::pcie_fixture {
         }));
     }
     bool is_zero(std::uint64_t first, std::uint64_t blocks) const {
-        const auto medium = card.media();
+        const auto medium = sim_drive.media();
         return std::all_of(medium.begin() + static_cast<std::ptrdiff_t>(first * 512),
                            medium.begin() + static_cast<std::ptrdiff_t>((first + blocks) * 512),
                            [](std::byte b) { return b == std::byte{}; });
@@ -28,26 +28,26 @@ struct pcie_limits_test : test::pcie_fixture {
 };
 
 TEST_F(pcie_limits_test, write_zeroes_and_verify_beyond_the_limits_of_a_drive_are_cut) {
-    fake_drive::options card_options{.oncs = 0x8d};
-    card_options.limits.wzsl = 3;  // 32 KiB
-    card_options.limits.vsl = 2;   // 16 KiB
-    restart(card_options);
+    fake_drive::options sim_drive_options{.oncs = 0x8d};
+    sim_drive_options.limits.wzsl = 3;  // 32 KiB
+    sim_drive_options.limits.vsl = 2;   // 16 KiB
+    restart(sim_drive_options);
     ASSERT_TRUE(nvme::is_success(io().write(0, 2048, filled(0, 1 << 20, 1))));
     EXPECT_EQ(io().write_zeroes(1, 200), sc::success);
     EXPECT_TRUE(is_zero(1, 200));
     EXPECT_FALSE(is_zero(0, 1));
     EXPECT_FALSE(is_zero(201, 1));
-    EXPECT_EQ(count(card.commands(), nvme::io_opcode::write_zeroes), 4u);
+    EXPECT_EQ(count(sim_drive.commands(), nvme::io_opcode::write_zeroes), 4u);
     EXPECT_EQ(io().verify(0, 200), sc::success);
-    EXPECT_EQ(count(card.commands(), nvme::io_opcode::verify), 7u);
+    EXPECT_EQ(count(sim_drive.commands(), nvme::io_opcode::verify), 7u);
 }
 
 TEST_F(pcie_limits_test, ranges_beyond_the_limits_of_a_drive_are_cut) {
-    fake_drive::options card_options;
-    card_options.limits.dmrl = 4;
-    card_options.limits.dmrsl = 100u;
-    card_options.limits.dmsl = 250u;
-    restart(card_options);
+    fake_drive::options sim_drive_options;
+    sim_drive_options.limits.dmrl = 4;
+    sim_drive_options.limits.dmrsl = 100u;
+    sim_drive_options.limits.dmsl = 250u;
+    restart(sim_drive_options);
     ASSERT_TRUE(nvme::is_success(io().write(0, 2048, filled(0, 1 << 20, 1))));
     std::vector<backend::block_range> ranges;
     for (std::uint64_t i = 0; i < 20; ++i) ranges.push_back({i * 20, i % 5 == 0 ? 0u : 10u});
@@ -60,16 +60,16 @@ TEST_F(pcie_limits_test, ranges_beyond_the_limits_of_a_drive_are_cut) {
         EXPECT_FALSE(is_zero(one.first + one.count, 1)) << one.first;
     }
     EXPECT_FALSE(is_zero(999, 1));
-    EXPECT_GE(count(card.commands(), nvme::io_opcode::dataset_management), 8u);
+    EXPECT_GE(count(sim_drive.commands(), nvme::io_opcode::dataset_management), 8u);
 }
 
 TEST_F(pcie_limits_test, without_limits_one_command_does) {
-    fake_drive::options card_options;
-    card_options.tells_limits = false;
-    restart(card_options);
+    fake_drive::options sim_drive_options;
+    sim_drive_options.tells_limits = false;
+    restart(sim_drive_options);
     EXPECT_EQ(io().write_zeroes(0, 8000), sc::success);
     EXPECT_EQ(io().deallocate({{0, 8000}, {0, 0}, {5, 5}}), sc::success);
-    EXPECT_EQ(card.commands().size(), 2u);
+    EXPECT_EQ(sim_drive.commands().size(), 2u);
 }
 
 TEST_F(pcie_limits_test, what_is_best_for_it_is_told) {
@@ -151,7 +151,7 @@ TEST(encode_ranges, says_everything_once_whatever_the_limits) {
 
 TEST_F(pcie_limits_test, a_zoned_namespace_is_refused_by_name) {
     close();
-    card.plug(fake_drive::options{.zoned_nsid = 1});
+    sim_drive.plug(fake_drive::options{.zoned_nsid = 1});
     make();
     ASSERT_TRUE(reactor.run_until([&] {
         return device->note().find("not supported") != std::string::npos;
@@ -164,7 +164,7 @@ TEST_F(pcie_limits_test, a_zoned_namespace_is_refused_by_name) {
 
 TEST_F(pcie_limits_test, a_namespace_beside_a_zoned_one_serves) {
     close();
-    card.plug(fake_drive::options{.namespaces = 2, .zoned_nsid = 1});
+    sim_drive.plug(fake_drive::options{.namespaces = 2, .zoned_nsid = 1});
     options.drive_nsid = 2;
     make();
     open();

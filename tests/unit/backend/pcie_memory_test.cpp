@@ -83,7 +83,7 @@ TEST_F(drive_without_memory, tells_who_asks_for_a_device_and_makes_the_next) {
         } catch (const std::bad_alloc&) {}
         const test::unwatched_memory enough;
         if (device == nullptr) {
-            EXPECT_TRUE(roster.all().empty()) << "the address is taken still";
+            EXPECT_TRUE(device_list.all().empty()) << "the address is taken still";
             make();
         }
         EXPECT_TRUE(device->attach());

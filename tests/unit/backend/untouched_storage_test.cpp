@@ -76,7 +76,7 @@ struct sized {
     std::uint64_t bytes;
 };
 
-class UntouchedStorage : public ::testing::TestWithParam<sized> {
+class untouched_storage : public ::testing::TestWithParam<sized> {
   protected:
     /// A sparse file with data in all the places that somebody could take for empty.
     void SetUp() override {
@@ -112,7 +112,7 @@ class UntouchedStorage : public ::testing::TestWithParam<sized> {
     std::unique_ptr<engine::file_io_provider> files = engine::make_uring_files();
 };
 
-TEST_P(UntouchedStorage, opening_in_every_way_leaves_every_byte) {
+TEST_P(untouched_storage, opening_in_every_way_leaves_every_byte) {
     for (const std::uint32_t block : {512u, 4096u})
         for (const bool direct : {true, false})
             for (const std::uint64_t size : {std::uint64_t{0}, bytes - bytes % block, bytes / 2}) {
@@ -124,7 +124,7 @@ TEST_P(UntouchedStorage, opening_in_every_way_leaves_every_byte) {
             }
 }
 
-TEST_P(UntouchedStorage, opening_that_fails_leaves_every_byte) {
+TEST_P(untouched_storage, opening_that_fails_leaves_every_byte) {
     EXPECT_FALSE(open({.size_bytes = 1000}));
     expect_untouched("a size that is refused");
     const unique_fd other(::open(path.c_str(), O_RDWR | O_CLOEXEC));
@@ -134,7 +134,7 @@ TEST_P(UntouchedStorage, opening_that_fails_leaves_every_byte) {
     expect_untouched("an open that found it locked");
 }
 
-TEST_P(UntouchedStorage, serving_resizing_and_reopening_leave_every_byte) {
+TEST_P(untouched_storage, serving_resizing_and_reopening_leave_every_byte) {
     if (bytes < 8192) GTEST_SKIP() << "too small to be resized within its size";
     auto device = open({.size_bytes = 4096}).value();
     for (const std::uint64_t blocks : {std::uint64_t{1}, bytes / 1024, std::uint64_t{8}}) {
@@ -155,7 +155,7 @@ TEST_P(UntouchedStorage, serving_resizing_and_reopening_leave_every_byte) {
     expect_untouched("service");
 }
 
-INSTANTIATE_TEST_SUITE_P(of, UntouchedStorage,
+INSTANTIATE_TEST_SUITE_P(of, untouched_storage,
                          ::testing::Values(sized{nullptr, 1}, sized{nullptr, 511},
                                            sized{nullptr, 512}, sized{nullptr, 4097},
                                            sized{nullptr, 1 << 20}, sized{nullptr, 2 * tib},

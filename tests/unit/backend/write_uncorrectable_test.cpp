@@ -160,7 +160,7 @@ TEST_P(ram_uncorrectable, random_operations_mark_and_write_what_they_name) {
 
 // One marks and another writes the same blocks; the block behind them, in the same word of the map,
 // was marked before and must be found at every moment.
-TEST(RamUncorrectable, several_threads_lose_no_mark) {
+TEST(ram_uncorrectable_test, several_threads_lose_no_mark) {
     constexpr std::uint32_t rounds = 3'000;
     auto device = make_ram_device({.size_bytes = 1 << 20, .block_bytes = 512}).value();
     hand_reactor at_home(false);
@@ -189,14 +189,14 @@ TEST(RamUncorrectable, several_threads_lose_no_mark) {
     EXPECT_NE(watching->read_in_place(0, 1), nullptr) << "none is counted any more";
 }
 
-TEST(RamUncorrectable, marks_are_part_of_what_a_device_promises) {
+TEST(ram_uncorrectable_test, marks_are_part_of_what_a_device_promises) {
     const std::uint64_t before = promised_memory();
     const auto device = make_ram_device({.size_bytes = 64 << 20, .block_bytes = 512}).value();
     const std::uint64_t blocks = device->geometry().block_count;
     EXPECT_EQ(promised_memory(), before + (64u << 20) + blocks / 8);
 }
 
-TEST(NullUncorrectable, is_refused_where_nothing_is_remembered) {
+TEST(null_uncorrectable, is_refused_where_nothing_is_remembered) {
     auto device = make_null_device({.size_bytes = 1 << 20, .block_bytes = 512}).value();
     EXPECT_FALSE(device->geometry().write_uncorrectable);
     hand_reactor reactor(false);
@@ -216,9 +216,9 @@ TEST_F(pcie_uncorrectable_test, goes_to_a_drive_that_says_it_can) {
     restart(able);
     ASSERT_TRUE(device->geometry().write_uncorrectable);
     ASSERT_EQ(io().write(0, 256, filled(0, 256 * 512, 3)), sc::success);
-    const std::size_t before = card.commands().size();
+    const std::size_t before = sim_drive.commands().size();
     EXPECT_EQ(io().write_uncorrectable(10, 100), sc::success);
-    const auto sent = card.commands();
+    const auto sent = sim_drive.commands();
     ASSERT_EQ(sent.size(), before + 4) << "cut by the drive's limit";
     std::uint64_t next = 10;
     for (std::size_t i = before; i < sent.size(); ++i) {

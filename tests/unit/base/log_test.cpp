@@ -17,8 +17,8 @@ struct costly {
     bool fails = false;
 };
 
-struct LogTest : testing::Test {
-    ~LogTest() override { log::set_level(log::level::info); }
+struct log_test : testing::Test {
+    ~log_test() override { log::set_level(log::level::info); }
 
     template <typename Act>
     static std::string printed_by(Act&& act) {
@@ -45,7 +45,7 @@ struct fmt::formatter<fulmar::costly> : fmt::formatter<int> {
 namespace fulmar {
 namespace {
 
-TEST_F(LogTest, AValueIsFormattedWhenItsLineIsWritten) {
+TEST_F(log_test, a_value_is_formatted_when_its_line_is_written) {
     log::set_level(log::level::warn);
     EXPECT_EQ(printed_by([&] { log::info("value {}", costly{&formatted}); }), "");
     EXPECT_EQ(formatted, 0);
@@ -53,14 +53,14 @@ TEST_F(LogTest, AValueIsFormattedWhenItsLineIsWritten) {
                 testing::HasSubstr("value 1"));
 }
 
-TEST_F(LogTest, ALineThatCannotBeFormattedIsItsFormat) {
+TEST_F(log_test, a_line_that_cannot_be_formatted_is_its_format) {
     EXPECT_THAT(printed_by([&] {
                     log::error("value {}", costly{&formatted, true});
                 }),
                 testing::HasSubstr("value {}"));
 }
 
-TEST(LogLimiter, LetsAFewLinesThroughInEachPeriodAndCountsTheRest) {
+TEST(log_limiter, lets_a_few_lines_through_in_each_period_and_counts_the_rest) {
     using std::chrono::seconds;
     log::limiter some(3, seconds(10));
     const instant start = instant{} + seconds(100);
@@ -73,7 +73,7 @@ TEST(LogLimiter, LetsAFewLinesThroughInEachPeriodAndCountsTheRest) {
     EXPECT_EQ(some.held_back(), 3u * 47);
 }
 
-TEST_F(LogTest, BracesInTextThatIsNoFormatAreOnlyBraces) {
+TEST_F(log_test, braces_in_text_that_is_no_format_are_only_braces) {
     EXPECT_THAT(printed_by([] { log::write(log::level::info, std::string_view("{} {")); }),
                 testing::HasSubstr("{} {"));
 }

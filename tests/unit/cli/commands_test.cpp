@@ -48,7 +48,7 @@ outcome run(std::vector<std::string> words) {
     return o;
 }
 
-struct CommandsTest : ::testing::Test {
+struct commands_test : ::testing::Test {
     /// `words` of a command, with the peer's address behind.
     outcome here(std::vector<std::string> words) {
         words.insert(words.end(), {"--port", std::to_string(peer.options().target.port), "--nqn",
@@ -58,7 +58,7 @@ struct CommandsTest : ::testing::Test {
     test::running_peer peer;
 };
 
-TEST_F(CommandsTest, IdentifyAsTextAndAsJson) {
+TEST_F(commands_test, identify_as_text_and_as_json) {
     const outcome text = here({"identify"});
     EXPECT_EQ(text.code, 0) << text.err;
     EXPECT_NE(text.out.find("null peer"), std::string::npos);
@@ -70,14 +70,14 @@ TEST_F(CommandsTest, IdentifyAsTextAndAsJson) {
     EXPECT_EQ(parsed["namespaces"][0]["blocks"], 1024);
 }
 
-TEST_F(CommandsTest, ConnectCheckNamesItsSteps) {
+TEST_F(commands_test, connect_check_names_its_steps) {
     const outcome o = here({"connect-check"});
     EXPECT_EQ(o.code, 0) << o.err;
     for (const char* step : {"enable", "keep alive", "I/O queue", "read of block 0", "shutdown"})
         EXPECT_NE(o.out.find(step), std::string::npos) << step;
 }
 
-TEST_F(CommandsTest, WritesAndReadsAFile) {
+TEST_F(commands_test, writes_and_reads_a_file) {
     const test::temp_dir dir;
     const std::string in = dir.path() / "in";
     const std::string back = dir.path() / "out";
@@ -99,7 +99,7 @@ TEST_F(CommandsTest, WritesAndReadsAFile) {
     EXPECT_EQ(seen.substr(text.size()), std::string(4 * 4096 - text.size(), '\0'));
 }
 
-TEST_F(CommandsTest, SaysWhenTheInputDoesNotFit) {
+TEST_F(commands_test, says_when_the_input_does_not_fit) {
     const test::temp_dir dir;
     const std::string in = dir.path() / "in";
     std::FILE* file = std::fopen(in.c_str(), "w");
@@ -109,7 +109,7 @@ TEST_F(CommandsTest, SaysWhenTheInputDoesNotFit) {
               static_cast<int>(exit_code::failed));
 }
 
-TEST_F(CommandsTest, VerifiesAndNoticesWhatIsWrong) {
+TEST_F(commands_test, verifies_and_notices_what_is_wrong) {
     EXPECT_EQ(here({"verify", "--pattern", "3", "--size", "1M"}).code, 0);
     EXPECT_EQ(here({"verify", "--pattern", "3", "--size", "1M", "--read-only-check"}).code, 0);
     const outcome wrong = here({"verify", "--pattern", "4", "--size", "1M", "--read-only-check"});
@@ -120,7 +120,7 @@ TEST_F(CommandsTest, VerifiesAndNoticesWhatIsWrong) {
     EXPECT_NE(beyond.out.find("zeroes"), std::string::npos) << beyond.out;
 }
 
-TEST_F(CommandsTest, PerfReportsAsJson) {
+TEST_F(commands_test, perf_reports_as_json) {
     const outcome o = here({"perf", "--seconds", "0.1", "--warmup", "0", "-q", "8", "-c", "2",
                             "--mix", "50", "--json", "-", "--quiet"});
     ASSERT_EQ(o.code, 0) << o.err;
@@ -134,7 +134,7 @@ TEST_F(CommandsTest, PerfReportsAsJson) {
     EXPECT_LE(parsed["read"]["p50_us"], parsed["read"]["p99_us"]);
 }
 
-TEST_F(CommandsTest, PerfEndsAfterSoManyCommands) {
+TEST_F(commands_test, perf_ends_after_so_many_commands) {
     const outcome o = here({"perf", "--commands", "100", "--warmup", "0", "-q", "4", "--verify",
                             "9", "--size", "1M", "--json", "-", "--quiet"});
     ASSERT_EQ(o.code, 0) << o.err;
@@ -143,7 +143,7 @@ TEST_F(CommandsTest, PerfEndsAfterSoManyCommands) {
     EXPECT_EQ(parsed["mismatches"], 0);
 }
 
-TEST_F(CommandsTest, RefusesWrongUsage) {
+TEST_F(commands_test, refuses_wrong_usage) {
     const std::vector<std::vector<std::string>> wrong{
         {"perf", "--mix", "101"},
         {"perf", "--block-size", "1000"},
@@ -165,7 +165,7 @@ TEST_F(CommandsTest, RefusesWrongUsage) {
     EXPECT_EQ(run({}).code, static_cast<int>(exit_code::usage));
 }
 
-TEST(Suggestions, TheNearestWordIsFoundAndNoneThatIsFar) {
+TEST(suggestions, the_nearest_word_is_found_and_none_that_is_far) {
     const std::vector<std::string> all{"list", "show", "create", "delete", "pause", "resume"};
     for (const auto& [typed, meant] :
          std::vector<std::pair<std::string, std::string>>{{"lst", "list"},
@@ -181,7 +181,7 @@ TEST(Suggestions, TheNearestWordIsFoundAndNoneThatIsFar) {
     EXPECT_EQ(nearest("list", {}), "");
 }
 
-TEST(Commands, NameTheWordThatTheyDoNotKnowAndTheNearestOne) {
+TEST(commands, name_the_word_that_they_do_not_know_and_the_nearest_one) {
     struct typed {
         std::vector<std::string> words;
         const char* says;
@@ -208,7 +208,7 @@ TEST(Commands, NameTheWordThatTheyDoNotKnowAndTheNearestOne) {
     EXPECT_NE(run({"device"}).err.find("subcommand"), std::string::npos);
 }
 
-TEST_F(CommandsTest, EveryCommandHelps) {
+TEST_F(commands_test, every_command_helps) {
     for (const char* name :
          {"discover", "connect-check", "identify", "read", "write", "verify", "perf"}) {
         const outcome o = run({name, "--help"});
@@ -218,7 +218,7 @@ TEST_F(CommandsTest, EveryCommandHelps) {
     }
 }
 
-TEST(Commands, SayThatNobodyListens) {
+TEST(commands, say_that_nobody_listens) {
     std::uint16_t port = 0;
     {
         const test::running_peer gone;

@@ -24,7 +24,7 @@ json said(std::vector<std::string> words) {
     return body;
 }
 
-TEST(FieldOptions, SayWhatRestTakes) {
+TEST(field_options, say_what_rest_takes) {
     EXPECT_EQ(said<core::device_spec>({}), json::object());
     EXPECT_EQ(said<core::device_spec>({"--size", "1MiB", "--block-size", "4096", "--write-cache",
                                        "through", "--description", "left disk"}),
@@ -39,13 +39,13 @@ TEST(FieldOptions, SayWhatRestTakes) {
               (json{{"hosts", {"a", "b"}}, {"listeners", {"l"}}}));
 }
 
-TEST(FieldOptions, AFlagSaysTheOppositeOfTheDefault) {
+TEST(field_options, a_flag_says_the_opposite_of_the_default) {
     EXPECT_EQ(said<core::device_spec>({"--buffered", "--no-bind", "--create"}),
               (json{{"bind", false}, {"direct", false}, {"create", true}}));
     EXPECT_EQ(said<core::subsystem_spec>({"--any-host"}), (json{{"allow_any_host", true}}));
 }
 
-TEST(FieldOptions, RefuseWhatDoesNotFit) {
+TEST(field_options, refuse_what_does_not_fit) {
     EXPECT_THROW(said<core::device_spec>({"--block-size", "1000"}), CLI::ValidationError);
     EXPECT_THROW(said<core::device_spec>({"--write-cache", "never"}), CLI::ValidationError);
     EXPECT_THROW(said<core::namespace_spec>({"--nsid", "0"}), CLI::ValidationError);
@@ -53,7 +53,7 @@ TEST(FieldOptions, RefuseWhatDoesNotFit) {
     EXPECT_THROW(said<core::namespace_spec>({"--nqn", "x"}), CLI::ExtrasError);
 }
 
-TEST(FieldOptions, ATypeIsOneOfThoseThatAreShipped) {
+TEST(field_options, a_type_is_one_of_those_that_are_shipped) {
     const auto parse = [](const std::string& word) {
         CLI::App command{"test"};
         std::string said;
@@ -66,7 +66,7 @@ TEST(FieldOptions, ATypeIsOneOfThoseThatAreShipped) {
     for (const char* word : {"fault", "tape"}) EXPECT_THROW(parse(word), CLI::ValidationError);
 }
 
-TEST(FieldOptions, ChangeOnlyWhatMayChangeInPlace) {
+TEST(field_options, change_only_what_may_change_in_place) {
     CLI::App command{"test"};
     field_options options;
     options.add_for_changing<core::namespace_spec>(command);

@@ -5,7 +5,7 @@
 namespace fulmar::cli {
 namespace {
 
-TEST(Units, ParsesSizes) {
+TEST(units, parses_sizes) {
     EXPECT_EQ(parse_size("0"), 0u);
     EXPECT_EQ(parse_size("4096"), 4096u);
     EXPECT_EQ(parse_size("4k"), 4096u);
@@ -20,13 +20,13 @@ TEST(Units, ParsesSizes) {
     EXPECT_EQ(parse_size("12B"), 12u);
 }
 
-TEST(Units, RefusesWhatIsNoSize) {
+TEST(units, refuses_what_is_no_size) {
     for (const char* text : {"", "k", "-1", "4x", "4kk", "4kib2", "4.5k", "18446744073709551616",
                              "99999999999G", "1BB", "4 "})
         EXPECT_FALSE(parse_size(text)) << text;
 }
 
-TEST(Units, PrintsThreeDigits) {
+TEST(units, prints_three_digits) {
     EXPECT_EQ(size_text(0), "0 B");
     EXPECT_EQ(size_text(4096), "4 KiB");
     EXPECT_EQ(size_text(1536), "1.50 KiB");

@@ -537,7 +537,7 @@ TEST_F(ana_groups, close_with_what_a_device_that_is_away_still_has_is_no_success
     let_pass(milliseconds(11'000));
     ASSERT_TRUE(closing.answered);
     ASSERT_FALSE(closing.outcome.has_value()) << "the write may land still";
-    EXPECT_EQ(closing.outcome.error().code, errc::fence_incomplete);
+    EXPECT_EQ(closing.outcome.error().code, errc::quiesce_incomplete);
     devices[0]->answer_kept(sc::success);
     world().change(set_ana_path{nqn, 1, std::string(left), ana_state::inaccessible});
 }

@@ -103,14 +103,14 @@ TEST(device_claim, is_for_one_and_not_while_somebody_holds_it) {
 
 // Some poll groups have opened, one could not: all fence again before it is called paused.
 TEST(operation_steps, undo_an_opening_that_failed_everywhere) {
-    operation_sight sight;
-    sight.subsystem = subsystem_state::resuming;
-    sight.failed = true;
-    const operation_step step = next_step(operation_kind::resume, operation_stage::opening, sight);
-    EXPECT_EQ(step.ask, group_action::fence_subsystem);
+    operation_inputs inputs;
+    inputs.subsystem = subsystem_state::resuming;
+    inputs.failed = true;
+    const operation_step step = next_step(operation_kind::resume, operation_stage::opening, inputs);
+    EXPECT_EQ(step.ask, group_action::quiesce_subsystem);
     EXPECT_EQ(step.end, operation_end::none);
-    sight.failed = false;
-    const operation_step last = next_step(operation_kind::resume, step.next, sight);
+    inputs.failed = false;
+    const operation_step last = next_step(operation_kind::resume, step.next, inputs);
     EXPECT_EQ(last.at_subsystem, subsystem_event::failed);
     EXPECT_EQ(last.end, operation_end::refused);
 }

@@ -42,8 +42,8 @@ std::string render_gate() {
         }
         return "?";
     };
-    for (const gate_position p :
-         {gate_position::open, gate_position::fenced, gate_position::held, gate_position::closed}) {
+    for (const gate_position p : {gate_position::open, gate_position::quiesced,
+                                  gate_position::waiting_for_device, gate_position::closed}) {
         gate fresh{.position = p, .generation = 7};
         gate other = fresh;
         gate full = fresh;
@@ -113,14 +113,14 @@ TEST(states, fail_where_something_can) {
          {subsystem_state::activating, subsystem_state::pausing, subsystem_state::resuming})
         EXPECT_TRUE(has_edge(subsystem_edges, s, subsystem_event::failed)) << to_string(s);
     EXPECT_FALSE(has_edge(subsystem_edges, subsystem_state::deactivating, subsystem_event::failed));
-    for (const namespace_state s : {namespace_state::attaching, namespace_state::fencing})
+    for (const namespace_state s : {namespace_state::attaching, namespace_state::quiescing})
         EXPECT_TRUE(has_edge(namespace_edges, s, namespace_event::failed)) << to_string(s);
     EXPECT_FALSE(has_edge(namespace_edges, namespace_state::detaching, namespace_event::failed));
 }
 
 TEST(states, lose_a_device_from_wherever_there_is_one) {
     for (const namespace_state s : {namespace_state::attaching, namespace_state::ready,
-                                    namespace_state::fencing, namespace_state::fenced})
+                                    namespace_state::quiescing, namespace_state::quiesced})
         EXPECT_TRUE(has_edge(namespace_edges, s, namespace_event::lose)) << to_string(s);
 }
 

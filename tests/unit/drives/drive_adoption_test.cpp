@@ -108,7 +108,7 @@ struct drive_adoption_test : testing::Test {
     void start(drive_options options) {
         rules = std::make_unique<drive_rules>(std::move(options));
         environment.filter = rules.get();
-        adoption = std::make_unique<drive_adoption>(*reactor, target, service, roster, *rules);
+        adoption = std::make_unique<drive_adoption>(*reactor, target, service, device_list, *rules);
         service.set_publisher([this](const admin::event& one) { adoption->heard(one); });
     }
     void TearDown() override {
@@ -116,7 +116,7 @@ struct drive_adoption_test : testing::Test {
         adoption.reset();
         target.answer_all();
         target.device.reset();
-        EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+        EXPECT_TRUE(reactor.run_until([&] { return !sim_drive.is_open(); }));
         reactor.bring_home();
     }
     template <typename Condition>
@@ -140,16 +140,18 @@ struct drive_adoption_test : testing::Test {
     }
 
     test::temp_dir dir;
-    test::fake_drive card;
+    test::fake_drive sim_drive;
     test::hand_reactor reactor{true};
-    backend::pcie_roster roster;
+    backend::pcie_device_list device_list;
     drive_service service{*reactor,
-                          roster,
+                          device_list,
                           {.pci = (dir.path() / "bus/pci").string(),
                            .proc = (dir.path() / "proc").string(),
                            .dev = (dir.path() / "dev").string()}};
-    backend::pcie_environment environment{
-        .control = &*reactor, .data = {&*reactor}, .provider = &card.provider(), .roster = &roster};
+    backend::pcie_environment environment{.control = &*reactor,
+                                          .data = {&*reactor},
+                                          .provider = &sim_drive.provider(),
+                                          .device_list = &device_list};
     small_target target{environment};
     std::unique_ptr<drive_rules> rules;
     std::unique_ptr<drive_adoption> adoption;
@@ -177,7 +179,7 @@ TEST_F(drive_adoption_test, one_that_arrives_is_taken_once_however_often_that_is
     start({.auto_attach = {rule({.address = "*"})}});
     for (int i = 0; i < 3; ++i) adoption->arrived(place("0000:0b:00.0"));
     ASSERT_TRUE(until([&] { return target.added.size() == 1; }));
-    EXPECT_EQ(card.openings(), 1u);
+    EXPECT_EQ(sim_drive.openings(), 1u);
 }
 
 TEST_F(drive_adoption_test, one_that_turns_out_to_be_another_is_given_back_unexported) {
@@ -199,7 +201,7 @@ TEST_F(drive_adoption_test, one_that_no_rule_wants_is_left_alone) {
     adoption->look_around();
     adoption->arrived(place("0000:0b:00.0"));
     EXPECT_TRUE(nothing_happens());
-    EXPECT_EQ(card.openings(), 0u);
+    EXPECT_EQ(sim_drive.openings(), 0u);
 }
 
 TEST_F(drive_adoption_test, a_place_that_is_not_allowed_backs_no_device) {

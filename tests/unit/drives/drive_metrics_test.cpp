@@ -24,7 +24,7 @@ class lost_drive final : public backend::pcie_device {
     backend::drive_status status() const override { return now; }
     const backend::pcie_options& options() const noexcept override { return options_; }
     void arrived() noexcept override {}
-    void sign(loss_cause) noexcept override {}
+    void report_loss(loss_cause) noexcept override {}
 
     backend::drive_status now;
 
@@ -46,11 +46,11 @@ std::map<std::string, double> by_name(const core::counters_report& report) {
 TEST(drive_metrics, tell_how_often_and_how_fast_each_drive_was_lost) {
     lost_drive one("one");
     lost_drive two("two");
-    backend::pcie_roster roster;
-    roster.join(one);
-    roster.join(two);
+    backend::pcie_device_list device_list;
+    device_list.join(one);
+    device_list.join(two);
     one.now.state = backend::drive_state::ready;
-    one.now.late_signs = 4;
+    one.now.late_reports = 4;
     one.now.counters.losses[static_cast<std::size_t>(loss_cause::silent)] = 2;
     one.now.aborts = 5;
     one.now.health = backend::drive_health{};
@@ -59,14 +59,14 @@ TEST(drive_metrics, tell_how_often_and_how_fast_each_drive_was_lost) {
     for (const std::uint64_t us : {1'000u, 1'001u, 20'000'000u}) one.now.counters.count_drain(us);
 
     core::counters_report report;
-    drive_metrics(roster).report(report);
+    drive_metrics(device_list).report(report);
     const auto all = by_name(report);
     EXPECT_EQ(all.at("fulmar_device_ready device=one"), 1);
     EXPECT_EQ(all.at("fulmar_device_ready device=two"), 0);
     EXPECT_EQ(all.at("fulmar_device_lost_total device=one cause=silent"), 2);
     EXPECT_EQ(all.at("fulmar_device_lost_total device=one cause=timed-out"), 0);
     EXPECT_EQ(all.at("fulmar_device_lost_total device=two cause=silent"), 0);
-    EXPECT_EQ(all.at("fulmar_device_late_signs_total device=one"), 4);
+    EXPECT_EQ(all.at("fulmar_device_late_reports_total device=one"), 4);
     EXPECT_EQ(all.at("fulmar_device_aborts_total device=one"), 5);
     EXPECT_EQ(all.at("fulmar_device_critical_warning device=one"), 4);
     EXPECT_EQ(all.at("fulmar_device_temperature_kelvin device=one"), 333);

@@ -36,7 +36,7 @@ struct drive_service_test : testing::Test {
     }
     void TearDown() override {
         device.reset();
-        EXPECT_TRUE(reactor.run_until([&] { return !card.is_open(); }));
+        EXPECT_TRUE(reactor.run_until([&] { return !sim_drive.is_open(); }));
         reactor.bring_home();
     }
     void add_function(const std::string& at, const std::string& driver) {
@@ -70,16 +70,18 @@ struct drive_service_test : testing::Test {
     }
 
     test::temp_dir dir;
-    test::fake_drive card;
+    test::fake_drive sim_drive;
     test::hand_reactor reactor{true};
-    backend::pcie_roster roster;
+    backend::pcie_device_list device_list;
     drive_service service{*reactor,
-                          roster,
+                          device_list,
                           {.pci = (dir.path() / "bus/pci").string(),
                            .proc = (dir.path() / "proc").string(),
                            .dev = (dir.path() / "dev").string()}};
-    backend::pcie_environment environment{
-        .control = &*reactor, .data = {&*reactor}, .provider = &card.provider(), .roster = &roster};
+    backend::pcie_environment environment{.control = &*reactor,
+                                          .data = {&*reactor},
+                                          .provider = &sim_drive.provider(),
+                                          .device_list = &device_list};
     std::vector<admin::event> events;
     std::unique_ptr<backend::pcie_device> device;
 };
@@ -111,7 +113,7 @@ TEST_F(drive_service_test, joins_what_the_bus_and_what_the_device_tell) {
 }
 
 TEST_F(drive_service_test, a_place_without_a_drive_is_told_too) {
-    card.plug(std::nullopt);
+    sim_drive.plug(std::nullopt);
     fs::remove_all(dir.path() / "bus/pci/devices/0000:0b:00.0");
     make();
     const auto all = list();

@@ -16,7 +16,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-TEST(FlightRecorder, TellsWhatWasNotedOldestFirst) {
+TEST(flight_recorder, tells_what_was_noted_oldest_first) {
     flight_recorder recorder(reactor_id(3));
     for (std::uint64_t i = 1; i <= 5; ++i)
         recorder.note(instant(seconds(i)), {.what = "parked",
@@ -40,7 +40,7 @@ TEST(FlightRecorder, TellsWhatWasNotedOldestFirst) {
     EXPECT_FALSE(recorder.read(5, newest));
 }
 
-TEST(FlightRecorder, KeepsTheLastAndSaysThatOthersAreGone) {
+TEST(flight_recorder, keeps_the_last_and_says_that_others_are_gone) {
     flight_recorder recorder(reactor_id(0));
     constexpr std::uint64_t count = limits::flight_entries * 2 + 17;
     for (std::uint64_t i = 1; i <= count; ++i) recorder.note({}, {.what = "gate", .value = i});
@@ -52,7 +52,7 @@ TEST(FlightRecorder, KeepsTheLastAndSaysThatOthersAreGone) {
 }
 
 // What a reader gets is whole: both halves of an entry are of one note.
-TEST(FlightRecorder, IsReadWhileItIsWritten) {
+TEST(flight_recorder, is_read_while_it_is_written) {
     flight_recorder recorder(reactor_id(0));
     std::atomic<bool> stop{false};
     std::thread writer([&] {
@@ -79,7 +79,7 @@ TEST(FlightRecorder, IsReadWhileItIsWritten) {
     EXPECT_GT(seen, 0u);
 }
 
-TEST(FlightRecorder, PrintsALineForPeople) {
+TEST(flight_recorder, prints_a_line_for_people) {
     flight_entry e;
     e.what = "gate";
     e.detail = "fenced";
@@ -98,7 +98,7 @@ TEST(FlightRecorder, PrintsALineForPeople) {
     EXPECT_EQ(narrow.back(), '\n');
 }
 
-TEST(FlightRecorder, DumpsEveryOneThatLives) {
+TEST(flight_recorder, dumps_every_one_that_lives) {
     flight_recorder first(reactor_id(1));
     first.note(instant(seconds(1)), {.what = "one"});
     {

@@ -34,8 +34,8 @@ struct job final : helper_job {
         works.notify_all();
         may_end.wait(false);
     }
-    void come_home() noexcept override { ++homecomings; }
-    void left_alone() noexcept override {
+    void on_done() noexcept override { ++homecomings; }
+    void on_abandoned() noexcept override {
         ++left_alone_count;
         delete this;
     }
@@ -49,8 +49,8 @@ struct job final : helper_job {
     int homecomings = 0;
 };
 
-struct HelperJob : ::testing::Test {
-    ~HelperJob() override { EXPECT_TRUE(helper_job::wait_for_all(1min)); }
+struct helper_job_test : ::testing::Test {
+    ~helper_job_test() override { EXPECT_TRUE(helper_job::wait_for_all(1min)); }
 
     bool home(const job& which) {
         return test::eventually([&] { return which.homecomings == 1; }, 1min,
@@ -65,7 +65,7 @@ struct HelperJob : ::testing::Test {
     std::atomic<int> left_{0};
 };
 
-TEST_F(HelperJob, WorksOnAThreadOfItsOwnAndComesHome) {
+TEST_F(helper_job_test, works_on_a_thread_of_its_own_and_comes_home) {
     job one(left_);
     for (const bool prepared : {false, true, true}) {
         ASSERT_TRUE(!prepared || one.prepare());
@@ -81,7 +81,7 @@ TEST_F(HelperJob, WorksOnAThreadOfItsOwnAndComesHome) {
     }
 }
 
-TEST_F(HelperJob, IsLeftAloneWhenNobodyWantsItAnyMore) {
+TEST_F(helper_job_test, is_left_alone_when_nobody_wants_it_any_more) {
     for (const bool prepared : {false, true}) {
         auto* const one = new job(left_);
         ASSERT_TRUE(!prepared || one->prepare());
@@ -94,7 +94,7 @@ TEST_F(HelperJob, IsLeftAloneWhenNobodyWantsItAnyMore) {
     EXPECT_EQ(left_, 2);
 }
 
-TEST_F(HelperJob, TakesTheThreadThatWaitsWithIt) {
+TEST_F(helper_job_test, takes_the_thread_that_waits_with_it) {
     {
         job never_started(left_);
         ASSERT_TRUE(never_started.prepare());
@@ -106,7 +106,7 @@ TEST_F(HelperJob, TakesTheThreadThatWaitsWithIt) {
 }
 
 // The stack of a thread is memory, which may be short just when the job is wanted.
-TEST_F(HelperJob, StartsWithoutMemoryWhenItIsPrepared) {
+TEST_F(helper_job_test, starts_without_memory_when_it_is_prepared) {
 #if FULMAR_ASAN || FULMAR_TSAN
     GTEST_SKIP() << "the sanitizers' allocator ends the process where malloc() says no";
 #endif

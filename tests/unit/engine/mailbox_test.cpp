@@ -24,7 +24,7 @@ struct note final : message {
     std::vector<int>* order = nullptr;
 };
 
-TEST(Mailbox, RunsInTheOrderOfThePosts) {
+TEST(mailbox, runs_in_the_order_of_the_posts) {
     mailbox box;
     std::vector<int> order;
     std::deque<note> notes(10);
@@ -42,7 +42,7 @@ TEST(Mailbox, RunsInTheOrderOfThePosts) {
     EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
-TEST(Mailbox, ANodeThatIsQueuedIsNotQueuedTwice) {
+TEST(mailbox, a_node_that_is_queued_is_not_queued_twice) {
     mailbox box;
     note n;
     EXPECT_EQ(box.push(n), post_result::posted);
@@ -52,7 +52,7 @@ TEST(Mailbox, ANodeThatIsQueuedIsNotQueuedTwice) {
     EXPECT_FALSE(n.queued());
 }
 
-TEST(Mailbox, AHandlerMayPostItsOwnNodeAgain) {
+TEST(mailbox, a_handler_may_post_its_own_node_again) {
     struct again final : message {
         explicit again(mailbox& b)
             : message([](message& m) noexcept {
@@ -71,7 +71,7 @@ TEST(Mailbox, AHandlerMayPostItsOwnNodeAgain) {
 }
 
 // Many writers; every post that was accepted runs once, and each writer's posts run in order.
-TEST(Mailbox, LosesNothingBetweenThreads) {
+TEST(mailbox, loses_nothing_between_threads) {
     constexpr int writers = 4, each = 5000;
     struct numbered final : message {
         numbered()
@@ -104,7 +104,7 @@ TEST(Mailbox, LosesNothingBetweenThreads) {
 
 // A post that is told "already" is worth as much as one that is not: the handler has yet to run,
 // and sees what was written before.
-TEST(Mailbox, AHandlerSeesWhatWasWrittenBeforeEveryPost) {
+TEST(mailbox, a_handler_sees_what_was_written_before_every_post) {
     struct latest final : message {
         latest()
             : message([](message& m) noexcept {
@@ -157,7 +157,7 @@ TEST(Mailbox, AHandlerSeesWhatWasWrittenBeforeEveryPost) {
 // behind a store nearly always, so that the test above hardly ever meets a mailbox that lacks the
 // order. Here the reader comes later by a relaxed flag, which orders nothing; only the node's own
 // mark can carry what the second poster wrote.
-TEST(Mailbox, AWriteBeforeAPostThatIsToldAlreadyHappensBeforeTheHandler) {
+TEST(mailbox, a_write_before_a_post_that_is_told_already_happens_before_the_handler) {
     struct letter final : message {
         letter()
             : message([](message& m) noexcept {

@@ -33,7 +33,7 @@ struct letter final : message {
     std::atomic<int> runs{0};
 };
 
-TEST(Reactor, TurnsThroughItsStagesInOrder) {
+TEST(reactor, turns_through_its_stages_in_order) {
     manual_clock clock;
     auto r = make(clock, false);
     std::string trace;
@@ -74,7 +74,7 @@ TEST(Reactor, TurnsThroughItsStagesInOrder) {
     r->remove(reap, stage::reap);
 }
 
-TEST(Reactor, APollerMayRemoveItself) {
+TEST(reactor, a_poller_may_remove_itself) {
     manual_clock clock;
     auto r = make(clock, false);
     struct once final : poller {
@@ -96,7 +96,7 @@ TEST(Reactor, APollerMayRemoveItself) {
 }
 
 // As when a transition drains and destroys a channel that is polled in the same stage.
-TEST(Reactor, APollerMayRemoveWhoComesAfterIt) {
+TEST(reactor, a_poller_may_remove_who_comes_after_it) {
     manual_clock clock;
     auto r = make(clock, false);
     struct counter final : poller {
@@ -130,7 +130,7 @@ TEST(Reactor, APollerMayRemoveWhoComesAfterIt) {
     r->remove(last, stage::submit);
 }
 
-TEST(Reactor, MessagesTimersAndDescriptorsEndItsSleep) {
+TEST(reactor, messages_timers_and_descriptors_end_its_sleep) {
     const monotonic_clock clock;
     auto r = reactor::create({.id = {}, .busy_window = 0ns, .clock = &clock}).value();
     struct bell final : descriptor_watch {
@@ -179,7 +179,7 @@ TEST(Reactor, MessagesTimersAndDescriptorsEndItsSleep) {
 }
 
 // The handshake: posts from several threads at every moment of falling asleep; none is slept over.
-TEST(Reactor, NoPostIsSleptOver) {
+TEST(reactor, no_post_is_slept_over) {
     const monotonic_clock clock;
     auto r = reactor::create({.id = {}, .busy_window = 0ns, .clock = &clock}).value();
     std::jthread thread([&r] { r->run(); });
@@ -204,7 +204,7 @@ TEST(Reactor, NoPostIsSleptOver) {
     r->stop();
 }
 
-TEST(Reactor, APollerThatCannotSleepKeepsItAwake) {
+TEST(reactor, a_poller_that_cannot_sleep_keeps_it_awake) {
     const monotonic_clock clock;
     auto r = make(clock);
     struct insomniac final : poller {
@@ -228,7 +228,7 @@ TEST(Reactor, APollerThatCannotSleepKeepsItAwake) {
     r->remove(p, stage::receive);
 }
 
-TEST(ReactorPool, StartsPinsAndStops) {
+TEST(reactor_pool, starts_pins_and_stops) {
     const monotonic_clock clock;
     cpu_set_t allowed;
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -261,7 +261,7 @@ TEST(ReactorPool, StartsPinsAndStops) {
     EXPECT_EQ(stopped, 2);
 }
 
-TEST(ReactorPool, DoesNotWaitForEverForOneThatHangs) {
+TEST(reactor_pool, does_not_wait_for_ever_for_one_that_hangs) {
     const monotonic_clock clock;
     auto pool = reactor_pool::create(
                     {.count = 2, .cpus = {}, .busy_window = 10us, .clock = &clock, .hooks = {}})
@@ -287,7 +287,7 @@ TEST(ReactorPool, DoesNotWaitForEverForOneThatHangs) {
     EXPECT_TRUE(pool->stop(1min));
 }
 
-TEST(ReactorPool, PinsEachReactorToACpuOfItsOwnByItself) {
+TEST(reactor_pool, pins_each_reactor_to_a_cpu_of_its_own_by_itself) {
     const monotonic_clock clock;
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
@@ -332,7 +332,7 @@ TEST(ReactorPool, PinsEachReactorToACpuOfItsOwnByItself) {
     }
 }
 
-TEST(ReactorPool, ACpuThatDoesNotExistIsAnError) {
+TEST(reactor_pool, a_cpu_that_does_not_exist_is_an_error) {
     const monotonic_clock clock;
     auto pool =
         reactor_pool::create({.count = 1, .cpus = {1023}, .clock = &clock, .hooks = {}}).value();

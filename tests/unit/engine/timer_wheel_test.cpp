@@ -23,7 +23,7 @@ struct test_timer final : timer {
 
 constexpr instant start{1h};
 
-class TimerWheel : public ::testing::Test {
+class timer_wheel_test : public ::testing::Test {
   protected:
     void advance_to(instant to) {
         now = to;
@@ -33,7 +33,7 @@ class TimerWheel : public ::testing::Test {
     timer_wheel wheel{start};
 };
 
-TEST_F(TimerWheel, NeverEarlyAndAtMostATickLate) {
+TEST_F(timer_wheel_test, never_early_and_at_most_a_tick_late) {
     for (const duration after : {0ns + 1ns, 999us + 999ns, 1000000ns, 1500us + 0ns, 63ms + 0ns,
                                  64ms + 0ns, 65ms + 1ns, 4095ms + 0ns, 4096ms + 0ns, 5min + 1ns}) {
         test_timer t;
@@ -49,7 +49,7 @@ TEST_F(TimerWheel, NeverEarlyAndAtMostATickLate) {
     }
 }
 
-TEST_F(TimerWheel, ADeadlineInThePastFiresSoon) {
+TEST_F(timer_wheel_test, a_deadline_in_the_past_fires_soon) {
     test_timer t;
     t.now = &now;
     advance_to(start + 100ms);
@@ -58,7 +58,7 @@ TEST_F(TimerWheel, ADeadlineInThePastFiresSoon) {
     EXPECT_EQ(t.fired, 1);
 }
 
-TEST_F(TimerWheel, CanBeMovedAndCancelled) {
+TEST_F(timer_wheel_test, can_be_moved_and_cancelled) {
     test_timer moved, cancelled;
     moved.now = cancelled.now = &now;
     wheel.arm(moved, start + 10ms);
@@ -73,7 +73,7 @@ TEST_F(TimerWheel, CanBeMovedAndCancelled) {
     EXPECT_EQ(cancelled.fired, 0);
 }
 
-TEST_F(TimerWheel, AHandlerMayArmAndCancelAnything) {
+TEST_F(timer_wheel_test, a_handler_may_arm_and_cancel_anything) {
     struct chain final : timer {
         chain()
             : timer([](timer& t) noexcept {
@@ -100,7 +100,7 @@ TEST_F(TimerWheel, AHandlerMayArmAndCancelAnything) {
     EXPECT_EQ(victim.fired, 0);
 }
 
-TEST_F(TimerWheel, SaysWhenToLookAgain) {
+TEST_F(timer_wheel_test, says_when_to_look_again) {
     EXPECT_EQ(wheel.next_wakeup(), timer_wheel::never);
     test_timer near, far;
     near.now = far.now = &now;
@@ -116,7 +116,7 @@ TEST_F(TimerWheel, SaysWhenToLookAgain) {
 }
 
 // A sleeper that only wakes at next_wakeup() misses nothing.
-TEST_F(TimerWheel, SleepingByItsAdviceIsNeverLate) {
+TEST_F(timer_wheel_test, sleeping_by_its_advice_is_never_late) {
     for (const duration after :
          {3ms + 0ns, 64ms + 0ns, 70ms + 0ns, 4s + 123us + 0ns, 1h + 1ns, 24h * 13 + 5ms + 0ns}) {
         test_timer t;
@@ -135,7 +135,7 @@ TEST_F(TimerWheel, SleepingByItsAdviceIsNeverLate) {
     }
 }
 
-TEST_F(TimerWheel, AgreesWithAListAtRandom) {
+TEST_F(timer_wheel_test, agrees_with_a_list_at_random) {
     std::mt19937_64 random(11);
     std::deque<test_timer> timers(200);
     std::deque<instant> expected(timers.size(), instant{});  // zero: not armed

@@ -61,9 +61,9 @@ struct pipe_pair {
 };
 
 /// Parameter: setup flags that the "kernel" does not have.
-class UringFileIo : public ::testing::TestWithParam<unsigned> {
+class uring_file_io_test : public ::testing::TestWithParam<unsigned> {
   protected:
-    UringFileIo() { start(256); }
+    uring_file_io_test() { start(256); }
     void start(std::uint32_t depth) {
         io.reset();
         io = uring_file_io::create(*loop, {.depth = depth, .forbidden_flags = GetParam()}).value();
@@ -90,13 +90,13 @@ class UringFileIo : public ::testing::TestWithParam<unsigned> {
     unique_fd file;
 };
 
-TEST_P(UringFileIo, UsesTheBestSetupThatThereIs) {
+TEST_P(uring_file_io_test, uses_the_best_setup_that_there_is) {
     const unsigned best = GetParam() == 0 ? deferred : GetParam() == deferred ? cooperative : 0;
     EXPECT_EQ(io->flags() & best, best);
     EXPECT_EQ(io->flags() & GetParam(), 0u);
 }
 
-TEST_P(UringFileIo, MovesBytesThroughScatterLists) {
+TEST_P(uring_file_io_test, moves_bytes_through_scatter_lists) {
     const int fd = make_file();
     std::vector<char> source(100'000), back(source.size());
     std::iota(source.begin(), source.end(), 0);
@@ -118,7 +118,7 @@ TEST_P(UringFileIo, MovesBytesThroughScatterLists) {
     EXPECT_EQ(run(sync), 0);
 }
 
-TEST_P(UringFileIo, ReportsTheEndOfTheFileAndNothingElseAsShort) {
+TEST_P(uring_file_io_test, reports_the_end_of_the_file_and_nothing_else_as_short) {
     const int fd = make_file();
     ASSERT_EQ(::ftruncate(fd, 1000), 0);
     std::vector<char> data(4096);
@@ -132,7 +132,7 @@ TEST_P(UringFileIo, ReportsTheEndOfTheFileAndNothingElseAsShort) {
 
 // A pipe gives what it has: the operation goes on, through the middle of vectors, until all is
 // there.
-TEST_P(UringFileIo, ContinuesWhatTheKernelDidPiecemeal) {
+TEST_P(uring_file_io_test, continues_what_the_kernel_did_piecemeal) {
     const pipe_pair pipe;
     std::vector<char> data(30);
     std::array<iovec, 3> pieces{iovec{data.data(), 10}, iovec{data.data() + 10, 10},
@@ -150,7 +150,7 @@ TEST_P(UringFileIo, ContinuesWhatTheKernelDidPiecemeal) {
     EXPECT_EQ(std::string(data.begin(), data.end()), "aaaabbbbbbcccccccccccccddddddd");
 }
 
-TEST_P(UringFileIo, PunchesAndZeroes) {
+TEST_P(uring_file_io_test, punches_and_zeroes) {
     const int fd = make_file();
     std::vector<char> data(64 * 1024, 'x');
     std::array<iovec, 1> all{iovec{data.data(), data.size()}};
@@ -180,7 +180,7 @@ TEST_P(UringFileIo, PunchesAndZeroes) {
     EXPECT_EQ(data[32768 + 1024], 'x');
 }
 
-TEST_P(UringFileIo, PassesErrorsOn) {
+TEST_P(uring_file_io_test, passes_errors_on) {
     std::array<char, 512> data{};
     std::array<iovec, 1> all{iovec{data.data(), data.size()}};
     const unique_fd full(::open("/dev/full", O_RDWR | O_CLOEXEC));
@@ -190,7 +190,7 @@ TEST_P(UringFileIo, PassesErrorsOn) {
     EXPECT_EQ(run(bad), -EBADF);
 }
 
-TEST_P(UringFileIo, TakesMoreThanTheRingHolds) {
+TEST_P(uring_file_io_test, takes_more_than_the_ring_holds) {
     start(4);
     const int fd = make_file();
     constexpr std::size_t count = 500;
@@ -214,7 +214,7 @@ TEST_P(UringFileIo, TakesMoreThanTheRingHolds) {
 }
 
 // As many as three devices have at once.
-TEST_P(UringFileIo, FilesThatHangHoldUpNoOthers) {
+TEST_P(uring_file_io_test, files_that_hang_hold_up_no_others) {
     const pipe_pair pipe;
     std::array<char, 8> data, back{};
     std::array<iovec, 1> nowhere{iovec{data.data(), 1}};
@@ -237,7 +237,7 @@ TEST_P(UringFileIo, FilesThatHangHoldUpNoOthers) {
     for (const auto& op : hung) EXPECT_EQ(op.result, 1);
 }
 
-TEST_P(UringFileIo, CancelsWhatWaitsAndWhatTheKernelHolds) {
+TEST_P(uring_file_io_test, cancels_what_waits_and_what_the_kernel_holds) {
     start(4);
     const pipe_pair pipe;
     std::array<char, 8> data;
@@ -261,7 +261,7 @@ TEST_P(UringFileIo, CancelsWhatWaitsAndWhatTheKernelHolds) {
     EXPECT_EQ(io->outstanding(), 0u);
 }
 
-TEST_P(UringFileIo, ABrokenRingAnswersEverything) {
+TEST_P(uring_file_io_test, a_broken_ring_answers_everything) {
     const pipe_pair pipe;
     std::array<char, 8> data;
     std::array<iovec, 1> all{iovec{data.data(), data.size()}};
@@ -278,7 +278,7 @@ TEST_P(UringFileIo, ABrokenRingAnswersEverything) {
 }
 
 // A sleeping reactor is woken by a completion that nobody announced.
-TEST_P(UringFileIo, TheProviderTellsWhenTheKernelHoldsSomething) {
+TEST_P(uring_file_io_test, the_provider_tells_when_the_kernel_holds_something) {
     const pipe_pair pipe;
     std::array<char, 8> data{};
     std::array<iovec, 1> all{iovec{data.data(), 1}};
@@ -294,7 +294,7 @@ TEST_P(UringFileIo, TheProviderTellsWhenTheKernelHoldsSomething) {
     EXPECT_TRUE(files->at_rest());
 }
 
-TEST_P(UringFileIo, CompletionsEndTheSleep) {
+TEST_P(uring_file_io_test, completions_end_the_sleep) {
     io.reset();
     const pipe_pair pipe;
     const int fd = make_file();
@@ -342,7 +342,7 @@ TEST_P(UringFileIo, CompletionsEndTheSleep) {
     files.reset();
 }
 
-INSTANTIATE_TEST_SUITE_P(Setups, UringFileIo,
+INSTANTIATE_TEST_SUITE_P(setups, uring_file_io_test,
                          ::testing::Values(0u, deferred, deferred | cooperative),
                          [](const auto& test) -> std::string {
                              return test.param == 0          ? "defer"
@@ -350,7 +350,7 @@ INSTANTIATE_TEST_SUITE_P(Setups, UringFileIo,
                                                              : "plain";
                          });
 
-TEST(UringProbe, WorksHere) { EXPECT_TRUE(probe_uring()); }
+TEST(uring_probe, works_here) { EXPECT_TRUE(probe_uring()); }
 
 }  // namespace
 }  // namespace fulmar::engine

@@ -38,7 +38,7 @@ std::vector<std::byte> numbered(std::size_t bytes) {
 }
 
 /// A connection whose first command, the Connect, is over, so that SQ heads count.
-struct ConnectionTest : ::testing::Test {
+struct connection_test : ::testing::Test {
     std::unique_ptr<connection> open(const connection_options& options = {}) {
         auto c = peer.meet_well(options);
         told_request first;
@@ -59,7 +59,7 @@ struct ConnectionTest : ::testing::Test {
     scripted_peer peer;
 };
 
-TEST_F(ConnectionTest, SaysInItsIcReqWhatWasAskedFor) {
+TEST_F(connection_test, says_in_its_ic_req_what_was_asked_for) {
     const connection_options options{
         .header_digest = true, .data_digest = true, .hpda = 3, .max_r2t = 5};
     const auto c = peer.meet(options, scripted_peer::ic_resp_bytes(digest_flags::header, 2, 4096));
@@ -76,7 +76,7 @@ TEST_F(ConnectionTest, SaysInItsIcReqWhatWasAskedFor) {
     EXPECT_EQ((*c)->agreed().max_h2c_data_bytes, 4096u);
 }
 
-TEST_F(ConnectionTest, RefusesABadIcResp) {
+TEST_F(connection_test, refuses_a_bad_ic_resp) {
     const auto refused = [](const raw_bytes& answer) {
         scripted_peer p;
         const auto c = p.meet({}, answer);
@@ -95,7 +95,7 @@ TEST_F(ConnectionTest, RefusesABadIcResp) {
     EXPECT_TRUE(refused(type));
 }
 
-TEST_F(ConnectionTest, TellsWhenNobodyListens) {
+TEST_F(connection_test, tells_when_nobody_listens) {
     endpoint nowhere;
     {
         scripted_peer gone;
@@ -106,7 +106,7 @@ TEST_F(ConnectionTest, TellsWhenNobodyListens) {
     EXPECT_EQ(c.error().code, errc::unavailable);
 }
 
-TEST_F(ConnectionTest, ReadsDataAndItsResponse) {
+TEST_F(connection_test, reads_data_and_its_response) {
     const auto c = open();
     std::vector<std::byte> to(1000);
     told_request r;
@@ -126,11 +126,11 @@ TEST_F(ConnectionTest, ReadsDataAndItsResponse) {
     EXPECT_EQ(r.transferred, 1000u);
     EXPECT_EQ(to, data);
     EXPECT_GE(r.finished_ns, r.submitted_ns);
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
     EXPECT_EQ(c->outstanding(), 0u);
 }
 
-TEST_F(ConnectionTest, ReadsTheSameHoweverTheStreamIsCut) {
+TEST_F(connection_test, reads_the_same_however_the_stream_is_cut) {
     const auto c = open();
     std::uint16_t head = 1;
     for (std::size_t cut = 1; cut < 24 + 64 + 24; ++cut) {
@@ -153,10 +153,10 @@ TEST_F(ConnectionTest, ReadsTheSameHoweverTheStreamIsCut) {
         EXPECT_TRUE(r.succeeded());
         EXPECT_EQ(to, data);
     }
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
 }
 
-TEST_F(ConnectionTest, ReceivesLargeDataStraightToItsPlace) {
+TEST_F(connection_test, receives_large_data_straight_to_its_place) {
     const auto c = open();
     const auto data = numbered(1 << 20);
     std::vector<std::byte> to(data.size());
@@ -174,7 +174,7 @@ TEST_F(ConnectionTest, ReceivesLargeDataStraightToItsPlace) {
     EXPECT_EQ(to, data);
 }
 
-TEST_F(ConnectionTest, DropsDataThatNobodyWants) {
+TEST_F(connection_test, drops_data_that_nobody_wants) {
     const auto c = open();
     told_request r;
     make_read(r, nullptr, 4096);
@@ -185,10 +185,10 @@ TEST_F(ConnectionTest, DropsDataThatNobodyWants) {
     peer.send(scripted_peer::response(cid, 2));
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
     EXPECT_EQ(r.transferred, 4096u);
-    EXPECT_TRUE(c->the_book().clean());
+    EXPECT_TRUE(c->checker().clean());
 }
 
-TEST_F(ConnectionTest, TakesSuccessForTheAnswerWhereItIsAllowed) {
+TEST_F(connection_test, takes_success_for_the_answer_where_it_is_allowed) {
     const auto c = open({.flow_control = false});
     told_request r;
     make_read(r, nullptr, 64);
@@ -198,10 +198,10 @@ TEST_F(ConnectionTest, TakesSuccessForTheAnswerWhereItIsAllowed) {
         scripted_peer::data(next_cid(), 0, numbered(64), pdu_flags::last_pdu | pdu_flags::success));
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
     EXPECT_TRUE(r.succeeded());
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
 }
 
-TEST_F(ConnectionTest, NotesSuccessWhereItIsNot) {
+TEST_F(connection_test, notes_success_where_it_is_not) {
     const auto c = open();
     told_request r;
     make_read(r, nullptr, 64);
@@ -210,11 +210,11 @@ TEST_F(ConnectionTest, NotesSuccessWhereItIsNot) {
     peer.send(
         scripted_peer::data(next_cid(), 0, numbered(64), pdu_flags::last_pdu | pdu_flags::success));
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
-    ASSERT_EQ(c->the_book().breaches(), 1u);
-    EXPECT_EQ(c->the_book().entries()[0].what, breach::success_not_allowed);
+    ASSERT_EQ(c->checker().violations(), 1u);
+    EXPECT_EQ(c->checker().entries()[0].what, violation::success_not_allowed);
 }
 
-TEST_F(ConnectionTest, WritesSmallDataInTheCapsule) {
+TEST_F(connection_test, writes_small_data_in_the_capsule) {
     const auto c = open();
     auto data = numbered(512);
     told_request r;
@@ -231,7 +231,7 @@ TEST_F(ConnectionTest, WritesSmallDataInTheCapsule) {
     EXPECT_TRUE(r.succeeded());
 }
 
-TEST_F(ConnectionTest, WritesLargeDataAsItIsAskedFor) {
+TEST_F(connection_test, writes_large_data_as_it_is_asked_for) {
     const auto c = open({.max_r2t = 2});  // the peer takes 8192 bytes in one H2CData
     auto data = numbered(30'000);
     told_request r;
@@ -263,10 +263,10 @@ TEST_F(ConnectionTest, WritesLargeDataAsItIsAskedFor) {
     peer.send(scripted_peer::response(cid, 2));
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
     EXPECT_EQ(r.transferred, 30'000u);
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
 }
 
-TEST_F(ConnectionTest, AddsDigestsAndPadding) {
+TEST_F(connection_test, adds_digests_and_padding) {
     connection_options options{.header_digest = true, .data_digest = true};
     auto made = peer.meet(options, scripted_peer::ic_resp_bytes(3, 31));
     ASSERT_TRUE(made);
@@ -283,7 +283,7 @@ TEST_F(ConnectionTest, AddsDigestsAndPadding) {
     (*made)->close();
 }
 
-TEST_F(ConnectionTest, HoldsBackAnAnswerUntilTheDataIsSent) {
+TEST_F(connection_test, holds_back_an_answer_until_the_data_is_sent) {
     const auto c = open();
     auto data = numbered(16 << 20);  // far more than the socket takes
     told_request r;
@@ -305,10 +305,10 @@ TEST_F(ConnectionTest, HoldsBackAnAnswerUntilTheDataIsSent) {
     });
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
     EXPECT_TRUE(r.status().is(nvme::sc::internal_error));
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
 }
 
-TEST_F(ConnectionTest, KeepsSqFlowControl) {
+TEST_F(connection_test, keeps_sq_flow_control) {
     const auto c = open({.depth = 3});  // four entries, three commands at once
     told_request r[4];
     for (int i = 0; i < 3; ++i) ASSERT_EQ(c->submit(r[i]), submit_result::queued);
@@ -321,11 +321,11 @@ TEST_F(ConnectionTest, KeepsSqFlowControl) {
     EXPECT_EQ(c->room(), 1u);
     ASSERT_EQ(c->submit(r[3]), submit_result::queued);
     EXPECT_EQ(c->submit(r[0]), submit_result::full);
-    EXPECT_TRUE(c->the_book().clean()) << c->the_book().text();
+    EXPECT_TRUE(c->checker().clean()) << c->checker().text();
     c->close();
 }
 
-TEST_F(ConnectionTest, NotesABadSqHead) {
+TEST_F(connection_test, notes_a_bad_sq_head) {
     const auto c = open({.depth = 7});
     told_request r[2];
     for (auto& each : r) ASSERT_EQ(c->submit(each), submit_result::queued);
@@ -335,12 +335,12 @@ TEST_F(ConnectionTest, NotesABadSqHead) {
     peer.send(scripted_peer::response(one, 5));  // sent: two, so at most 3
     peer.send(scripted_peer::response(two, 2));  // two answered, one taken
     ASSERT_TRUE(poll_until(*c, [&] { return r[1].times == 1; }));
-    ASSERT_EQ(c->the_book().breaches(), 2u);
-    EXPECT_EQ(c->the_book().entries()[0].what, breach::sqhd_out_of_range);
-    EXPECT_EQ(c->the_book().entries()[1].what, breach::sqhd_behind);
+    ASSERT_EQ(c->checker().violations(), 2u);
+    EXPECT_EQ(c->checker().entries()[0].what, violation::sqhd_out_of_range);
+    EXPECT_EQ(c->checker().entries()[1].what, violation::sqhd_behind);
 }
 
-TEST_F(ConnectionTest, NotesASecondAnswerAndAnAnswerToNothing) {
+TEST_F(connection_test, notes_a_second_answer_and_an_answer_to_nothing) {
     const auto c = open();
     told_request r;
     ASSERT_EQ(c->submit(r), submit_result::queued);
@@ -349,13 +349,13 @@ TEST_F(ConnectionTest, NotesASecondAnswerAndAnAnswerToNothing) {
     peer.send(scripted_peer::response(cid, 2));
     peer.send(scripted_peer::response(cid, 2));
     peer.send(scripted_peer::response(0x7000, 2));
-    ASSERT_TRUE(poll_until(*c, [&] { return c->the_book().breaches() >= 2; }));
+    ASSERT_TRUE(poll_until(*c, [&] { return c->checker().violations() >= 2; }));
     EXPECT_EQ(r.times, 1);
-    EXPECT_EQ(c->the_book().entries()[0].what, breach::answered_twice);
-    EXPECT_EQ(c->the_book().entries().back().what, breach::unknown_cid);
+    EXPECT_EQ(c->checker().entries()[0].what, violation::answered_twice);
+    EXPECT_EQ(c->checker().entries().back().what, violation::unknown_cid);
 }
 
-TEST_F(ConnectionTest, NeverUsesTheReservedCommandId) {
+TEST_F(connection_test, never_uses_the_reserved_command_id) {
     // Three commands stay under way, so that the fourth has the index whose ids end in binary 11.
     told_request waiting[3];  // ended with the connection, and so before it
     const auto c = open({.depth = 4, .flow_control = false});
@@ -371,10 +371,10 @@ TEST_F(ConnectionTest, NeverUsesTheReservedCommandId) {
         peer.send(scripted_peer::response(next_cid(), 0xffff));
         ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
     }
-    EXPECT_TRUE(c->the_book().clean());
+    EXPECT_TRUE(c->checker().clean());
 }
 
-TEST_F(ConnectionTest, NotesMissingData) {
+TEST_F(connection_test, notes_missing_data) {
     const auto c = open();
     told_request r;
     make_read(r, nullptr, 4096);
@@ -384,21 +384,21 @@ TEST_F(ConnectionTest, NotesMissingData) {
     peer.send(scripted_peer::data(cid, 0, numbered(4000)));
     peer.send(scripted_peer::response(cid, 2));
     ASSERT_TRUE(poll_until(*c, [&] { return r.times == 1; }));
-    ASSERT_EQ(c->the_book().breaches(), 1u);
-    EXPECT_EQ(c->the_book().entries()[0].what, breach::data_missing);
+    ASSERT_EQ(c->checker().violations(), 1u);
+    EXPECT_EQ(c->checker().entries()[0].what, violation::data_missing);
 }
 
-/// A breach after which there is no going on: the connection ends with a term request.
+/// A violation after which there is no going on: the connection ends with a term request.
 struct FatalCase {
     const char* what;
-    breach noted;
+    violation noted;
     std::uint16_t fes;
     raw_bytes (*answer)(std::uint16_t cid);
 };
 
-class FatalBreach : public ConnectionTest, public ::testing::WithParamInterface<FatalCase> {};
+class fatal_breach : public connection_test, public ::testing::WithParamInterface<FatalCase> {};
 
-TEST_P(FatalBreach, EndsTheConnectionAndAnswersEverybody) {
+TEST_P(fatal_breach, ends_the_connection_and_answers_everybody) {
     const auto c = open();
     told_request read;
     told_request idle;
@@ -415,9 +415,9 @@ TEST_P(FatalBreach, EndsTheConnectionAndAnswersEverybody) {
     EXPECT_EQ(idle.times, 1);
     EXPECT_FALSE(read.answered);
     EXPECT_FALSE(idle.answered);
-    ASSERT_FALSE(c->the_book().clean());
-    EXPECT_EQ(c->the_book().entries()[0].what, GetParam().noted);
-    EXPECT_EQ(c->the_book().commands_lost(), 2u);
+    ASSERT_FALSE(c->checker().clean());
+    EXPECT_EQ(c->checker().entries()[0].what, GetParam().noted);
+    EXPECT_EQ(c->checker().commands_lost(), 2u);
     EXPECT_FALSE(c->why_closed().message.empty());
     EXPECT_EQ(c->submit(read), submit_result::closed);
     const auto term = peer.next().as<term_req>(pdu_type::h2c_term_req);
@@ -426,28 +426,28 @@ TEST_P(FatalBreach, EndsTheConnectionAndAnswersEverybody) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Connection, FatalBreach,
+    connection, fatal_breach,
     ::testing::Values(
-        FatalCase{"data beyond the command", breach::data_out_of_range, 4,
+        FatalCase{"data beyond the command", violation::data_out_of_range, 4,
                   [](std::uint16_t cid) { return scripted_peer::data(cid, 0, numbered(4100)); }},
-        FatalCase{"data out of order", breach::data_out_of_range, 4,
+        FatalCase{"data out of order", violation::data_out_of_range, 4,
                   [](std::uint16_t cid) { return scripted_peer::data(cid, 64, numbered(64)); }},
-        FatalCase{"data for nobody", breach::unknown_cid, 1,
+        FatalCase{"data for nobody", violation::unknown_cid, 1,
                   [](std::uint16_t) { return scripted_peer::data(0x7000, 0, numbered(64)); }},
-        FatalCase{"an R2T for a read", breach::r2t_not_asked, 2,
+        FatalCase{"an R2T for a read", violation::r2t_not_asked, 2,
                   [](std::uint16_t cid) { return scripted_peer::ready(cid, 1, 0, 64); }}));
 
-TEST_F(ConnectionTest, NotesBadR2ts) {
+TEST_F(connection_test, notes_bad_r2ts) {
     struct {
         raw_bytes (*ask)(std::uint16_t);
-        breach noted;
+        violation noted;
     } const cases[] = {
         {[](std::uint16_t cid) { return scripted_peer::ready(cid, 1, 0, 40'000); },
-         breach::r2t_out_of_range},
+         violation::r2t_out_of_range},
         {[](std::uint16_t cid) { return scripted_peer::ready(cid, 1, 512, 512); },
-         breach::r2t_out_of_range},
+         violation::r2t_out_of_range},
         {[](std::uint16_t cid) { return scripted_peer::ready(cid, 1, 0, 0); },
-         breach::r2t_out_of_range},
+         violation::r2t_out_of_range},
     };
     for (const auto& each : cases) {
         peer = scripted_peer();
@@ -460,11 +460,11 @@ TEST_F(ConnectionTest, NotesBadR2ts) {
         peer.send(each.ask(next_cid()));
         ASSERT_TRUE(poll_until(*c, [&] { return !c->is_open(); }));
         EXPECT_EQ(r.times, 1);
-        EXPECT_EQ(c->the_book().entries()[0].what, each.noted);
+        EXPECT_EQ(c->checker().entries()[0].what, each.noted);
     }
 }
 
-TEST_F(ConnectionTest, AnswersEverybodyWhenThePeerHangsUp) {
+TEST_F(connection_test, answers_everybody_when_the_peer_hangs_up) {
     const auto c = open();
     told_request r[5];
     for (auto& each : r) ASSERT_EQ(c->submit(each), submit_result::queued);
@@ -475,11 +475,11 @@ TEST_F(ConnectionTest, AnswersEverybodyWhenThePeerHangsUp) {
         EXPECT_EQ(each.times, 1);
         EXPECT_FALSE(each.answered);
     }
-    EXPECT_EQ(c->the_book().commands_lost(), 5u);
-    EXPECT_EQ(c->the_book().outstanding(), 0u);
+    EXPECT_EQ(c->checker().commands_lost(), 5u);
+    EXPECT_EQ(c->checker().outstanding(), 0u);
 }
 
-TEST_F(ConnectionTest, TellsWhatATermRequestSaid) {
+TEST_F(connection_test, tells_what_a_term_request_said) {
     const auto c = open();
     term_req term{};
     term.ch.type = static_cast<std::uint8_t>(pdu_type::c2h_term_req);
@@ -508,7 +508,7 @@ class restless final : public request {
     int times = 0;
 };
 
-TEST_F(ConnectionTest, LetsHandlersSubmitAndClose) {
+TEST_F(connection_test, lets_handlers_submit_and_close) {
     const auto c = open();
     restless r(*c);
     told_request other;

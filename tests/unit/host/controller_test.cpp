@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Controller, ConnectsEnablesAndIdentifies) {
+TEST(controller, connects_enables_and_identifies) {
     const test::running_peer peer;
     const auto c = peer.connect();
     ASSERT_TRUE(c);
@@ -29,12 +29,12 @@ TEST(Controller, ConnectsEnablesAndIdentifies) {
     ASSERT_TRUE(ns);
     EXPECT_EQ(ns->nsze.value(), 1024u);
     EXPECT_TRUE(c->keep_alive());
-    EXPECT_TRUE(c->admin().the_book().clean()) << c->admin().the_book().text();
+    EXPECT_TRUE(c->admin().checker().clean()) << c->admin().checker().text();
     EXPECT_TRUE(c->shutdown());
     EXPECT_FALSE(c->admin().is_open());
 }
 
-TEST(Controller, OpensAsManyQueuesAsAsked) {
+TEST(controller, opens_as_many_queues_as_asked) {
     const test::running_peer peer;
     const auto c = peer.connect();
     ASSERT_TRUE(c);
@@ -49,7 +49,7 @@ TEST(Controller, OpensAsManyQueuesAsAsked) {
     }
 }
 
-TEST(Connect, ARefusalIsToldInWordsWithWhatToDo) {
+TEST(connect, a_refusal_is_told_in_words_with_what_to_do) {
     namespace sc = nvme::sc;
     namespace parameter = nvme::connect_parameter;
     const connect_parameters admin{.subnqn = "nqn.2026-11.x:y", .hostnqn = "nqn.2026-11.x:me"};
@@ -100,7 +100,7 @@ TEST(Connect, ARefusalIsToldInWordsWithWhatToDo) {
     }
 }
 
-TEST(Controller, TurnsAStatusIntoAReplyOrAnError) {
+TEST(controller, turns_a_status_into_a_reply_or_an_error) {
     const test::running_peer peer;
     const auto c = peer.connect();
     ASSERT_TRUE(c);
@@ -116,7 +116,7 @@ TEST(Controller, TurnsAStatusIntoAReplyOrAnError) {
     EXPECT_NE(log.error().message.find("Get Log Page"), std::string::npos);
 }
 
-TEST(Controller, ClosesAQueueWhoseCommandIsNotAnswered) {
+TEST(controller, closes_a_queue_whose_command_is_not_answered) {
     const test::running_peer peer;
     auto options = peer.options();
     options.timeout = 50ms;
@@ -128,25 +128,25 @@ TEST(Controller, ClosesAQueueWhoseCommandIsNotAnswered) {
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, errc::timed_out);
     EXPECT_FALSE(c->admin().is_open());
-    EXPECT_EQ(c->admin().the_book().commands_lost(), 1u);
+    EXPECT_EQ(c->admin().checker().commands_lost(), 1u);
 }
 
-TEST(Controller, SendsKeepAliveInTime) {
+TEST(controller, sends_keep_alive_in_time) {
     const test::running_peer peer;
     auto options = peer.options();
     options.keep_alive_ms = 200;
     options.async_events = 2;
     const auto c = test::running_peer::connect(options);
     ASSERT_TRUE(c);
-    const std::uint64_t before = c->admin().the_book().commands_answered();
+    const std::uint64_t before = c->admin().checker().commands_answered();
     const deadline until(700ms);
     while (!until.passed()) ASSERT_TRUE(c->poll());
-    EXPECT_GE(c->admin().the_book().commands_answered(), before + 3);
+    EXPECT_GE(c->admin().checker().commands_answered(), before + 3);
     EXPECT_EQ(c->admin().outstanding(), 2u) << "the AERs";
     EXPECT_TRUE(c->take_events().empty());
 }
 
-TEST(Controller, SaysWhyItCannotConnect) {
+TEST(controller, says_why_it_cannot_connect) {
     std::uint16_t port = 0;
     {
         const test::running_peer gone;
@@ -162,7 +162,7 @@ TEST(Controller, SaysWhyItCannotConnect) {
     EXPECT_EQ(name.error().code, errc::not_found);
 }
 
-TEST(RawSession, TalksByteByByte) {
+TEST(raw_session, talks_byte_by_byte) {
     const test::running_peer peer;
     auto s = raw_session::open(peer.options().target);
     ASSERT_TRUE(s) << s.error().text();
@@ -180,14 +180,14 @@ TEST(RawSession, TalksByteByByte) {
     EXPECT_EQ(got->data.size(), nvme::identify_bytes);
     EXPECT_FALSE(got->by_success_flag);
     EXPECT_EQ(got->pdus.size(), 2u);
-    EXPECT_EQ(s->await(10ms).kind, arrival_kind::timed_out);
+    EXPECT_EQ(s->await(10ms).kind, received_kind::timed_out);
     s->half_close();
     const auto rest = s->await_end();
     ASSERT_TRUE(rest);
     EXPECT_TRUE(rest->empty());
 }
 
-TEST(RawSession, ObeysR2ts) {
+TEST(raw_session, obeys_r2ts) {
     const test::running_peer peer({.memory_bytes = 4u << 20, .max_h2c_data_bytes = 4096});
     auto s = raw_session::open(peer.options().target);
     ASSERT_TRUE(s);

@@ -7,7 +7,7 @@
 namespace fulmar::host {
 namespace {
 
-TEST(Histogram, IsEmptyAtFirst) {
+TEST(histogram, is_empty_at_first) {
     const histogram h;
     EXPECT_EQ(h.count(), 0u);
     EXPECT_EQ(h.min_ns(), 0u);
@@ -16,7 +16,7 @@ TEST(Histogram, IsEmptyAtFirst) {
     EXPECT_EQ(h.percentile_ns(0.99), 0u);
 }
 
-TEST(Histogram, IsExactForSmallValues) {
+TEST(histogram, is_exact_for_small_values) {
     histogram h;
     for (std::uint64_t v = 1; v <= 100; ++v) h.add(v);
     EXPECT_EQ(h.percentile_ns(0.5), 50u);
@@ -25,7 +25,7 @@ TEST(Histogram, IsExactForSmallValues) {
     EXPECT_DOUBLE_EQ(h.mean_ns(), 50.5);
 }
 
-TEST(Histogram, IsRightToOnePointSixPercentEverywhere) {
+TEST(histogram, is_right_to_one_point_six_percent_everywhere) {
     for (std::uint64_t v = 1; v < std::uint64_t{1} << 41; v = v * 9 / 8 + 1) {
         histogram h;
         h.add(1);
@@ -37,14 +37,14 @@ TEST(Histogram, IsRightToOnePointSixPercentEverywhere) {
     }
 }
 
-TEST(Histogram, CountsHugeValuesAsTheLargest) {
+TEST(histogram, counts_huge_values_as_the_largest) {
     histogram h;
     h.add(~std::uint64_t{0} >> 1);
     EXPECT_EQ(h.count(), 1u);
     EXPECT_EQ(h.percentile_ns(0.5), h.max_ns());
 }
 
-TEST(Histogram, MergesAsIfAddedTogether) {
+TEST(histogram, merges_as_if_added_together) {
     histogram a;
     histogram b;
     histogram both;
@@ -61,7 +61,7 @@ TEST(Histogram, MergesAsIfAddedTogether) {
         EXPECT_EQ(a.percentile_ns(p), both.percentile_ns(p));
 }
 
-TEST(Histogram, AddsManyAtOnce) {
+TEST(histogram, adds_many_at_once) {
     histogram h;
     h.add(1000, 99);
     h.add(5000, 1);

@@ -8,8 +8,8 @@
 namespace fulmar::host {
 namespace {
 
-struct LoadTest : ::testing::Test {
-    explicit LoadTest(const test::null_peer::options& o = {.memory_bytes = 4u << 20})
+struct load_test : ::testing::Test {
+    explicit load_test(const test::null_peer::options& o = {.memory_bytes = 4u << 20})
         : peer(o), c(peer.connect()) {}
 
     std::vector<queue*> queues(std::uint16_t count, std::uint32_t depth) {
@@ -20,7 +20,7 @@ struct LoadTest : ::testing::Test {
     }
     void expect_clean() const {
         for (const auto& q : c->io_queues()) {
-            EXPECT_TRUE(q->the_book().clean()) << q->the_book().text();
+            EXPECT_TRUE(q->checker().clean()) << q->checker().text();
             EXPECT_EQ(q->outstanding(), 0u);
         }
     }
@@ -30,7 +30,7 @@ struct LoadTest : ::testing::Test {
     load_options region{.region_blocks = 1024, .seconds = 0.05, .spin = false};
 };
 
-TEST_F(LoadTest, ReadsAtDepthOnSeveralQueues) {
+TEST_F(load_test, reads_at_depth_on_several_queues) {
     const auto q = queues(3, 16);
     region.depth = 16;
     load l(q, region);
@@ -47,7 +47,7 @@ TEST_F(LoadTest, ReadsAtDepthOnSeveralQueues) {
     expect_clean();
 }
 
-TEST_F(LoadTest, HoldsARate) {
+TEST_F(load_test, holds_a_rate) {
     const auto q = queues(1, 16);
     region.depth = 16;
     region.rate = 1000;
@@ -60,7 +60,7 @@ TEST_F(LoadTest, HoldsARate) {
 }
 
 // What it could not send in time counts as late: the wait is the target's fault.
-TEST_F(LoadTest, CountsFromWhenACommandWasDue) {
+TEST_F(load_test, counts_from_when_a_command_was_due) {
     const auto q = queues(1, 1);
     region.rate = 1e9;
     region.commands = 200;
@@ -70,7 +70,7 @@ TEST_F(LoadTest, CountsFromWhenACommandWasDue) {
     expect_clean();
 }
 
-TEST_F(LoadTest, MixesAsAsked) {
+TEST_F(load_test, mixes_as_asked) {
     const auto q = queues(1, 32);
     region.depth = 32;
     region.read_percent = 70;
@@ -83,7 +83,7 @@ TEST_F(LoadTest, MixesAsAsked) {
     expect_clean();
 }
 
-TEST_F(LoadTest, WritesAPatternOnceAndFindsItAgain) {
+TEST_F(load_test, writes_a_pattern_once_and_finds_it_again) {
     const auto q = queues(1, 8);
     region.depth = 8;
     region.once = true;
@@ -109,7 +109,7 @@ TEST_F(LoadTest, WritesAPatternOnceAndFindsItAgain) {
     expect_clean();
 }
 
-TEST_F(LoadTest, NamesTheBlockThatIsWrong) {
+TEST_F(load_test, names_the_block_that_is_wrong) {
     const auto q = queues(1, 4);
     region.depth = 4;
     region.once = true;
@@ -132,7 +132,7 @@ TEST_F(LoadTest, NamesTheBlockThatIsWrong) {
     EXPECT_EQ(read.report().first_mismatch->belongs_to, std::optional<std::uint64_t>(9));
 }
 
-TEST_F(LoadTest, SendsNothingAfterAFailure) {
+TEST_F(load_test, sends_nothing_after_a_failure) {
     const auto q = queues(1, 8);
     region.first_lba = 1024;  // nothing is there: all fail
     region.depth = 8;
@@ -144,7 +144,7 @@ TEST_F(LoadTest, SendsNothingAfterAFailure) {
     expect_clean();
 }
 
-TEST_F(LoadTest, CountsFailures) {
+TEST_F(load_test, counts_failures) {
     const auto q = queues(1, 4);
     region.first_lba = 1000;  // 24 blocks are there
     region.depth = 4;
@@ -158,7 +158,7 @@ TEST_F(LoadTest, CountsFailures) {
     EXPECT_GE(l.report().first_failure_lba, 1024u);
 }
 
-TEST_F(LoadTest, WaitsForRoomInTheQueue) {
+TEST_F(load_test, waits_for_room_in_the_queue) {
     const auto q = queues(1, 4);
     region.depth = 32;  // more than the queue takes
     region.once = true;
@@ -168,7 +168,7 @@ TEST_F(LoadTest, WaitsForRoomInTheQueue) {
     expect_clean();
 }
 
-TEST_F(LoadTest, EndsWhenToldTo) {
+TEST_F(load_test, ends_when_told_to) {
     const auto q = queues(1, 4);
     const std::atomic<bool> stop{true};
     region.seconds = 1000;
@@ -178,7 +178,7 @@ TEST_F(LoadTest, EndsWhenToldTo) {
     expect_clean();
 }
 
-TEST_F(LoadTest, EndsWhenTheQueueDoes) {
+TEST_F(load_test, ends_when_the_queue_does) {
     const auto q = queues(2, 4);
     q[1]->close();
     region.depth = 4;
@@ -189,7 +189,7 @@ TEST_F(LoadTest, EndsWhenTheQueueDoes) {
     EXPECT_EQ(q[0]->outstanding(), 0u);
 }
 
-TEST_F(LoadTest, RefusesWhatCannotBe) {
+TEST_F(load_test, refuses_what_cannot_be) {
     const auto q = queues(1, 4);
     for (const auto spoil :
          {+[](load_options& o) { o.io_bytes = 1000; }, +[](load_options& o) { o.depth = 0; },

@@ -17,18 +17,18 @@ std::vector<std::byte> made(std::uint64_t seed, std::uint64_t lba, std::size_t b
     return data;
 }
 
-TEST(Pattern, AgreesWithItself) {
+TEST(pattern, agrees_with_itself) {
     const auto data = made(7, 100, 16);
     EXPECT_FALSE(pattern(7).check(data, 100, block));
 }
 
-TEST(Pattern, DoesNotDependOnHowItIsCut) {
+TEST(pattern, does_not_depend_on_how_it_is_cut) {
     const auto whole = made(7, 100, 16);
     const auto part = made(7, 105, 3);
     EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + 5 * block));
 }
 
-TEST(Pattern, SeesOneWrongBitAnywhere) {
+TEST(pattern, sees_one_wrong_bit_anywhere) {
     for (std::size_t at = 0; at < 2 * block; at += 37) {
         auto data = made(7, 100, 2);
         data[at] ^= std::byte{1};
@@ -41,7 +41,7 @@ TEST(Pattern, SeesOneWrongBitAnywhere) {
     }
 }
 
-TEST(Pattern, NamesAMisplacedBlock) {
+TEST(pattern, names_a_misplaced_block) {
     auto data = made(7, 100, 2);
     const auto other = made(7, 4242, 1);
     std::copy(other.begin(), other.end(), data.begin() + block);
@@ -52,7 +52,7 @@ TEST(Pattern, NamesAMisplacedBlock) {
     EXPECT_EQ(*found->belongs_to, 4242u);
 }
 
-TEST(Pattern, SeesAnotherSeedAndZeroes) {
+TEST(pattern, sees_another_seed_and_zeroes) {
     const auto other = made(8, 100, 1);
     const auto found = pattern(7).check(other, 100, block);
     ASSERT_TRUE(found);

@@ -111,9 +111,9 @@ pdu_parser::outcome feed(pdu_parser& parser, scribe& to, std::span<const std::by
     return last;
 }
 
-class AnySplit : public ::testing::TestWithParam<wire_settings> {};
+class any_split : public ::testing::TestWithParam<wire_settings> {};
 
-TEST_P(AnySplit, GivesTheSamePdus) {
+TEST_P(any_split, gives_the_same_pdus) {
     const wire_settings w = GetParam();
     const raw_bytes stream = stream_of(w);
     const pdu_parser::settings s{w.header_digest, w.data_digest, w.pda};
@@ -134,13 +134,13 @@ TEST_P(AnySplit, GivesTheSamePdus) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    PduParser, AnySplit,
+    pdu_parser, any_split,
     ::testing::Values(wire_settings{}, wire_settings{.header_digest = true},
                       wire_settings{.data_digest = true},
                       wire_settings{.header_digest = true, .data_digest = true, .pda = 31},
                       wire_settings{.pda = 7}));
 
-TEST(PduParser, TakesDataThatWasPlacedElsewhere) {
+TEST(pdu_parser, takes_data_that_was_placed_elsewhere) {
     const wire_settings w{.data_digest = true};
     const raw_bytes pdu = data_pdu(300, w);
     pdu_parser parser;
@@ -157,7 +157,7 @@ TEST(PduParser, TakesDataThatWasPlacedElsewhere) {
     EXPECT_EQ(to.data.size(), 100u);
 }
 
-TEST(PduParser, SeesAWrongDataDigest) {
+TEST(pdu_parser, sees_a_wrong_data_digest) {
     raw_bytes pdu = data_pdu(300, {.data_digest = true});
     pdu[100] ^= std::byte{4};
     pdu_parser parser;
@@ -167,7 +167,7 @@ TEST(PduParser, SeesAWrongDataDigest) {
     EXPECT_TRUE(to.said.ends_with("end, wrong\n"));
 }
 
-TEST(PduParser, StopsWhenTheSinkSaysSo) {
+TEST(pdu_parser, stops_when_the_sink_says_so) {
     const raw_bytes stream = stream_of({});
     pdu_parser parser;
     scribe to;
@@ -196,7 +196,7 @@ raw_bytes with_byte(raw_bytes pdu, std::size_t offset, unsigned value) {
     return pdu;
 }
 
-TEST(PduParser, RefusesEveryWrongHeader) {
+TEST(pdu_parser, refuses_every_wrong_header) {
     using enum fatal_error;
     const std::vector<spoiled> cases{
         {"a type that does not exist",
@@ -258,7 +258,7 @@ TEST(PduParser, RefusesEveryWrongHeader) {
     }
 }
 
-TEST(PduParser, RefusesAWrongHeaderDigest) {
+TEST(pdu_parser, refuses_a_wrong_header_digest) {
     raw_bytes pdu = response(true);
     pdu[20] ^= std::byte{1};
     pdu_parser parser;

@@ -39,7 +39,7 @@ void copy(send_queue& q, const std::string& text) {
     std::memcpy(q.copy_in(text.size()), text.data(), text.size());
 }
 
-TEST(SendQueue, SendsCopiesAndReferencesInOrder) {
+TEST(send_queue, sends_copies_and_references_in_order) {
     wire w;
     send_queue q(1024, 64);
     const std::string data = "DATA";
@@ -54,7 +54,7 @@ TEST(SendQueue, SendsCopiesAndReferencesInOrder) {
     EXPECT_EQ(q.sent_bytes(), 18u);
 }
 
-TEST(SendQueue, KeepsWhatTheKernelDidNotTake) {
+TEST(send_queue, keeps_what_the_kernel_did_not_take) {
     wire w;
     send_queue q(512, 256);
     std::vector<std::byte> data(3000);
@@ -81,7 +81,7 @@ TEST(SendQueue, KeepsWhatTheKernelDidNotTake) {
     EXPECT_TRUE(seen == expected);
 }
 
-TEST(SendQueue, TellsWhenThePeerIsGone) {
+TEST(send_queue, tells_when_the_peer_is_gone) {
     wire w;
     send_queue q(512, 16);
     w.in.reset();

@@ -26,7 +26,7 @@ struct sq_head_test : testing::Test {
         take(1);
     }
     sq_head of{entries, true};
-    book told;
+    protocol_checker told;
 };
 
 TEST_F(sq_head_test, a_queue_takes_one_command_less_than_it_has_entries) {
@@ -38,7 +38,7 @@ TEST_F(sq_head_test, a_queue_takes_one_command_less_than_it_has_entries) {
     take(3);
     EXPECT_EQ(of.room(100), 3u);
     EXPECT_EQ(of.value(), 3);
-    EXPECT_EQ(told.breaches(), 0u);
+    EXPECT_EQ(told.violations(), 0u);
 }
 
 TEST_F(sq_head_test, a_head_goes_round) {
@@ -47,23 +47,23 @@ TEST_F(sq_head_test, a_head_goes_round) {
         send(1);
         take(static_cast<std::uint16_t>((2 + i) % entries));
     }
-    EXPECT_EQ(told.breaches(), 0u);
+    EXPECT_EQ(told.violations(), 0u);
 }
 
 TEST_F(sq_head_test, a_head_outside_of_the_queue_or_past_what_was_sent_is_recorded) {
     connect();
     send(1);
     take(entries);
-    EXPECT_EQ(told.breaches(), 1u);
+    EXPECT_EQ(told.violations(), 1u);
     take(3);
-    EXPECT_EQ(told.breaches(), 2u) << "one was sent, and two would have been taken";
+    EXPECT_EQ(told.violations(), 2u) << "one was sent, and two would have been taken";
 }
 
 TEST_F(sq_head_test, a_head_behind_what_has_been_answered_is_recorded) {
     connect();
     send(2);
     take(1);
-    EXPECT_EQ(told.breaches(), 1u);
+    EXPECT_EQ(told.violations(), 1u);
 }
 
 TEST_F(sq_head_test, without_flow_control_a_head_is_ffffh) {
@@ -73,10 +73,10 @@ TEST_F(sq_head_test, without_flow_control_a_head_is_ffffh) {
     EXPECT_EQ(of.value(), nvme::sqhd_no_flow_control);
     send(1);
     take(nvme::sqhd_no_flow_control);
-    EXPECT_EQ(told.breaches(), 0u);
+    EXPECT_EQ(told.violations(), 0u);
     send(1);
     take(2);
-    EXPECT_EQ(told.breaches(), 1u);
+    EXPECT_EQ(told.violations(), 1u);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ struct waiter : buffer_waiter {
     buffer_chain chain;
 };
 
-TEST(BufferPool, ChainsCoverWhatWasAskedFor) {
+TEST(buffer_pool, chains_cover_what_was_asked_for) {
     auto pool = make_pool(16);
     account a(*pool, 8);
     buffer_chain c = pool->take(a, 5);
@@ -63,7 +63,7 @@ TEST(BufferPool, ChainsCoverWhatWasAskedFor) {
     EXPECT_EQ(a.held(), 0u);
 }
 
-TEST(BufferPool, DataGoesInAndOutAtAnyOffset) {
+TEST(buffer_pool, data_goes_in_and_out_at_any_offset) {
     auto pool = make_pool(64);
     account a(*pool, 40);
     // Shuffle the free list, so that neighbours in a chain are not neighbours in memory.
@@ -100,7 +100,7 @@ TEST(BufferPool, DataGoesInAndOutAtAnyOffset) {
     EXPECT_EQ(two[1], std::byte{0});
 }
 
-TEST(BufferPool, NeighboursShareAnIovec) {
+TEST(buffer_pool, neighbours_share_an_iovec) {
     auto pool = make_pool(16);
     account a(*pool, 8);
     buffer_chain c = pool->take(a, 4);  // of a fresh pool: in order
@@ -110,7 +110,7 @@ TEST(BufferPool, NeighboursShareAnIovec) {
     EXPECT_EQ(c.fill_iovecs(vectors, 0, 0), 0u);
 }
 
-TEST(BufferPool, TheChunkUsedLastIsUsedNext) {
+TEST(buffer_pool, the_chunk_used_last_is_used_next) {
     auto pool = make_pool(16);
     account a(*pool, 8);
     buffer_chain first = pool->take(a, 1);
@@ -119,7 +119,7 @@ TEST(BufferPool, TheChunkUsedLastIsUsedNext) {
     EXPECT_EQ(pool->take(a, 1).data(), hot);
 }
 
-TEST(BufferPool, GreedyAccountLeavesTheGuaranteesOfOthersAlone) {
+TEST(buffer_pool, greedy_account_leaves_the_guarantees_of_others_alone) {
     auto pool = make_pool(32);
     account greedy(*pool, 8), idle(*pool, 8);
     std::vector<buffer_chain> hoard;
@@ -130,7 +130,7 @@ TEST(BufferPool, GreedyAccountLeavesTheGuaranteesOfOthersAlone) {
     EXPECT_TRUE(pool->take(idle, 1, buffer_use::in_capsule));
 }
 
-TEST(BufferPool, BeyondTheGuaranteeRoomForANewcomerIsKept) {
+TEST(buffer_pool, beyond_the_guarantee_room_for_a_newcomer_is_kept) {
     auto pool = make_pool(64, 9);
     account greedy(*pool, 8);
     std::vector<buffer_chain> hoard;
@@ -140,7 +140,7 @@ TEST(BufferPool, BeyondTheGuaranteeRoomForANewcomerIsKept) {
     EXPECT_TRUE(pool->take(newcomer, 1, buffer_use::in_capsule));
 }
 
-TEST(BufferPool, AReleaseGrantsNothingBeforeThePump) {
+TEST(buffer_pool, a_release_grants_nothing_before_the_pump) {
     auto pool = make_pool(16);
     account a(*pool, 10, false);
     buffer_chain all = pool->take(a, 10);
@@ -156,7 +156,7 @@ TEST(BufferPool, AReleaseGrantsNothingBeforeThePump) {
     EXPECT_EQ(pool->waiters(), 0u);
 }
 
-TEST(BufferPool, WaitersWithinTheirGuaranteeGoFirst) {
+TEST(buffer_pool, waiters_within_their_guarantee_go_first) {
     auto pool = make_pool(16);
     account a(*pool, 8, false), b(*pool, 8, false);
     buffer_chain held_a = pool->take(a, 8), held_b = pool->take(b, 8);
@@ -173,7 +173,7 @@ TEST(BufferPool, WaitersWithinTheirGuaranteeGoFirst) {
     EXPECT_TRUE(beyond.chain);
 }
 
-TEST(BufferPool, OneAccountIsServedInOrderAndNobodyOvertakesIt) {
+TEST(buffer_pool, one_account_is_served_in_order_and_nobody_overtakes_it) {
     auto pool = make_pool(16, 4);
     account a(*pool, 13, false);
     buffer_chain held = pool->take(a, 13);
@@ -190,7 +190,7 @@ TEST(BufferPool, OneAccountIsServedInOrderAndNobodyOvertakesIt) {
     EXPECT_EQ(pool->waiters(), 0u);
 }
 
-TEST(BufferPool, OversubscribedAccountsTakeTurns) {
+TEST(buffer_pool, oversubscribed_accounts_take_turns) {
     auto pool = make_pool(16);
     std::deque<account> accounts;
     for (int i = 0; i < 4; ++i) accounts.emplace_back(*pool, 8, false);
@@ -214,7 +214,7 @@ TEST(BufferPool, OversubscribedAccountsTakeTurns) {
     EXPECT_TRUE(again.chain);
 }
 
-TEST(BufferPool, InCapsuleDataDoesNotWaitForTransfers) {
+TEST(buffer_pool, in_capsule_data_does_not_wait_for_transfers) {
     auto pool = make_pool(16);
     std::deque<account> accounts;
     for (int i = 0; i < 4; ++i) accounts.emplace_back(*pool, 8);
@@ -234,7 +234,7 @@ TEST(BufferPool, InCapsuleDataDoesNotWaitForTransfers) {
     EXPECT_TRUE(w.chain);
 }
 
-TEST(BufferPool, RechargingMovesTheDebt) {
+TEST(buffer_pool, recharging_moves_the_debt) {
     auto pool = make_pool(32);
     account connection(*pool, 8), drive(*pool, 4, false);
     buffer_chain c = pool->take(connection, 8);
@@ -246,7 +246,7 @@ TEST(BufferPool, RechargingMovesTheDebt) {
     EXPECT_EQ(drive.held(), 0u);
 }
 
-TEST(BufferPool, AGrantMayWaitAgainWithoutTrappingThePump) {
+TEST(buffer_pool, a_grant_may_wait_again_without_trapping_the_pump) {
     auto pool = make_pool(16);
     account a(*pool, 8, false);
     struct eternal : buffer_waiter {
@@ -325,9 +325,9 @@ struct host {
     std::uint64_t granted = 0, finished = 0, longest_wait = 0;
 };
 
-class BufferPoolAtRandom : public ::testing::TestWithParam<unsigned> {};
+class buffer_pool_at_random : public ::testing::TestWithParam<unsigned> {};
 
-TEST_P(BufferPoolAtRandom, InnocentsAreServedWhileGuaranteesFit) {
+TEST_P(buffer_pool_at_random, innocents_are_served_while_guarantees_fit) {
     rng random(GetParam());
     const unsigned hosts = 2 + random() % 6;
     auto pool = make_pool(hosts * 65 + 65 + random() % 200, 65);
@@ -353,7 +353,7 @@ TEST_P(BufferPoolAtRandom, InnocentsAreServedWhileGuaranteesFit) {
     EXPECT_EQ(pool->free_chunks(), pool->total_chunks());
 }
 
-TEST_P(BufferPoolAtRandom, OversubscribedHostsAllGoOn) {
+TEST_P(buffer_pool_at_random, oversubscribed_hosts_all_go_on) {
     rng random(GetParam() + 1000);
     auto pool = make_pool(256, 65);
     std::uint64_t now = 0;
@@ -371,10 +371,10 @@ TEST_P(BufferPoolAtRandom, OversubscribedHostsAllGoOn) {
     EXPECT_EQ(pool->free_chunks(), pool->total_chunks());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, BufferPoolAtRandom, ::testing::Range(0u, 16u));
+INSTANTIATE_TEST_SUITE_P(seeds, buffer_pool_at_random, ::testing::Range(0u, 16u));
 
 // The case of the issue: 64 connections, queue depth 128, writes of 1 MiB, a pool of 64 MiB.
-TEST(BufferPool, ManyDeepQueuesOnASmallPoolFinish) {
+TEST(buffer_pool, many_deep_queues_on_a_small_pool_finish) {
     auto pool = make_pool(64 * 1024 * 1024 / chunk, 65);
     constexpr unsigned connections = 64, depth = 128, writes = 256;
     struct write : buffer_waiter {

@@ -23,7 +23,7 @@ environment& eal() {
     return *up;
 }
 
-TEST(Environment, ComesUpOnceAndSaysWhatItChose) {
+TEST(environment, comes_up_once_and_says_what_it_chose) {
     environment& e = eal();
     EXPECT_FALSE(e.why().empty());
     EXPECT_FALSE(environment::retry_without_hugepages());
@@ -32,7 +32,7 @@ TEST(Environment, ComesUpOnceAndSaysWhatItChose) {
     EXPECT_EQ(again.error().code, errc::bad_state);
 }
 
-TEST(Environment, LeavesTheThreadOnAllItsCpus) {
+TEST(environment, leaves_the_thread_on_all_its_cpus) {
     cpu_set_t before, after;
     sched_getaffinity(0, sizeof before, &before);
     eal();
@@ -40,7 +40,7 @@ TEST(Environment, LeavesTheThreadOnAllItsCpus) {
     EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
-TEST(Environment, GivesZeroedAlignedMemory) {
+TEST(environment, gives_zeroed_aligned_memory) {
     auto region = eal().memory().allocate(1 << 20, 4096).value();
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(region.data()) % 4096, 0u);
     EXPECT_EQ(region.data()[0], std::byte{0});
@@ -51,13 +51,13 @@ TEST(Environment, GivesZeroedAlignedMemory) {
     EXPECT_EQ(moved.size(), std::size_t{1} << 20);
 }
 
-TEST(Environment, SaysWhenMemoryIsOut) {
+TEST(environment, says_when_memory_is_out) {
     auto region = eal().memory().allocate(std::size_t{1} << 42);
     ASSERT_FALSE(region);
     EXPECT_EQ(region.error().code, errc::no_memory);
 }
 
-TEST(Environment, ServesAPool) {
+TEST(environment, serves_a_pool) {
     auto pool = buffer_pool::create(eal().memory(), {.bytes = 8u << 20}).value();
     buffer_credit credit;
     pool->open(credit, 65);
@@ -67,7 +67,7 @@ TEST(Environment, ServesAPool) {
     pool->close(credit);
 }
 
-TEST(Environment, RegistersThreads) {
+TEST(environment, registers_threads) {
     eal();
     bool registered = false;
     std::jthread([&registered] {
@@ -77,7 +77,7 @@ TEST(Environment, RegistersThreads) {
     EXPECT_TRUE(registered);
 }
 
-TEST(HugepageProbe, BelievesOnlyWhatItMapped) {
+TEST(hugepage_probe, believes_only_what_it_mapped) {
     const auto dir =
         std::filesystem::temp_directory_path() / ("fulmar-probe-" + std::to_string(getpid()));
     std::filesystem::create_directories(dir / "hugepages-2048kB");
@@ -93,7 +93,7 @@ TEST(HugepageProbe, BelievesOnlyWhatItMapped) {
     std::filesystem::remove_all(dir);
 }
 
-TEST(HeapMemory, HonoursLargeAlignments) {
+TEST(heap_memory, honours_large_alignments) {
     heap_memory heap;
     for (std::size_t alignment : {std::size_t{64}, std::size_t{4096}, std::size_t{2} << 20}) {
         auto region = heap.allocate(100'000, alignment).value();

@@ -9,14 +9,14 @@ using nvme::io_opcode;
 
 class rdma_data : public ::testing::TestWithParam<bool> {
   protected:
-    [[nodiscard]] static fake_manners manners() { return {.shared_receives = GetParam()}; }
+    [[nodiscard]] static fake_manners fault_profile() { return {.shared_receives = GetParam()}; }
 };
 INSTANTIATE_TEST_SUITE_P(receives, rdma_data, ::testing::Bool(), [](const auto& p) {
     return p.param ? std::string("shared") : std::string("own");
 });
 
 TEST_P(rdma_data, what_is_written_by_key_is_read_by_key) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     for (const std::uint32_t nsid : {1u, 2u}) {
@@ -30,7 +30,7 @@ TEST_P(rdma_data, what_is_written_by_key_is_read_by_key) {
 }
 
 TEST_P(rdma_data, data_in_the_capsule_is_written) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory data;
@@ -47,7 +47,7 @@ TEST_P(rdma_data, data_in_the_capsule_is_written) {
 }
 
 TEST_P(rdma_data, a_megabyte_goes_in_as_many_parts_as_the_device_needs) {
-    fake_manners m = manners();
+    fake_manners m = fault_profile();
     m.max_pieces = 3;
     m.max_message_bytes = 40'000;
     m.read_depth = 2;
@@ -65,7 +65,7 @@ TEST_P(rdma_data, a_megabyte_goes_in_as_many_parts_as_the_device_needs) {
 }
 
 TEST_P(rdma_data, several_keys_in_one_command) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     constexpr std::uint32_t sizes[] = {100, 7000, 1, 51, 8192 - 7152};
@@ -98,7 +98,7 @@ TEST_P(rdma_data, several_keys_in_one_command) {
 }
 
 TEST_P(rdma_data, the_answer_takes_the_key_away_when_the_host_asks_for_it) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory& in = io->add_memory(512);
@@ -111,7 +111,7 @@ TEST_P(rdma_data, the_answer_takes_the_key_away_when_the_host_asks_for_it) {
 }
 
 TEST_P(rdma_data, a_device_that_cannot_invalidate_answers_plainly) {
-    fake_manners m = manners();
+    fake_manners m = fault_profile();
     m.invalidates = false;
     m.inline_bytes = 64;
     rdma_world w(1, m);
@@ -125,7 +125,7 @@ TEST_P(rdma_data, a_device_that_cannot_invalidate_answers_plainly) {
 }
 
 TEST_P(rdma_data, a_full_queue_of_everything_is_answered_once_each) {
-    rdma_world w(7, manners());
+    rdma_world w(7, fault_profile());
     auto admin = w.admin();
     auto io = w.io(1, 32);
     std::vector<host_memory*> memory;
@@ -152,7 +152,7 @@ TEST_P(rdma_data, a_full_queue_of_everything_is_answered_once_each) {
 }
 
 TEST_P(rdma_data, identify_tells_of_keys) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     host_memory& page = admin->add_memory(4096);
     ASSERT_EQ(w.call(*admin, rdma_world::identify_command(4, page)), sc::success);
@@ -165,7 +165,7 @@ TEST_P(rdma_data, identify_tells_of_keys) {
 }
 
 TEST_P(rdma_data, a_command_that_describes_too_little_is_refused_and_nothing_is_fetched) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory& m = io->add_memory(1024);
@@ -176,7 +176,7 @@ TEST_P(rdma_data, a_command_that_describes_too_little_is_refused_and_nothing_is_
 }
 
 TEST_P(rdma_data, more_capsules_than_buffers_wait_and_none_is_lost) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io(1, 128);
     std::vector<std::byte> data(8192, std::byte{9});

@@ -12,7 +12,7 @@ using state = fake_host::state;
 
 class rdma_faults : public ::testing::TestWithParam<bool> {
   protected:
-    [[nodiscard]] static fake_manners manners() { return {.shared_receives = GetParam()}; }
+    [[nodiscard]] static fake_manners fault_profile() { return {.shared_receives = GetParam()}; }
     static bool alone(rdma_world& w) { return w.rdma().connection_count() == 0; }
 };
 INSTANTIATE_TEST_SUITE_P(receives, rdma_faults, ::testing::Bool(), [](const auto& p) {
@@ -20,7 +20,7 @@ INSTANTIATE_TEST_SUITE_P(receives, rdma_faults, ::testing::Bool(), [](const auto
 });
 
 TEST_P(rdma_faults, a_request_that_is_no_good_is_rejected_with_its_reason) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     const auto reason = [&](const std::shared_ptr<fake_host>& host) {
         EXPECT_TRUE(w.turn_until([&] { return host->now == state::rejected; }));
         return static_cast<reject_reason>(host->rejected->sts.value());
@@ -40,7 +40,7 @@ TEST_P(rdma_faults, a_request_that_is_no_good_is_rejected_with_its_reason) {
 }
 
 TEST_P(rdma_faults, the_answer_says_how_many_capsules_there_is_room_for) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     const auto host = w.open(1, 64);
     ASSERT_TRUE(host->accepted);
     EXPECT_EQ(host->accepted->crqsize.value(), 64);
@@ -48,7 +48,7 @@ TEST_P(rdma_faults, the_answer_says_how_many_capsules_there_is_room_for) {
 
 // SPDK 7d5ea70 and its like: a work completion in error says nothing but its wr_id.
 TEST_P(rdma_faults, a_completion_in_error_with_a_meaningless_opcode_ends_that_connection_only) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io(1);
     auto other = w.io(2);
@@ -64,7 +64,7 @@ TEST_P(rdma_faults, a_completion_in_error_with_a_meaningless_opcode_ends_that_co
 }
 
 TEST_P(rdma_faults, a_wrong_key_ends_the_connection_that_named_it) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory m;
@@ -77,7 +77,7 @@ TEST_P(rdma_faults, a_wrong_key_ends_the_connection_that_named_it) {
 
 // The READ's buffer must not go back to the pool before the device has let go of it.
 TEST_P(rdma_faults, a_host_that_dies_in_the_middle_of_a_read_leaves_its_buffer_until_the_flush) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory& m = io->add_memory(128 << 10);
@@ -97,7 +97,7 @@ TEST_P(rdma_faults, a_host_that_dies_in_the_middle_of_a_read_leaves_its_buffer_u
 }
 
 TEST_P(rdma_faults, a_queue_pair_that_never_flushes_is_destroyed_at_its_deadline) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory& m = io->add_memory(128 << 10);
@@ -114,7 +114,7 @@ TEST_P(rdma_faults, a_queue_pair_that_never_flushes_is_destroyed_at_its_deadline
 }
 
 TEST_P(rdma_faults, a_device_that_never_tells_of_the_last_receive_is_waited_for_no_longer_either) {
-    fake_manners m = manners();
+    fake_manners m = fault_profile();
     m.tells_last_receive = false;
     rdma_world w(1, m);
     auto admin = w.admin();
@@ -123,7 +123,7 @@ TEST_P(rdma_faults, a_device_that_never_tells_of_the_last_receive_is_waited_for_
 }
 
 TEST_P(rdma_faults, a_queue_pair_in_error_waits_for_the_drive_but_not_the_other_way_round) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     w.spy().hold(true, true);
@@ -140,7 +140,7 @@ TEST_P(rdma_faults, a_queue_pair_in_error_waits_for_the_drive_but_not_the_other_
 }
 
 TEST_P(rdma_faults, a_device_that_takes_no_work_costs_one_connection) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     host_memory& m = io->add_memory(4096);
@@ -160,7 +160,7 @@ TEST_P(rdma_faults, a_device_that_takes_no_work_costs_one_connection) {
 }
 
 TEST_P(rdma_faults, completions_of_nothing_are_dropped) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     const std::uint32_t number = w.fabric().last_queue_pair();
     for (const std::uint32_t at : {number, number + 100}) {
@@ -172,21 +172,21 @@ TEST_P(rdma_faults, completions_of_nothing_are_dropped) {
 }
 
 TEST_P(rdma_faults, a_capsule_that_is_too_short_ends_the_connection) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto host = w.open(0);
     host->capsules.emplace_back(63);
     EXPECT_TRUE(w.pass_until([&] { return alone(w); }, std::chrono::seconds(2)));
 }
 
 TEST_P(rdma_faults, a_capsule_that_is_too_long_ends_the_connection) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto host = w.open(0);
     host->capsules.emplace_back(1 << 20);
     EXPECT_TRUE(w.pass_until([&] { return alone(w); }, std::chrono::seconds(2)));
 }
 
 TEST_P(rdma_faults, a_host_that_sends_more_than_its_queue_holds_is_cut_off) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io(1, 8);
     w.spy().hold(true);
@@ -200,7 +200,7 @@ TEST_P(rdma_faults, a_host_that_sends_more_than_its_queue_holds_is_cut_off) {
 }
 
 TEST_P(rdma_faults, the_queue_that_connects_is_the_one_that_was_announced) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto host = w.open(1);
     const auto data = w.connect_data(1);
@@ -212,14 +212,14 @@ TEST_P(rdma_faults, the_queue_that_connects_is_the_one_that_was_announced) {
 }
 
 TEST_P(rdma_faults, a_host_that_connects_and_says_nothing_is_cut_off) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto host = w.open(0);
     EXPECT_TRUE(w.pass_until([&] { return alone(w); }, std::chrono::seconds(15)));
     EXPECT_EQ(host->now, state::ended);
 }
 
 TEST_P(rdma_faults, a_host_that_gives_up_while_it_is_being_taken_leaves_nothing) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     for (int i = 0; i < 50; ++i) {
         auto host = w.fabric().connect(w.request(0));
         for (int turns = 0; turns < i % 4; ++turns) w.turn();
@@ -230,7 +230,7 @@ TEST_P(rdma_faults, a_host_that_gives_up_while_it_is_being_taken_leaves_nothing)
 }
 
 TEST_P(rdma_faults, events_after_the_end_find_nobody) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     w.fabric().kill(*admin);
     w.fabric().kill(*admin);
@@ -241,7 +241,7 @@ TEST_P(rdma_faults, events_after_the_end_find_nobody) {
 
 // SPDK #1184, #1507, #1520.
 TEST_P(rdma_faults, a_port_that_changes_is_news_and_no_more) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     w.fabric().port_event();
     for (int i = 0; i < 10; ++i) w.turn();
@@ -291,7 +291,7 @@ TEST_P(rdma_faults, a_device_that_vanishes_without_a_word_is_missed) {
 }
 
 TEST_P(rdma_faults, a_target_that_starts_before_its_device_serves_when_it_comes) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     w.fabric().remove_device(true);
     EXPECT_TRUE(
         w.pass_until([&] { return !w.listener().waits_for.empty(); }, std::chrono::seconds(2)));
@@ -303,7 +303,7 @@ TEST_P(rdma_faults, a_target_that_starts_before_its_device_serves_when_it_comes)
 
 // SPDK #2948: a listener is removed while a connection that it made has slow I/O.
 TEST_P(rdma_faults, a_listener_that_is_removed_with_slow_requests_takes_its_connections_along) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     auto admin = w.admin();
     auto io = w.io();
     w.spy().hold(true, true);
@@ -326,7 +326,7 @@ TEST_P(rdma_faults, a_listener_that_is_removed_with_slow_requests_takes_its_conn
 }
 
 TEST_P(rdma_faults, fifty_connections_come_and_go_and_leave_nothing) {
-    rdma_world w(1, manners());
+    rdma_world w(1, fault_profile());
     {
         auto admin = w.admin();
         auto io = w.io();

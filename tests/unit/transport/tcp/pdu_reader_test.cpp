@@ -83,7 +83,7 @@ const std::vector<sample> good{
     {"H2CData, digests", pdu_type::h2c_data, digests, 4096},
 };
 
-TEST(PduReader, TakesWhatIsRightAndSaysNothingTooEarly) {
+TEST(pdu_reader, takes_what_is_right_and_says_nothing_too_early) {
     for (const sample& s : good) {
         SCOPED_TRACE(s.name);
         const bytes pdu = make(s.type, s.rules, s.data_bytes);
@@ -204,7 +204,7 @@ std::vector<bad_case> bad_lengths() {
     return all;
 }
 
-TEST(PduReader, SaysOfEveryWrongHeaderWhichFieldItIs) {
+TEST(pdu_reader, says_of_every_wrong_header_which_field_it_is) {
     std::vector<bad_case> all = bad_types_flags_and_offsets();
     for (bad_case& c : bad_lengths()) all.push_back(std::move(c));
     EXPECT_GT(all.size(), 150u);
@@ -229,7 +229,7 @@ TEST(PduReader, SaysOfEveryWrongHeaderWhichFieldItIs) {
 }
 
 // The digest comes before the lengths: what it covers says nothing while it is wrong.
-TEST(PduReader, AWrongHeaderDigestIsToldWithTheDigestThatCame) {
+TEST(pdu_reader, a_wrong_header_digest_is_told_with_the_digest_that_came) {
     for (const sample& s : good) {
         if (!s.rules.header_digest) continue;
         SCOPED_TRACE(s.name);
@@ -250,7 +250,7 @@ TEST(PduReader, AWrongHeaderDigestIsToldWithTheDigestThatCame) {
 }
 
 // Only the command is damaged, not the connection: it is told, and the PDU is taken.
-TEST(PduReader, AWrongDataDigestOfACapsuleIsTheCommandsMatter) {
+TEST(pdu_reader, a_wrong_data_digest_of_a_capsule_is_the_commands_matter) {
     for (const std::size_t from_end : {1u, 4u, 5u, 516u}) {
         bytes pdu = make(pdu_type::capsule_cmd, digests, 512);
         pdu[pdu.size() - from_end] ^= std::byte{1};
@@ -262,7 +262,7 @@ TEST(PduReader, AWrongDataDigestOfACapsuleIsTheCommandsMatter) {
 }
 
 // Data may start at any multiple of four behind the header: what lies between is padding.
-TEST(PduReader, PaddingBeforeTheDataIsSkipped) {
+TEST(pdu_reader, padding_before_the_data_is_skipped) {
     for (const std::uint32_t pad : {4u, 8u, 56u}) {
         bytes pdu = make(pdu_type::capsule_cmd, plain, 512);
         const std::size_t pdo = std::to_integer<std::size_t>(pdu[pdo_at]);

@@ -1,4 +1,4 @@
-#include "card_device.hpp"
+#include "sim_drive_device.hpp"
 
 #include "disk.hpp"
 
@@ -16,18 +16,19 @@ namespace fulmar::sim {
 
 // --- ledger --------------------------------------------------------------------------------------
 
-card_ledger::card_ledger(std::string name, card& in, book& judge, const moment& now)
-    : name_(std::move(name)), card_(in), book_(judge), now_(now) {
-    card_.drive().guard_memory(
+sim_drive_ledger::sim_drive_ledger(std::string name, sim_drive& in, invariant_checker& judge,
+                                   const moment& now)
+    : name_(std::move(name)), sim_drive_(in), checker_(judge), now_(now) {
+    sim_drive_.drive().guard_memory(
         [this](const std::byte* at, std::uint64_t bytes) { return reach(at, bytes); });
-    card_.drive().watch_medium([this](const nvme::sqe& command, std::span<std::byte> blocks,
-                                      bool after) { look(command, blocks, after); });
-    card_.watch_power([this](bool after) { look_at_power_loss(after); });
+    sim_drive_.drive().watch_medium([this](const nvme::sqe& command, std::span<std::byte> blocks,
+                                           bool after) { look(command, blocks, after); });
+    sim_drive_.watch_power([this](bool after) { look_at_power_loss(after); });
 }
 
-void card_ledger::begin(loan& l) {
+void sim_drive_ledger::begin(loan& l) {
     ++loans_;
-    l.whose = book_.submitted(name_, now_);
+    l.whose = checker_.submitted(name_, now_);
     std::uint64_t offset = 0;
     for (const iovec& part : l.op->data) {
         const auto* const at = static_cast<const std::byte*>(part.iov_base);
@@ -36,20 +37,20 @@ void card_ledger::begin(loan& l) {
                               (next != pieces_.begin() &&
                                std::prev(next)->first + std::prev(next)->second.bytes > at);
         if (overlaps)
-            book_.complain(
+            checker_.complain(
                 fmt::format("drive {}: what it may still write is lent out again", name_));
         pieces_.insert_or_assign(at, piece{&l, part.iov_len, offset});
         offset += part.iov_len;
     }
 }
 
-void card_ledger::end(loan& l) {
+void sim_drive_ledger::end(loan& l) {
     --loans_;
     std::erase_if(pieces_, [&](const auto& each) { return each.second.of == &l; });
 }
 
-// The card is about to touch that. Memory that no reactor lends is the driver's own.
-bool card_ledger::reach(const std::byte* at, std::uint64_t bytes) {
+// The drive is about to touch that. Memory that no reactor lends is the driver's own.
+bool sim_drive_ledger::reach(const std::byte* at, std::uint64_t bytes) {
     if (std::none_of(memory_.begin(), memory_.end(), [&](std::span<std::byte> region) {
             return at >= region.data() && at < region.data() + region.size();
         }))
@@ -59,7 +60,7 @@ bool card_ledger::reach(const std::byte* at, std::uint64_t bytes) {
     const auto distance =
         found == nullptr ? 0 : static_cast<std::uint64_t>(at - std::prev(after)->first);
     if (found == nullptr || distance + bytes > found->bytes) {
-        book_.complain(fmt::format("drive {} reached memory that is not lent", name_));
+        checker_.complain(fmt::format("drive {} reached memory that is not lent", name_));
         return false;
     }
     const loan& l = *found->of;
@@ -68,11 +69,11 @@ bool card_ledger::reach(const std::byte* at, std::uint64_t bytes) {
     const std::uint64_t lba = nvme::decode_block_range(command_).slba + moved_ / block_bytes;
     if (reads != (l.op->kind == backend::io_kind::read) ||
         l.op->first_block + offset / block_bytes != lba)
-        book_.complain(
+        checker_.complain(
             fmt::format("drive {} reached memory that is lent for something else", name_));
-    if (l.serial != card_.what().serial)
-        book_.complain(
-            fmt::format("what is meant for drive {} reached {}", l.serial, card_.what().serial));
+    if (l.serial != sim_drive_.what().serial)
+        checker_.complain(fmt::format("what is meant for drive {} reached {}", l.serial,
+                                      sim_drive_.what().serial));
     if (reads)
         for (std::uint64_t i = 0; i < bytes / block_bytes; ++i)
             show(lba + i, blocks_.data() + moved_ + i * block_bytes, l);
@@ -83,16 +84,16 @@ bool card_ledger::reach(const std::byte* at, std::uint64_t bytes) {
 }
 
 // What was written for a former namespace its heir does not find.
-void card_ledger::show(std::uint64_t lba, std::byte* block, const loan& to) {
-    book_.landed(name_, to.whose, lba, 0, now_);
+void sim_drive_ledger::show(std::uint64_t lba, std::byte* block, const loan& to) {
+    checker_.landed(name_, to.whose, lba, 0, now_);
     stamp s = read_stamp(block);
-    if (written_for_[{card_.what().serial, lba}] != to.whose) s = {};
+    if (written_for_[{sim_drive_.what().serial, lba}] != to.whose) s = {};
     s.incarnation = to.whose;
     if (s.tag == 0) s.lba = lba;
     write_stamp(block, s);
 }
 
-void card_ledger::look(const nvme::sqe& command, std::span<std::byte> blocks, bool after) {
+void sim_drive_ledger::look(const nvme::sqe& command, std::span<std::byte> blocks, bool after) {
     if (!after) {
         command_ = command;
         blocks_ = blocks;
@@ -104,25 +105,25 @@ void card_ledger::look(const nvme::sqe& command, std::span<std::byte> blocks, bo
     const std::uint64_t first = nvme::decode_block_range(command).slba;
     for (std::uint64_t i = 0; i < blocks.size() / block_bytes; ++i) {
         const stamp s = read_stamp(blocks.data() + i * block_bytes);
-        book_.landed(name_, reader_->whose, first + i, s.tag, now_);
-        written_for_[{card_.what().serial, first + i}] = reader_->whose;
+        checker_.landed(name_, reader_->whose, first + i, s.tag, now_);
+        written_for_[{sim_drive_.what().serial, first + i}] = reader_->whose;
     }
 }
 
 // What was in its cache alone is gone.
-void card_ledger::look_at_power_loss(bool after) {
+void sim_drive_ledger::look_at_power_loss(bool after) {
     if (!after) {
-        before_ = card_.drive().media();
+        before_ = sim_drive_.drive().media();
         return;
     }
-    const std::vector<std::byte> now = card_.drive().media();
+    const std::vector<std::byte> now = sim_drive_.drive().media();
     for (std::size_t at = 0; at + block_bytes <= std::min(now.size(), before_.size());
          at += block_bytes) {
         const std::uint64_t left = read_stamp(now.data() + at).tag;
         if (left == read_stamp(before_.data() + at).tag) continue;
         const std::uint64_t lba = at / block_bytes;
-        const auto whose = written_for_.find({card_.what().serial, lba});
-        if (whose != written_for_.end() && !book_.power_lost(whose->second, lba, left))
+        const auto whose = written_for_.find({sim_drive_.what().serial, lba});
+        if (whose != written_for_.end() && !checker_.power_lost(whose->second, lba, left))
             written_for_.erase(whose);
     }
     before_.clear();
@@ -134,7 +135,7 @@ namespace {
 
 class watched_channel final : public backend::io_channel {
   public:
-    watched_channel(std::unique_ptr<backend::io_channel> real, card_ledger& ledger,
+    watched_channel(std::unique_ptr<backend::io_channel> real, sim_drive_ledger& ledger,
                     const std::string& serial)
         : real_(std::move(real)), ledger_(ledger), serial_(serial) {}
     ~watched_channel() override { FULMAR_ASSERT(lent_.empty()); }
@@ -179,19 +180,19 @@ class watched_channel final : public backend::io_channel {
         }
         watched_channel* owner;
         backend::io_op* original;
-        card_ledger::loan on_loan;
+        sim_drive_ledger::loan on_loan;
         std::list<passage>::iterator self{};
     };
 
     std::unique_ptr<backend::io_channel> real_;
-    card_ledger& ledger_;
+    sim_drive_ledger& ledger_;
     const std::string& serial_;
     std::list<passage> lent_;
 };
 
 class watched_device final : public backend::device, backend::device_listener {
   public:
-    watched_device(std::unique_ptr<backend::pcie_device> real, card_ledger& ledger)
+    watched_device(std::unique_ptr<backend::pcie_device> real, sim_drive_ledger& ledger)
         : real_(std::move(real)), ledger_(ledger) {
         real_->set_listener(this);
     }
@@ -238,7 +239,7 @@ class watched_device final : public backend::device, backend::device_listener {
     }
 
     std::unique_ptr<backend::pcie_device> real_;
-    card_ledger& ledger_;
+    sim_drive_ledger& ledger_;
     std::string serial_;
     backend::device_listener* listener_ = nullptr;
 };
@@ -246,7 +247,7 @@ class watched_device final : public backend::device, backend::device_listener {
 }  // namespace
 
 std::unique_ptr<backend::device> watch_device(std::unique_ptr<backend::pcie_device> real,
-                                              card_ledger& ledger) {
+                                              sim_drive_ledger& ledger) {
     return std::make_unique<watched_device>(std::move(real), ledger);
 }
 

@@ -1,4 +1,4 @@
-// A card in a slot, and what happens to it: the signs of its loss, and what brings it back.
+// A drive in a slot, and what happens to it: the signs of its loss, and what brings it back.
 #pragma once
 
 #include "job_runner.hpp"
@@ -11,11 +11,11 @@
 
 namespace fulmar::sim {
 
-enum class drive_sign : std::uint8_t {
+enum class drive_fault : std::uint8_t {
     request,       ///< the kernel asks for it
     bus_error,     ///< the bus reports one of it
     removed,       ///< the kernel says that it is gone
-    silent_zeros,  ///< the card is pulled; its registers read 0
+    silent_zeros,  ///< the drive is pulled; its registers read 0
     silent_ones,   ///< or all ones
     fatal,         ///< its status says so, and it does no more
     stuck,         ///< it completes nothing, nor ends it when asked to
@@ -25,25 +25,25 @@ enum class drive_sign : std::uint8_t {
     arrival,       ///< the kernel found a drive
     attach,        ///< an operator wants it again
 };
-inline constexpr std::size_t drive_sign_count = static_cast<std::size_t>(drive_sign::attach) + 1;
-[[nodiscard]] std::string_view to_string(drive_sign what) noexcept;
+inline constexpr std::size_t drive_fault_count = static_cast<std::size_t>(drive_fault::attach) + 1;
+[[nodiscard]] std::string_view to_string(drive_fault what) noexcept;
 
 /// Called on: one thread.
-class card {
+class sim_drive {
   public:
     /// Whoever opens it does so in jobs of `jobs`.
-    card(test::fake_drive::options what, job_runner& jobs, std::mt19937_64& random);
+    sim_drive(test::fake_drive::options what, job_runner& jobs, std::mt19937_64& random);
 
-    /// True when that is the card's, the slot's or the bus's to give: then it is given.
-    bool give(drive_sign what);
-    /// Mends what can be mended at once. Another card cannot be put in before the former one has
+    /// True when that is the drive's, the slot's or the bus's to give: then it is given.
+    bool give(drive_fault what);
+    /// Mends what can be mended at once. Another drive cannot be put in before the former one has
     /// been let go of: call it again until healthy().
     void heal();
     [[nodiscard]] bool healthy() const { return !silent_ && !fatal(); }
-    /// Another card in the slot. True: the former one has been let go of.
+    /// Another drive in the slot. True: the former one has been let go of.
     bool replace(test::fake_drive::options with);
 
-    /// Before and after a card of that serial has been without power. Set once, at first.
+    /// Before and after a drive of that serial has been without power. Set once, at first.
     void watch_power(std::function<void(bool after)> what) { at_power_loss_ = std::move(what); }
 
     [[nodiscard]] test::fake_drive& drive() { return drive_; }

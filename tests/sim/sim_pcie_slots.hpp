@@ -1,9 +1,9 @@
-// The slots of a simulated machine: cards with the real driver on them, its blocking jobs, and the
+// The slots of a simulated machine: drives with the real driver on them, its blocking jobs, and the
 // kernel's and the operators' hands.
 #pragma once
 
-#include "card_device.hpp"
 #include "job_runner.hpp"
+#include "sim_drive_device.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
 #include <fulmar/core/model.hpp>
@@ -21,35 +21,39 @@ namespace fulmar::sim {
 struct rack_options {
     duration command_timeout = std::chrono::milliseconds(1500);
     std::uint64_t block_count = 1024;
-    bool lose_cache = false;     ///< what was not flushed is gone with a card's power
+    bool lose_cache = false;     ///< what was not flushed is gone with a drive's power
     bool write_through = false;  ///< the cache is off
 };
 
 /// Called on: one thread.
-class rack final : backend::drive_observer {
+class sim_pcie_slots final : backend::drive_observer {
   public:
     using teller = std::function<void(std::string)>;
 
-    rack(const clock_source& clock, std::mt19937_64& random, book& judge, const moment& now,
-         teller tell)
-        : random_(random), book_(judge), now_(now), tell_(std::move(tell)), jobs_(clock, random) {}
-    ~rack();
+    sim_pcie_slots(const clock_source& clock, std::mt19937_64& random, invariant_checker& judge,
+                   const moment& now, teller tell)
+        : random_(random),
+          checker_(judge),
+          now_(now),
+          tell_(std::move(tell)),
+          jobs_(clock, random) {}
+    ~sim_pcie_slots();
 
     /// Before the first device.
     void use(engine::reactor& control, engine::reactor& data, std::span<std::byte> pool);
-    /// A card of that serial in a slot of its own; devices of that name stand on it.
+    /// A drive of that serial in a slot of its own; devices of that name stand on it.
     void add(const std::string& name, const rack_options& options);
     [[nodiscard]] bool has(const std::string& name) const { return slots_.contains(name); }
     [[nodiscard]] core::device_spec spec(const std::string& name) const;
     result<std::unique_ptr<backend::device>> make(const core::device_spec& spec);
 
-    /// Once a round: cards and jobs get on. True when anything happened.
+    /// Once a round: drives and jobs get on. True when anything happened.
     bool step();
     [[nodiscard]] instant next_due() const { return jobs_.next_due(); }
 
-    /// The card's, or the kernel's; false: it is an operator's to give.
-    bool give(const std::string& name, drive_sign what);
-    /// Until they are: cards that are to be mended are mended each round.
+    /// The drive's, or the kernel's; false: it is an operator's to give.
+    bool give(const std::string& name, drive_fault what);
+    /// Until they are: drives that are to be mended are mended each round.
     void heal(const std::string& name) { ailing_.emplace(name, false); }
     /// And then the kernel finds it.
     void bring_back(const std::string& name) { ailing_[name] = true; }
@@ -58,44 +62,44 @@ class rack final : backend::drive_observer {
         return !ailing_.contains(name) && at(name).in.healthy();
     }
 
-    [[nodiscard]] card& in(const std::string& name) { return slots_.at(name)->in; }
-    [[nodiscard]] const card_ledger& ledger(const std::string& name) const {
+    [[nodiscard]] sim_drive& in(const std::string& name) { return slots_.at(name)->in; }
+    [[nodiscard]] const sim_drive_ledger& ledger(const std::string& name) const {
         return at(name).ledger;
     }
     /// Null when there is no such device now.
     [[nodiscard]] const backend::pcie_device* driver(const std::string& name) const {
-        return roster_.find(at(name).address);
+        return device_list_.find(at(name).address);
     }
     [[nodiscard]] backend::drive_state state(const std::string& name) const;
     [[nodiscard]] std::uint64_t losses() const { return losses_; }
     [[nodiscard]] std::size_t lent() const;  ///< operations that the drives have
-    /// No job, no loan, no card in use.
+    /// No job, no loan, no drive in use.
     [[nodiscard]] bool quiet() const;
     void expect_quiet() const;
 
   private:
     struct slot {
         slot(std::string name, const vfio::pci_address& where, test::fake_drive::options what,
-             rack& r);
+             sim_pcie_slots& r);
         vfio::pci_address address;
-        card in;
-        card_ledger ledger;
+        sim_drive in;
+        sim_drive_ledger ledger;
         backend::pcie_environment environment;
         backend::drive_state seen = backend::drive_state::absent;
         int told = 0;              // losses of this incarnation
-        bool open_before = false;  // a former device has not let go of the card yet
+        bool open_before = false;  // a former device has not let go of the drive yet
     };
     [[nodiscard]] const slot& at(const std::string& name) const { return *slots_.at(name); }
     void on_drive_event(const backend::pcie_options& which, backend::drive_occurrence what,
                         backend::loss_cause cause, std::string_view detail) noexcept override;
 
     std::mt19937_64& random_;
-    book& book_;
+    invariant_checker& checker_;
     const moment& now_;
     teller tell_;
     job_runner jobs_;
     backend::pcie_environment common_;
-    backend::pcie_roster roster_;
+    backend::pcie_device_list device_list_;
     rack_options options_;
     std::map<std::string, std::unique_ptr<slot>> slots_;
     std::map<std::string, bool> ailing_;  // true: it is found again

@@ -1,9 +1,9 @@
 // A real drive's device as the simulated world has it: every operation goes through to the driver,
-// and the book learns what was lent, to whom, and what the card does to which block.
+// and the invariant checker learns what was lent, to whom, and what the drive does to which block.
 #pragma once
 
-#include "book.hpp"
-#include "card.hpp"
+#include "invariant_checker.hpp"
+#include "sim_drive.hpp"
 
 #include <fulmar/backend/pcie_device.hpp>
 
@@ -16,10 +16,10 @@
 
 namespace fulmar::sim {
 
-/// What is lent to the card in one slot, and whose its blocks are. Called on: one thread.
-class card_ledger {
+/// What is lent to the drive in one slot, and whose its blocks are. Called on: one thread.
+class sim_drive_ledger {
   public:
-    card_ledger(std::string name, card& in, book& judge, const moment& now);
+    sim_drive_ledger(std::string name, sim_drive& in, invariant_checker& judge, const moment& now);
 
     /// An operation on its way; its memory is the drive's until end().
     struct loan {
@@ -33,7 +33,7 @@ class card_ledger {
     /// Of the memory that reactors lend.
     void add_memory(std::span<std::byte> region) { memory_.push_back(region); }
     [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] std::uint64_t served() const { return served_; }  ///< pieces that the card moved
+    [[nodiscard]] std::uint64_t served() const { return served_; }  ///< pieces that the drive moved
 
   private:
     struct piece {
@@ -47,24 +47,24 @@ class card_ledger {
     void look_at_power_loss(bool after);
 
     std::string name_;
-    card& card_;
-    book& book_;
+    sim_drive& sim_drive_;
+    invariant_checker& checker_;
     const moment& now_;
     std::vector<std::span<std::byte>> memory_;
     std::map<const std::byte*, piece> pieces_;
     std::size_t loans_ = 0;
     std::uint64_t served_ = 0;
-    // Of the command that the card carries out.
+    // Of the command that the drive carries out.
     nvme::sqe command_{};
     std::span<std::byte> blocks_;
     std::uint64_t moved_ = 0;
     const loan* reader_ = nullptr;
     std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> written_for_;  // by serial, LBA
-    std::vector<std::byte> before_;  // the medium, while the card is without power
+    std::vector<std::byte> before_;  // the medium, while the drive is without power
 };
 
 /// The device that core gets: `real`, watched by `ledger`.
 std::unique_ptr<backend::device> watch_device(std::unique_ptr<backend::pcie_device> real,
-                                              card_ledger& ledger);
+                                              sim_drive_ledger& ledger);
 
 }  // namespace fulmar::sim

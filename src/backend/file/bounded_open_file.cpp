@@ -1,4 +1,4 @@
-#include "patient_file.hpp"
+#include "bounded_open_file.hpp"
 
 #include <condition_variable>
 #include <exception>
@@ -53,19 +53,19 @@ result<T> wait_for(const std::shared_ptr<blocking_call<T>>& call, std::function<
 
 }  // namespace
 
-result<std::unique_ptr<patient_file>> patient_file::open(opener open, duration limit) {
+result<std::unique_ptr<bounded_open_file>> bounded_open_file::open(opener open, duration limit) {
     using opened = std::unique_ptr<backing_file>;
     FULMAR_TRY(auto file,
                wait_for<opened>(std::make_shared<blocking_call<opened>>(), std::move(open), limit));
-    return std::unique_ptr<patient_file>(new patient_file(std::move(file), limit));
+    return std::unique_ptr<bounded_open_file>(new bounded_open_file(std::move(file), limit));
 }
 
-result<void> patient_file::run(std::function<result<void>()> work, duration limit) {
+result<void> bounded_open_file::run(std::function<result<void>()> work, duration limit) {
     return wait_for<void>(std::make_shared<blocking_call<void>>(), std::move(work), limit);
 }
 
 template <typename T>
-result<T> patient_file::ask(std::function<result<T>(backing_file&)> what) {
+result<T> bounded_open_file::ask(std::function<result<T>(backing_file&)> what) {
     if (!asked_.expired())
         return fail(errc::unavailable, "the storage has not answered what was asked before",
                     "/path", "try again when it does");
@@ -77,15 +77,15 @@ result<T> patient_file::ask(std::function<result<T>(backing_file&)> what) {
         limit_);
 }
 
-result<std::uint64_t> patient_file::size() {
+result<std::uint64_t> bounded_open_file::size() {
     return ask<std::uint64_t>([](backing_file& f) { return f.size(); });
 }
 
-result<void> patient_file::set_size(std::uint64_t old_bytes, std::uint64_t new_bytes) {
+result<void> bounded_open_file::set_size(std::uint64_t old_bytes, std::uint64_t new_bytes) {
     return ask<void>([=](backing_file& f) { return f.set_size(old_bytes, new_bytes); });
 }
 
-result<void> patient_file::reopen() {
+result<void> bounded_open_file::reopen() {
     return ask<void>([](backing_file& f) { return f.reopen(); });
 }
 

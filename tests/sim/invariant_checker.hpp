@@ -39,7 +39,7 @@ struct stamp {
 };
 
 /// Called on: any thread.
-class book {
+class invariant_checker {
   public:
     // Commands.
     void sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uint64_t id);
@@ -55,9 +55,9 @@ class book {
     std::uint64_t attach_asked(const std::string& disk, const std::string& nqn, std::uint32_t nsid,
                                moment at, bool holds = false);
     void attach_answered(std::uint64_t number, bool succeeded);
-    void removed(const std::string& nqn, std::uint32_t nsid, moment at, bool fence_kept);
+    void removed(const std::string& nqn, std::uint32_t nsid, moment at, bool quiesce_kept);
     /// Concerns those that were asked for before the deletion was.
-    void deleted(const std::string& nqn, moment asked, moment at, bool fence_kept);
+    void deleted(const std::string& nqn, moment asked, moment at, bool quiesce_kept);
     /// Nobody uses it, as far as operators know.
     [[nodiscard]] bool is_free(const std::string& disk) const;
 

@@ -17,19 +17,19 @@
 namespace fulmar::transport::tcp {
 
 /// Called on: owning reactor, all methods.
-class farewells {
+class lingering_closes {
   public:
-    explicit farewells(engine::reactor& r) noexcept : reactor_(r) {}
-    ~farewells();
-    farewells(const farewells&) = delete;
-    farewells& operator=(const farewells&) = delete;
+    explicit lingering_closes(engine::reactor& r) noexcept : reactor_(r) {}
+    ~lingering_closes();
+    lingering_closes(const lingering_closes&) = delete;
+    lingering_closes& operator=(const lingering_closes&) = delete;
 
-    /// Ends the output of `stream`, and closes it when the peer has, or `limits::farewell` later.
-    /// With `limits::max_farewells` under way the oldest is closed at once.
+    /// Ends the output of `stream`, and closes it when the peer has, or `limits::lingering_close`
+    /// later. With `limits::max_lingering_closes` under way the oldest is closed at once.
     void add(std::unique_ptr<byte_stream> stream) noexcept;
 
   private:
-    struct farewell {
+    struct lingering_close {
         std::unique_ptr<byte_stream> stream;
         instant until{};
     };
@@ -38,10 +38,11 @@ class farewells {
     void look() noexcept;
 
     engine::reactor& reactor_;
-    std::array<std::byte, 16384> scratch_;             // what nobody reads any more
-    std::array<farewell, limits::max_farewells> all_;  // the first count_, oldest first
+    std::array<std::byte, 16384> scratch_;  // what nobody reads any more
+    std::array<lingering_close, limits::max_lingering_closes>
+        all_;  // the first count_, oldest first
     std::size_t count_ = 0;
-    engine::member_timer<&farewells::on_look> timer_{*this};
+    engine::member_timer<&lingering_closes::on_look> timer_{*this};
 };
 
 }  // namespace fulmar::transport::tcp

@@ -1,5 +1,5 @@
-// The book of a queue: every command that was sent is answered exactly once, or its connection was
-// closed. Whatever a target does otherwise is an entry, and the tests read them.
+// The checker of a queue: every command that was sent is answered exactly once, or its connection
+// was closed. Whatever a target does otherwise is an entry, and the tests read them.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace fulmar::host {
 
-enum class breach : std::uint8_t {
+enum class violation : std::uint8_t {
     unknown_cid,          ///< an answer, data or R2T for a command that was never sent
     answered_twice,       ///< the CID is known, but its command had been answered before
     sqhd_out_of_range,    ///< the SQ head moved past what was sent, or backwards
@@ -27,13 +27,13 @@ enum class breach : std::uint8_t {
     reserved_field,       ///< a reserved field of a completion was not zero
 };
 
-[[nodiscard]] std::string_view describe(breach what) noexcept;
+[[nodiscard]] std::string_view describe(violation what) noexcept;
 
-/// Counts, and keeps the first breaches with their particulars. One thread; no allocation.
-class book {
+/// Counts, and keeps the first violations with their particulars. One thread; no allocation.
+class protocol_checker {
   public:
     struct entry {
-        breach what{};
+        violation what{};
         std::uint16_t cid = 0;
         std::uint64_t value = 0;     ///< what was seen (an SQ head, an offset)
         std::uint64_t expected = 0;  ///< what it should have been at most, or exactly
@@ -42,7 +42,7 @@ class book {
     void sent() noexcept { ++sent_; }
     void answered() noexcept { ++answered_; }
     void lost(std::uint64_t commands) noexcept { lost_ += commands; }
-    void record(breach what, std::uint16_t cid, std::uint64_t value = 0,
+    void record(violation what, std::uint16_t cid, std::uint64_t value = 0,
                 std::uint64_t expected = 0) noexcept;
 
     [[nodiscard]] std::uint64_t commands_sent() const noexcept { return sent_; }
@@ -52,7 +52,7 @@ class book {
     [[nodiscard]] std::uint64_t outstanding() const noexcept { return sent_ - answered_ - lost_; }
 
     [[nodiscard]] bool clean() const noexcept { return breaches_ == 0; }
-    [[nodiscard]] std::uint64_t breaches() const noexcept { return breaches_; }
+    [[nodiscard]] std::uint64_t violations() const noexcept { return breaches_; }
     /// The first ones.
     [[nodiscard]] std::span<const entry> entries() const noexcept;
     /// One line per kept entry; empty when clean.

@@ -1,4 +1,4 @@
-#include "farewells.hpp"
+#include "lingering_closes.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -10,23 +10,23 @@ constexpr duration look_interval = std::chrono::milliseconds(20);
 constexpr unsigned receives_per_look = 16;  // a peer that never stops sending gets its reset
 }  // namespace
 
-farewells::~farewells() {
+lingering_closes::~lingering_closes() {
     reactor_.timers().cancel(timer_);
     look();  // once more: what has arrived is no reason for a reset
 }
 
-void farewells::add(std::unique_ptr<byte_stream> stream) noexcept {
+void lingering_closes::add(std::unique_ptr<byte_stream> stream) noexcept {
     stream->end_output();
     if (ended(*stream)) return;
     if (count_ == all_.size()) {
         std::move(all_.begin() + 1, all_.end(), all_.begin());
         --count_;
     }
-    all_[count_++] = {std::move(stream), reactor_.now() + limits::farewell};
+    all_[count_++] = {std::move(stream), reactor_.now() + limits::lingering_close};
     if (!timer_.armed()) reactor_.timers().arm(timer_, reactor_.now() + look_interval);
 }
 
-bool farewells::ended(byte_stream& stream) noexcept {
+bool lingering_closes::ended(byte_stream& stream) noexcept {
     iovec into{scratch_.data(), scratch_.size()};
     for (unsigned i = 0; i < receives_per_look; ++i) {
         const byte_stream::result got = stream.receive({&into, 1});
@@ -36,18 +36,18 @@ bool farewells::ended(byte_stream& stream) noexcept {
     return false;
 }
 
-void farewells::look() noexcept {
+void lingering_closes::look() noexcept {
     const instant now = reactor_.now();
     std::size_t kept = 0;
     for (std::size_t i = 0; i < count_; ++i) {
-        farewell one = std::move(all_[i]);
+        lingering_close one = std::move(all_[i]);
         if (ended(*one.stream) || now >= one.until) continue;
         all_[kept++] = std::move(one);
     }
     count_ = kept;
 }
 
-void farewells::on_look() noexcept {
+void lingering_closes::on_look() noexcept {
     look();
     if (count_ != 0) reactor_.timers().arm(timer_, reactor_.now() + look_interval);
 }

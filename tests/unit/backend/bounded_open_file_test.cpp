@@ -1,5 +1,5 @@
 // Storage that hangs costs the control reactor a bounded time, once.
-#include "patient_file.hpp"
+#include "bounded_open_file.hpp"
 
 #include "support/eventually.hpp"
 
@@ -49,9 +49,9 @@ class hanging_file final : public backing_file {
 };
 
 /// However busy the machine is, a thread is run within `patience`.
-std::unique_ptr<patient_file> open_hanging(std::shared_ptr<hanging_file::told> told,
-                                           duration patience = 1s) {
-    return patient_file::open(
+std::unique_ptr<bounded_open_file> open_hanging(std::shared_ptr<hanging_file::told> told,
+                                                duration patience = 1s) {
+    return bounded_open_file::open(
                [told]() -> result<std::unique_ptr<backing_file>> {
                    return std::make_unique<hanging_file>(told);
                },
@@ -59,7 +59,7 @@ std::unique_ptr<patient_file> open_hanging(std::shared_ptr<hanging_file::told> t
         .value();
 }
 
-TEST(PatientFile, PassesOnWhatTheFileSays) {
+TEST(bounded_open_file, passes_on_what_the_file_says) {
     const auto told = std::make_shared<hanging_file::told>();
     told->go_on.count_down();
     const auto file = open_hanging(told, 60s);
@@ -70,7 +70,7 @@ TEST(PatientFile, PassesOnWhatTheFileSays) {
         EXPECT_EQ(file->set_size(0, 0).error().where, "/size");
         EXPECT_TRUE(file->reopen());
     }
-    const auto refused = patient_file::open(
+    const auto refused = bounded_open_file::open(
         []() -> result<std::unique_ptr<backing_file>> {
             return fail(errc::not_found, "it is not there", "/path");
         },
@@ -78,7 +78,7 @@ TEST(PatientFile, PassesOnWhatTheFileSays) {
     EXPECT_EQ(refused.error().code, errc::not_found);
 }
 
-TEST(PatientFile, GivesUpACallThatHangsAndAsksNothingElseUntilItEnds) {
+TEST(bounded_open_file, gives_up_a_call_that_hangs_and_asks_nothing_else_until_it_ends) {
     const auto told = std::make_shared<hanging_file::told>();
     const auto file = open_hanging(told);
     const auto hung = file->reopen();
@@ -92,7 +92,7 @@ TEST(PatientFile, GivesUpACallThatHangsAndAsksNothingElseUntilItEnds) {
     EXPECT_TRUE(file->reopen());
 }
 
-TEST(PatientFile, OutlivesItsOwnerWhileAThreadHangsInIt) {
+TEST(bounded_open_file, outlives_its_owner_while_a_thread_hangs_in_it) {
     const auto told = std::make_shared<hanging_file::told>();
     auto file = open_hanging(told);
     EXPECT_FALSE(file->reopen());
@@ -102,16 +102,16 @@ TEST(PatientFile, OutlivesItsOwnerWhileAThreadHangsInIt) {
     told->destroyed.wait();
 }
 
-TEST(PatientFile, TellsWhenMemoryRunsOutOnItsThread) {
-    const auto opened = patient_file::open(
+TEST(bounded_open_file, tells_when_memory_runs_out_on_its_thread) {
+    const auto opened = bounded_open_file::open(
         []() -> result<std::unique_ptr<backing_file>> { throw std::bad_alloc(); }, 10s);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, errc::no_memory);
 }
 
-TEST(PatientFile, AnOpenThatHangsIsGivenUp) {
+TEST(bounded_open_file, an_open_that_hangs_is_given_up) {
     const auto told = std::make_shared<hanging_file::told>();
-    const auto opened = patient_file::open(
+    const auto opened = bounded_open_file::open(
         [told]() -> result<std::unique_ptr<backing_file>> {
             told->go_on.wait();
             return std::make_unique<hanging_file>(told);

@@ -10,16 +10,16 @@
 
 namespace fulmar::admin {
 
-class change_gate {
+class change_lock {
   public:
     /// Holding it is being inside; the last copy to go lets the next ones in.
-    using pass = std::shared_ptr<void>;
-    using entered = std::function<void(pass)>;
+    using guard = std::shared_ptr<void>;
+    using entered = std::function<void(guard)>;
 
-    change_gate() = default;
-    change_gate(const change_gate&) = delete;
-    change_gate& operator=(const change_gate&) = delete;
-    ~change_gate() { *alive_ = false; }
+    change_lock() = default;
+    change_lock(const change_lock&) = delete;
+    change_lock& operator=(const change_lock&) = delete;
+    ~change_lock() { *alive_ = false; }
 
     void enter(bool alone, entered next) {
         waiting_.push_back({alone, std::move(next)});
@@ -38,7 +38,7 @@ class change_gate {
             waiting_.pop_front();
             ++inside_;
             alone_inside_ = first.alone;
-            first.next(pass(this, [alive = alive_](change_gate* gate) {
+            first.next(guard(this, [alive = alive_](change_lock* gate) {
                 if (*alive) gate->leave();
             }));
         }

@@ -1,5 +1,5 @@
-// Unit tests of transport/rdma/work_account.hpp.
-#include "work_account.hpp"
+// Unit tests of transport/rdma/send_queue_tracker.hpp.
+#include "send_queue_tracker.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 struct owner {
     int posted = 0;
 };
-using account = work_account<owner>;
+using account = send_queue_tracker<owner>;
 
 TEST(rdma_work_account, a_completion_retires_what_was_posted_before) {
     account a;

@@ -1,4 +1,4 @@
-#include "book.hpp"
+#include "invariant_checker.hpp"
 
 #include <fmt/format.h>
 
@@ -6,23 +6,24 @@
 
 namespace fulmar::sim {
 
-void book::say(std::string what) {
+void invariant_checker::say(std::string what) {
     if (complaints_.size() < 20) complaints_.push_back(std::move(what));
 }
 
-void book::complain(std::string what) {
+void invariant_checker::complain(std::string what) {
     const std::lock_guard hold(lock_);
     say(std::move(what));
 }
 
-std::vector<std::string> book::complaints() const {
+std::vector<std::string> invariant_checker::complaints() const {
     const std::lock_guard hold(lock_);
     return complaints_;
 }
 
 // --- commands ------------------------------------------------------------------------------------
 
-void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uint64_t id) {
+void invariant_checker::sent(std::uint64_t connection, std::uint16_t cid, moment at,
+                             std::uint64_t id) {
     const std::lock_guard hold(lock_);
     ++commands_;
     last_[{connection, cid}] = id;
@@ -35,7 +36,7 @@ void book::sent(std::uint64_t connection, std::uint16_t cid, moment at, std::uin
         (each++)->second.connection = connection;
 }
 
-void book::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
+void invariant_checker::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
     const std::lock_guard hold(lock_);
     const auto found = last_.find({connection, cid});  // its host may have gone meanwhile
     if (found == last_.end()) return;
@@ -46,7 +47,7 @@ void book::arrived(std::uint64_t connection, std::uint16_t cid, moment at) {
         (each++)->second.arrived = at;
 }
 
-std::uint64_t book::answered(std::uint64_t connection, std::uint16_t cid, moment) {
+std::uint64_t invariant_checker::answered(std::uint64_t connection, std::uint16_t cid, moment) {
     const std::lock_guard hold(lock_);
     const auto found = open_.find({connection, cid});
     if (found == open_.end()) {
@@ -60,19 +61,19 @@ std::uint64_t book::answered(std::uint64_t connection, std::uint16_t cid, moment
     return id;
 }
 
-void book::closed(std::uint64_t connection) {
+void invariant_checker::closed(std::uint64_t connection) {
     const std::lock_guard hold(lock_);
     open_.erase(open_.lower_bound({connection, 0}), open_.upper_bound({connection, 0xffff}));
 }
 
-std::size_t book::unanswered() const {
+std::size_t invariant_checker::unanswered() const {
     const std::lock_guard hold(lock_);
     return open_.size();
 }
 
 // --- namespaces ----------------------------------------------------------------------------------
 
-const incarnation* book::last_of(const std::string& disk) const {
+const incarnation* invariant_checker::last_of(const std::string& disk) const {
     const auto found = disks_.find(disk);
     if (found == disks_.end()) return nullptr;
     for (auto at = found->second.rbegin(); at != found->second.rend(); ++at)
@@ -80,8 +81,8 @@ const incarnation* book::last_of(const std::string& disk) const {
     return nullptr;
 }
 
-std::uint64_t book::attach_asked(const std::string& disk, const std::string& nqn,
-                                 std::uint32_t nsid, moment at, bool holds) {
+std::uint64_t invariant_checker::attach_asked(const std::string& disk, const std::string& nqn,
+                                              std::uint32_t nsid, moment at, bool holds) {
     const std::lock_guard hold(lock_);
     if (const incarnation* old = last_of(disk); old != nullptr && old->gone == never) return 0;
     const std::uint64_t number = next_life_++;
@@ -92,7 +93,7 @@ std::uint64_t book::attach_asked(const std::string& disk, const std::string& nqn
     return number;
 }
 
-void book::attach_answered(std::uint64_t number, bool succeeded) {
+void invariant_checker::attach_answered(std::uint64_t number, bool succeeded) {
     const std::lock_guard hold(lock_);
     const auto found = lives_.find(number);
     if (found == lives_.end()) return;
@@ -100,25 +101,27 @@ void book::attach_answered(std::uint64_t number, bool succeeded) {
     found->second.refused = !succeeded;
 }
 
-void book::removed(const std::string& nqn, std::uint32_t nsid, moment at, bool fence_kept) {
+void invariant_checker::removed(const std::string& nqn, std::uint32_t nsid, moment at,
+                                bool quiesce_kept) {
     const std::lock_guard hold(lock_);
     for (auto& [number, it] : lives_) {
         if (it.nqn != nqn || it.nsid != nsid || it.gone != never || !it.confirmed) continue;
         it.gone = at;
-        it.fenced = fence_kept;
+        it.fenced = quiesce_kept;
     }
 }
 
-void book::deleted(const std::string& nqn, moment asked, moment at, bool fence_kept) {
+void invariant_checker::deleted(const std::string& nqn, moment asked, moment at,
+                                bool quiesce_kept) {
     const std::lock_guard hold(lock_);
     for (auto& [number, it] : lives_) {
         if (it.nqn != nqn || it.gone != never || it.refused || it.asked > asked) continue;
         it.gone = at;
-        it.fenced = fence_kept;
+        it.fenced = quiesce_kept;
     }
 }
 
-bool book::is_free(const std::string& disk) const {
+bool invariant_checker::is_free(const std::string& disk) const {
     const std::lock_guard hold(lock_);
     const incarnation* it = last_of(disk);
     return it == nullptr || it->gone != never;
@@ -126,7 +129,7 @@ bool book::is_free(const std::string& disk) const {
 
 // --- disks ---------------------------------------------------------------------------------------
 
-std::uint64_t book::submitted(const std::string& disk, moment at) {
+std::uint64_t invariant_checker::submitted(const std::string& disk, moment at) {
     const std::lock_guard hold(lock_);
     const incarnation* it = last_of(disk);
     if (it == nullptr) {
@@ -139,8 +142,8 @@ std::uint64_t book::submitted(const std::string& disk, moment at) {
     return it->number;
 }
 
-void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t lba,
-                  std::uint64_t tag, moment at) {
+void invariant_checker::landed(const std::string& disk, std::uint64_t number, std::uint64_t lba,
+                               std::uint64_t tag, moment at) {
     const std::lock_guard hold(lock_);
     const auto life = lives_.find(number);
     if (life == lives_.end()) return;
@@ -173,7 +176,7 @@ void book::landed(const std::string& disk, std::uint64_t number, std::uint64_t l
     by_block_[{number, lba}].push_back(tag);
 }
 
-bool book::power_lost(std::uint64_t number, std::uint64_t lba, std::uint64_t left) {
+bool invariant_checker::power_lost(std::uint64_t number, std::uint64_t lba, std::uint64_t left) {
     const std::lock_guard hold(lock_);
     const auto life = lives_.find(number);
     if (life == lives_.end()) return false;
@@ -188,7 +191,7 @@ bool book::power_lost(std::uint64_t number, std::uint64_t lba, std::uint64_t lef
     return there != tags.rend();
 }
 
-void book::loss_accepted(const std::string& disk) {
+void invariant_checker::loss_accepted(const std::string& disk) {
     const std::lock_guard hold(lock_);
     const incarnation* it = last_of(disk);
     if (it == nullptr) return;
@@ -197,8 +200,9 @@ void book::loss_accepted(const std::string& disk) {
 
 // --- data ----------------------------------------------------------------------------------------
 
-std::uint64_t book::new_write(const std::string& nqn, std::uint32_t nsid, std::uint64_t lba,
-                              std::uint32_t blocks, const std::string& host, moment at, bool fua) {
+std::uint64_t invariant_checker::new_write(const std::string& nqn, std::uint32_t nsid,
+                                           std::uint64_t lba, std::uint32_t blocks,
+                                           const std::string& host, moment at, bool fua) {
     const std::lock_guard hold(lock_);
     const std::uint64_t first = next_tag_;
     for (std::uint32_t i = 0; i < blocks; ++i)
@@ -212,7 +216,7 @@ std::uint64_t book::new_write(const std::string& nqn, std::uint32_t nsid, std::u
     return first;
 }
 
-void book::write_answered(std::uint64_t first_tag, bool succeeded, moment at) {
+void invariant_checker::write_answered(std::uint64_t first_tag, bool succeeded, moment at) {
     const std::lock_guard hold(lock_);
     auto each = writes_.find(first_tag);
     if (each == writes_.end()) return;
@@ -229,7 +233,8 @@ void book::write_answered(std::uint64_t first_tag, bool succeeded, moment at) {
     }
 }
 
-void book::flush_answered(const std::string& nqn, std::uint32_t nsid, bool succeeded, moment sent) {
+void invariant_checker::flush_answered(const std::string& nqn, std::uint32_t nsid, bool succeeded,
+                                       moment sent) {
     const std::lock_guard hold(lock_);
     if (!succeeded) return;
     for (auto& [number, tags] : unflushed_) {
@@ -249,9 +254,9 @@ void book::flush_answered(const std::string& nqn, std::uint32_t nsid, bool succe
     }
 }
 
-void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std::string& nqn,
-                         std::uint32_t nsid, std::uint64_t lba, const stamp& found, moment sent,
-                         moment at) {
+void invariant_checker::read_answered(std::uint64_t connection, std::uint16_t cid,
+                                      const std::string& nqn, std::uint32_t nsid, std::uint64_t lba,
+                                      const stamp& found, moment sent, moment at) {
     const std::lock_guard hold(lock_);
     const std::string who =
         fmt::format("connection {} CID {}, LBA {} of {}/{}", connection, cid, lba, nqn, nsid);
@@ -283,17 +288,17 @@ void book::read_answered(std::uint64_t connection, std::uint16_t cid, const std:
 
 // --- hosts ---------------------------------------------------------------------------------------
 
-void book::host_removed(const std::string& nqn, const std::string& host) {
+void invariant_checker::host_removed(const std::string& nqn, const std::string& host) {
     const std::lock_guard hold(lock_);
     expelled_.emplace(nqn, host);
 }
 
-void book::host_added(const std::string& nqn, const std::string& host) {
+void invariant_checker::host_added(const std::string& nqn, const std::string& host) {
     const std::lock_guard hold(lock_);
     expelled_.erase({nqn, host});
 }
 
-void book::connection_ended(std::uint64_t connection) {
+void invariant_checker::connection_ended(std::uint64_t connection) {
     const std::lock_guard hold(lock_);
     ended_.insert(connection);
 }

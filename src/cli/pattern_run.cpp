@@ -1,4 +1,4 @@
-#include "pass.hpp"
+#include "pattern_run.hpp"
 
 #include "units.hpp"
 
@@ -77,7 +77,7 @@ pass_result run_pass(host::controller& c, const open_namespace& ns, const region
     const std::uint64_t piece =
         std::min({c.max_transfer_bytes(), io_bytes_max, where.blocks * ns.block_bytes});
     progress shown(c, writing ? "written" : "checked", where.blocks * ns.block_bytes);
-    host::load pass(
+    host::load pattern_run(
         std::span(&q, 1),
         {.nsid = ns.nsid,
          .block_bytes = ns.block_bytes,
@@ -90,7 +90,7 @@ pass_result run_pass(host::controller& c, const open_namespace& ns, const region
          .seed = seed,
          .spin = false,
          .stop = &stop});
-    const auto outcome = pass.run(&shown);
+    const auto outcome = pattern_run.run(&shown);
     shown.end();
     if (!outcome) leave(outcome.error());
     if (writing && !stop) {
@@ -99,7 +99,7 @@ pass_result run_pass(host::controller& c, const open_namespace& ns, const region
         flush.sqe.nsid = ns.nsid;
         value_or_leave(host::execute_ok(*q, flush, host::deadline(c.options().timeout), "flush"));
     }
-    const host::load_report& r = pass.report();
+    const host::load_report& r = pattern_run.report();
     const exit_code code = judge(r, stop);
     const std::uint64_t bytes = r.read_bytes + r.written_bytes;
     fmt::print("{} {} of pattern {} from LBA {} in {:.2f} s ({}/s){}\n", size_text(bytes),

@@ -12,14 +12,14 @@
 
 namespace fulmar::backend {
 
-class patient_file final : public backing_file {
+class bounded_open_file final : public backing_file {
   public:
     using opener = std::function<result<std::unique_ptr<backing_file>>()>;
 
     /// Runs `open`.  Errors: timed_out; no_memory; those of `open`.
-    static result<std::unique_ptr<patient_file>> open(opener open, duration limit);
+    static result<std::unique_ptr<bounded_open_file>> open(opener open, duration limit);
     /// Of a file that is open.
-    patient_file(std::shared_ptr<backing_file> file, duration limit) noexcept
+    bounded_open_file(std::shared_ptr<backing_file> file, duration limit) noexcept
         : file_(std::move(file)), limit_(limit) {}
     /// Runs what blocks and opens nothing.  Errors: timed_out; no_memory; those of `work`.
     static result<void> run(std::function<result<void>()> work, duration limit);

@@ -22,7 +22,7 @@ enum class work_kind : std::uint8_t {
 
 /// Called on: owning reactor, all methods.
 template <typename Owner>
-class work_account {
+class send_queue_tracker {
   public:
     struct entry {
         Owner* owner = nullptr;
