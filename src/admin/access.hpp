@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace fulmar::admin {
 
@@ -45,6 +47,9 @@ class access_rules {
     /// The same for the file of named tokens. Nothing when there is none of the two.
     /// Errors: those of read_private_file; invalid_argument when it says something else.
     result<void> reload_tokens();
+
+    /// From now on client certificates may do that, on connections that are open too.
+    void take_client_roles(std::vector<client_role> roles) { client_roles_ = std::move(roles); }
 
     /// Why a request is refused.
     struct refusal {

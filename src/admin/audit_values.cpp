@@ -110,4 +110,12 @@ std::string audited_difference(const ordered_json& before, const ordered_json& a
     return out;
 }
 
+std::size_t whole_characters(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text.size();
+    constexpr std::size_t longest_character = 4;
+    for (std::size_t end = most; end != 0 && end + longest_character > most; --end)
+        if ((static_cast<unsigned char>(text[end]) & 0xc0) != 0x80) return end;
+    return most;  // it is no UTF-8
+}
+
 }  // namespace fulmar::admin

@@ -6,7 +6,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace fulmar::admin {
 
@@ -18,5 +20,8 @@ nlohmann::ordered_json audited_object(const core::target_spec& spec, const core:
 /// told by the beginning of their SHA-256. At most `most` bytes; empty when nothing differs.
 std::string audited_difference(const nlohmann::ordered_json& before,
                                const nlohmann::ordered_json& after, std::size_t most);
+
+/// How much of `text`, of at most `most` bytes, ends no character of UTF-8 in its middle.
+std::size_t whole_characters(std::string_view text, std::size_t most);
 
 }  // namespace fulmar::admin

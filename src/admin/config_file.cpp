@@ -4,6 +4,7 @@
 
 #include <fulmar/admin/config.hpp>
 #include <fulmar/base/unique_fd.hpp>
+#include <fulmar/core/device_paths.hpp>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -67,9 +68,7 @@ void resolve_paths(daemon_config& config, const std::string& folder) {
         for (std::string& pattern : *config.options.files.allow) resolve(pattern);
     resolve(config.options.state_dir);
     for (core::device_spec& device : config.spec.devices) {
-        resolve(device.path);
-        resolve(device.tls_certificates);
-        resolve(device.tls_psk_file);
+        for (const auto path : core::device_paths) resolve(device.*path);
     }
 }
 

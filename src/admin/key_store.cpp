@@ -108,7 +108,7 @@ result<std::vector<key_store::held>> key_store::read(const std::string& path, bo
     return parse(text.reveal_text().substr(0, static_cast<std::size_t>(got)));
 }
 
-void key_store::scan(const std::string& folder, bool credential, entries& into) const {
+bool key_store::scan(const std::string& folder, bool credential, entries& into) const {
     std::error_code failure;
     fs::directory_iterator at(folder, failure);
     for (; !failure && at != fs::directory_iterator(); at.increment(failure)) {
@@ -123,7 +123,7 @@ void key_store::scan(const std::string& folder, bool credential, entries& into) 
         one.credential = credential;
         if (keys)
             one.keys = std::move(*keys);
-        else if (credential)
+        else if (credential && !is_known_credential(name))
             continue;  // whatever else the service is given
         else
             one.why = keys.error().text();
@@ -131,17 +131,43 @@ void key_store::scan(const std::string& folder, bool credential, entries& into) 
     }
     if (failure && failure != std::errc::no_such_file_or_directory)
         log::error("keys in {}: {}", folder, failure.message());
+    return !failure || failure == std::errc::no_such_file_or_directory;
+}
+
+bool key_store::is_known_credential(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto at = entries_.find(name);
+    return at != entries_.end() && at->second.credential;
 }
 
 void key_store::load() {
     entries all;
-    if (!credentials_.empty()) scan(credentials_, true, all);
-    scan(folder_, false, all);
+    const bool credentials_read = credentials_.empty() || scan(credentials_, true, all);
+    const bool folder_read = scan(folder_, false, all);
+    const std::lock_guard lock(mutex_);
+    keep_former(all, credentials_read, folder_read);
     for (const auto& [name, one] : all)
         if (!one.why.empty())
-            log::error("key {}: {}; hosts that need it cannot connect", name, one.why);
-    const std::lock_guard lock(mutex_);
+            log::error("key {}: {}; {}", name, one.why,
+                       one.keys.empty() ? "hosts that need it cannot connect"
+                                        : "the one that was read before counts");
     entries_.swap(all);
+}
+
+// A key that cannot be read now is what it was: who wants it gone removes it, or its file.
+void key_store::keep_former(entries& into, bool credentials_read, bool folder_read) {
+    for (auto& [name, former] : entries_) {
+        if (former.keys.empty()) continue;
+        const auto now = into.find(name);
+        const bool was_read = former.credential ? credentials_read : folder_read;
+        if (now == into.end() && was_read) continue;
+        if (now != into.end() && !now->second.keys.empty()) continue;
+        entry kept;
+        kept.keys = std::move(former.keys);
+        kept.credential = former.credential;
+        kept.why = now != into.end() ? now->second.why : "the folder of it cannot be read";
+        into.insert_or_assign(name, std::move(kept));
+    }
 }
 
 secret key_store::write(const std::vector<held>& keys) {
@@ -270,7 +296,10 @@ result<std::vector<security::dhchap_key>> key_store::find(std::string_view name)
     if (at == entries_.end() || at->second.keys.empty())
         return fail(errc::not_found, "there is no such key");
     for (const held& one : at->second.keys)
-        if (out.empty() || one.until > now) out.push_back(one.key.clone());
+        if (out.empty() || one.until > now) {
+            out.push_back(one.key.clone());
+            out.back().until = one.until;
+        }
     return out;
 }
 

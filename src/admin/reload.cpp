@@ -1,8 +1,10 @@
 #include "reload.hpp"
 
+#include "access.hpp"
 #include "config_history.hpp"
 #include "spec_diff.hpp"
 
+#include <fulmar/core/device_paths.hpp>
 #include <fulmar/core/fields/device_fields.hpp>
 
 #include <fmt/format.h>
@@ -31,11 +33,12 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
         auto loaded = load_config(context_.config_path);
         if (!loaded) return refuse({std::move(loaded).error(), {}, {}, {}});
         file_ = std::move(*loaded);
+        take_client_roles();
         report_.needs_restart = changed_options(context_.options, file_.config.options);
         report_.warnings = file_.config.warnings;
         if (context_.trust_path != nullptr && !how_.dry_run)
             for (const core::device_spec& device : file_.config.spec.devices)
-                context_.trust_path(device.path);
+                for (const auto path : core::device_paths) context_.trust_path(device.*path);
         ask<core::target_spec>(core::get_spec{}, [this](core::target_spec running) {
             running_ = std::move(running);
             ask_devices();
@@ -43,6 +46,14 @@ class reload_op final : public std::enable_shared_from_this<reload_op> {
     }
 
   private:
+    /// As tokens and certificates, whatever becomes of the rest.
+    void take_client_roles() {
+        if (how_.dry_run || context_.access == nullptr) return;
+        const std::vector<client_role>& roles = file_.config.options.admin.client_roles;
+        context_.access->take_client_roles(roles);
+        context_.options.admin.client_roles = roles;
+    }
+
     /// Asks the core; an error ends it all.
     template <typename Answer, typename Next>
     void ask(core::query what, Next next) {

@@ -39,7 +39,8 @@ void rest_call::send(http_response response) {
 // What was sent is in it: no control character makes a line of its own, and none is without end.
 void rest_call::note(std::string what) {
     constexpr std::size_t longest = 512;
-    if (what.size() > longest) what.replace(longest, std::string::npos, "…");
+    if (what.size() > longest)
+        what.replace(whole_characters(what, longest), std::string::npos, "…");
     for (char& c : what)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     if (titles_.size() < audited_changes)
@@ -70,7 +71,8 @@ void rest_call::audit(std::uint16_t status) const {
     const std::string from =
         request.who.name == request.peer->name ? "" : " at " + request.peer->name;
     log::info("audit: {} ({}){} {} {} → {}{}{}{}", request.who.name, core::word_of(request.who.may),
-              from, request.method, request.target.substr(0, audited_bytes), status,
+              from, request.method,
+              request.target.substr(0, whole_characters(request.target, audited_bytes)), status,
               what.empty() ? "" : ": ", what, difference());
 }
 

@@ -179,6 +179,7 @@ inline constexpr std::array admin_fields{
                          {.name = "client_roles",
                           .form = field_form::objects,
                           .most = limits::max_client_roles,
+                          .change = core::field_change::in_place,
                           .help = "What clients with a certificate may do; the first that fits "
                                   "counts, and one that none fits may do nothing.",
                           .schema = "client_role"}},
@@ -306,9 +307,9 @@ inline constexpr std::array file_fields{
                          .most = limits::max_file_patterns,
                          .help = "Which paths REST may name for devices, with * ? and [ ] as in a "
                                  "shell, where * stops at a slash; a pattern that ends in /** is "
-                                 "everything in a folder. Without it: what the file names, and the "
-                                 "folder of the journal; and whatever root, or the account of the "
-                                 "daemon, names over the UNIX socket.",
+                                 "everything in a folder. Without it: what the file names, and "
+                                 "what is in state_dir, where that is said; and whatever root, or "
+                                 "the account of the daemon, names over the UNIX socket.",
                          .sample = "such as \"/srv/disks/*.img\" or \"/dev/disk/by-id/**\""}},
 };
 

@@ -74,6 +74,7 @@ class server::impl {
                 if (!loaded) {  // hosts are served, whatever has become of this file
                     log::error("rest: {} port {} is not served: {}", one.address, one.port,
                                loaded.error().text());
+                    left_out_.push_back(one);
                     continue;
                 }
                 how.tls->now = std::move(*loaded);
@@ -150,7 +151,32 @@ class server::impl {
                 log::error("reload: the former certificate stays in force: {}",
                            fresh.error().text());
         }
+        std::erase_if(left_out_, [this](const admin_listener& one) { return serve_now(one); });
         log::info("reload: tokens and certificates were read anew");
+    }
+
+    /// A listener whose files were broken at the start. False: they are still.
+    bool serve_now(const admin_listener& one) {
+        http_door how{.over_tcp = true, .metrics_only = one.serves == admin_service::metrics};
+        auto loaded = load_tls(one);
+        auto listening =
+            loaded ? listen_on(one) : result<unique_fd>(tl::unexpected(loaded.error()));
+        if (!listening) {
+            log::error("reload: {} port {} is still not served: {}", one.address, one.port,
+                       listening.error().text());
+            return false;
+        }
+        how.tls = std::make_shared<tls_setup>();
+        how.tls->now = std::move(*loaded);
+        tls_.emplace_back(one, how.tls);
+        http_->serve(std::move(*listening), std::move(how));
+        log::info("administration at {} port {}", one.address, one.port);
+        return true;
+    }
+
+    static result<unique_fd> listen_on(const admin_listener& one) {
+        std::uint16_t port = one.port;
+        return listen_tcp(one.address, port);
     }
 
     [[nodiscard]] std::chrono::milliseconds patience() const {
@@ -239,6 +265,7 @@ class server::impl {
     std::optional<http_server> http_;
     std::string socket_path_;
     std::vector<std::pair<admin_listener, std::shared_ptr<tls_setup>>> tls_;
+    std::vector<admin_listener> left_out_;
     asio::steady_timer closing_{io_};
     std::chrono::steady_clock::time_point finish_by_;
     std::thread thread_;

@@ -216,8 +216,17 @@ result<std::string> token_book::rotate(const std::string& name, std::int64_t now
     if (found == all_.end())
         return fail(errc::not_found, fmt::format("there is no token {}", name), {},
                     "GET /v1/tokens lists them");
+    const bool expired = found->expires_s != 0 && found->expires_s <= now_s;
+    const std::int64_t life = found->created_s != 0 ? found->expires_s - found->created_s : 0;
+    if (expired && life <= 0)
+        return fail(errc::conflict,
+                    fmt::format("the token {} has expired, and nobody knows for how long it was to "
+                                "be valid",
+                                name),
+                    {}, "revoke it, and create another one");
     FULMAR_TRY(std::string token, draw_token(*found));
     found->created_s = now_s;
+    if (expired) found->expires_s = now_s + life;
     return token;
 }
 

@@ -7,6 +7,7 @@
 #include <fulmar/base/log.hpp>
 #include <fulmar/base/memory_reserve.hpp>
 #include <fulmar/base/version.hpp>
+#include <fulmar/core/device_paths.hpp>
 #include <fulmar/core/fields/device_fields.hpp>
 #include <fulmar/engine/helper_job.hpp>
 #include <fulmar/engine/uring_file_io.hpp>
@@ -100,22 +101,20 @@ void keep_own_files(const std::string& config_path, const admin::daemon_options&
     backend::keep_from_devices(STDERR_FILENO, "the log");
 }
 
-// What was configured is served where it leads; what REST names later is judged by the list.
-void confine_named_paths(const std::string& config_path, const admin::daemon_config& config) {
+// What was configured is served where it leads; what REST names later is judged by the list. Beside
+// a configuration may be anybody's files (/etc): only a folder that is given to us is ours.
+void confine_named_paths(const admin::daemon_config& config) {
     for (const core::device_spec& device : config.spec.devices) {
-        for (const std::string* path :
-             {&device.path, &device.tls_certificates, &device.tls_psk_file})
-            if (!path->empty()) backend::trust_path(*path);
+        for (const auto path : core::device_paths) backend::trust_path(device.*path);
         backend::keep_from_devices(device.tls_psk_file, "a key of an NBD device");
         if (!device.tls_certificates.empty())
             backend::keep_from_devices(device.tls_certificates + "/client-key.pem",
                                        "a key of an NBD device");
     }
     const admin::daemon_options& options = config.options;
-    const std::string folder =
-        options.state_dir.empty() ? admin::folder_of(config_path) : options.state_dir;
-    backend::confine_devices(
-        options.files.allow.value_or(std::vector<std::string>{folder + "/**"}));
+    std::vector<std::string> ours;
+    if (!options.state_dir.empty()) ours.push_back(options.state_dir + "/**");
+    backend::confine_devices(options.files.allow.value_or(ours));
 }
 
 // Somebody may still touch what we own: nothing of it may be destroyed.
@@ -229,7 +228,7 @@ result<void> daemon::open_state() {
     if (create_missing_)
         for (core::device_spec& d : config_.config.spec.devices)
             d.create = d.create || (core::has_field(d, "create") && d.size_bytes != 0);
-    confine_named_paths(config_path_, config_.config);
+    confine_named_paths(config_.config);
     return {};
 }
 

@@ -18,6 +18,10 @@ namespace fulmar::core {
 
 namespace sc = nvme::sc;
 
+namespace {
+constexpr std::uint32_t first_unproven_place = 1u << 16;
+}
+
 // --- slots ---------------------------------------------------------------------------------------
 
 queue_slot::disconnect_message::disconnect_message(queue_slot& s) noexcept
@@ -35,16 +39,30 @@ queue_slot::disconnect_message::disconnect_message(queue_slot& s) noexcept
 queue_slot::queue_slot(controller& c, qpair& q, poll_group& where) noexcept
     : owner(&c), queue(&q), group(&where), disconnect(*this) {}
 
-bool controller::attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept {
+bool controller::attach(qpair& queue, poll_group& where, std::uint32_t place) noexcept {
     try {
-        return slots_.emplace(number, std::make_unique<queue_slot>(*this, queue, where)).second;
+        return slots_.emplace(place, std::make_unique<queue_slot>(*this, queue, where)).second;
     } catch (const std::bad_alloc&) {
         return false;
     }
 }
 
-queue_slot* controller::slot(std::uint16_t number) noexcept {
-    const auto at = slots_.find(number);
+std::uint32_t controller::unproven_place() noexcept {
+    do next_unproven_ = std::max(next_unproven_ + 1, first_unproven_place);
+    while (slots_.contains(next_unproven_));
+    return next_unproven_;
+}
+
+// There are as many afterwards as before: that needs no memory.
+void controller::take_place(std::uint32_t place, std::uint16_t number) noexcept {
+    FULMAR_ASSERT(slots_.contains(place) && !slots_.contains(number));
+    auto one = slots_.extract(place);
+    one.key() = number;
+    slots_.insert(std::move(one));
+}
+
+queue_slot* controller::slot(std::uint32_t place) noexcept {
+    const auto at = slots_.find(place);
     return at == slots_.end() ? nullptr : at->second.get();
 }
 
@@ -62,12 +80,12 @@ void controller::on_disconnect_returned(engine::message& m) noexcept {
     s.owner->check_queues_gone();
 }
 
-void controller::queue_detached(std::uint16_t number) noexcept {
-    queue_slot* s = slot(number);
+void controller::queue_detached(std::uint32_t place) noexcept {
+    queue_slot* s = slot(place);
     if (s == nullptr) return;
     s->detached = true;
     past_.add(s->counters);
-    if (number == 0) disconnect(close_reason::peer_closed);
+    if (place == 0) disconnect(close_reason::peer_closed);
     check_queues_gone();
 }
 
@@ -97,8 +115,9 @@ void controller::check_queues_gone() noexcept {
 }
 
 bool controller::has_io_queues() const noexcept {
-    return std::any_of(slots_.begin(), slots_.end(),
-                       [](const auto& s) { return s.first != 0 && !s.second->detached; });
+    return std::any_of(slots_.begin(), slots_.end(), [](const auto& s) {
+        return s.first != 0 && s.first < first_unproven_place && !s.second->detached;
+    });
 }
 
 controller_traffic controller::traffic() const noexcept {

@@ -64,14 +64,6 @@ void connection_ticket::connect_refused() noexcept {
     listener_->waiting_.fetch_add(1, std::memory_order_relaxed);
 }
 
-// The listener may then have more than its connections, by no more than handshakes.
-void connection_ticket::proven() noexcept {
-    stage was = stage::speaking;
-    if (!stage_.compare_exchange_strong(was, stage::admitted, std::memory_order_acq_rel)) return;
-    listener_->waiting_.fetch_sub(1, std::memory_order_relaxed);
-    listener_->admitted_.fetch_add(1, std::memory_order_relaxed);
-}
-
 void connection_ticket::end() noexcept {
     owner_ = nullptr;
     const stage was = stage_.exchange(stage::ended, std::memory_order_acq_rel);

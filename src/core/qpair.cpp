@@ -97,6 +97,11 @@ duration qpair::send_patience() const noexcept {
     return host_ == nullptr ? std::min(most, limits::newcomer_patience) : most;
 }
 
+duration qpair::data_patience() const noexcept {
+    const std::chrono::seconds most(group_->options().data_stall_s);
+    return unproven_ ? std::min(most, limits::newcomer_patience) : most;
+}
+
 void qpair::close_early_credit() noexcept {
     if (early_credit_.held() == 0 && !early_credit_.waiting())
         group_->newcomer_pool().close(early_credit_);
@@ -241,7 +246,7 @@ void qpair::close(close_reason why) noexcept {
     group_->reactor().timers().arm(
         drain_deadline_, group_->reactor().now() +
                              std::chrono::milliseconds(group_->options().transition_timeout_ms));
-    if (was_live && is_io())
+    if (was_live && is_io() && !connect_.in_flight)  // else it says so when it is back
         connect_.depart(home_->reactor(),
                         &command::connect::leaving_at_home);  // and until it is back: not drained
     stop();

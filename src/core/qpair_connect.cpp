@@ -38,6 +38,7 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     const bool io = command.qid.value() != 0;
     if (!by.view->discovery) {
         unproven_ = by.view->keys_of(connect_.host_nqn()) != nullptr;
+        if (unproven_ != connect_.must_prove) return false;  // that has changed on its way
         if (unproven_ ? !make_authentication() : !join_host(io)) return false;
         if (!hidden_.make_room(by.view->namespace_limit)) return false;
         by.view->hide_from(connect_.host_nqn(), hidden_);
@@ -85,7 +86,6 @@ void qpair::accept_connect(subsystem_group& in, queue_counters* counters) noexce
     if (state_ == qpair_state::connecting) {
         advance(qpair_event::accepted);
         if (unproven_) {
-            if (ticket_ != nullptr) ticket_->unproven();
             authentication_->begin();
         } else {
             admit(in.view->discovery);
@@ -107,7 +107,6 @@ mem::buffer_credit& qpair::authentication_credit() noexcept {
 bool qpair::prove() noexcept {
     if (!join_host(is_io())) return false;
     unproven_ = false;
-    if (ticket_ != nullptr) ticket_->proven();
     admit(false);
     return true;
 }

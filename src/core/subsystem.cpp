@@ -549,68 +549,7 @@ subsystem_view subsystem::make_view() const {
     return view;
 }
 
-// --- controllers ---------------------------------------------------------------------------------
-
-// In turn, so that a number is not handed out again while somebody may still remember its former
-// owner.
-cntlid subsystem::assign_controller_id(poll_group& home, const seat& whose,
-                                       const nvme::host_id& identifier,
-                                       controller_instance& instance) {
-    if (controllers_.size() >= limits::max_controllers) return {};
-    const std::uint32_t span = spec_.max_cntlid - spec_.min_cntlid + 1u;
-    for (std::uint32_t tried = 0; tried < span; ++tried) {
-        const std::uint16_t candidate = next_cntlid_;
-        if (candidate == spec_.max_cntlid) begin_turn_of_numbers();
-        next_cntlid_ = candidate == spec_.max_cntlid ? spec_.min_cntlid
-                                                     : static_cast<std::uint16_t>(candidate + 1);
-        if (controllers_.contains(candidate)) continue;
-        instance = new_instance();
-        try {
-            controllers_.emplace(
-                candidate,
-                controller_place{
-                    .home = &home, .whose = whose, .identifier = identifier, .instance = instance});
-        } catch (const std::bad_alloc&) {
-            return {};
-        }
-        return cntlid(candidate);
-    }
-    return {};
-}
-
-bool subsystem::has_namesake(const seat& whose, const nvme::host_id& identifier) const noexcept {
-    bool another = false;
-    for (const auto& [number, place] : controllers_) {
-        if (place.identifier != identifier) continue;
-        if (place.whose.host == whose.host) return false;  // one more path of a host that is here
-        another = true;
-    }
-    return another;
-}
-
-bool subsystem::make_room(const seat& newcomer) noexcept try {
-    std::vector<seat> taken;
-    std::vector<controller_place*> places;
-    const std::uint32_t most =
-        std::min<std::uint32_t>(limits::max_controllers, spec_.max_cntlid - spec_.min_cntlid + 1u);
-    for (auto& [number, place] : controllers_) {
-        if (place.leaving || place.where == nullptr) continue;
-        taken.push_back(place.whose);
-        taken.back().heard = place.where->last_seen();
-        places.push_back(&place);
-    }
-    const share_rule rule{.modest_host = std::min(limits::modest_controllers, most / 4),
-                          .modest_address = most / 2,
-                          .factor = 2};
-    const auto one = seat_that_gives_way(taken, newcomer, rule);
-    if (!one) return false;
-    places[*one]->leaving = true;
-    places[*one]->where->give_way();
-    note("controller", "gives-way");
-    return true;
-} catch (const std::bad_alloc&) {
-    return false;
-}
+// --- controllers: subsystem_controllers.cpp too --------------------------------------------------
 
 void subsystem::place_controller(cntlid number, controller& where) noexcept {
     const auto at = controllers_.find(number.value());
@@ -620,7 +559,7 @@ void subsystem::place_controller(cntlid number, controller& where) noexcept {
 void subsystem::release_controller(cntlid number) noexcept {
     const auto at = controllers_.find(number.value());
     if (at == controllers_.end()) return;
-    remember_controller(number, at->second);
+    if (at->second.standing != host_standing::unproven) remember_controller(number, at->second);
     controllers_.erase(at);
 }
 

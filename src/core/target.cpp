@@ -2,6 +2,7 @@
 // target_change.cpp and target_report.cpp.
 #include "authentication/host_key_rules.hpp"
 #include "command/connect.hpp"
+#include "command/proof.hpp"
 #include "nqn_key.hpp"
 #include "operations.hpp"
 #include "reservation/reservation_errand.hpp"
@@ -335,7 +336,9 @@ void target::connect_arrived(connect_op& op) noexcept {
     const seat newcomer{.host = nqn_key(op.host_nqn()),
                         .address = place_taken != nullptr ? place_taken->address() : 0,
                         .heard = control_.now()};
-    if (place_taken != nullptr &&
+    // Who has not proved anything yet takes no place from those who have: proof_arrived().
+    const auto standing = op.must_prove ? host_standing::unproven : host_standing::admitted;
+    if (place_taken != nullptr && !op.must_prove &&
         !place_taken->listener().connects(*place_taken, newcomer.host, newcomer.heard))
         return back(nvme::sc::connect_controller_busy, connect_refusal::no_connection_left);
     if (op.command.qid.value() == 0) {
@@ -346,12 +349,13 @@ void target::connect_arrived(connect_op& op) noexcept {
                                   nvme::connect_parameter::hostid);
                 return back(op.status, op.why);
             }
-            warn_of_namesake(op);
+            if (!op.must_prove) warn_of_namesake(op);
         }
-        op.assigned = s->assign_controller_id(*op.group, newcomer, identifier, op.instance);
+        op.assigned =
+            s->assign_controller_id(*op.group, newcomer, identifier, standing, op.instance);
         if (op.assigned == cntlid{}) {  // none left, or no memory
-            op.made_room = op.made_room || s->make_room(newcomer);
-            op.wait = op.made_room;  // until the one that gives way is gone
+            op.made_room = op.made_room || s->make_room(newcomer, standing);
+            op.wait = op.made_room || op.must_prove;  // until the one that gives way is gone
             return back(nvme::sc::connect_controller_busy, connect_refusal::no_controller_left);
         }
         return op.hop(op.group->reactor(), &command::connect::admin_granted);
@@ -364,6 +368,35 @@ void target::connect_arrived(connect_op& op) noexcept {
     op.found = place->where;
     op.home = place->home;
     op.hop(place->home->reactor(), &command::connect::at_home);
+}
+
+// What an unproven host's Connect left out, now that it is known whose it is.
+void target::proof_arrived(connect_op& op) noexcept {
+    subsystem* s = find(op.subsystem);
+    const auto back = [&op](nvme::status status, connect_refusal why) {
+        op.status = status;
+        op.why = why;
+        op.hop(op.group->reactor(), &command::proof::returned);
+    };
+    if (s == nullptr || s->deleted() || stopping_)
+        return back(nvme::sc::connect_controller_busy, connect_refusal::busy);
+    if (!s->allows(op.host_nqn())) {
+        op.refuse_host(s->spec().closed);
+        return back(op.status, op.why);
+    }
+    connection_ticket* const place = op.owner->ticket();
+    const std::uint64_t host = nqn_key(op.host_nqn());
+    if (place != nullptr && !place->listener().connects(*place, host, control_.now()))
+        return back(nvme::sc::connect_controller_busy, connect_refusal::no_connection_left);
+    if (op.command.qid.value() != 0) return op.hop(op.home->reactor(), &command::connect::at_home);
+    if (s->has_namesake({.host = host}, nvme::host_id{op.data->hostid})) {
+        if (s->has_registrants())
+            return back(nvme::sc::connect_invalid_parameters, connect_refusal::identifier_in_use);
+        warn_of_namesake(op);
+    }
+    if (!s->prove_controller(op.assigned))
+        return back(nvme::sc::connect_controller_busy, connect_refusal::no_controller_left);
+    back(nvme::sc::success, {});
 }
 
 // The controller could not be built where its Connect had arrived.

@@ -32,6 +32,8 @@ std::string_view to_string(dhchap_event event) noexcept {
         case dhchap_event::failure2_again: return "failure2_again";
         case dhchap_event::expired: return "expired";
         case dhchap_event::expired_again: return "expired_again";
+        case dhchap_event::unable: return "unable";
+        case dhchap_event::unable_again: return "unable_again";
     }
     return "?";
 }

@@ -1,5 +1,6 @@
 // Must never: compare with memcmp, or say more of a failure than its explanation.
 #include <fulmar/base/assert.hpp>
+#include <fulmar/base/limits.hpp>
 #include <fulmar/security/dhchap_transaction.hpp>
 #include <fulmar/security/key_source.hpp>
 
@@ -59,13 +60,34 @@ std::span<const std::byte> piece(std::span<const std::byte> of, std::size_t at,
 
 }  // namespace
 
+std::size_t partner_of(std::span<const accepted_key> host, std::size_t which,
+                       std::span<const accepted_key> controller) noexcept {
+    using time = std::chrono::system_clock::time_point;
+    if (which == 0) return 0;
+    const time end = host[which].until;
+    // Those that have no end were written one beside the other by hand.
+    if (end == time::max()) return std::min(which, controller.size() - 1);
+    std::size_t nearest = 0;
+    auto least = std::chrono::system_clock::duration(limits::keys_exchanged_together);
+    for (std::size_t i = 1; i < controller.size(); ++i) {
+        if (controller[i].until == time::max()) continue;
+        const auto apart =
+            controller[i].until > end ? controller[i].until - end : end - controller[i].until;
+        if (apart <= least) {
+            least = apart;
+            nearest = i;
+        }
+    }
+    return nearest;
+}
+
 void dhchap_transaction::advance(dhchap_event on) noexcept {
     const auto to = next_state(dhchap_edges, state_, on);
     FULMAR_ASSERT(to.has_value());
     state_ = *to;
     if (state_ == dhchap_state::proven) was_proven_ = true;
     if (state_ == dhchap_state::proven || state_ == dhchap_state::failure_ready ||
-        state_ == dhchap_state::ended)
+        state_ == dhchap_state::required || state_ == dhchap_state::ended)
         forget_secrets();
 }
 
@@ -147,7 +169,7 @@ dhchap_work dhchap_transaction::on_negotiate(std::span<const std::byte> message,
     failure_.reset();
     host_refused_ = false;
     demand_ = demand;
-    verdict_ = auth_failure::failed;  // until the work says otherwise: it may never run
+    work_ = work_result::unable;
     advance(dhchap_event::negotiate);
     return dhchap_work::prepare;
 }
@@ -159,13 +181,13 @@ result<void> dhchap_transaction::find_keys(const key_source& keys) {
     FULMAR_TRY(const auto of_host, keys.find(demand_.host_key));
     for (const dhchap_key& key : of_host) {
         FULMAR_TRY(secret one, transformed(key, demand_.host_nqn));
-        host_keys_.push_back(std::move(one));
+        host_keys_.push_back({std::move(one), key.until});
     }
     if (demand_.controller_key.empty()) return {};
     FULMAR_TRY(const auto of_controller, keys.find(demand_.controller_key));
     for (const dhchap_key& key : of_controller) {
         FULMAR_TRY(secret one, transformed(key, demand_.subsystem_nqn));
-        controller_keys_.push_back(std::move(one));
+        controller_keys_.push_back({std::move(one), key.until});
     }
     return {};
 }
@@ -188,11 +210,12 @@ result<void> dhchap_transaction::try_prepare(const key_source& keys) {
 
 void dhchap_transaction::prepare(const key_source& keys) noexcept {
     FULMAR_ASSERT(state_ == dhchap_state::preparing);
-    verdict_ = auth_failure::failed;
+    work_ = work_result::unable;
     try {
-        if (!try_prepare(keys)) return;
+        if (const auto made = try_prepare(keys); !made)
+            return judge(made.error(), auth_failure::failed);
         make_challenge();
-        verdict_.reset();
+        work_ = work_result::right;
     } catch (const std::exception&) {  // no memory: the host may try again
     }
 }
@@ -224,7 +247,7 @@ dhchap_work dhchap_transaction::on_reply(std::span<const std::byte> message) noe
         return refuse(auth_failure::incorrect_payload);
     std::copy(message.begin(), message.end(), message_.begin());
     message_bytes_ = message.size();
-    verdict_ = auth_failure::failed;
+    work_ = work_result::unable;
     advance(dhchap_event::reply);
     return dhchap_work::check;
 }
@@ -252,16 +275,17 @@ result<void> dhchap_transaction::answer_host(std::span<const std::byte> shared, 
     if (said->cvalid == 1) {
         if (controller_keys_.empty())
             return fail(errc::permission_denied, "the controller has no key");
-        FULMAR_TRY(response,
-                   respond({.role = dhchap_role::controller,
-                            .hash = hash_,
-                            .challenge = piece(message_, sizeof *said + hl, hl),
-                            .shared = shared,
-                            .seqnum = said->seqnum.value(),
-                            .t_id = t_id_,
-                            .own_nqn = demand_.subsystem_nqn,
-                            .other_nqn = demand_.host_nqn},
-                           controller_keys_[std::min(which, controller_keys_.size() - 1)]));
+        FULMAR_TRY(
+            response,
+            respond({.role = dhchap_role::controller,
+                     .hash = hash_,
+                     .challenge = piece(message_, sizeof *said + hl, hl),
+                     .shared = shared,
+                     .seqnum = said->seqnum.value(),
+                     .t_id = t_id_,
+                     .own_nqn = demand_.subsystem_nqn,
+                     .other_nqn = demand_.host_nqn},
+                    controller_keys_[partner_of(host_keys_, which, controller_keys_)].bytes));
     }
     nvme::dhchap_success1 out{};
     out.head = header_of(auth_type::dhchap, auth_id::success1, t_id_);
@@ -285,7 +309,7 @@ result<void> dhchap_transaction::try_check(const key_source& keys) {
     }
     std::optional<std::size_t> which;
     for (std::size_t i = 0; i < host_keys_.size(); ++i) {
-        FULMAR_TRY(const bool right, is_right(host_keys_[i], shared.reveal()));
+        FULMAR_TRY(const bool right, is_right(host_keys_[i].bytes, shared.reveal()));
         if (right && !which) which = i;
     }
     if (!which) return fail(errc::permission_denied, "the response is wrong");
@@ -294,23 +318,36 @@ result<void> dhchap_transaction::try_check(const key_source& keys) {
 
 void dhchap_transaction::check(const key_source& keys) noexcept {
     FULMAR_ASSERT(state_ == dhchap_state::checking);
-    verdict_ = auth_failure::failed;
+    work_ = work_result::unable;
     try {
-        const auto right = try_check(keys);
-        if (right)
-            verdict_.reset();
-        else if (right.error().code == errc::invalid_argument)
-            verdict_ = auth_failure::incorrect_payload;
+        if (const auto right = try_check(keys); !right)
+            return judge(right.error(), auth_failure::incorrect_payload);
+        work_ = work_result::right;
     } catch (const std::exception&) {  // no memory: the host may try again
     }
 }
 
-void dhchap_transaction::done() noexcept {
-    if (verdict_) {
-        refuse(*verdict_);
-        return;
+// What we are short of is nothing that the host has failed in.
+void dhchap_transaction::judge(const error& why, auth_failure of_argument) noexcept {
+    if (why.code == errc::no_memory || why.code == errc::unavailable) return;
+    work_ = work_result::wrong;
+    verdict_ = why.code == errc::invalid_argument ? of_argument : auth_failure::failed;
+}
+
+bool dhchap_transaction::done() noexcept {
+    switch (work_) {
+        case work_result::wrong: refuse(verdict_); break;
+        case work_result::right:
+            advance(state_ == dhchap_state::preparing ? dhchap_event::prepared
+                                                      : dhchap_event::proved);
+            break;
+        case work_result::unable: give_up(); return false;
     }
-    advance(state_ == dhchap_state::preparing ? dhchap_event::prepared : dhchap_event::proved);
+    return true;
+}
+
+void dhchap_transaction::give_up() noexcept {
+    advance(was_proven_ ? dhchap_event::unable_again : dhchap_event::unable);
 }
 
 std::span<const std::byte> dhchap_transaction::read() noexcept {

@@ -4,6 +4,7 @@
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
 #include "support/http_client.hpp"
+#include "support/https_client.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -14,6 +15,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace fulmar::e2e {
@@ -178,6 +180,69 @@ TEST_F(operators, the_tool_speaks_tls_to_whom_it_was_told_and_to_nobody_else) {
     EXPECT_THAT(misnamed.output, HasSubstr("its certificate is refused"));
     const finished nobody = tool({"subsystem", "list", "--admin", at("127.0.0.1"), "--ca", ca});
     EXPECT_EQ(nobody.exit_code, 1) << nobody.output;
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+TEST_F(operators, a_hangup_brings_a_listener_that_was_left_out_and_other_client_roles) {
+    const test::certificate authority = test::make_authority("authority");
+    const test::certificate own = test::make_certificate(
+        {.common_name = "fulmard", .alternative_names = "IP:127.0.0.1"}, authority);
+    const test::certificate anna =
+        test::make_certificate({.common_name = "operator-anna"}, authority);
+    const auto put = [&](const char* name, const std::string& text) {
+        return test::write_private(d.folder() + "/" + name, text);
+    };
+    put("rest.pem", "no certificate");
+    put("rest.key", own.key);
+    put("ca.pem", authority.text);
+    start(fmt::format(
+        R"("listeners": [{{"address": "127.0.0.1", "port": {}, "certificate": "rest.pem",
+           "key": "rest.key", "client_ca": "ca.pem"}}],
+           "client_roles": [{{"certificate": "CN=operator-*", "role": "viewer"}}])",
+        port));
+    const auto role_of_anna = [&] {
+        test::https_client client(port, authority.text, anna);
+        if (!client.connected()) return std::string("not served");
+        const json body = json::parse(client.get("/v1/whoami").body, nullptr, false);
+        return body.is_object() ? body.value("role", "none") : std::string("none");
+    };
+    const auto edit = [&](const std::string& from, const std::string& to) {
+        std::ifstream in(d.config_path());
+        std::string text{std::istreambuf_iterator<char>(in), {}};
+        const std::size_t at = text.find(from);
+        ASSERT_NE(at, text.npos) << text;
+        std::ofstream(d.config_path()) << text.replace(at, from.size(), to);
+    };
+    EXPECT_EQ(role_of_anna(), "not served");
+    ::kill(d.pid(), SIGHUP);
+    EXPECT_TRUE(d.says("is still not served"));
+    put("rest.pem", own.text);
+    ::kill(d.pid(), SIGHUP);
+    EXPECT_TRUE(test::eventually([&] { return role_of_anna() == "viewer"; })) << d.log();
+    edit(R"("role": "viewer")", R"("role": "operator")");
+    ::kill(d.pid(), SIGHUP);
+    EXPECT_TRUE(test::eventually([&] { return role_of_anna() == "operator"; })) << d.log();
+    edit("CN=operator-*", "CN=nobody");
+    ::kill(d.pid(), SIGHUP);
+    EXPECT_TRUE(test::eventually([&] { return role_of_anna() == "none"; })) << d.log();
+    EXPECT_EQ(d.log().find("/admin has changed"), std::string::npos) << d.log();
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+}
+
+// Beside a configuration may be anybody's files.
+TEST_F(operators, without_a_state_folder_rest_names_no_file_over_tcp) {
+    d.write_config(fmt::format(R"({{"admin": {{"unix_socket": "admin.sock", {}}},
+        "listeners": [{{"transport": "tcp", "address": "127.0.0.1", "port": @PORT@}}]}})",
+                               tcp_only));
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    const std::string token = make_token("a", "admin");
+    const auto answer =
+        test::http_client::tcp("127.0.0.1", port)
+            .send("POST", "/v1/devices", device("a", d.folder() + "/a.img"), bearer(token));
+    EXPECT_EQ(answer.status, 403) << answer.body;
+    EXPECT_EQ(rest().send("POST", "/v1/devices", device("a", d.folder() + "/a.img")).status, 201)
+        << "whoever owns the machine may";
     EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
 }
 

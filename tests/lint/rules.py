@@ -37,6 +37,7 @@ LAYERS = {
         "mem",
         "vfio/drives.hpp",
         "core/control.hpp",
+        "core/device_paths.hpp",
         "core/spec_rules.hpp",
         "core/spec_changes.hpp",
         "core/new_object_rules.hpp",

@@ -18,7 +18,7 @@ namespace fulmar::admin {
 struct key_report {
     std::string name;
     security::key_state state{};
-    std::string why = {};      ///< it is not usable
+    std::string why = {};      ///< it is not usable, or is kept from before
     bool credential = false;   ///< systemd has handed it over
     std::uint32_t former = 0;  ///< keys that are still accepted beside it
 };
@@ -36,7 +36,8 @@ class key_store final : public security::key_source {
     ~key_store() override;
 
     // These touch files. Called on: main thread before others run, then admin thread.
-    /// Reads all keys anew, and logs those that are not usable.
+    /// Reads all keys anew, and logs those that are not usable. One that was usable, and whose file
+    /// is there still but cannot be read or is none now, stays as it was; its report says why.
     void load();
     /// From now on that is the key; the former one is accepted for `grace` more.
     /// Errors: invalid_argument, conflict (a credential), limit_reached, those of the files.
@@ -61,7 +62,10 @@ class key_store final : public security::key_source {
         bool credential = false;
     };
     using entries = std::map<std::string, entry, std::less<>>;
-    void scan(const std::string& folder, bool credential, entries& into) const;
+    /// False: the folder cannot be read.
+    bool scan(const std::string& folder, bool credential, entries& into) const;
+    [[nodiscard]] bool is_known_credential(const std::string& name) const;
+    void keep_former(entries& into, bool credentials_read, bool folder_read);
     [[nodiscard]] static result<std::vector<held>> read(const std::string& path, bool credential);
     [[nodiscard]] static result<std::vector<held>> parse(std::string_view text);
     [[nodiscard]] static security::secret write(const std::vector<held>& keys);

@@ -9,7 +9,8 @@
 namespace fulmar::backend {
 
 /// From now on no device is made on `path`, under this name or another. With `and_beside`, on none
-/// whose name begins with it and a dot either ("fulmard.json.journal"). `what` is told in the
+/// whose name begins with it and a dot either ("fulmard.json.journal"), nor on what is in such a
+/// folder ("fulmard.json.keys/a"), by whatever name or mount. `what` is told in the
 /// error: "the configuration". Called on: control reactor.
 void keep_from_devices(const std::string& path, const std::string& what, bool and_beside = false);
 /// The same for a file that is open already (a log that standard output goes to); others than

@@ -181,15 +181,27 @@ inline constexpr std::chrono::seconds fused_patience{5};
 inline constexpr std::uint32_t max_key_name_bytes = 64;
 inline constexpr std::uint32_t max_keys = 4096;  ///< that are looked for in one folder
 inline constexpr std::size_t max_key_file_bytes = 4096;
-inline constexpr std::uint32_t keys_at_a_time = 4;   ///< accepted under one name
+inline constexpr std::uint32_t keys_at_a_time = 4;  ///< accepted under one name
+inline constexpr std::chrono::minutes keys_exchanged_together{
+    60};  ///< a host's and ours, when their former ones end no farther apart
 inline constexpr std::size_t max_auth_bytes = 4096;  ///< TL and AL
 /// Of a queue that has not proved who its host is, beside what every connection has: the state of
 /// its exchange. Its data comes out of the newcomers' pool, a chunk at a time, and while it waits
 /// it counts among max_pending_handshakes.
 inline constexpr std::size_t unproven_queue_bytes = 8 * 1024;
+/// Chunks of such a queue: of one message, and of an answer that has not left yet.
+inline constexpr std::uint32_t unproven_chunks = 2;
+/// Controllers of hosts that have not proved who they are, per subsystem, an eighth of all numbers
+/// at most; kept for them where there are hosts with keys, and no more than that.
+inline constexpr std::uint32_t max_unproven_controllers = 128;
+/// An address with more of them gives way to another at once; with fewer once they are old.
+inline constexpr std::uint32_t modest_unproven_controllers = 16;
+inline constexpr std::chrono::seconds unproven_grace{1};
 /// Exchanges that wait for a helper thread, per poll group, of one address and of one listener.
 inline constexpr std::uint32_t waiting_authentications_per_address = 16;
 inline constexpr std::uint32_t waiting_authentications_per_listener = 256;
+/// Turns of queues that were proven before, while others wait.
+inline constexpr std::uint32_t proven_authentications_in_a_row = 3;
 /// For each message, and for that of a host without a keep-alive time.
 inline constexpr std::chrono::seconds authentication_patience{120};
 /// For a host to read why its authentication failed, before its queue ends.

@@ -43,6 +43,9 @@ class connect_op : public engine::message {
     nvme::status status{};
     std::uint32_t dw0 = 0;
     connect_refusal why{};    ///< when `status` is no success
+    bool must_prove = false;  ///< its host has a key: until it has shown it, the queue is unproven
+    bool proves = false;  ///< the Connect is over, and its host has shown its key: it takes place
+    std::uint32_t place = 0;  ///< of the queue in its controller (controller::slot)
     bool in_flight = false;   ///< away from the qpair's reactor, which alone looks at it
     bool parked = false;      ///< waits on the qpair's reactor for its subsystem
     bool registered = false;  ///< the home reactor counts the qpair in

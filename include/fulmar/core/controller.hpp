@@ -112,12 +112,18 @@ class controller {
 
     // Queues.
     /// Registers a queue; the caller has checked that it may join.  False: no memory.
-    bool attach(qpair& queue, poll_group& where, std::uint16_t number) noexcept;
-    void queue_detached(std::uint16_t number) noexcept;
+    bool attach(qpair& queue, poll_group& where, std::uint32_t place) noexcept;
+    void queue_detached(std::uint32_t place) noexcept;
+    /// Where a queue is whose host has not proved who it is: any number of them may want to become
+    /// the queue of one number, and none keeps another out.
+    [[nodiscard]] std::uint32_t unproven_place() noexcept;
+    /// The queue at `place` takes that of its number, which is free.
+    void take_place(std::uint32_t place, std::uint16_t number) noexcept;
     /// What an I/O Connect gets, into its `status`: success when it may join, or what to refuse it
     /// with (and `dw0`, `why`).
     void may_join(connect_op& op) const noexcept;
-    [[nodiscard]] queue_slot* slot(std::uint16_t number) noexcept;
+    /// By its number, or what unproven_place() said. Null: there is none.
+    [[nodiscard]] queue_slot* slot(std::uint32_t place) noexcept;
     /// When its host was last heard of on the admin queue. Called on: any thread.
     [[nodiscard]] instant last_seen() const noexcept {
         return last_seen_.load(std::memory_order_relaxed);
@@ -295,7 +301,9 @@ class controller {
     std::uint32_t configuration_ = 0;  // CC as the host wrote it
     bool fatal_ = false;               // CSTS.CFS
     close_reason reason_ = close_reason::host_disconnected;
-    std::unordered_map<std::uint16_t, std::unique_ptr<queue_slot>> slots_;
+    // By number; those of queues that are unproven above all numbers.
+    std::unordered_map<std::uint32_t, std::unique_ptr<queue_slot>> slots_;
+    std::uint32_t next_unproven_ = 0;
     std::uint32_t away_ = 0;  // messages of ours on other reactors, beyond the slots'
     bool released_ = false;
 

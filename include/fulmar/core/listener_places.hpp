@@ -27,8 +27,9 @@ class connection_ticket final : public engine::message {
   public:
     enum class stage : std::uint8_t {
         silent,    ///< has sent nothing yet
-        speaking,  ///< has sent something; no Connect has been accepted
-        admitted,  ///< its Connect was let through by the control reactor
+        speaking,  ///< has sent something; no Connect has been accepted, or its host has not
+                   ///< proved yet who it is
+        admitted,  ///< its Connect, or the proof, was let through by the control reactor
         ended,
     };
 
@@ -40,10 +41,6 @@ class connection_ticket final : public engine::message {
     void spoke() noexcept;
     void heard(instant when) noexcept { heard_.store(when, std::memory_order_relaxed); }
     void connect_refused() noexcept;
-    /// Its Connect is accepted, but its host has to prove who it is: until then it counts among
-    /// those that have sent none.
-    void unproven() noexcept { connect_refused(); }
-    void proven() noexcept;
     void end() noexcept;
 
     // Called on: any thread.
@@ -81,8 +78,8 @@ class listener_places : public std::enable_shared_from_this<listener_places> {
     /// them ends. May throw std::bad_alloc.
     [[nodiscard]] std::shared_ptr<connection_ticket> arrive(poll_group& group,
                                                             std::uint64_t address, instant now);
-    /// The Connect of `one`, of a host that may connect. False: every place is taken, by hosts that
-    /// have no more than their share.
+    /// The Connect of `one`, or the proof that its host had to give, of a host that may connect.
+    /// False: every place is taken, by hosts that have no more than their share.
     [[nodiscard]] bool connects(connection_ticket& one, std::uint64_t host, instant now) noexcept;
 
     /// The listener is gone: nobody is asked to give way any more. Its connections may go on.

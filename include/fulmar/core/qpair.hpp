@@ -84,6 +84,8 @@ class qpair {
     [[nodiscard]] poll_group& group() const noexcept { return *group_; }
     /// How long its peer may take nothing of an answer.
     [[nodiscard]] duration send_patience() const noexcept;
+    /// How long it may send nothing of data that it was asked for.
+    [[nodiscard]] duration data_patience() const noexcept;
     /// SQHD of the next answer.
     [[nodiscard]] std::uint16_t sq_head() const noexcept {
         return flow_control_ ? sq_head_ : nvme::sqhd_no_flow_control;

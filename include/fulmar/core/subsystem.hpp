@@ -39,6 +39,13 @@ struct reservation_errand;
 struct reservation_outcome;
 struct reservation_state;
 
+/// What a subsystem knows of the host of a controller.
+enum class host_standing : std::uint8_t {
+    admitted,  ///< it has no key: its name is enough
+    unproven,  ///< it has to prove who it is
+    proven,
+};
+
 /// One namespace on the control reactor.
 struct namespace_record {
     namespace_spec spec;
@@ -226,20 +233,25 @@ class subsystem {
         seat whose{};
         nvme::host_id identifier{};
         controller_instance instance{};
+        host_standing standing = host_standing::admitted;
         bool leaving = false;  ///< was asked to give way
     };
     /// Which instance that is goes into `instance`. 0: none is free.
     [[nodiscard]] cntlid assign_controller_id(poll_group& home, const seat& whose,
                                               const nvme::host_id& identifier,
+                                              host_standing standing,
                                               controller_instance& instance);
-    /// Hosts of another name have controllers with `identifier`, and `whose` has none.
+    /// Hosts of another name have controllers with `identifier`, and `whose` has none. Those that
+    /// are unproven do not count.
     [[nodiscard]] bool has_namesake(const seat& whose,
                                     const nvme::host_id& identifier) const noexcept;
     /// A host has registered with one of its namespaces.
     [[nodiscard]] bool has_registrants() const noexcept;
-    /// None is free: asks a controller of whoever has most of them to give way. False: everybody
-    /// has no more than a share.
-    [[nodiscard]] bool make_room(const seat& newcomer) noexcept;
+    /// None is free: asks a controller of whoever has most of them to give way, of those that are
+    /// unproven for one that is. False: everybody has no more than a share.
+    [[nodiscard]] bool make_room(const seat& newcomer, host_standing standing) noexcept;
+    /// The host of that controller has proved who it is. False: proven ones have no place left.
+    [[nodiscard]] bool prove_controller(cntlid number) noexcept;
     void place_controller(cntlid number, controller& where) noexcept;
     void release_controller(cntlid number) noexcept;
     [[nodiscard]] const controller_place* find_controller(cntlid number) const noexcept;
@@ -249,6 +261,12 @@ class subsystem {
     void drop_commands_of(const controller_instance& which) noexcept;
 
   private:
+    [[nodiscard]] std::uint32_t most_controllers() const noexcept;
+    /// Places that only controllers of unproven hosts have: nobody else's number makes them wait.
+    [[nodiscard]] std::uint32_t unproven_share() const noexcept;
+    [[nodiscard]] bool has_controller_left(host_standing standing) const noexcept;
+    [[nodiscard]] bool send_away(bool (*among)(const controller_place& one, instant now),
+                                 const seat& newcomer, const share_rule& rule) noexcept;
     void enqueue_first(std::unique_ptr<operation> op);
     [[nodiscard]] controller_instance new_instance() noexcept;
     void begin_turn_of_numbers() noexcept;

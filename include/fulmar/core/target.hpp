@@ -103,6 +103,8 @@ class target final : public control_port {
     [[nodiscard]] const security::key_source* keys() const noexcept { return setup_.keys; }
     void reservation_arrived(std::unique_ptr<reservation_errand> errand) noexcept;
     void connect_arrived(connect_op& op) noexcept;
+    /// The host of that Connect, which has been accepted, has proved who it is.
+    void proof_arrived(connect_op& op) noexcept;
     static void connect_withdrawn(engine::message& m) noexcept;
     void controller_released(subsystem_id id, cntlid number) noexcept;
     void place_controller(subsystem_id id, cntlid number, controller& where) noexcept;

@@ -6,6 +6,7 @@
 #include <fulmar/nvme/auth.hpp>
 #include <fulmar/security/secret.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,8 +20,10 @@ enum class key_transform : std::uint8_t { none = 0, sha256 = 1, sha384 = 2, sha5
 struct dhchap_key {
     secret bytes;  ///< 32, 48 or 64
     key_transform transform = key_transform::none;
+    /// A former key: until when it is accepted. The present one, and one without an end: max().
+    std::chrono::system_clock::time_point until = std::chrono::system_clock::time_point::max();
 
-    [[nodiscard]] dhchap_key clone() const noexcept { return {bytes.clone(), transform}; }
+    [[nodiscard]] dhchap_key clone() const noexcept { return {bytes.clone(), transform, until}; }
 };
 
 /// The longest text: 64 bytes and the CRC as base64, between "DHHC-1:hh:" and ":".

@@ -35,6 +35,8 @@ enum class dhchap_event : std::uint8_t {
     failure2_again,  ///< likewise on a queue that was proven before: only the attempt ends
     expired,         ///< the host was silent for too long, on a queue that was never proven
     expired_again,   ///< likewise, on one that was: the attempt ends, and the queue goes on
+    unable,          ///< we had no memory, thread or place: the host may begin again
+    unable_again,    ///< likewise on a queue that was proven before: it stays so
 };
 
 using dhchap_edge = edge<dhchap_state, dhchap_event>;
@@ -49,6 +51,8 @@ inline constexpr auto dhchap_edges = [] {
         dhchap_edge{S::required, E::expired, S::ended},
         dhchap_edge{S::preparing, E::prepared, S::challenge_ready},
         dhchap_edge{S::preparing, E::refused, S::failure_ready},
+        dhchap_edge{S::preparing, E::unable, S::required},
+        dhchap_edge{S::preparing, E::unable_again, S::proven},
         dhchap_edge{S::challenge_ready, E::read, S::challenged},
         dhchap_edge{S::challenge_ready, E::refused, S::failure_ready},
         dhchap_edge{S::challenge_ready, E::failure2, S::ended},
@@ -63,6 +67,8 @@ inline constexpr auto dhchap_edges = [] {
         dhchap_edge{S::challenged, E::expired_again, S::proven},
         dhchap_edge{S::checking, E::proved, S::success_ready},
         dhchap_edge{S::checking, E::refused, S::failure_ready},
+        dhchap_edge{S::checking, E::unable, S::required},
+        dhchap_edge{S::checking, E::unable_again, S::proven},
         dhchap_edge{S::success_ready, E::read, S::proven},
         dhchap_edge{S::success_ready, E::read_response, S::mutual},
         dhchap_edge{S::success_ready, E::refused, S::failure_ready},
@@ -86,7 +92,7 @@ inline constexpr auto dhchap_edges = [] {
 }();
 
 static_assert(is_deterministic(dhchap_edges));
-static_assert(is_complete<dhchap_state::ended, dhchap_event::expired_again>(dhchap_edges));
+static_assert(is_complete<dhchap_state::ended, dhchap_event::unable_again>(dhchap_edges));
 static_assert(always_leaves(dhchap_edges, std::array{dhchap_state::ended}));
 static_assert(always_reaches(dhchap_edges, dhchap_state::ended));
 static_assert(!has_edge(dhchap_edges, dhchap_state::ended, dhchap_event::negotiate));
@@ -95,7 +101,7 @@ static_assert(
         for (const dhchap_edge& e : dhchap_edges)
             if (e.to == dhchap_state::proven && e.from != dhchap_state::success_ready &&
                 e.from != dhchap_state::mutual && e.on != dhchap_event::expired_again &&
-                e.on != dhchap_event::failure2_again)
+                e.on != dhchap_event::failure2_again && e.on != dhchap_event::unable_again)
                 return false;
         return true;
     }(),

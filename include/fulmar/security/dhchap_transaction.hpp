@@ -8,6 +8,7 @@
 #include <fulmar/security/secret.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -35,6 +36,19 @@ enum class dhchap_work : std::uint8_t {
     check,    ///< run check(), then done()
 };
 
+/// One of the keys of a name: the first is the present one.
+struct accepted_key {
+    secret bytes;  ///< transformed
+    std::chrono::system_clock::time_point until{};
+};
+
+/// Which of our keys a host knows that has proved itself with its key `which`: those that were
+/// exchanged together end together. The present one, where no former one ends within
+/// limits::keys_exchanged_together of that, or the host has its present one.
+/// Called on: any thread. Pure.
+[[nodiscard]] std::size_t partner_of(std::span<const accepted_key> host, std::size_t which,
+                                     std::span<const accepted_key> controller) noexcept;
+
 /// One thread at a time. While prepare() or check() runs, on whatever thread, nothing else may.
 class dhchap_transaction {
   public:
@@ -51,8 +65,15 @@ class dhchap_transaction {
     /// Milliseconds of a core. Of one that was told `none` by on_message() never.
     void prepare(const key_source& keys) noexcept;
     void check(const key_source& keys) noexcept;
-    /// The work is done: takes what came of it.
-    void done() noexcept;
+    /// The work is done: takes what came of it. False: it could not be done, by no fault of the
+    /// host, which may begin again; a queue that was proven stays so.
+    bool done() noexcept;
+    /// done() is going to prove a queue that was not proven before.
+    [[nodiscard]] bool will_prove() const noexcept {
+        return state_ == dhchap_state::checking && work_ == work_result::right && !was_proven_;
+    }
+    /// Instead of done(): what it is for cannot be had.
+    void give_up() noexcept;
 
     /// What Authentication Receive answers with. Where nothing is ready, that is a mistake of the
     /// host, of which a Failure1 tells. Valid until the next call.
@@ -81,6 +102,9 @@ class dhchap_transaction {
     [[nodiscard]] result<void> try_check(const key_source& keys);
     void forget_secrets() noexcept;
 
+    enum class work_result : std::uint8_t { unable, right, wrong };
+    void judge(const error& why, nvme::auth_failure of_argument) noexcept;
+
     dhchap_state state_ = dhchap_state::required;
     bool was_proven_ = false;
     bool was_mutual_ = false;
@@ -90,11 +114,12 @@ class dhchap_transaction {
     std::uint16_t t_id_ = 0;
     std::uint32_t seqnum_ = 0;
     std::optional<nvme::auth_failure> failure_;
-    std::optional<nvme::auth_failure> verdict_;  // of the work
+    work_result work_ = work_result::unable;  // until it says otherwise: it may never run
+    nvme::auth_failure verdict_{};            // where it is wrong
     dhchap_demand demand_;
     std::optional<key_exchange> exchange_;
-    std::vector<secret> host_keys_;        // transformed; any of them will do
-    std::vector<secret> controller_keys_;  // likewise, in the same order
+    std::vector<accepted_key> host_keys_;  // any of them will do
+    std::vector<accepted_key> controller_keys_;
     std::array<std::byte, nvme::dhchap_hash_bytes_max> challenge_{};
     // The reply, then what is to be read: never both.
     std::array<std::byte, nvme::auth_reply_bytes_max> message_{};

@@ -18,6 +18,8 @@
 
 namespace fulmar::backend {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 struct kept_file {
@@ -32,9 +34,6 @@ std::vector<kept_file>& all_kept() {
     static std::vector<kept_file> all;
     return all;
 }
-
-/// What the daemon has beside its configuration, of what a hard link may be another name.
-constexpr std::array beside{".journal", ".tokens", ".history", ".devices", ".superseded"};
 
 /// Links followed as far as there is something.
 std::string whole_path(const std::string& path) {
@@ -54,18 +53,37 @@ bool is_same(const struct stat& a, dev_t device, ino_t inode) noexcept {
     return a.st_dev == device && a.st_ino == inode;
 }
 
+/// Something below `folder` whose name begins with `prefix` is that file: keys are one folder
+/// deeper.
+bool is_in_folder(const fs::path& folder, std::string_view prefix, const struct stat& file,
+                  bool and_below) {
+    std::error_code failure;
+    fs::directory_iterator at(folder, failure);
+    for (; !failure && at != fs::directory_iterator(); at.increment(failure)) {
+        if (!at->path().filename().string().starts_with(prefix)) continue;
+        const auto other = look(at->path().string());
+        if (other && is_same(file, other->st_dev, other->st_ino)) return true;
+        if (other && and_below && S_ISDIR(other->st_mode) &&
+            is_in_folder(at->path(), {}, file, false))
+            return true;
+    }
+    return false;
+}
+
+/// Hard links, and the same through another mount: the journal, reservations, tokens, keys.
+bool is_another_name_beside(const std::string& path, const struct stat& file) {
+    const fs::path own(path);
+    return is_in_folder(own.parent_path(), own.filename().string() + ".", file, true);
+}
+
 bool names(const kept_file& k, const std::string& path, const std::optional<struct stat>& found) {
     if (!k.path.empty() && path == k.path) return true;
     if (k.and_beside && path.starts_with(k.path + ".")) return true;
     if (!found) return false;
     if (k.inode != 0 && is_same(*found, k.device, k.inode)) return true;
-    const auto now = look(k.path);  // another name for it: a hard link
+    const auto now = look(k.path);  // another name for it: a hard link, or by another mount
     if (now && is_same(*found, now->st_dev, now->st_ino)) return true;
-    if (!k.and_beside) return false;
-    return std::any_of(beside.begin(), beside.end(), [&](const char* ending) {
-        const auto other = look(k.path + ending);
-        return other && is_same(*found, other->st_dev, other->st_ino);
-    });
+    return k.and_beside && is_another_name_beside(k.path, *found);
 }
 
 tl::unexpected<error> is_ours(const std::string& path, const kept_file& k) {

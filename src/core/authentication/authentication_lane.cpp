@@ -1,5 +1,7 @@
 #include "authentication_lane.hpp"
 
+#include "lane_order.hpp"
+
 #include <fulmar/core/poll_group.hpp>
 
 #include <algorithm>
@@ -36,10 +38,15 @@ void authentication_lane::enter(queue_authentication& one) noexcept {
 }
 
 queue_authentication& authentication_lane::choose() noexcept {
-    return *std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
-        if (a.was_proven() != b.was_proven()) return a.was_proven();
-        return a.turn < b.turn;
-    });
+    const auto seat = [](const queue_authentication& one) {
+        return lane_seat{.proven = one.was_proven(), .turn = one.turn};
+    };
+    queue_authentication& next =
+        *std::min_element(waiting_.begin(), waiting_.end(), [&](const auto& a, const auto& b) {
+            return goes_before(seat(a), seat(b), proven_in_a_row_);
+        });
+    proven_in_a_row_ = next.was_proven() ? proven_in_a_row_ + 1 : 0;
+    return next;
 }
 
 void authentication_lane::run_next() noexcept {

@@ -1,6 +1,6 @@
 // Which exchange of a poll group gets the helper thread next: one at a time, so that peers who ask
-// for Diffie-Hellman cannot have more than one core per reactor; proven queues first, then
-// addresses in turn.
+// for Diffie-Hellman cannot have more than one core per reactor; of four turns three are proven
+// queues', while any wait, and among either kind addresses come in turn.
 #pragma once
 
 #include "queue_authentication.hpp"
@@ -33,6 +33,7 @@ class authentication_lane {
     queue_authentication* running_ = nullptr;
     // What has been served counts for each address: start-time fair queueing, all of one cost.
     std::uint64_t served_ = 0;
+    std::uint32_t proven_in_a_row_ = 0;
 };
 
 }  // namespace fulmar::core

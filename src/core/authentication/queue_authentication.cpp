@@ -2,6 +2,7 @@
 #include "queue_authentication.hpp"
 
 #include "authentication_lane.hpp"
+#include "command/proof.hpp"
 
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/log.hpp>
@@ -131,7 +132,7 @@ void queue_authentication::send(request& r, std::span<const std::byte> bytes) no
     try {
         wanted_ = transaction_.on_message(bytes, demand());
     } catch (const std::exception&) {
-        return finish(r, sc::internal_error);
+        return finish(r, sc::command_interrupted);
     }
     if (wanted_ == dhchap_work::none) {
         follow(before);
@@ -159,13 +160,37 @@ void queue_authentication::on_done() noexcept { queue_.group().authentications()
 
 void queue_authentication::on_abandoned() noexcept { FULMAR_ASSERT(false); }  // never abandoned
 
+// A queue that is proven now has to have its place before its host hears of it.
 void queue_authentication::work_is_over() noexcept {
+    if (queue_.usable() && transaction_.will_prove())
+        return command::proof::start(queue_.connecting());
+    conclude(true);
+}
+
+void queue_authentication::placed(bool has_place) noexcept { conclude(has_place); }
+
+void queue_authentication::conclude(bool has_place) noexcept {
     request& r = *std::exchange(sender_, nullptr);
     const dhchap_state before = transaction_.state();
-    transaction_.done();
     wanted_ = dhchap_work::none;
-    if (queue_.usable()) follow(before);
-    finish(r, sc::success);  // last: it may end the connection, and this
+    if (!has_place) transaction_.give_up();
+    const bool done = has_place && transaction_.done();
+    if (queue_.usable()) {
+        if (done)
+            follow(before);
+        else
+            begin_again(has_place);
+    }
+    // Last: it may end the connection, and this.
+    finish(r, done ? sc::success : sc::command_interrupted);
+}
+
+// By no fault of the host: where there is no place for its queue, it has to connect anew.
+void queue_authentication::begin_again(bool has_place) noexcept {
+    arm();
+    queue_.note("authentication", has_place ? "unable" : "no-place");
+    queue_.group().count(&group_counters::failed_authentications);
+    if (!has_place) queue_.close_when_idle(close_reason::not_authenticated);
 }
 
 void queue_authentication::receive(request& r) noexcept {
@@ -226,7 +251,7 @@ void queue_authentication::tell_failure() noexcept {
 
 void queue_authentication::connection_ends() noexcept {
     queue_.group().reactor().timers().cancel(deadline_);
-    if (sender_ == nullptr || running()) return;
+    if (sender_ == nullptr || !lane_hook.is_linked()) return;  // what is on its way comes home
     queue_.group().authentications().leave(*this);
     finish(*std::exchange(sender_, nullptr), sc::aborted_sq_deletion);
 }

@@ -48,6 +48,8 @@ class queue_authentication final : private engine::helper_job {
     /// False: no thread can be had.
     [[nodiscard]] bool begin_work() noexcept;
     void work_is_over() noexcept;
+    /// Its host has proved who it is, and the queue has its place; or there is none.
+    void placed(bool has_place) noexcept;
     std::uint64_t turn = 0;
     list_hook lane_hook{};
 
@@ -64,6 +66,8 @@ class queue_authentication final : private engine::helper_job {
     void tell_failure() noexcept;
     void become_proven() noexcept;
     void release_credit() noexcept;
+    void conclude(bool has_place) noexcept;
+    void begin_again(bool has_place) noexcept;
 
     qpair& queue_;
     security::dhchap_transaction transaction_;

@@ -31,6 +31,8 @@ bool lengths_fit(const request& r) noexcept {
 
 void want_authentication_buffer(request& r) noexcept {
     mem::buffer_credit& credit = r.owner->authentication_credit();
+    if (r.owner->unproven() && (credit.held() >= limits::unproven_chunks || credit.waiting()))
+        return r.owner->finish(r, sc::command_sequence_error.no_retry());
     r.chain = credit.pool()->take(credit, 1);
     if (r.chain) {
         if (r.direction == nvme::data_direction::host_to_controller) return r.owner->fetch(r);

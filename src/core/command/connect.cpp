@@ -3,6 +3,8 @@
 // a subsystem in transition waits, bounded.
 #include "connect.hpp"
 
+#include "proof.hpp"
+
 #include <fulmar/base/assert.hpp>
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/target.hpp>
@@ -128,6 +130,8 @@ void start(request& r) noexcept {
     q.begin_connect(r);
     op.wait_until = {};
     op.made_room = false;
+    op.proves = false;
+    op.place = 0;
     op.at_home_since = {};
     if (const nvme::status wrong = check(op); !nvme::is_success(wrong))
         return refuse(op, op.why, wrong, op.dw0);
@@ -157,6 +161,7 @@ void resolve(connect_op& op) noexcept {
         return refuse(op, connect_refusal::wrong_parameter, status, dw0);
     }
     if (sub->state != view_state::open) return wait(op, whole_wait);
+    op.must_prove = !view.discovery && view.keys_of(op.host_nqn()) != nullptr;
     op.subsystem = sub->id;
     op.depart(group.target().control_reactor(), &at_control);
 }
@@ -266,7 +271,6 @@ void at_control(engine::message& m) noexcept { of(m).group->target().connect_arr
 
 // --- on the controller's home reactor ------------------------------------------------------------
 
-namespace {
 // A host that reconnects faster than its old queue can leave waits, bounded; and so does one whose
 // old connection seems to be there still, for a moment: the end of a connection and its successor's
 // Connect come different ways.
@@ -285,7 +289,6 @@ bool wait_behind(connect_op& op, queue_slot& old) noexcept {
     here.timers().arm(op.deadline, until);
     return true;
 }
-}  // namespace
 
 void at_home(engine::message& m) noexcept {
     connect_op& op = of(m);
@@ -293,6 +296,7 @@ void at_home(engine::message& m) noexcept {
     const std::uint16_t qid = op.command.qid.value();
     op.behind = nullptr;
     c.home().reactor().timers().cancel(op.deadline);
+    if (op.proves) return proof::at_home(op);
     const bool open = c.state() == controller_state::enabled;
     queue_slot* old = c.slot(qid);
     if (open && old != nullptr && wait_behind(op, *old)) return;
@@ -304,9 +308,10 @@ void at_home(engine::message& m) noexcept {
         op.dw0 = 0;
     }
     if (nvme::is_success(op.status)) {
-        op.registered = c.attach(*op.owner, *op.group, qid);
+        op.place = op.must_prove ? c.unproven_place() : qid;
+        op.registered = c.attach(*op.owner, *op.group, op.place);
         if (op.registered)
-            op.counters = &c.slot(qid)->counters;
+            op.counters = &c.slot(op.place)->counters;
         else {
             op.why = connect_refusal::no_memory;
             op.status = sc::internal_error;
@@ -320,7 +325,7 @@ void at_home(engine::message& m) noexcept {
 
 void leaving_at_home(engine::message& m) noexcept {
     connect_op& op = of(m);
-    if (queue_slot* s = op.owner->attached_controller()->slot(op.command.qid.value());
+    if (queue_slot* s = op.owner->attached_controller()->slot(op.place);
         s != nullptr && s->queue == op.owner)
         s->leaving = true;
     op.hop(op.group->reactor(), &leaving_noted);
@@ -328,10 +333,10 @@ void leaving_at_home(engine::message& m) noexcept {
 
 void detach_at_home(engine::message& m) noexcept {
     connect_op& op = of(m);
-    const std::uint16_t qid = op.command.qid.value();
+    const std::uint32_t place = op.place;
     controller& c = *op.owner->attached_controller();
     op.hop(op.group->reactor(), &detached);
-    c.queue_detached(qid);
+    c.queue_detached(place);
 }
 
 }  // namespace fulmar::core::command::connect

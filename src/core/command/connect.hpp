@@ -27,5 +27,8 @@ void at_home(engine::message& m) noexcept;
 /// The queue is closing: a successor may wait for it.
 void leaving_at_home(engine::message& m) noexcept;
 void detach_at_home(engine::message& m) noexcept;
+/// The queue in `old` has the number that `op` wants. True: at_home() is called again when it has
+/// left, or when there is no more time.
+[[nodiscard]] bool wait_behind(connect_op& op, queue_slot& old) noexcept;
 
 }  // namespace fulmar::core::command::connect

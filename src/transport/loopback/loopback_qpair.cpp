@@ -185,7 +185,7 @@ bool loopback_qpair::flush() noexcept {
             continue;
         }
         if (awaiting_data_++ == 0) data_.moved(now);
-        r.data_due = data_.due(now, r.length, std::chrono::seconds(group().options().data_stall_s));
+        r.data_due = data_.due(now, r.length, data_patience());
     }
     if (output_.empty() || stopped_) return worked;
     loop_.needs_deadlines();
@@ -260,7 +260,7 @@ bool loopback_qpair::reads_too_slowly(instant now) const noexcept {
 
 bool loopback_qpair::owes_overdue_data(instant now) noexcept {
     if (awaiting_data_ == 0 || blocked_) return false;
-    return data_.stalled(now, std::chrono::seconds(group().options().data_stall_s)) ||
+    return data_.stalled(now, data_patience()) ||
            requests_.any_in_use([&](const loopback_request& r) {
                return r.state() == core::request_state::awaiting_data &&
                       data_.is_due(r.data_due, now);

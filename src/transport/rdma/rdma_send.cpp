@@ -51,9 +51,7 @@ void rdma_qpair::queue(output_list& where, rdma_request& r) noexcept {
 // from the host meanwhile, or is taken by it, moves nothing.
 void rdma_qpair::owed(rdma_request& r) noexcept {
     if (r.due != instant{}) return;
-    const duration patience = r.phase == transfer_phase::answer
-                                  ? send_patience()
-                                  : std::chrono::seconds(group().options().data_stall_s);
+    const duration patience = r.phase == transfer_phase::answer ? send_patience() : data_patience();
     r.due = work_.due(rdma_.reactor().now(), r.total, patience);
 }
 

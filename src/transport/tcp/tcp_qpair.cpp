@@ -129,11 +129,9 @@ bool tcp_qpair::reads_too_slowly(instant now) const noexcept {
 // The same for data that was asked for.
 bool tcp_qpair::owes_overdue_data(instant now) noexcept {
     if (data_owed_ == 0 || blocked_) return false;
-    return data_.stalled(now, std::chrono::seconds(group().options().data_stall_s)) ||
-           requests_.any_in_use([&](const tcp_request& r) {
-               return r.state() == core::request_state::awaiting_data &&
-                      data_.is_due(r.data_due, now);
-           });
+    return data_.stalled(now, data_patience()) || requests_.any_in_use([&](const tcp_request& r) {
+        return r.state() == core::request_state::awaiting_data && data_.is_due(r.data_due, now);
+    });
 }
 
 bool tcp_qpair::check_deadlines(instant now) noexcept {

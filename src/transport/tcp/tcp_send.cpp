@@ -232,7 +232,7 @@ void tcp_qpair::output_sent(tcp_request& r) noexcept {
 void tcp_qpair::await_data(tcp_request& r) noexcept {
     const instant now = tcp_.reactor().now();
     if (data_owed_++ == 0) data_.moved(now);
-    r.data_due = data_.due(now, r.length, std::chrono::seconds(group().options().data_stall_s));
+    r.data_due = data_.due(now, r.length, data_patience());
 }
 
 // The turn ends, and the socket has not taken all: the peer owes us to read it. What still refers

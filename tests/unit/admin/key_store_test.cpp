@@ -84,10 +84,42 @@ TEST_F(key_files, good_file_is_usable_and_broken_ones_say_why) {
 TEST_F(key_files, reading_anew_takes_what_has_changed) {
     put(keys, "a", key_one);
     store.load();
-    put(keys, "a", "nonsense");
-    EXPECT_EQ(store.state_of("a"), key_state::usable) << "until it is read again";
+    put(keys, "a", key_two);
+    EXPECT_EQ(store.find("a")->front().transform, security::key_transform::none)
+        << "until it is read again";
     store.load();
-    EXPECT_EQ(store.state_of("a"), key_state::broken);
+    EXPECT_EQ(store.find("a")->front().transform, security::key_transform::sha256);
+    ASSERT_EQ(::unlink((keys + "/a").c_str()), 0);
+    store.load();
+    EXPECT_EQ(store.state_of("a"), key_state::missing);
+}
+
+TEST_F(key_files, file_that_is_broken_later_leaves_the_good_key) {
+    put(keys, "a", key_one);
+    put(keys, "b", "nonsense");
+    store.load();
+    for (const std::string& text : {std::string("nonsense"), std::string(), key_two}) {
+        put(keys, "a", text, text == key_two ? 0644 : 0600);
+        store.load();
+        EXPECT_EQ(store.state_of("a"), key_state::usable);
+        EXPECT_EQ(store.find("a")->front().transform, security::key_transform::none);
+        EXPECT_FALSE(why("a").empty()) << "it is told";
+        EXPECT_EQ(store.state_of("b"), key_state::broken) << "that one never was good";
+    }
+    put(keys, "a", key_two);
+    store.load();
+    EXPECT_EQ(store.find("a")->front().transform, security::key_transform::sha256);
+    EXPECT_EQ(why("a"), "");
+}
+
+TEST_F(key_files, folder_that_cannot_be_read_later_leaves_the_good_keys) {
+    put(keys, "a", key_one);
+    store.load();
+    ASSERT_EQ(::rename(keys.c_str(), (keys + ".away").c_str()), 0);
+    std::ofstream(keys) << "no folder";
+    store.load();
+    EXPECT_EQ(store.state_of("a"), key_state::usable);
+    EXPECT_FALSE(why("a").empty());
 }
 
 TEST_F(key_files, set_makes_a_file_that_is_its_owners_alone) {

@@ -36,6 +36,24 @@ TEST(token_book, a_token_is_found_until_it_is_revoked_or_has_expired) {
     EXPECT_FALSE(book.revoke("ever").has_value());
 }
 
+TEST(token_book, one_that_has_expired_is_valid_again_once_it_is_rotated) {
+    token_book book;
+    ASSERT_TRUE(book.create("short", role::metrics, now_s, now_s + 10).has_value());
+    const auto early = book.rotate("short", now_s + 5);
+    ASSERT_TRUE(early.has_value());
+    EXPECT_EQ(book.find(*early, now_s + 10), nullptr) << "it ends when it was to end";
+    const auto late = book.rotate("short", now_s + 100);
+    ASSERT_TRUE(late.has_value());
+    EXPECT_NE(book.find(*late, now_s + 104), nullptr) << "for as long as the former one was";
+    EXPECT_EQ(book.find(*late, now_s + 105), nullptr);
+    auto by_hand = token_book::parse(book.text());
+    ASSERT_TRUE(by_hand.has_value());
+    ASSERT_TRUE(by_hand->create("x", role::viewer, 0, now_s).has_value());
+    const auto unknown = by_hand->rotate("x", now_s + 1);
+    ASSERT_FALSE(unknown.has_value());
+    EXPECT_EQ(unknown.error().code, errc::conflict);
+}
+
 TEST(token_book, its_text_is_read_again_and_holds_no_token) {
     token_book book;
     const auto token = book.create("a@b.c", role::operator_, now_s, now_s + 100);

@@ -5,10 +5,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace fulmar::backend {
 namespace {
@@ -50,6 +53,49 @@ TEST_F(kept_files, the_daemons_own_files_are_refused_under_every_name) {
     expect_refused(absent("./folder/./fulmard.json"), errc::conflict, "the configuration");
     EXPECT_TRUE(may_back_a_device(file("fulmard.image")));
     EXPECT_TRUE(may_back_a_device(absent("new.image")));
+}
+
+TEST_F(kept_files, keys_and_reservations_are_refused_by_other_names_of_theirs) {
+    keep_from_devices(file("fulmard.json"), "the configuration", true);
+    std::filesystem::create_directory(dir.path() / "fulmard.json.keys");
+    std::filesystem::create_directory(dir.path() / "others");
+    const std::string image = file("others/image");
+    for (const char* own : {"fulmard.json.keys/host1", "fulmard.json.reservations.1234"}) {
+        std::filesystem::create_hard_link(file(own), dir.path() / "others/name");
+        expect_refused(absent("others/name"), errc::conflict, "the configuration");
+        // Whatever was looked at before: what is opened counts.
+        const int fd = ::open(absent("others/name").c_str(), O_RDONLY);
+        EXPECT_FALSE(may_back_a_device(fd, image));
+        ::close(fd);
+        std::filesystem::remove(dir.path() / "others/name");
+    }
+    EXPECT_TRUE(may_back_a_device(image));
+}
+
+TEST_F(kept_files, another_mount_makes_nothing_else_of_them) {
+    keep_from_devices(file("fulmard.json"), "the configuration", true);
+    std::filesystem::create_directory(dir.path() / "fulmard.json.keys");
+    file("fulmard.json.keys/host1");
+    file("fulmard.json.journal");
+    std::filesystem::create_directory(dir.path() / "mount");
+    bool mounted = false;
+    std::thread([&] {  // in a view of its own, which ends with it
+        mounted =
+            ::unshare(CLONE_NEWNS) == 0 &&
+            ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+            ::mount(dir.path().c_str(), absent("mount").c_str(), nullptr, MS_BIND, nullptr) == 0;
+        if (!mounted) return;
+        for (const char* own : {"mount/fulmard.json", "mount/fulmard.json.journal",
+                                "mount/fulmard.json.keys/host1"}) {
+            expect_refused(absent(own), errc::conflict, "the configuration");
+            const int fd = ::open(absent(own).c_str(), O_RDONLY);
+            EXPECT_FALSE(may_back_a_device(fd, own));
+            ::close(fd);
+        }
+        EXPECT_TRUE(may_back_a_device(file("mount/image")));
+    })
+        .join();
+    if (!mounted) GTEST_SKIP() << "no mounts for this user";
 }
 
 TEST_F(kept_files, a_name_that_is_free_is_kept_for_the_daemon) {

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
@@ -25,10 +27,12 @@ using message = std::vector<std::byte>;
 class few_keys final : public key_source {
   public:
     std::map<std::string, std::vector<std::string>, std::less<>> texts;
+    bool without_memory = false;
     key_state state_of(std::string_view name) const noexcept override {
         return texts.contains(name) ? key_state::usable : key_state::missing;
     }
     result<std::vector<dhchap_key>> find(std::string_view name) const override {
+        if (without_memory) return fail(errc::no_memory, "for a test");
         const auto at = texts.find(name);
         if (at == texts.end()) return fail(errc::not_found, "no such key");
         std::vector<dhchap_key> all;
@@ -335,6 +339,68 @@ TEST(dhchap_states, document_shows_the_table) {
         "Authentication Send and Receive. Once `proven`, it serves while it is asked again.",
         dhchap_edges, dhchap_state::required);
     test::expect_document("docs/authentication_states.md", text);
+}
+
+// What we are short of is nobody's failure: the host may begin again.
+TEST(dhchap_transaction, without_memory_it_is_as_before) {
+    world w;
+    w.offer(nvme::dhchap_hash::sha256, nvme::dhchap_group::null);
+    dhchap_host host(w.who, 7);
+    w.keys.without_memory = true;
+    w.send(host.negotiate());
+    EXPECT_EQ(w.target.state(), dhchap_state::required);
+    w.keys.without_memory = false;
+    w.send(host.negotiate());
+    const message reply = *host.on_challenge(w.read());
+    w.keys.without_memory = true;
+    w.send(reply);
+    EXPECT_EQ(w.target.state(), dhchap_state::required) << "it has proved nothing";
+    w.keys.without_memory = false;
+    EXPECT_TRUE(w.authenticate());
+    EXPECT_EQ(w.target.state(), dhchap_state::proven);
+}
+
+TEST(dhchap_transaction, without_memory_a_proven_queue_stays_so) {
+    world w;
+    w.offer(nvme::dhchap_hash::sha256, nvme::dhchap_group::null);
+    ASSERT_TRUE(w.authenticate());
+    for (const bool late : {false, true}) {
+        dhchap_host host(w.who, 8);
+        w.keys.without_memory = !late;
+        w.send(host.negotiate());
+        if (late) {
+            const message reply = *host.on_challenge(w.read());
+            w.keys.without_memory = true;
+            w.send(reply);
+        }
+        EXPECT_EQ(w.target.state(), dhchap_state::proven);
+        w.keys.without_memory = false;
+    }
+    EXPECT_TRUE(w.authenticate(9));
+}
+
+// Former keys: a host's and ours that were exchanged in the same breath end so, too.
+TEST(dhchap_transaction, former_keys_are_paired_by_their_end) {
+    using clock = std::chrono::system_clock;
+    using std::chrono::hours;
+    const clock::time_point now = clock::now();
+    const auto keys = [](std::initializer_list<clock::time_point> ends) {
+        std::vector<accepted_key> out;
+        for (const auto end : ends) out.push_back({.bytes = {}, .until = end});
+        return out;
+    };
+    const auto no_end = clock::time_point::max();
+    const auto host = keys({no_end, now + hours(20), now + hours(3)});
+    EXPECT_EQ(partner_of(host, 0, keys({no_end, now + hours(20)})), 0u) << "it knows the present";
+    EXPECT_EQ(partner_of(host, 1, keys({no_end, now + hours(20)})), 1u);
+    EXPECT_EQ(partner_of(host, 1, keys({no_end})), 0u) << "ours has not changed";
+    EXPECT_EQ(partner_of(host, 1, keys({no_end, now + hours(3)})), 0u)
+        << "ours was exchanged with an earlier one, which this host has behind it";
+    EXPECT_EQ(partner_of(host, 2, keys({no_end, now + hours(3)})), 1u) << "not the second";
+    EXPECT_EQ(partner_of(host, 2, keys({no_end, now + hours(9), now + hours(3)})), 2u);
+    const auto by_hand = keys({no_end, no_end});
+    EXPECT_EQ(partner_of(by_hand, 1, keys({no_end, no_end})), 1u);
+    EXPECT_EQ(partner_of(by_hand, 1, keys({no_end})), 0u);
 }
 
 }  // namespace
