@@ -34,7 +34,7 @@ endfunction()
 fulmar_layer(base     base
              LIBRARIES fmt::fmt spdlog::spdlog tl::expected dep_boost Threads::Threads)
 fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
-fulmar_layer(security security LAYERS base nvme LIBRARIES OpenSSL::Crypto)
+fulmar_layer(security security LAYERS base nvme LIBRARIES OpenSSL::SSL OpenSSL::Crypto)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(vfio     vfio     LAYERS base)
