@@ -2,6 +2,7 @@
 // bound together, and that nothing else changes.
 #include "suite.hpp"
 #include "support/eventually.hpp"
+#include "transport/tcp/tls_desk.hpp"
 #include "unit/security/vectors.hpp"
 
 #include <fulmar/base/limits.hpp>
@@ -16,6 +17,7 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -367,6 +369,40 @@ TEST_P(Tls, KeyUpdateOfTheHostIsAnsweredUnderIO) {
         ASSERT_TRUE(c->keep_alive());
     }
     EXPECT_LT(link_of(q).session().records(), 40u) << "the answers came: records count anew";
+}
+
+// The number of records is the cipher's; here it is made small.
+TEST_P(Tls, ConnectionEndsInGoodOrderBeforeItsKeyIsUsedUp) {
+    constexpr std::uint64_t records = 1000;
+    transport::tcp::tls_desk::set_records_per_key(records);
+    auto c = connect(with(offer()));
+    host::queue& q = *must(c->open_io_queue(1, 8));
+    const bytes data = pattern(4096);
+    std::uint64_t answered = 0;
+    bytes got(data.size());
+    const nvme::sqe write = io_sqe(nvme::io_opcode::write, {.slba = 0, .blocks = 8});
+    while (answered < 2 * records && q.is_open()) {
+        bytes copy = data;
+        const auto done = host::execute(
+            q, {.sqe = write, .direction = host::transfer::to_controller, .data = copy},
+            host::deadline(std::chrono::seconds(5)));
+        if (!done) break;
+        EXPECT_TRUE(done->ok());
+        ++answered;
+        // Its end may be here before anything else is sent.
+        if (answered > records / 4) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        q.poll();
+    }
+    transport::tcp::tls_desk::set_records_per_key(limits::tls_records_per_key);
+    EXPECT_FALSE(q.is_open());
+    EXPECT_EQ(q.outstanding(), 0u);
+    EXPECT_EQ(q.the_book().commands_lost(), 0u) << "every command was answered";
+    EXPECT_GT(answered, records / 5);
+    EXPECT_LT(answered, records);
+    auto again = connect(with(offer()));
+    host::queue& fresh = *must(again->open_io_queue(1, 8));
+    EXPECT_TRUE(read_blocks(fresh, 0, got).ok());
+    EXPECT_EQ(got, data);
 }
 
 TEST_P(Tls, ConnectionThatIsCutInARecordIsForgotten) {

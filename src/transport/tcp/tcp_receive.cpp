@@ -71,6 +71,7 @@ bool tcp_qpair::receive() noexcept {
     const std::size_t whole = kept_bytes_ + bytes;
     kept_bytes_ = 0;
     take_in(scratch.first(whole));
+    if (may_encrypt_) check_wear();
     return true;
 }
 

@@ -12,10 +12,7 @@ namespace fulmar::transport::tcp {
 
 // Before the first bytes are looked at, and never again. False: it has ended.
 bool tcp_qpair::take_channel() noexcept {
-    if (channel_ != nullptr) {
-        check_wear();
-        return !stopped_;
-    }
+    if (channel_ != nullptr) return true;
     const core::secure_channel* const has = origin_.stream->channel();
     if (has == nullptr) return true;
     try {
@@ -41,6 +38,7 @@ void tcp_qpair::stream_is_broken() noexcept {
 // In good order: no more commands are read once no data is owed, and what is under way is answered.
 // The host connects anew, with another key.
 void tcp_qpair::check_wear() noexcept {
+    if (stopped_) return;
     const byte_stream::wear worn = origin_.stream->worn();
     if (worn == byte_stream::wear::none) return;
     if (!wears_out_) {

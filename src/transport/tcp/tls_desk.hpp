@@ -7,7 +7,9 @@
 #include <fulmar/core/tls_host_keys.hpp>
 #include <fulmar/security/tls_socket.hpp>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <span>
@@ -35,7 +37,18 @@ class tls_desk {
         free_from_ = ended + (ended - begun) * (100 - share) / share;
     }
 
+    /// How many records one key may encrypt. Called on: any thread.
+    [[nodiscard]] static std::uint64_t records_per_key() noexcept {
+        return records_per_key_.load(std::memory_order_relaxed);
+    }
+    /// For tests, before there are connections: fewer than the cipher bears.
+    static void set_records_per_key(std::uint64_t records) noexcept {
+        records_per_key_.store(records, std::memory_order_relaxed);
+    }
+
   private:
+    static inline std::atomic<std::uint64_t> records_per_key_{limits::tls_records_per_key};
+
     core::tls_host_keys keys_;
     std::unique_ptr<std::byte[]> scratch_;
     instant free_from_{};

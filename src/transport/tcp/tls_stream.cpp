@@ -34,8 +34,8 @@ std::uint64_t choose_renewal() noexcept {
     (void)security::fill_random(random);
     std::uint64_t value = 0;
     for (const std::byte b : random) value = value << 8 | std::to_integer<std::uint64_t>(b);
-    constexpr std::uint64_t percent = limits::tls_records_per_key / 100;
-    constexpr std::uint64_t spread = percent * limits::tls_records_renewal_spread;
+    const std::uint64_t percent = tls_desk::records_per_key() / 100;
+    const std::uint64_t spread = percent * limits::tls_records_renewal_spread;
     return percent * limits::tls_records_renewal_percent + value % spread;
 }
 
@@ -148,7 +148,7 @@ byte_stream::wear tls_stream::worn() const noexcept {
     if (stage_ != stage::open) return wear::none;
     const std::uint64_t records = tls_->session().records();
     if (records < renewal_) return wear::none;
-    return records < limits::tls_records_per_key ? wear::soon : wear::now;
+    return records < tls_desk::records_per_key() ? wear::soon : wear::now;
 }
 
 }  // namespace fulmar::transport::tcp
