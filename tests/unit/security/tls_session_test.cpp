@@ -1,7 +1,10 @@
 // Unit tests of fulmar/security/tls_session.hpp: two of them with each other, a host's ClientHello
 // made by hand, and what a peer may do that it should not.
+#include "security/hkdf.hpp"
+#include "security/tls_hello.hpp"
 #include "unit/security/tls_pair.hpp"
 
+#include <fulmar/security/digest.hpp>
 #include <fulmar/security/tls_session.hpp>
 
 #include <gtest/gtest.h>
@@ -85,6 +88,107 @@ TEST(tls_session, finds_the_key_that_the_host_has_among_those_of_one_identity) {
         pair.book.add(present);
         pair.book.add(former);
         EXPECT_TRUE(pair.shake_hands()) << pair.target->why_broken();
+    }
+}
+
+void put_number(std::vector<std::byte>& to, std::size_t value, int bytes) {
+    for (int i = bytes - 1; i >= 0; --i) to.push_back(static_cast<std::byte>(value >> (8 * i)));
+}
+void put_vector(std::vector<std::byte>& to, std::span<const std::byte> what, int bytes) {
+    put_number(to, what.size(), bytes);
+    for (const std::byte b : what) to.push_back(b);
+}
+std::size_t number_at(std::span<const std::byte> in, std::size_t at) {
+    return std::to_integer<std::size_t>(in[at]) << 8 | std::to_integer<std::size_t>(in[at + 1]);
+}
+
+/// The ClientHello that `wire` has, with those identities instead of its one; the binders are
+/// zeros, but that of `psk`, which is right.
+std::vector<std::byte> with_identities(const std::deque<std::byte>& wire,
+                                       const std::vector<std::string>& identities,
+                                       const tls_psk& psk) {
+    const std::vector<std::byte> old(wire.begin() + 5, wire.end());  // without the record's header
+    // The extension is the last one: its type, then lengths of it, of the identities, of its one.
+    const std::size_t psk_bytes = 4 + 2 + (2 + psk.identity.size() + 4) + 2 + 33;
+    std::vector<std::byte> hello(old.begin(), old.end() - static_cast<std::ptrdiff_t>(psk_bytes));
+    std::size_t list = 0;
+    for (const std::string& one : identities) list += 2 + one.size() + 4;
+    const std::size_t binders = 33 * identities.size();
+    const std::size_t extensions_at =
+        4 + 2 + 32 + 1 + 32 + 2 + number_at(old, 4 + 2 + 32 + 1 + 32) + 2;
+    put_number(hello, 41, 2);
+    put_number(hello, 2 + list + 2 + binders, 2);
+    put_number(hello, list, 2);
+    for (const std::string& one : identities) {
+        put_vector(hello, bytes_of(one), 2);
+        put_number(hello, 0, 4);
+    }
+    const std::size_t whole = hello.size() + 2 + binders;
+    const std::size_t grown = whole - old.size();
+    const std::size_t extensions = number_at(old, extensions_at) + grown;
+    hello[extensions_at] = static_cast<std::byte>(extensions >> 8);
+    hello[extensions_at + 1] = static_cast<std::byte>(extensions & 0xff);
+    hello[2] = static_cast<std::byte>((whole - 4) >> 8);
+    hello[3] = static_cast<std::byte>((whole - 4) & 0xff);
+    const auto hash = nvme::dhchap_hash::sha256;
+    const digest early = *hkdf_extract(hash, psk.key.reveal());
+    const digest nothing = *hash_of(hash, {});
+    const digest key = *hkdf_expand_label(hash, early.bytes(), 32, "ext binder", nothing.bytes());
+    const digest finished = *hkdf_expand_label(hash, key.bytes(), 32, "finished", {});
+    const digest transcript = *hash_of(hash, hello);
+    const digest right = *hmac_of(hash, finished.bytes(), {transcript.bytes()});
+    put_number(hello, binders, 2);
+    const std::vector<std::byte> wrong(32);
+    for (const std::string& one : identities)
+        put_vector(hello, one == psk.identity ? right.bytes() : std::span<const std::byte>(wrong),
+                   1);
+    std::vector<std::byte> record{std::byte{0x16}, std::byte{3}, std::byte{1}};
+    put_vector(record, hello, 2);
+    return record;
+}
+
+TEST(tls_session, identities_are_tried_in_the_order_in_which_they_are_offered) {
+    const tls_psk psk = make_psk();
+    const auto answer_to = [&](const std::vector<std::string>& identities, bool known) {
+        tls_pair pair(psk);
+        if (known) pair.book.add(psk);
+        (void)pair.host->shake_hands();
+        const auto record = with_identities(pair.target_wire.in, identities, psk);
+        pair.target_wire.in.assign(record.begin(), record.end());
+        (void)pair.target->shake_hands();
+        EXPECT_FALSE(pair.host_wire.in.empty());
+        return std::pair(std::to_integer<int>(pair.host_wire.in.front()), pair.book.asked);
+    };
+    constexpr int handshake = 0x16;
+    constexpr int alert = 0x15;
+    const std::string mine = psk.identity;
+    using asked = std::vector<std::string>;
+    EXPECT_EQ(answer_to({mine}, true), std::pair(handshake, asked{mine}));
+    EXPECT_EQ(answer_to({"first", "second", mine, "last"}, true),
+              std::pair(handshake, (asked{"first", "second", mine})));
+    EXPECT_EQ(answer_to({"first", mine}, false), std::pair(alert, (asked{"first", mine})));
+    asked many(offered_identities_max, "unknown");
+    many.push_back(mine);
+    EXPECT_EQ(answer_to(many, true), std::pair(alert, asked(offered_identities_max, "unknown")))
+        << "no more are looked at";
+}
+
+TEST(tls_session, malformed_lists_of_identities_are_none) {
+    std::vector<std::byte> good;
+    put_number(good, 2 + 3 + 4, 2);
+    put_vector(good, bytes_of("abc"), 2);
+    put_number(good, 0, 4);
+    put_number(good, 33, 2);
+    put_vector(good, std::vector<std::byte>(32), 1);
+    ASSERT_TRUE(read_offered_psks(good));
+    EXPECT_EQ(read_offered_psks(good)->identities.front(), "abc");
+    EXPECT_EQ(read_offered_psks(good)->binders_bytes, 35u);
+    for (std::size_t i = 0; i < good.size(); ++i)
+        EXPECT_FALSE(read_offered_psks(std::span(good).first(i))) << i;
+    for (const std::size_t at : {0u, 1u, 2u, 3u, 11u, 12u, 13u}) {
+        std::vector<std::byte> bad = good;
+        bad[at] = static_cast<std::byte>(std::to_integer<unsigned>(bad[at]) + 1);
+        EXPECT_FALSE(read_offered_psks(bad)) << at;
     }
 }
 
