@@ -37,7 +37,8 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     const std::uint32_t entries = command.sqsize.value() + 1u;
     const bool io = command.qid.value() != 0;
     if (!by.view->discovery) {
-        unproven_ = by.view->keys_of(connect_.host_nqn()) != nullptr;
+        const host_keys_spec* const keys = by.view->keys_of(connect_.host_nqn());
+        unproven_ = keys != nullptr && !keys->dhchap_key.empty();
         if (unproven_ ? !make_authentication() : !join_host(io)) return false;
         if (!hidden_.make_room(by.view->namespace_limit)) return false;
         by.view->hide_from(connect_.host_nqn(), hidden_);

@@ -189,7 +189,8 @@ controller* make_controller(connect_op& op, subsystem_group& sub) noexcept try {
                              .host_nqn = std::string(op.host_nqn()),
                              .listener = std::string(op.owner->listener()),
                              .host_id = op.data->hostid,
-                             .keep_alive_ms = op.command.kato_ms.value()});
+                             .keep_alive_ms = op.command.kato_ms.value(),
+                             .encrypted = op.owner->channel() != nullptr});
     return made->attach(*op.owner, *op.group, 0) ? made.release() : nullptr;
 } catch (const std::bad_alloc&) {
     return nullptr;
