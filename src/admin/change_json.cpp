@@ -88,6 +88,10 @@ void write(ordered_json& out, const core::set_host_keys& c) {
     out["host"] = c.keys.nqn;
     out["dhchap_key"] = c.keys.dhchap_key;
     out["dhchap_ctrl_key"] = c.keys.dhchap_ctrl_key;
+    if (c.keys.tls_psk.empty()) return;
+    out["tls_psk"] = c.keys.tls_psk;
+    if (c.keys.tls_optional) out["tls_optional"] = true;
+    if (c.keys.tls_compat) out["tls_compat"] = true;
 }
 void write(ordered_json& out, const core::add_listener& c) { out["listener"] = to_json(c.spec); }
 void write(ordered_json& out, const core::remove_listener& c) { out["name"] = c.name; }
@@ -166,6 +170,11 @@ class change_reader {
         reader_.read(key, out);
         return out;
     }
+    std::string optional_text(std::string_view key) {
+        std::string out;
+        reader_.read(key, out);
+        return out;
+    }
     core::ana_state ana() {
         auto out = core::ana_state::optimized;
         reader_.require("ana_state", "");
@@ -225,7 +234,10 @@ core::change read_op(std::size_t op, change_reader in) {
             return core::set_host_keys{in.text("nqn"),
                                        {.nqn = in.text("host"),
                                         .dhchap_key = in.text("dhchap_key"),
-                                        .dhchap_ctrl_key = in.text("dhchap_ctrl_key")}};
+                                        .dhchap_ctrl_key = in.text("dhchap_ctrl_key"),
+                                        .tls_psk = in.optional_text("tls_psk"),
+                                        .tls_optional = in.optional_truth("tls_optional"),
+                                        .tls_compat = in.optional_truth("tls_compat")}};
         case index_of<core::add_listener>():
             return core::add_listener{in.object("listener", read_listener)};
         case index_of<core::remove_listener>(): return core::remove_listener{in.text("name")};

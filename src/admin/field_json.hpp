@@ -44,7 +44,7 @@ struct nested_object<core::host_keys_spec> {
     static void parts(Part& object, Visit&& visit) {
         visit(core::fields_of<core::host_keys_spec>::all, object);
     }
-    static void check(object_reader&, const core::host_keys_spec&) {}
+    static void check(object_reader& reader, const core::host_keys_spec& keys);
 };
 
 /// Each reads a value by what its field says; false, and a problem, when it does not fit, false

@@ -48,6 +48,27 @@ result<key_store::clock::time_point> read_until(std::string_view text) {
     return key_store::clock::time_point(std::chrono::seconds(seconds));
 }
 
+using one_key = std::variant<security::dhchap_key, security::tls_key>;
+
+result<one_key> parse_key_text(std::string_view text) {
+    if (text.starts_with(security::tls_key_prefix)) {
+        FULMAR_TRY(auto key, security::parse_tls_key(text));
+        return one_key(std::move(key));
+    }
+    FULMAR_TRY(auto key, security::parse_dhchap_key(text));
+    return one_key(std::move(key));
+}
+
+secret text_of_key(const one_key& key) noexcept {
+    if (const auto* tls = std::get_if<security::tls_key>(&key)) return write_tls_key(*tls);
+    return write_dhchap_key(std::get<security::dhchap_key>(key));
+}
+
+one_key clone_key(const one_key& key) noexcept {
+    if (const auto* tls = std::get_if<security::tls_key>(&key)) return tls->clone();
+    return std::get<security::dhchap_key>(key).clone();
+}
+
 tl::unexpected<error> not_ours(const std::string& name) {
     return fail(errc::conflict, fmt::format("the key {} is a credential of systemd", name), {},
                 "change it where the service's unit takes it from");
@@ -73,7 +94,9 @@ result<std::vector<key_store::held>> key_store::parse(std::string_view text) {
             return fail(errc::limit_reached,
                         fmt::format("has more than {} keys", limits::keys_at_a_time));
         const std::size_t blank = std::min(line.find(' '), line.size());
-        FULMAR_TRY(auto key, security::parse_dhchap_key(line.substr(0, blank)));
+        FULMAR_TRY(auto key, parse_key_text(line.substr(0, blank)));
+        if (!keys.empty() && keys.front().key.index() != key.index())
+            return fail(errc::invalid_argument, "has keys of two kinds");
         held one{.key = std::move(key)};
         if (blank != line.size()) {
             if (keys.empty())
@@ -178,7 +201,7 @@ secret key_store::write(const std::vector<held>& keys) {
         end += what.size();
     };
     for (const held& one : keys) {
-        put(security::write_dhchap_key(one.key).reveal_text());
+        put(text_of_key(one.key).reveal_text());
         if (one.until != clock::time_point::max())
             put(fmt::format(
                 " {}{}", until_word,
@@ -219,7 +242,7 @@ result<void> key_store::set(const std::string& name, std::string_view text,
     if (!security::is_key_name(name))
         return fail(errc::invalid_argument, "is no name of a key", "/name",
                     "letters, digits, '.', '_' and '-', at most 64");
-    auto key = security::parse_dhchap_key(text);
+    auto key = parse_key_text(text);
     if (!key) {
         key.error().where = "/key";
         return tl::unexpected(key.error());
@@ -235,8 +258,10 @@ result<void> key_store::set(const std::string& name, std::string_view text,
         const clock::time_point now = clock::now();
         if (at != entries_.end())
             for (const held& former : at->second.keys)
-                if (grace.count() > 0 && former.until > now && keys.size() < limits::keys_at_a_time)
-                    keys.push_back({former.key.clone(), std::min(former.until, now + grace)});
+                if (grace.count() > 0 && former.until > now &&
+                    former.key.index() == keys.front().key.index() &&
+                    keys.size() < limits::keys_at_a_time)
+                    keys.push_back({clone_key(former.key), std::min(former.until, now + grace)});
     }
     const secret whole = write(keys);
     FULMAR_CHECK(store(name, whole.reveal_text()));
@@ -274,6 +299,7 @@ std::vector<key_report> key_store::list() const {
                           [now](const held& h) { return h.until > now; });
         out.push_back({.name = name,
                        .state = one.keys.empty() ? key_state::broken : key_state::usable,
+                       .tls = !one.keys.empty() && one.keys.front().key.index() != 0,
                        .why = one.why,
                        .credential = one.credential,
                        .former = static_cast<std::uint32_t>(former)});
@@ -281,26 +307,45 @@ std::vector<key_report> key_store::list() const {
     return out;
 }
 
-key_state key_store::state_of(std::string_view name) const noexcept {
+template <typename Key>
+key_state key_store::state_of_kind(std::string_view name) const noexcept {
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(name);
     if (at == entries_.end()) return key_state::missing;
-    return at->second.keys.empty() ? key_state::broken : key_state::usable;
+    const bool usable =
+        !at->second.keys.empty() && std::holds_alternative<Key>(at->second.keys.front().key);
+    return usable ? key_state::usable : key_state::broken;
 }
 
-result<std::vector<security::dhchap_key>> key_store::find(std::string_view name) const {
+template <typename Key>
+result<std::vector<Key>> key_store::find_kind(std::string_view name) const {
     const clock::time_point now = clock::now();
-    std::vector<security::dhchap_key> out;
+    std::vector<Key> out;
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(name);
-    if (at == entries_.end() || at->second.keys.empty())
+    if (at == entries_.end() || at->second.keys.empty() ||
+        !std::holds_alternative<Key>(at->second.keys.front().key))
         return fail(errc::not_found, "there is no such key");
     for (const held& one : at->second.keys)
         if (out.empty() || one.until > now) {
-            out.push_back(one.key.clone());
-            out.back().until = one.until;
+            out.push_back(std::get<Key>(one.key).clone());
+            if constexpr (requires { out.back().until; }) out.back().until = one.until;
         }
     return out;
+}
+
+key_state key_store::state_of(std::string_view name) const noexcept {
+    return state_of_kind<security::dhchap_key>(name);
+}
+key_state key_store::tls_state_of(std::string_view name) const noexcept {
+    return state_of_kind<security::tls_key>(name);
+}
+
+result<std::vector<security::dhchap_key>> key_store::find(std::string_view name) const {
+    return find_kind<security::dhchap_key>(name);
+}
+result<std::vector<security::tls_key>> key_store::find_tls(std::string_view name) const {
+    return find_kind<security::tls_key>(name);
 }
 
 }  // namespace fulmar::admin

@@ -3,6 +3,7 @@
 #include "field_json.hpp"
 
 #include <fulmar/core/new_object_rules.hpp>
+#include <fulmar/nvme/discovery.hpp>
 #include <fulmar/nvme/nqn.hpp>
 
 #include <fmt/format.h>
@@ -53,6 +54,9 @@ core::listener_spec read_listener(json_place where, problem_list& problems, docu
     core::listener_spec spec;
     object_reader reader(std::move(where), problems);
     read_fields(reader, spec, kind);
+    if (spec.tls != core::listener_spec{}.tls &&
+        nvme::trtype_of_word(spec.transport) != nvme::trtype::tcp)
+        reader.complain("tls", "only transport tcp knows TLS", "leave it out");
     if (kind == document::body) reader.member("name");
     skip_status(reader, kind);
     reader.finish();
@@ -102,6 +106,13 @@ void nested_object<core::ana_group_spec>::check(object_reader& reader,
                                                 const core::ana_group_spec& group) {
     if (group.then == core::ana_state::change)
         reader.complain("then", "a change ends in another state", "any state but \"change\"");
+}
+
+void nested_object<core::host_keys_spec>::check(object_reader& reader,
+                                                const core::host_keys_spec& keys) {
+    if (keys.empty() && keys.dhchap_ctrl_key.empty())
+        reader.complain("dhchap_key", "is missing, and so is tls_psk: the entry says nothing",
+                        "give it a dhchap_key or a tls_psk, or remove it");
 }
 
 core::ana_group_spec read_ana_group(json_place where, problem_list& problems, document kind) {

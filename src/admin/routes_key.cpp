@@ -25,6 +25,7 @@ constexpr std::uint64_t longest_grace_s = 366ull * 24 * 3600;
 json shown(const key_report& key) {
     json out{{"name", key.name},
              {"state", to_string(key.state)},
+             {"kind", key.tls ? "tls" : "dhchap"},
              {"source", key.credential ? "credential" : "folder"},
              {"former", key.former}};
     if (!key.why.empty()) out["why"] = key.why;

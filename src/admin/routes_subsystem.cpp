@@ -246,6 +246,9 @@ rest_call::json host_json(const core::subsystem_spec& spec, const std::string& h
     if (const core::host_keys_spec* const keys = keys_of(spec, host)) {
         out["dhchap_key"] = keys->dhchap_key;
         out["dhchap_ctrl_key"] = keys->dhchap_ctrl_key;
+        out["tls_psk"] = keys->tls_psk;
+        out["tls_optional"] = keys->tls_optional;
+        out["tls_compat"] = keys->tls_compat;
     }
     return out;
 }
@@ -279,6 +282,9 @@ std::optional<wanted_host> read_host(const call_ptr& call, bool named) {
         }
         out.says_keys = reader.read("dhchap_key", out.keys.dhchap_key);
         out.says_keys |= reader.read("dhchap_ctrl_key", out.keys.dhchap_ctrl_key);
+        out.says_keys |= reader.read("tls_psk", out.keys.tls_psk);
+        out.says_keys |= reader.read("tls_optional", out.keys.tls_optional);
+        out.says_keys |= reader.read("tls_compat", out.keys.tls_compat);
         reader.finish();
         return out;
     });

@@ -89,7 +89,7 @@ bool fits(const Value& running, const Value& wanted, const Value& open) {
 
 bool fits(const listener_spec& running, const listener_spec& wanted) {
     return running.transport == wanted.transport && running.address == wanted.address &&
-           fits<std::uint16_t>(running.port, wanted.port, 0);
+           running.tls == wanted.tls && fits<std::uint16_t>(running.port, wanted.port, 0);
 }
 
 /// `wanted`, where what it leaves open keeps the value that it has: hosts know it by that.

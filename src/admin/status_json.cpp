@@ -126,6 +126,8 @@ ordered_json to_json(const core::connection_status& status) {
             {"state", status.state},
             {"host", status.host_nqn},
             {"authentication", status.authentication},
+            {"security", status.security},
+            {"cipher", status.cipher},
             {"subsystem", status.subsystem_nqn},
             {"cntlid", status.cntlid},
             {"qid", status.qid},

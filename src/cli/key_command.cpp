@@ -1,5 +1,6 @@
-// fulmar key: keys of DH-HMAC-CHAP. generate and check are of this machine; the rest asks fulmard.
-// Must never: take a key from the command line, where everybody can see it.
+// fulmar key: keys of DH-HMAC-CHAP and of TLS. generate, check and show-identity are of this
+// machine; the rest asks fulmard. Must never: take a key from the command line, where everybody can
+// see it.
 #include "exit.hpp"
 #include "option_checks.hpp"
 #include "rest_session.hpp"
@@ -7,6 +8,7 @@
 
 #include <fulmar/host/authenticate.hpp>
 #include <fulmar/security/dhchap_key.hpp>
+#include <fulmar/security/tls_psk.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -26,6 +28,11 @@ struct key_settings {
     rest_session session;
     std::string name;
     std::string file;
+    std::string host;
+    std::string subsystem;
+    bool tls = false;
+    bool version_0 = false;
+    bool compat = false;
     std::uint64_t grace_s = 24 * 3600;
     std::size_t bytes = 32;
     security::key_transform transform = security::key_transform::sha256;
@@ -34,11 +41,35 @@ struct key_settings {
 std::string place_of_key(const key_settings& s) { return "/v1/keys/" + path_segment(s.name); }
 
 std::string keys_text(const json& all) {
-    table rows({"NAME", "STATE", "SOURCE", ">FORMER", "WHY"});
+    table rows({"NAME", "STATE", "KIND", "SOURCE", ">FORMER", "WHY"});
     for (const json& one : all.value("keys", json::array()))
-        rows.add({text_of(one, "name"), text_of(one, "state"), text_of(one, "source"),
-                  text_of(one, "former"), text_of(one, "why")});
+        rows.add({text_of(one, "name"), text_of(one, "state"), text_of(one, "kind"),
+                  text_of(one, "source"), text_of(one, "former"), text_of(one, "why")});
     return rows.text("no keys");
+}
+
+security::secret generated_text(const key_settings& s) {
+    if (!s.tls)
+        return security::write_dhchap_key(
+            value_or_leave(security::generate_dhchap_key(s.bytes, s.transform)));
+    if (s.bytes == 64)
+        leave({errc::invalid_argument, "a key of TLS has 32 or 48 bytes", "--length", {}});
+    const auto suite = s.bytes == 32 ? security::tls_suite::aes128_gcm_sha256
+                                     : security::tls_suite::aes256_gcm_sha384;
+    return security::write_tls_key(value_or_leave(security::generate_tls_key(suite)));
+}
+
+/// Of either kind; leaves with what is wrong with it.
+security::secret text_of_key_file(const std::string& path, std::string& what) {
+    const security::secret line = value_or_leave(host::read_key_line(path));
+    if (line.reveal_text().starts_with(security::tls_key_prefix)) {
+        const auto key = value_or_leave(host::read_tls_key_file(path));
+        what = fmt::format("a key of TLS of {} bytes", key.bytes.size());
+        return security::write_tls_key(key);
+    }
+    const auto key = value_or_leave(host::read_key_file(path));
+    what = fmt::format("a key of {} bytes", key.bytes.size());
+    return security::write_dhchap_key(key);
 }
 
 void add_key_generate(CLI::App& group) {
@@ -55,10 +86,10 @@ void add_key_generate(CLI::App& group) {
     c->add_option("--transform", s->transform, "what is made of it for each NQN")
         ->transform(CLI::CheckedTransformer(transforms))
         ->default_str("sha256");
+    c->add_flag("--tls", s->tls, "a key of TLS, of 32 bytes (AES-128) or 48 (AES-256)");
     c->footer("Example:\n  (umask 077; fulmar key generate > host1.key)");
     c->callback([s] {
-        const auto key = value_or_leave(security::generate_dhchap_key(s->bytes, s->transform));
-        const security::secret text = security::write_dhchap_key(key);
+        const security::secret text = generated_text(*s);
         if (text.empty() ||
             std::fwrite(text.reveal().data(), 1, text.size(), stdout) != text.size() ||
             std::fputc('\n', stdout) == EOF || std::fflush(stdout) != 0)
@@ -71,8 +102,30 @@ void add_key_check(CLI::App& group) {
     CLI::App* const c = group.add_subcommand("check", "whether a file has a key in it");
     c->add_option("path", s->file, "the file")->required();
     c->callback([s] {
-        const auto key = value_or_leave(host::read_key_file(s->file));
-        fmt::print("{}: a key of {} bytes\n", s->file, key.bytes.size());
+        std::string what;
+        (void)text_of_key_file(s->file, what);
+        fmt::print("{}: {}\n", s->file, what);
+    });
+}
+
+void add_show_identity(CLI::App& group) {
+    auto s = std::make_shared<key_settings>();
+    CLI::App* const c =
+        group.add_subcommand("show-identity", "the identity that a key of TLS has for two names");
+    c->add_option("path", s->file, "a file with the key")->required();
+    c->add_option("host", s->host, "the NQN of the host")->required();
+    c->add_option("subsystem", s->subsystem, "the NQN of the subsystem")->required();
+    c->add_flag("--version-0", s->version_0, "of the version that has no digest");
+    c->add_flag("--compat", s->compat, "as libnvme up to 1.14 makes it");
+    c->callback([s] {
+        const auto key = value_or_leave(host::read_tls_key_file(s->file));
+        const auto psk = value_or_leave(
+            security::derive_tls_psk(key, s->host, s->subsystem,
+                                     s->version_0 ? security::tls_identity_version::plain
+                                                  : security::tls_identity_version::digest,
+                                     s->compat ? security::tls_derivation::old_libnvme
+                                               : security::tls_derivation::standard));
+        fmt::print("{}\n", psk.identity);
     });
 }
 
@@ -85,8 +138,8 @@ void add_key_set(CLI::App& group) {
     c->add_option("--grace", s->grace_s, "seconds for which the former one is accepted as well")
         ->capture_default_str();
     c->callback([s] {
-        const auto key = value_or_leave(host::read_key_file(s->file));
-        const security::secret text = security::write_dhchap_key(key);
+        std::string what;
+        const security::secret text = text_of_key_file(s->file, what);
         json body{
             {"name", s->name}, {"key", std::string(text.reveal_text())}, {"grace_s", s->grace_s}};
         s->session.done(s->session.change("POST", "/v1/keys", &body),
@@ -102,6 +155,7 @@ void add_key(CLI::App& app) {
     group->require_subcommand(1);
     add_key_generate(*group);
     add_key_check(*group);
+    add_show_identity(*group);
     {
         auto s = std::make_shared<key_settings>();
         CLI::App* const c = s->session.add_verb(*group, "list", "keys that fulmard has", false);

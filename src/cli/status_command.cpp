@@ -67,6 +67,13 @@ std::string status_text(const json& health) {
     return out + rows.text("no data reactors");
 }
 
+// "none", or what encrypts it: "tls TLS_AES_128_GCM_SHA256".
+std::string security_text(const json& connection) {
+    const std::string cipher = text_of(connection, "cipher");
+    const std::string what = text_of(connection, "security");
+    return cipher.empty() ? what : what + " " + cipher;
+}
+
 }  // namespace
 
 void add_status(CLI::App& app) {
@@ -109,12 +116,13 @@ void add_connection(CLI::App& app) {
     c->callback([s] {
         const json all = s->get("/v1/connections");
         s->show(all, [&] {
-            table rows({">ID", "PEER", "STATE", ">REACTOR", ">CNTLID", ">QID", ">DEPTH",
+            table rows({">ID", "PEER", "SECURITY", "STATE", ">REACTOR", ">CNTLID", ">QID", ">DEPTH",
                         ">COMMANDS", ">READ", ">WRITTEN", "HOST", "SUBSYSTEM"});
             for (const json& one : all.value("connections", json::array()))
-                rows.add({text_of(one, "id"), text_of(one, "peer"), text_of(one, "state"),
-                          text_of(one, "reactor"), text_of(one, "cntlid"), text_of(one, "qid"),
-                          text_of(one, "queue_depth"), count_text(one.value("commands_total", 0.0)),
+                rows.add({text_of(one, "id"), text_of(one, "peer"), security_text(one),
+                          text_of(one, "state"), text_of(one, "reactor"), text_of(one, "cntlid"),
+                          text_of(one, "qid"), text_of(one, "queue_depth"),
+                          count_text(one.value("commands_total", 0.0)),
                           size_text(one.value("bytes_read", std::uint64_t{0})),
                           size_text(one.value("bytes_written", std::uint64_t{0})),
                           text_of(one, "host"), text_of(one, "subsystem")});

@@ -21,6 +21,9 @@ struct subsystem_settings {
     std::string host;
     std::string dhchap_key;
     std::string dhchap_ctrl_key;
+    std::string tls_psk;
+    bool tls_optional = false;
+    bool tls_compat = false;
     field_options fields;
     bool force = false;
 };
@@ -182,8 +185,14 @@ void add_host(CLI::App& app) {
                       "name of the key that it must prove itself with");
         c->add_option("--dhchap-ctrl-key", s->dhchap_ctrl_key,
                       "name of the key that the subsystem answers it with");
+        c->add_option("--tls-psk", s->tls_psk, "name of the key that its TLS has");
+        c->add_flag("--tls-optional", s->tls_optional, "it may connect without TLS as well");
+        c->add_flag("--tls-compat", s->tls_compat, "it may have libnvme 1.14 or older");
         c->callback([s] {
             json body{{"host", s->host}};
+            if (!s->tls_psk.empty()) body["tls_psk"] = s->tls_psk;
+            if (s->tls_optional) body["tls_optional"] = true;
+            if (s->tls_compat) body["tls_compat"] = true;
             if (!s->dhchap_key.empty()) body["dhchap_key"] = s->dhchap_key;
             if (!s->dhchap_ctrl_key.empty()) body["dhchap_ctrl_key"] = s->dhchap_ctrl_key;
             s->session.done(s->session.change("POST", place(*s) + "/hosts", &body),

@@ -28,6 +28,9 @@ void add_address(CLI::App& app, target_options& o) {
                    "file with the key that we prove with who we are (DHHC-1:…)");
     app.add_option("--dhchap-ctrl-key", o.dhchap_ctrl_key,
                    "file with the key that the controller has to prove itself with");
+    app.add_option("--tls-psk", o.tls_psk,
+                   "file with the key that connections are encrypted with (NVMeTLSkey-1:…)");
+    app.add_flag("--tls-compat", o.tls_compat, "derive that key as libnvme up to 1.14 does");
     app.add_option("--timeout", o.timeout_s, "seconds that a command may take")
         ->check(between(0.01, 3600.0))
         ->capture_default_str();
@@ -66,6 +69,14 @@ std::shared_ptr<security::dhchap_credentials> target_options::keys() const {
     return made;
 }
 
+std::shared_ptr<const host::tls_offer> target_options::tls() const {
+    if (tls_psk.empty()) return {};
+    auto made = std::make_shared<host::tls_offer>();
+    made->key = value_or_leave(host::read_tls_key_file(tls_psk));
+    if (tls_compat) made->how = security::tls_derivation::old_libnvme;
+    return made;
+}
+
 host::controller_options target_options::controller() const {
     host::controller_options c;
     c.target = {.address = address, .port = port, .over = over};
@@ -77,6 +88,7 @@ host::controller_options target_options::controller() const {
         c.hostid = *parsed;
     }
     c.keys = keys();
+    c.tls = tls();
     c.keep_alive_ms = static_cast<std::uint32_t>(keep_alive_s * 1000);
     c.flow_control = !no_flow_control;
     c.header_digest = header_digest;

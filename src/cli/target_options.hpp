@@ -21,6 +21,8 @@ struct target_options {
     std::string hostid;
     std::string dhchap_key;       ///< file; empty: we have none
     std::string dhchap_ctrl_key;  ///< file; empty: the controller need not prove who it is
+    std::string tls_psk;          ///< file; empty: connections are plain
+    bool tls_compat = false;
     double timeout_s = 10;
     double keep_alive_s = 15;
     bool header_digest = false;
@@ -31,6 +33,7 @@ struct target_options {
 
     [[nodiscard]] host::controller_options controller() const;
     [[nodiscard]] std::shared_ptr<security::dhchap_credentials> keys() const;
+    [[nodiscard]] std::shared_ptr<const host::tls_offer> tls() const;
 };
 
 void add_address(CLI::App& app, target_options& o);

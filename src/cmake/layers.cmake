@@ -34,7 +34,7 @@ endfunction()
 fulmar_layer(base     base
              LIBRARIES fmt::fmt spdlog::spdlog tl::expected dep_boost Threads::Threads)
 fulmar_layer(nvme     nvme     LAYERS base LIBRARIES dep_isal)
-fulmar_layer(security security LAYERS base nvme LIBRARIES OpenSSL::Crypto)
+fulmar_layer(security security LAYERS base nvme LIBRARIES OpenSSL::SSL OpenSSL::Crypto)
 fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(vfio     vfio     LAYERS base)
@@ -42,7 +42,7 @@ fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio
              LIBRARIES dep_uring $<$<BOOL:${FULMAR_HAS_NBD}>:dep_nbd>)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
 fulmar_layer(core     core     LAYERS base nvme security engine mem backend)
-fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme engine mem core
+fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme security engine mem core
              LIBRARIES dep_uring)
 fulmar_layer(transport_rdma     transport/rdma     LAYERS base nvme engine mem core
              LIBRARIES dep_verbs)

@@ -34,6 +34,13 @@ void connect_op::refuse_for_keys(connect_refusal reason) noexcept {
     dw0 = 0;
 }
 
+void connect_op::refuse_for_channel(connect_refusal reason) noexcept {
+    why = reason;
+    status = reason == connect_refusal::not_encrypted ? sc::connect_invalid_host
+                                                      : sc::connect_invalid_host.no_retry();
+    dw0 = 0;
+}
+
 connect_op::connect_op(qpair& q) noexcept
     : message(&command::connect::at_control), owner(&q), group(&q.group()) {}
 

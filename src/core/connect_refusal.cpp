@@ -32,6 +32,13 @@ constexpr std::array<words, connect_refusal_count> all_words{{
      "if it may connect: fulmar host add SUBSYSTEM HOST --dhchap-key NAME"},
     {"key_unusable", "the key that the host has to authenticate with is missing or broken",
      "fulmar key list says what is wrong with it; the host tries again by itself"},
+    {"not_encrypted", "the host has a key of TLS here, and came without TLS",
+     "let it use TLS (nvme connect --tls), or say tls_optional in its entry of host_keys; the host "
+     "tries again by itself"},
+    {"other_identity", "the TLS key of the connection is not that host's for that subsystem",
+     "give the host a key for the subsystem, or connect by the names that its key was made for"},
+    {"mixed_security", "the connection and its controller's admin queue are not secured alike",
+     "the host has to use TLS for all queues of a controller, or for none"},
     {"list_broken", "the subsystem's list of hosts is broken",
      "mend it in the configuration file, and reload; the host tries again by itself"},
     {"busy", "the subsystem is paused or being changed",

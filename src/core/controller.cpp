@@ -178,6 +178,8 @@ void controller::may_join(connect_op& op) const noexcept {
         return op.refuse_for_now(connect_refusal::unknown_controller, parameter::hostid);
     if (state_ == controller_state::disconnecting || state_ == controller_state::gone)
         return op.refuse_for_now(connect_refusal::unknown_controller, parameter::cntlid);
+    if ((op.owner->channel() != nullptr) != who_.encrypted)
+        return op.refuse_for_channel(connect_refusal::mixed_security);
     const std::uint16_t granted =
         features_.queues_granted != 0 ? features_.queues_granted : home_.options().max_io_queues;
     op.why = connect_refusal::out_of_sequence;

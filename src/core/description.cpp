@@ -28,6 +28,11 @@ bool subsystem_description::allows(std::string_view host_nqn) const noexcept {
     return allow_any_host || std::binary_search(hosts.begin(), hosts.end(), host_nqn);
 }
 
+bool subsystem_description::asks_for_proof(std::string_view host_nqn) const noexcept {
+    const host_keys_spec* const keys = keys_of(host_nqn);
+    return keys != nullptr && !keys->dhchap_key.empty();
+}
+
 const host_keys_spec* subsystem_description::keys_of(std::string_view host_nqn) const noexcept {
     const auto at = std::lower_bound(
         host_keys.begin(), host_keys.end(), host_nqn,

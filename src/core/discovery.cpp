@@ -36,6 +36,25 @@ bool known_address(std::string_view address, std::string_view local_address) noe
 }
 
 // Address and transport of one entry; the asker's own local address stands in for a wildcard.
+void tell_security(nvme::discovery_log_entry& e, bool tls, bool required) noexcept {
+    if (!tls || e.trtype != static_cast<std::uint8_t>(nvme::trtype::tcp)) return;
+    nvme::tcp_tsas how{};
+    how.sectype = static_cast<std::uint8_t>(nvme::tcp_sectype::tls_1_3);
+    e.set_tsas(how);
+    e.treq =
+        (required ? nvme::treq::secure_channel_required : nvme::treq::secure_channel_not_required) |
+        nvme::treq::sq_flow_control_can_be_off;
+}
+
+// What a listener that allows TLS wants of one host: hosts use it where the entry names it, and
+// those without a key could not connect.
+void tell_security(nvme::discovery_log_entry& e, const listener_spec& at,
+                   const subsystem_spec& spec, std::string_view host) noexcept {
+    if (at.tls != "allow") return;
+    for (const host_keys_spec& one : spec.host_keys)
+        if (one.nqn == host && !one.tls_psk.empty()) tell_security(e, true, !one.tls_optional);
+}
+
 nvme::discovery_log_entry make_entry(std::string_view transport, std::string_view address,
                                      std::uint16_t port, std::uint16_t port_id,
                                      std::string_view local_address) {
@@ -84,8 +103,9 @@ std::vector<std::byte> target::make_discovery_page(std::string_view host_nqn,
     for (const listening& l : listeners_) {
         if (!known_address(l.spec.address, local_address)) continue;
         if (!l.accepts->in_discovery()) continue;
-        const auto entry =
+        auto entry =
             make_entry(l.spec.transport, l.spec.address, l.spec.port, l.port_id, local_address);
+        tell_security(entry, l.spec.tls == "require", true);
         add(entry, nvme::subsystem_type::current_discovery, own_nqn, persistent);
         for (const auto& s : slots_) {
             if (s == nullptr || s->is_discovery() || s->state() == subsystem_state::deactivating ||
@@ -99,7 +119,10 @@ std::vector<std::byte> target::make_discovery_page(std::string_view host_nqn,
             const bool offered =
                 spec.listeners.empty() || std::find(spec.listeners.begin(), spec.listeners.end(),
                                                     l.spec.name()) != spec.listeners.end();
-            if (allowed && offered) add(entry, nvme::subsystem_type::nvm, spec.nqn, 0);
+            if (!allowed || !offered) continue;
+            auto own = entry;
+            tell_security(own, l.spec, spec, host_nqn);
+            add(own, nvme::subsystem_type::nvm, spec.nqn, 0);
         }
     }
     for (const referral_spec& r : referrals_)
@@ -121,8 +144,11 @@ void target::forget_old_pages() {
     if (kept_generation_ == discovery_generation()) return;
     kept_pages_.clear();
     named_hosts_.clear();
-    for (const auto& s : slots_)
-        if (s != nullptr) named_hosts_.insert(s->spec().hosts.begin(), s->spec().hosts.end());
+    for (const auto& s : slots_) {
+        if (s == nullptr) continue;
+        named_hosts_.insert(s->spec().hosts.begin(), s->spec().hosts.end());
+        for (const host_keys_spec& one : s->spec().host_keys) named_hosts_.insert(one.nqn);
+    }
     kept_generation_ = discovery_generation();
 }
 

@@ -1,5 +1,7 @@
 #include "operations.hpp"
 
+#include "authentication/host_key_rules.hpp"
+
 #include <fulmar/base/assert.hpp>
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/log.hpp>
@@ -370,9 +372,13 @@ result<void> update_operation::apply() {
         expels_ = !spec.allow_any_host;
         expelled_ = remove->host;
     } else if (const auto* keys = std::get_if<set_host_keys>(&what)) {
+        const auto before = spec.host_keys;
         FULMAR_CHECK(core::apply_change(*keys, spec));
+        security_told_ = tells_other_security(before, spec.host_keys);
     } else if (const auto* edit = std::get_if<modify_subsystem>(&what)) {
+        const auto before = spec.host_keys;
         FULMAR_CHECK(core::apply_change(*edit, spec));
+        security_told_ = tells_other_security(before, spec.host_keys);
     } else if (const auto* any = std::get_if<set_allow_any_host>(&what)) {
         expels_ = !any->allow;  // asked again, it tells again what has not ended
         FULMAR_CHECK(core::apply_change(*any, spec));
@@ -545,6 +551,7 @@ bool update_operation::resume() {
     }
     if (std::holds_alternative<modify_subsystem>(what) ||
         std::holds_alternative<set_host_keys>(what)) {
+        if (security_told_) subject.owner().discovery_changed();
         answer(subject.status());
         return true;
     }

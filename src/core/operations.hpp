@@ -89,6 +89,7 @@ class update_operation final : public operation {
     void answer_paths();
     [[nodiscard]] std::string describe_paths() const;
     bool sent_ = false;
+    bool security_told_ = false;  // the discovery log tells hosts something else
     bool expels_ = false;
     std::string expelled_;         ///< the host; empty: whoever is not on the list
     std::uint32_t about_ = 0;      ///< the namespace, when it is about one

@@ -35,6 +35,7 @@ std::string_view to_string(close_reason reason) noexcept {
         case close_reason::operator_request: return "operator-request";
         case close_reason::stalled: return "stalled";
         case close_reason::gave_way: return "gave-way";
+        case close_reason::key_used_up: return "key-used-up";
         case close_reason::not_authenticated: return "not-authenticated";
         case close_reason::cross_reset: return "cross-controller-reset";
         case close_reason::shutdown: return "shutdown";

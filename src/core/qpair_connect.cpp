@@ -37,7 +37,7 @@ bool qpair::adopt(const subsystem_group& by) noexcept {
     const std::uint32_t entries = command.sqsize.value() + 1u;
     const bool io = command.qid.value() != 0;
     if (!by.view->discovery) {
-        unproven_ = by.view->keys_of(connect_.host_nqn()) != nullptr;
+        unproven_ = by.view->asks_for_proof(connect_.host_nqn());
         if (unproven_ != connect_.must_prove) return false;  // that has changed on its way
         if (unproven_ ? !make_authentication() : !join_host(io)) return false;
         if (!hidden_.make_room(by.view->namespace_limit)) return false;

@@ -327,6 +327,11 @@ void target::connect_arrived(connect_op& op) noexcept {
         op.refuse_for_keys(*why);
         return back(op.status, op.why);
     }
+    if (const auto why =
+            refusal_of_channel(s->spec(), op.subsystem_nqn(), op.host_nqn(), op.owner->channel())) {
+        op.refuse_for_channel(*why);
+        return back(op.status, op.why);
+    }
     if (s->state() != subsystem_state::active) {
         op.wait = true;  // its poll group will park it until the subsystem is open there, or the
                          // wait is over

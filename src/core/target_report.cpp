@@ -142,6 +142,11 @@ void add_group_counters(counters_report& report, poll_group& group) {
     add("fulmar_failed_authentications_total",
         "Authentications that failed: a wrong key, a wrong message, or silence",
         c.failed_authentications);
+    add("fulmar_tls_handshakes_total", "TLS handshakes of hosts that were completed",
+        c.tls_handshakes);
+    add("fulmar_failed_tls_handshakes_total",
+        "TLS handshakes that failed: an unknown identity, a wrong key, or no TLS at all",
+        c.failed_tls_handshakes);
     add("fulmar_connections_gave_way_total",
         "Connections that were ended because others needed their place", c.gave_way);
     const engine::reactor_counters& r = group.reactor().counters();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <optional>
@@ -97,14 +98,27 @@ result<std::uint16_t> join_queue(queue& q, const connect_parameters& p, const cr
     return static_cast<std::uint16_t>(got.dw0() & 0xffffu);
 }
 
-result<security::dhchap_key> read_key_file(const std::string& path) {
+result<security::secret> read_key_line(const std::string& path) {
     const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return fail_errno("cannot open the key file", errno, path);
     security::secret text(limits::max_key_file_bytes);
     const ssize_t got = ::read(fd.get(), text.fill().data(), text.size());
     if (got < 0) return fail_errno("cannot read the key file", errno, path);
     const std::string_view all = text.reveal_text().substr(0, static_cast<std::size_t>(got));
-    auto key = security::parse_dhchap_key(all.substr(0, all.find_first_of(" \t\r\n")));
+    text.shrink(std::min(all.find_first_of(" \t\r\n"), all.size()));
+    return text;
+}
+
+result<security::dhchap_key> read_key_file(const std::string& path) {
+    FULMAR_TRY(const security::secret text, read_key_line(path));
+    auto key = security::parse_dhchap_key(text.reveal_text());
+    if (!key) key.error().where = path;
+    return key;
+}
+
+result<security::tls_key> read_tls_key_file(const std::string& path) {
+    FULMAR_TRY(const security::secret text, read_key_line(path));
+    auto key = security::parse_tls_key(text.reveal_text());
     if (!key) key.error().where = path;
     return key;
 }

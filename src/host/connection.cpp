@@ -24,8 +24,10 @@ constexpr std::size_t copied_bytes_max = 128 + digest_bytes;
 
 }  // namespace
 
-connection::connection(unique_fd fd, const connection_options& options, const handshake& agreed)
+connection::connection(unique_fd fd, std::unique_ptr<tls_link> tls,
+                       const connection_options& options, const handshake& agreed)
     : fd_(std::move(fd)),
+      tls_(std::move(tls)),
       agreed_(agreed),
       max_r2t_(std::max(options.max_r2t, 1u)),
       in_capsule_bytes_(options.in_capsule_bytes),
@@ -160,13 +162,22 @@ bool connection::poll() noexcept {
     const bool some = receive();
     if (fd_) {
         obey_r2ts();
-        if (send_.flush(fd_.get()) == send_queue::outcome::failed)
+        if (send_.flush(fd_.get(), tls_.get()) == send_queue::outcome::failed)
             end({errc::io_error, std::strerror(errno), "send", {}});
         else if (early_ != 0)
             finish_early_ones();
     }
     in_turn_ = false;
     return some;
+}
+
+ssize_t connection::receive_into(std::span<iovec> to) noexcept {
+    if (tls_ != nullptr) return tls_->receive(to);
+    if (to.size() == 1) return ::recv(fd_.get(), to[0].iov_base, to[0].iov_len, MSG_DONTWAIT);
+    msghdr message{};
+    message.msg_iov = to.data();
+    message.msg_iovlen = to.size();
+    return ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
 }
 
 bool connection::receive() noexcept {
@@ -176,16 +187,8 @@ bool connection::receive() noexcept {
     const std::uint32_t direct = data_to_ != nullptr && parser_.data_missing() >= direct_bytes_min
                                      ? parser_.data_missing()
                                      : 0;
-    ssize_t got = 0;
-    if (direct != 0) {
-        iovec to[2] = {{data_to_, direct}, {behind.data(), behind.size()}};
-        msghdr message{};
-        message.msg_iov = to;
-        message.msg_iovlen = 2;
-        got = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
-    } else {
-        got = ::recv(fd_.get(), behind.data(), behind.size(), MSG_DONTWAIT);
-    }
+    std::array<iovec, 2> to{iovec{data_to_, direct}, iovec{behind.data(), behind.size()}};
+    const ssize_t got = receive_into(std::span(to).subspan(direct != 0 ? 0 : 1));
     if (got <= 0) {
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
         end({errc::io_error,
@@ -222,8 +225,9 @@ bool connection::parse(std::span<const std::byte> bytes) noexcept {
 }
 
 void connection::wait(const deadline& until) noexcept {
-    if (!fd_) return;
-    const bool to_send = !send_.empty() || grants_count_ != 0;
+    if (!fd_ || (tls_ != nullptr && tls_->has_input())) return;
+    const bool to_send =
+        !send_.empty() || grants_count_ != 0 || (tls_ != nullptr && tls_->holds_output());
     pollfd one{fd_.get(), static_cast<short>(POLLIN | (to_send ? POLLOUT : 0)), 0};
     ::poll(&one, 1, until.left_ms());
 }
@@ -409,6 +413,8 @@ void connection::close() noexcept {
 
 void connection::end(error why) noexcept {
     why_closed_ = std::move(why);
+    if (tls_ != nullptr) tls_->end();
+    tls_.reset();
     fd_.reset();
     grants_count_ = 0;
     checker_.lost(checker_.outstanding());
@@ -423,15 +429,18 @@ void connection::end(error why) noexcept {
 }
 
 bool connection::violate(fatal_error fes, std::uint32_t fei, const char* what) noexcept {
-    if (send_.flush(fd_.get()) == send_queue::outcome::all_sent) {
+    if (send_.flush(fd_.get(), tls_.get()) == send_queue::outcome::all_sent) {
         term_req term{};
         term.ch.type = static_cast<std::uint8_t>(pdu_type::h2c_term_req);
         term.ch.hlen = sizeof term;
         term.ch.plen = sizeof term;
         term.fes = static_cast<std::uint16_t>(fes);
         term.fei = fei;
-        if (::send(fd_.get(), &term, sizeof term, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-            ::shutdown(fd_.get(), SHUT_WR);
+        const iovec whole{&term, sizeof term};
+        const ssize_t put =
+            tls_ != nullptr ? tls_->send({&whole, 1})
+                            : ::send(fd_.get(), &term, sizeof term, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (put > 0) ::shutdown(fd_.get(), SHUT_WR);
     }
     end({errc::io_error, what, {}, {}});
     return false;

@@ -52,10 +52,25 @@ connect_parameters controller::parameters(std::uint16_t qid, std::uint32_t entri
             .flow_control = options_.flow_control};
 }
 
+result<std::shared_ptr<const security::tls_psk>> controller::tls_key_for(std::uint16_t qid) const {
+    if (!options_.tls) return nullptr;
+    const tls_offer& offer = *options_.tls;
+    if (qid == 0 ? !offer.admin_queue : !offer.io_queues) return nullptr;
+    FULMAR_TRY(auto key,
+               derive_tls_psk(offer.key, offer.hostnqn.empty() ? options_.hostnqn : offer.hostnqn,
+                              offer.subnqn.empty() ? options_.subnqn : offer.subnqn, offer.version,
+                              offer.how));
+    return std::make_shared<const security::tls_psk>(std::move(key));
+}
+
 result<std::unique_ptr<queue>> controller::open_wire(std::uint16_t qid,
                                                      const connection_options& wire) const {
     switch (options_.target.over) {
-        case fabric::tcp: return connection::create(options_.target, wire, soon());
+        case fabric::tcp: {
+            connection_options secured = wire;
+            FULMAR_TRY(secured.tls, tls_key_for(qid));
+            return connection::create(options_.target, secured, soon());
+        }
         case fabric::rdma:
             return rdma_queue::create(options_.target,
                                       {.qid = qid,

@@ -31,17 +31,20 @@ tl::unexpected<error> refused(const endpoint& to, std::string what) {
 }
 
 /// Reads exactly sizeof(ic_resp), or as much as comes before the peer gives up.
-result<ic_resp> await_ic_resp(int fd, const endpoint& to, const deadline& until) {
+result<ic_resp> await_ic_resp(int fd, tls_link* tls, const endpoint& to, const deadline& until) {
     ic_resp pdu{};
     const auto bytes = nvme::writable_wire_bytes(pdu);
     std::size_t held = 0;
     while (held < bytes.size()) {
         if (held >= sizeof pdu.ch && pdu.ch.type != static_cast<std::uint8_t>(pdu_type::ic_resp))
             break;
-        if (wait_readable(fd, until) == readiness::timed_out)
+        const bool here = tls != nullptr && tls->has_input();
+        if (!here && wait_readable(fd, until) == readiness::timed_out)
             return fail(errc::timed_out, "no ICResp in time", to.text(),
                         "is this an NVMe/TCP listener?");
-        const ssize_t got = ::recv(fd, bytes.data() + held, bytes.size() - held, MSG_DONTWAIT);
+        iovec rest{bytes.data() + held, bytes.size() - held};
+        const ssize_t got = tls != nullptr ? tls->receive({&rest, 1})
+                                           : ::recv(fd, rest.iov_base, rest.iov_len, MSG_DONTWAIT);
         if (got == 0) return refused(to, "the target closed the connection during the handshake");
         if (got < 0 && errno != EAGAIN && errno != EINTR)
             return fail_errno("the handshake failed", errno, to.text());
@@ -82,13 +85,20 @@ result<std::unique_ptr<connection>> connection::create(const endpoint& to,
         return fail(errc::invalid_argument, "a queue depth is 1 to " + std::to_string(depth_max));
     if (options.hpda > pda_max) return fail(errc::invalid_argument, "HPDA is at most 31");
     FULMAR_TRY(unique_fd fd, connect_tcp(to, until));
-    const ic_req request = make_ic_req(options);
-    if (::send(fd.get(), &request, sizeof request, MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(sizeof request))
+    std::unique_ptr<tls_link> tls;
+    if (options.tls != nullptr) {
+        FULMAR_TRY(tls, tls_link::open(fd.get(), *options.tls, to, until));
+    }
+    ic_req request = make_ic_req(options);
+    const iovec whole{&request, sizeof request};
+    const ssize_t put = tls != nullptr ? tls->send({&whole, 1})
+                                       : ::send(fd.get(), &request, sizeof request, MSG_NOSIGNAL);
+    if (put != static_cast<ssize_t>(sizeof request))
         return fail_errno("cannot send ICReq", errno, to.text());
-    FULMAR_TRY(const ic_resp answer, await_ic_resp(fd.get(), to, until));
+    FULMAR_TRY(const ic_resp answer, await_ic_resp(fd.get(), tls.get(), to, until));
     FULMAR_TRY(const handshake agreed, check(answer, options, to));
-    return std::unique_ptr<connection>(new connection(std::move(fd), options, agreed));
+    return std::unique_ptr<connection>(
+        new connection(std::move(fd), std::move(tls), options, agreed));
 }
 
 }  // namespace fulmar::host

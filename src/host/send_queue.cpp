@@ -1,5 +1,6 @@
 #include <fulmar/base/assert.hpp>
 #include <fulmar/host/send_queue.hpp>
+#include <fulmar/host/tls_link.hpp>
 
 #include <sys/socket.h>
 
@@ -51,10 +52,12 @@ void send_queue::add(std::byte* at, std::size_t bytes) noexcept {
     pieces_[first_ + count_++] = iovec{at, bytes};
 }
 
-send_queue::outcome send_queue::flush(int fd) noexcept {
+send_queue::outcome send_queue::flush(int fd, tls_link* tls) noexcept {
     if (count_ == 0) return outcome::all_sent;
     ssize_t put = 0;
-    if (count_ == 1) {
+    if (tls != nullptr) {
+        put = tls->send({pieces_.get() + first_, count_});
+    } else if (count_ == 1) {
         put = ::send(fd, pieces_[first_].iov_base, pieces_[first_].iov_len,
                      MSG_NOSIGNAL | MSG_DONTWAIT);
     } else {

@@ -1,11 +1,10 @@
 #include "base64.hpp"
+#include "key_checksum.hpp"
 
 #include <fulmar/security/dhchap_key.hpp>
 #include <fulmar/security/digest.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
 
 namespace fulmar::security {
 
@@ -13,29 +12,11 @@ namespace {
 
 constexpr std::string_view key_prefix = "DHHC-1:";
 constexpr std::string_view key_seed = "NVMe-over-Fabrics";
-constexpr std::size_t key_crc_bytes = 4;
+constexpr std::size_t key_crc_bytes = key_checksum_bytes;
 
 tl::unexpected<error> no_key(const char* why) {
     return fail(errc::invalid_argument, why, {},
                 "make one with `fulmar key generate`, or `nvme gen-dhchap-key` on the host");
-}
-
-// The reflected CRC-32 of zlib, of at most 64 bytes. By bits: a table's lines would tell the key.
-std::uint32_t key_crc(std::span<const std::byte> bytes) noexcept {
-    std::uint32_t crc = 0xffffffffu;
-    for (const std::byte b : bytes) {
-        crc ^= std::to_integer<std::uint32_t>(b);
-        for (int i = 0; i < 8; ++i) crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
-    return ~crc;
-}
-
-std::array<std::byte, key_crc_bytes> key_crc_field(std::span<const std::byte> bytes) noexcept {
-    const std::uint32_t crc = key_crc(bytes);
-    std::array<std::byte, key_crc_bytes> field{};
-    for (std::size_t i = 0; i < field.size(); ++i)
-        field[i] = static_cast<std::byte>(crc >> (8 * i));
-    return field;
 }
 
 bool is_key_size(std::size_t bytes) noexcept { return bytes == 32 || bytes == 48 || bytes == 64; }
@@ -57,7 +38,7 @@ result<dhchap_key> parse_dhchap_key(std::string_view text) {
     if (whole.size() <= key_crc_bytes || !is_key_size(whole.size() - key_crc_bytes))
         return no_key("a key has 32, 48 or 64 bytes, and a checksum of 4");
     const auto bytes = whole.reveal().first(whole.size() - key_crc_bytes);
-    if (!equal(whole.reveal().last(key_crc_bytes), key_crc_field(bytes)))
+    if (!equal(whole.reveal().last(key_crc_bytes), key_checksum(bytes)))
         return no_key("the checksum of the key does not match: a character is wrong");
     whole.shrink(whole.size() - key_crc_bytes);
     return dhchap_key{std::move(whole), transform};
@@ -67,7 +48,7 @@ secret write_dhchap_key(const dhchap_key& key) noexcept {
     secret whole(key.bytes.size() + key_crc_bytes);
     secret text(dhchap_key_text_max);
     if (whole.empty() || text.empty() || !is_key_size(key.bytes.size())) return {};
-    const auto crc = key_crc_field(key.bytes.reveal());
+    const auto crc = key_checksum(key.bytes.reveal());
     auto at = std::copy(key.bytes.reveal().begin(), key.bytes.reveal().end(), whole.fill().begin());
     std::copy(crc.begin(), crc.end(), at);
     const auto put = [&text](std::size_t where, std::string_view what) {

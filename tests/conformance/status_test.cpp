@@ -30,6 +30,9 @@ using nvme::io_opcode;
 constexpr const char* keyed_nqn = "nqn.2026-01.io.fulmar:keyed";
 constexpr const char* known_nqn = "nqn.2014-08.org.x:known";
 constexpr const char* keyless_nqn = "nqn.2014-08.org.x:keyless";
+constexpr const char* encrypted_nqn = "nqn.2026-01.io.fulmar:encrypted";
+constexpr std::string_view status_tls_key =
+    "NVMeTLSkey-1:01:VRLbtnN9AQb2WXW3c9+wEf/DRLz0QuLdbYvEhwtdWwNf9LrZ:";
 constexpr const char* closed_nqn = "nqn.2026-01.io.fulmar:closed";
 
 /// One line of the table.
@@ -77,6 +80,13 @@ class status_test : public suite {
              .allow_any_host = true,
              .host_keys = {{known_nqn, "here", ""}, {keyless_nqn, "gone", ""}},
              .dhchap_required = true});
+        setup.spec.subsystems.push_back(
+            {.nqn = encrypted_nqn,
+             .allow_any_host = true,
+             .host_keys = {{.nqn = known_nqn, .tls_psk = "tls"},
+                           {.nqn = keyless_nqn, .tls_psk = "tls", .tls_optional = true}}});
+        setup.spec.listeners.push_back({.address = "127.0.0.1", .port = 0, .tls = "allow"});
+        keys.set("tls", {std::string(status_tls_key)});
         keys.set("here", {"DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:"});
         setup.keys = &keys;
         setup.devices = spy_.factory();
@@ -96,6 +106,22 @@ class status_test : public suite {
         p.hostid = nvme::derive_uuid("a known host", 0);
         EXPECT_STATUS(must(s.connect_queue(p)), sc::success);
         return s;
+    }
+    /// A queue over TLS, of a host's key for `encrypted_nqn`.
+    std::unique_ptr<host::queue> encrypted(const char* host) {
+        const auto key = must(security::parse_tls_key(status_tls_key));
+        host::connection_options options;
+        options.tls = std::make_shared<const security::tls_psk>(must(security::derive_tls_psk(
+            key, host, encrypted_nqn, security::tls_identity_version::digest)));
+        return must(host::connection::create(target().endpoint(1), options, status_deadline()));
+    }
+    static host::deadline status_deadline() { return host::deadline(std::chrono::seconds(15)); }
+    host::connect_parameters encrypted_parameters(const char* host) {
+        host::connect_parameters p = parameters();
+        p.subnqn = encrypted_nqn;
+        p.hostnqn = host;
+        p.hostid = nvme::derive_uuid(host, 0);
+        return p;
     }
     /// One is at work on each reactor, and so many wait.
     nvme::status too_many_wait() {
@@ -166,6 +192,7 @@ class status_test : public suite {
     void add_cross_reset_scenarios(std::map<std::string, scenario>& all);
     void add_connect_scenarios(std::map<std::string, scenario>& all);
     void add_authentication_scenarios(std::map<std::string, scenario>& all);
+    void add_tls_scenarios(std::map<std::string, scenario>& all);
 
     nvme::status connect_status(const std::function<void(host::connect_parameters&)>& change) {
         host::raw_session s = raw();
@@ -599,6 +626,30 @@ void status_test::add_authentication_scenarios(std::map<std::string, scenario>& 
     };
 }
 
+void status_test::add_tls_scenarios(std::map<std::string, scenario>& all) {
+    all["Connect without TLS of a host that has a `tls_psk`, unless its entry says "
+        "`tls_optional`"] = [this] {
+        return connect_status([this](auto& p) { p = encrypted_parameters(known_nqn); });
+    };
+    all["Connect that does not name the host and the subsystem of the connection's TLS key"] =
+        [this] {
+            host::connect_parameters p = encrypted_parameters(known_nqn);
+            p.subnqn = subsystem_nqn;
+            const auto q = encrypted(known_nqn);
+            return must(host::connect_queue(*q, p, status_deadline())).status();
+        };
+    all["Connect of an I/O queue that is encrypted where the admin queue is not, or the other way "
+        "round"] = [this] {
+        host::connect_parameters p = encrypted_parameters(keyless_nqn);
+        const auto admin = encrypted(keyless_nqn);
+        const auto made = must(host::connect_queue(*admin, p, status_deadline()));
+        EXPECT_STATUS(made, sc::success);
+        p.qid = 1;
+        p.cntlid = static_cast<std::uint16_t>(made.dw0());
+        return connect_status([&p](auto& plain) { plain = p; });
+    };
+}
+
 void status_test::add_connect_scenarios(std::map<std::string, scenario>& all) {
     all["Connect to a subsystem in transition, past `connect_wait_ms`"] = [this] {
         pause();
@@ -665,6 +716,7 @@ std::map<std::string, status_test::scenario> status_test::scenarios() {
     add_cross_reset_scenarios(all);
     add_connect_scenarios(all);
     add_authentication_scenarios(all);
+    add_tls_scenarios(all);
     return all;
 }
 

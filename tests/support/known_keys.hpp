@@ -44,6 +44,25 @@ class known_keys final : public security::key_source {
         }
         return all;
     }
+    security::key_state tls_state_of(std::string_view name) const noexcept override {
+        const std::lock_guard lock(mutex_);
+        const auto at = texts_.find(name);
+        if (at == texts_.end() || at->second.empty()) return security::key_state::missing;
+        for (const std::string& text : at->second)
+            if (!security::parse_tls_key(text)) return security::key_state::broken;
+        return security::key_state::usable;
+    }
+    result<std::vector<security::tls_key>> find_tls(std::string_view name) const override {
+        const std::lock_guard lock(mutex_);
+        std::vector<security::tls_key> all;
+        const auto at = texts_.find(name);
+        if (at == texts_.end() || at->second.empty()) return fail(errc::not_found, "no such key");
+        for (const std::string& text : at->second) {
+            FULMAR_TRY(auto key, security::parse_tls_key(text));
+            all.push_back(std::move(key));
+        }
+        return all;
+    }
 
   private:
     mutable std::mutex mutex_;

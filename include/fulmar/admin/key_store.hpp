@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace fulmar::admin {
@@ -18,14 +19,16 @@ namespace fulmar::admin {
 struct key_report {
     std::string name;
     security::key_state state{};
+    bool tls = false;          ///< of TLS; else of DH-HMAC-CHAP, or nobody can tell
     std::string why = {};      ///< it is not usable, or is kept from before
     bool credential = false;   ///< systemd has handed it over
     std::uint32_t former = 0;  ///< keys that are still accepted beside it
 };
 
-/// A file holds a key in its first line; behind it those that are accepted as well, each with
-/// " until=" and seconds since 1970, or for as long as it is there. Lines that begin with '#' are
-/// for people. The file must be readable by its owner alone, who is root or we.
+/// A file holds a key in its first line, of DH-HMAC-CHAP or of TLS; behind it those of the same
+/// kind that are accepted as well, each with " until=" and seconds since 1970, or for as long as it
+/// is there. Lines that begin with '#' are for people. The file must be readable by its owner
+/// alone, who is root or we.
 class key_store final : public security::key_source {
   public:
     using clock = std::chrono::system_clock;
@@ -50,10 +53,14 @@ class key_store final : public security::key_source {
     [[nodiscard]] security::key_state state_of(std::string_view name) const noexcept override;
     [[nodiscard]] result<std::vector<security::dhchap_key>> find(
         std::string_view name) const override;
+    [[nodiscard]] security::key_state tls_state_of(std::string_view name) const noexcept override;
+    [[nodiscard]] result<std::vector<security::tls_key>> find_tls(
+        std::string_view name) const override;
 
   private:
+    using any_key = std::variant<security::dhchap_key, security::tls_key>;
     struct held {
-        security::dhchap_key key;
+        any_key key;
         clock::time_point until = clock::time_point::max();
     };
     struct entry {
@@ -70,6 +77,11 @@ class key_store final : public security::key_source {
     [[nodiscard]] static result<std::vector<held>> parse(std::string_view text);
     [[nodiscard]] static security::secret write(const std::vector<held>& keys);
     [[nodiscard]] result<void> store(const std::string& name, std::string_view text) const;
+    /// The one called `name`, of keys of that kind.
+    template <typename Key>
+    [[nodiscard]] security::key_state state_of_kind(std::string_view name) const noexcept;
+    template <typename Key>
+    [[nodiscard]] result<std::vector<Key>> find_kind(std::string_view name) const;
     [[nodiscard]] std::string path_of(std::string_view name) const;
 
     const std::string folder_;

@@ -207,6 +207,22 @@ inline constexpr std::chrono::seconds authentication_patience{120};
 /// For a host to read why its authentication failed, before its queue ends.
 inline constexpr std::chrono::seconds authentication_farewell{1};
 
+// TLS.
+inline constexpr std::size_t tls_record_bytes = 16 * 1024;  ///< of data, at most (RFC 8446)
+/// What the connections of a thread share to encrypt into, with a record's worth to gather in.
+inline constexpr std::size_t tls_scratch_bytes = 17 * tls_record_bytes;
+inline constexpr unsigned tls_receives_per_call = 8;  ///< and some 33 KiB each
+/// Records that one key may encrypt with AES-GCM: 2^24.5 (RFC 8446, section 5.5).
+inline constexpr std::uint64_t tls_records_per_key = 23'726'566;
+/// A connection is ended in good order before that, at some point between this share of it, in
+/// percent, and the share with its spread: not all paths of a host at once.
+inline constexpr std::uint32_t tls_records_renewal_percent = 80;
+inline constexpr std::uint32_t tls_records_renewal_spread = 15;
+/// Of the processor time of a reactor, what handshakes of peers that nobody knows yet may have.
+inline constexpr std::int64_t tls_handshakes_share_percent = 10;
+/// Identities are tried with so many keys of a host at most.
+inline constexpr std::uint32_t tls_keys_per_host = 16;
+
 /// What a connection may cost in resident memory before its Connect has named a host: a peer can
 /// have as many of them as the listener allows half-open. What it leases while it has unparsed
 /// bytes comes on top, and goes back.

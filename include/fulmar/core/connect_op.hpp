@@ -71,6 +71,10 @@ class connect_op : public engine::message {
     /// Likewise of its keys: for good only when it has none.
     void refuse_for_keys(connect_refusal reason) noexcept;
 
+    /// The same of what its connection is encrypted with: for good, unless it may get better when
+    /// the configuration does.
+    void refuse_for_channel(connect_refusal reason) noexcept;
+
     [[nodiscard]] std::string_view host_nqn() const noexcept;
     [[nodiscard]] std::string_view subsystem_nqn() const noexcept;
 

@@ -22,6 +22,9 @@ enum class connect_refusal : std::uint8_t {
     host_not_allowed,    ///< the host is not in the subsystem's list
     no_key,              ///< the subsystem wants hosts to authenticate, and has no key for this one
     key_unusable,        ///< the key of the host, or ours for it, is missing or broken
+    not_encrypted,       ///< the host has a key of TLS, and its connection is plain
+    other_identity,      ///< the key of the connection is another host's, or another subsystem's
+    mixed_security,      ///< of an I/O queue: it is plain and its controller is not, or vice versa
     list_broken,         ///< the subsystem's list cannot be read: nobody may connect
     busy,                ///< the subsystem was in transition for longer than connect_wait_ms
     too_many_wait,       ///< … and so many Connects wait for it that this one cannot

@@ -105,7 +105,7 @@ struct set_allow_any_host {
     bool allow = false;
 };
 /// How `keys.nqn` authenticates from its next Connect on, or when it is asked again; without a
-/// dhchap_key it need not. Whether it may connect is not said here.
+/// key it need not prove anything. Whether it may connect is not said here.
 struct set_host_keys {
     std::string nqn;
     host_keys_spec keys;

@@ -103,6 +103,7 @@ class controller {
         std::string listener;  ///< that its admin queue came by
         std::array<std::uint8_t, 16> host_id{};
         std::uint32_t keep_alive_ms = 0;
+        bool encrypted = false;  ///< its admin queue is, so all of its queues have to be
     };
 
     controller(poll_group& home, subsystem_group& subsystem, identity who);

@@ -102,7 +102,9 @@ struct subsystem_description {
 
     [[nodiscard]] const namespace_description* find(nsid number) const noexcept;
     [[nodiscard]] bool allows(std::string_view host_nqn) const noexcept;
-    /// Null: it need not authenticate.
+    /// Whether that host's queues are unproven until they have passed DH-HMAC-CHAP.
+    [[nodiscard]] bool asks_for_proof(std::string_view host_nqn) const noexcept;
+    /// Null: the host has no keys here.
     [[nodiscard]] const host_keys_spec* keys_of(std::string_view host_nqn) const noexcept;
     /// Notes what `host_nqn` does not see into `out`, which has room for all.
     void hide_from(std::string_view host_nqn, hidden_namespaces& out) const noexcept;

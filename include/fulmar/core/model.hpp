@@ -17,6 +17,7 @@ struct listener_spec {
     std::string transport = "tcp";  ///< "tcp" "rdma"
     std::string address = {};       ///< numeric IPv4 or IPv6
     std::uint16_t port = 4420;      ///< 0: any free port, reported once bound
+    std::string tls = "refuse";     ///< "refuse" "allow" "require"; of TCP alone
 
     /// "tcp:127.0.0.1:4420", "tcp:[::1]:4420": its name in REST.
     [[nodiscard]] std::string name() const;
@@ -99,8 +100,14 @@ struct host_choice {
 /// each time.
 struct host_keys_spec {
     std::string nqn = {};
-    std::string dhchap_key = {};       ///< it must authenticate with this one
+    std::string dhchap_key = {};       ///< it must authenticate with this one; empty: it need not
     std::string dhchap_ctrl_key = {};  ///< with which the subsystem answers it; empty: it does not
+    std::string tls_psk = {};          ///< its connections are encrypted with this one
+    bool tls_optional = false;         ///< they need not be
+    bool tls_compat = false;           ///< as libnvme up to 1.14 derives it is right as well
+
+    /// It says nothing: the host has no key.
+    [[nodiscard]] bool empty() const noexcept { return dhchap_key.empty() && tls_psk.empty(); }
     friend bool operator==(const host_keys_spec&, const host_keys_spec&) = default;
 };
 
@@ -125,7 +132,7 @@ struct subsystem_spec {
     std::string model = "Fulmar";  ///< ≤ 40 ASCII
     bool allow_any_host = false;
     std::vector<std::string> hosts = {};          ///< host NQNs
-    std::vector<host_keys_spec> host_keys = {};   ///< of hosts that must authenticate
+    std::vector<host_keys_spec> host_keys = {};   ///< of hosts that have any
     bool dhchap_required = false;                 ///< hosts without keys may not connect
     std::vector<std::string> dhchap_hashes = {};  ///< allowed ones; empty: all
     std::vector<std::string> dhchap_groups = {};  ///< allowed ones; empty: up to ffdhe3072

@@ -51,6 +51,8 @@ struct group_counters {
     std::atomic<std::uint64_t> connections_total{0};
     std::atomic<std::uint64_t> authentications{0};         ///< queues proven, each time
     std::atomic<std::uint64_t> failed_authentications{0};  ///< attempts, by whoever's fault
+    std::atomic<std::uint64_t> tls_handshakes{0};          ///< that were completed
+    std::atomic<std::uint64_t> failed_tls_handshakes{0};   ///< by whoever's fault
     std::atomic<std::uint64_t> gave_way{0};     ///< connections that ended for the sake of others
     std::atomic<std::uint64_t> free_chunks{0};  ///< of the pool
     std::atomic<std::uint64_t> waiting_for_chunks{0};
@@ -83,6 +85,8 @@ class poll_group final : private engine::poller {
     // For core.
     [[nodiscard]] subsystem_group* find(subsystem_id id) noexcept;
     [[nodiscard]] subsystem_group* find(std::string_view nqn) noexcept;
+    /// By slot; some are null.
+    [[nodiscard]] const auto& subsystem_groups() const noexcept { return subsystems_; }
     void view_replaced(subsystem_group& s, std::string_view old_name) noexcept;
     void execute(group_command& command) noexcept;
     void escalate(const escalate_command& command) noexcept;

@@ -10,6 +10,7 @@
 #include <fulmar/core/qpair_states.hpp>
 #include <fulmar/core/queue_counters.hpp>
 #include <fulmar/core/request.hpp>
+#include <fulmar/core/secure_channel.hpp>
 #include <fulmar/core/status_report.hpp>
 #include <fulmar/engine/member_adapters.hpp>
 #include <fulmar/engine/message.hpp>
@@ -43,6 +44,7 @@ enum class close_reason : std::uint8_t {
     stalled,            ///< a deadline of the connection passed
     gave_way,           ///< others needed its place, and it or its host had the most
     not_authenticated,  ///< its host did not prove who it is, or does not believe us
+    key_used_up,        ///< what encrypts it must encrypt no more
     cross_reset,        ///< another controller of its host was asked to end it
     shutdown,
 };
@@ -100,6 +102,10 @@ class qpair {
     [[nodiscard]] const connect_op& asked() const noexcept { return connect_; }
     /// Requests between on_command() and on_answered().
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
+
+    /// What its connection is encrypted with; null: it is plain. Never changes once a Connect has
+    /// come. Called on: any thread that has its Connect in hand.
+    [[nodiscard]] virtual const secure_channel* channel() const noexcept { return nullptr; }
 
     /// Its place at its listener; null where connections are not counted. Never changes once the
     /// connection can be seen. Called on: any thread that has its Connect in hand.

@@ -108,6 +108,8 @@ struct connection_status {
     bool data_digest = false;
     /// Who has proved who they are: "none" needs to, "pending", "host", "mutual".
     std::string authentication = "none";
+    std::string security = "none";  ///< what encrypts it: "none", "tls"
+    std::string cipher = {};        ///< of TLS: "TLS_AES_128_GCM_SHA256"
 };
 
 struct reactor_status {

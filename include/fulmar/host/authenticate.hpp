@@ -4,6 +4,7 @@
 #include <fulmar/base/result.hpp>
 #include <fulmar/host/fabrics.hpp>
 #include <fulmar/security/dhchap_host.hpp>
+#include <fulmar/security/tls_psk.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -32,5 +33,9 @@ using credentials = std::shared_ptr<const security::dhchap_credentials>;
 
 /// The key in a file: its first line. Errors: of the file, invalid_argument.
 [[nodiscard]] result<security::dhchap_key> read_key_file(const std::string& path);
+/// The same of a key of TLS.
+[[nodiscard]] result<security::tls_key> read_tls_key_file(const std::string& path);
+/// The first word in a file. Errors: of the file.
+[[nodiscard]] result<security::secret> read_key_line(const std::string& path);
 
 }  // namespace fulmar::host

@@ -9,6 +9,7 @@
 #include <fulmar/host/receive_buffer.hpp>
 #include <fulmar/host/send_queue.hpp>
 #include <fulmar/host/sq_head.hpp>
+#include <fulmar/host/tls_link.hpp>
 
 #include <array>
 #include <cstddef>
@@ -29,6 +30,7 @@ struct connection_options {
     std::uint32_t in_capsule_bytes = 8192;  ///< what an admin queue takes; others: set later
     std::shared_ptr<receive_buffer> receive =
         {};  ///< shared by the queues of a thread; null: its own
+    std::shared_ptr<const security::tls_psk> tls = {};  ///< null: plain
 };
 
 /// What the ICReq and ICResp settled.
@@ -76,6 +78,8 @@ class connection final : public queue {
 
     [[nodiscard]] const handshake& agreed() const noexcept { return agreed_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// Null: it is plain.
+    [[nodiscard]] tls_link* tls() noexcept { return tls_.get(); }
     void set_witness(pdu_witness* w) noexcept { witness_ = w; }
 
   private:
@@ -100,7 +104,8 @@ class connection final : public queue {
         std::uint32_t left = 0;
     };
 
-    connection(unique_fd fd, const connection_options& options, const handshake& agreed);
+    connection(unique_fd fd, std::unique_ptr<tls_link> tls, const connection_options& options,
+               const handshake& agreed);
 
     // The parser's sink.
     bool on_pdu(nvme::tcp::pdu_type type, std::span<const std::byte> header,
@@ -123,11 +128,13 @@ class connection final : public queue {
     void obey_r2ts() noexcept;
     void put_digest(std::span<const std::byte> over) noexcept;
     bool receive() noexcept;
+    [[nodiscard]] ssize_t receive_into(std::span<iovec> to) noexcept;
     bool parse(std::span<const std::byte> bytes) noexcept;
     void end(error why) noexcept;
     bool violate(nvme::tcp::fatal_error fes, std::uint32_t fei, const char* what) noexcept;
 
     unique_fd fd_;
+    std::unique_ptr<tls_link> tls_;
     handshake agreed_;
     std::uint32_t max_r2t_;
     std::uint32_t in_capsule_bytes_;

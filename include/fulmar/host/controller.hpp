@@ -40,6 +40,8 @@ struct controller_options {
     /// With what the host proves who it is, and the controller has to; the names in it are filled
     /// in here. Null: with nothing.
     std::shared_ptr<security::dhchap_credentials> keys = {};
+    /// What its connections are encrypted with, over TCP. Null: nothing.
+    std::shared_ptr<const tls_offer> tls = {};
     std::shared_ptr<receive_buffer> receive = {};  ///< null: one of its own for all queues
 };
 
@@ -115,6 +117,8 @@ class controller {
     /// The one place that knows which fabric carries the queues.
     [[nodiscard]] result<std::unique_ptr<queue>> open_wire(std::uint16_t qid,
                                                            const connection_options& wire) const;
+    [[nodiscard]] result<std::shared_ptr<const security::tls_psk>> tls_key_for(
+        std::uint16_t qid) const;
     [[nodiscard]] deadline soon() const noexcept { return deadline(options_.timeout); }
     [[nodiscard]] connect_parameters parameters(std::uint16_t qid, std::uint32_t entries) const;
     result<reply> admin_ok(const command& what, const char* what_for);

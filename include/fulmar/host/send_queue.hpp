@@ -11,6 +11,8 @@
 
 namespace fulmar::host {
 
+class tls_link;
+
 /// Bounded: a caller asks `room_for` first. One thread; no allocation after construction.
 class send_queue {
   public:
@@ -30,8 +32,8 @@ class send_queue {
     /// `data` stays as it is until sent.
     void refer_to(std::span<const std::byte> data) noexcept;
 
-    /// One sendmsg.
-    outcome flush(int fd) noexcept;
+    /// One sendmsg, or one call of `tls` where there is one.
+    outcome flush(int fd, tls_link* tls = nullptr) noexcept;
 
     /// Bytes ever queued, and ever sent: what was queued when the first stood at n has left when
     /// the second reaches n.

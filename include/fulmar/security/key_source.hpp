@@ -4,6 +4,7 @@
 #include <fulmar/base/limits.hpp>
 #include <fulmar/base/result.hpp>
 #include <fulmar/security/dhchap_key.hpp>
+#include <fulmar/security/tls_psk.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -43,6 +44,15 @@ class key_source {
     /// Copies of the keys of that name, the present one first, then those that are still accepted.
     /// At least one. Errors: not_found, no_memory.
     [[nodiscard]] virtual result<std::vector<dhchap_key>> find(std::string_view name) const = 0;
+    /// The same of keys of TLS. A key of the other kind is a broken one.
+    [[nodiscard]] virtual key_state tls_state_of(std::string_view name) const noexcept {
+        (void)name;
+        return key_state::missing;
+    }
+    [[nodiscard]] virtual result<std::vector<tls_key>> find_tls(std::string_view name) const {
+        (void)name;
+        return fail(errc::not_found, "there are no keys of TLS");
+    }
 };
 
 }  // namespace fulmar::security

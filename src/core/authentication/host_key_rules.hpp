@@ -3,10 +3,12 @@
 
 #include <fulmar/core/connect_refusal.hpp>
 #include <fulmar/core/model.hpp>
+#include <fulmar/core/secure_channel.hpp>
 #include <fulmar/security/dhchap.hpp>
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace fulmar::security {
 class key_source;
@@ -20,5 +22,13 @@ namespace fulmar::core {
 /// null: then none is usable.
 [[nodiscard]] std::optional<connect_refusal> refusal_of_keys(
     const subsystem_spec& spec, std::string_view host, const security::key_source* keys) noexcept;
+/// Why what its connection is encrypted with, or null, is not right for a Connect of `host` to
+/// `subsystem`.
+[[nodiscard]] std::optional<connect_refusal> refusal_of_channel(
+    const subsystem_spec& spec, std::string_view subsystem, std::string_view host,
+    const secure_channel* channel) noexcept;
+/// Hosts read something else in the discovery log than before, where TLS is allowed.
+[[nodiscard]] bool tells_other_security(const std::vector<host_keys_spec>& before,
+                                        const std::vector<host_keys_spec>& after) noexcept;
 
 }  // namespace fulmar::core

@@ -161,7 +161,7 @@ void resolve(connect_op& op) noexcept {
         return refuse(op, connect_refusal::wrong_parameter, status, dw0);
     }
     if (sub->state != view_state::open) return wait(op, whole_wait);
-    op.must_prove = !view.discovery && view.keys_of(op.host_nqn()) != nullptr;
+    op.must_prove = !view.discovery && view.asks_for_proof(op.host_nqn());
     op.subsystem = sub->id;
     op.depart(group.target().control_reactor(), &at_control);
 }
@@ -194,7 +194,8 @@ controller* make_controller(connect_op& op, subsystem_group& sub) noexcept try {
                              .host_nqn = std::string(op.host_nqn()),
                              .listener = std::string(op.owner->listener()),
                              .host_id = op.data->hostid,
-                             .keep_alive_ms = op.command.kato_ms.value()});
+                             .keep_alive_ms = op.command.kato_ms.value(),
+                             .encrypted = op.owner->channel() != nullptr});
     return made->attach(*op.owner, *op.group, 0) ? made.release() : nullptr;
 } catch (const std::bad_alloc&) {
     return nullptr;

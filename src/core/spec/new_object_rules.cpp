@@ -60,7 +60,11 @@ result<void> check_host_keys(const subsystem_spec& spec) {
             return fail(errc::invalid_argument,
                         "a host that need not authenticate cannot ask the subsystem to",
                         where + "/dhchap_ctrl_key", "give it a dhchap_key, too");
-        for (const std::string& name : {one.dhchap_key, one.dhchap_ctrl_key})
+        if (one.tls_psk.empty() && (one.tls_optional || one.tls_compat))
+            return fail(errc::invalid_argument, "a host without a key of TLS has no use for that",
+                        where + (one.tls_optional ? "/tls_optional" : "/tls_compat"),
+                        "give it a tls_psk, too");
+        for (const std::string& name : {one.dhchap_key, one.dhchap_ctrl_key, one.tls_psk})
             if (!name.empty() && !security::is_key_name(name))
                 return fail(errc::invalid_argument, "is no name of a key", where,
                             "a name has letters, digits, '.', '_' and '-'; never a key itself");

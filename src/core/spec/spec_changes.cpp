@@ -50,7 +50,7 @@ result<void> apply_change(const set_host_keys& what, subsystem_spec& to) {
     FULMAR_CHECK(check_host_keys({.host_keys = {what.keys}}));
     std::vector<host_keys_spec> all = to.host_keys;
     std::erase_if(all, [&](const host_keys_spec& one) { return one.nqn == what.keys.nqn; });
-    if (!what.keys.dhchap_key.empty()) all.push_back(what.keys);
+    if (!what.keys.empty()) all.push_back(what.keys);
     if (all.size() > limits::max_hosts)
         return fail(errc::limit_reached,
                     fmt::format("a subsystem has keys of at most {} hosts", limits::max_hosts));

@@ -17,6 +17,7 @@ accepted_socket::accepted_socket(tcp_group& to, connection_origin from) noexcept
 tcp_group::tcp_group(core::poll_group& group)
     : group_(group),
       scratch_(new std::byte[scratch_bytes + kept_room]),
+      tls_(group),
       lingering_closes_(group.reactor()),
       connections_(group.reactor()) {
     reactor().add(receiver_, engine::stage::receive);

@@ -4,6 +4,7 @@
 #include "common/connection_set.hpp"
 #include "lingering_closes.hpp"
 #include "tcp_qpair.hpp"
+#include "tls_desk.hpp"
 
 #include <fulmar/core/poll_group.hpp>
 #include <fulmar/core/transport.hpp>
@@ -44,6 +45,8 @@ class tcp_group final : public core::transport_group {
         lingering_closes_.add(std::move(stream));
     }
 
+    [[nodiscard]] tls_desk& tls() noexcept { return tls_; }
+
     [[nodiscard]] core::poll_group& group() noexcept { return group_; }
     [[nodiscard]] engine::reactor& reactor() noexcept { return group_.reactor(); }
 
@@ -72,6 +75,7 @@ class tcp_group final : public core::transport_group {
     engine::member_poller<&tcp_group::receive_all, &tcp_group::has_pending_input> receiver_{*this};
     std::unique_ptr<std::byte[]> scratch_;
     std::array<iovec, 1024> vectors_;  // IOV_MAX
+    tls_desk tls_;
     lingering_closes lingering_closes_;
     intrusive_list<tcp_qpair, &tcp_qpair::active_hook> active_;
     std::uint32_t active_count_ = 0;

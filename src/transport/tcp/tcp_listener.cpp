@@ -2,6 +2,7 @@
 
 #include "socket_options.hpp"
 #include "socket_stream.hpp"
+#include "tls_stream.hpp"
 
 #include <fulmar/base/descriptors.hpp>
 #include <fulmar/base/memory_reserve.hpp>
@@ -247,7 +248,12 @@ void tcp_listener::hand_over(unique_fd fd, std::string peer, std::uint64_t addre
                                    [&](tcp_group* g) { return &g->group() == &least; });
     if (here == groups_.end()) return;
     const int descriptor = fd.get();
-    auto stream = std::make_unique<socket_stream>(std::move(fd));
+    std::unique_ptr<byte_stream> stream;
+    if (spec_.tls == "refuse")
+        stream = std::make_unique<socket_stream>(std::move(fd));
+    else
+        stream = std::make_unique<tls_stream>(std::move(fd), spec_.tls == "allow", (*here)->tls(),
+                                              (*here)->reactor());
     prepare_socket(descriptor, std::chrono::seconds(target_.options().send_stall_s));
     struct address bound;
     bound.length = sizeof bound.storage;

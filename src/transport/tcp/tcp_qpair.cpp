@@ -24,6 +24,7 @@ tcp_qpair::tcp_qpair(tcp_group& group, connection_origin origin)
     : qpair(group.group(), origin.ticket),
       tcp_(group),
       origin_(std::move(origin)),
+      may_encrypt_(origin_.stream->may_encrypt()),
       data_(group.reactor().now()),
       answers_(group.reactor().now()) {
     const core::target_options& options = group.group().options();
@@ -115,6 +116,9 @@ void tcp_qpair::describe(core::connection_status& into) const {
     into.local = origin_.local;
     into.header_digest = rules_.header_digest;
     into.data_digest = rules_.data_digest;
+    if (channel_ == nullptr) return;
+    into.security = "tls";
+    into.cipher = security::to_string(channel_->suite);
 }
 
 // --- deadlines -----------------------------------------------------------------------------------

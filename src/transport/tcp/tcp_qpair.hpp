@@ -73,6 +73,9 @@ class tcp_qpair final : public core::qpair {
     void connected() noexcept override;
     void retire() noexcept override;
     void describe(core::connection_status& into) const override;
+    [[nodiscard]] const core::secure_channel* channel() const noexcept override {
+        return channel_.get();
+    }
     [[nodiscard]] std::string_view listener_name() const noexcept override {
         return origin_.counters->name;
     }
@@ -94,6 +97,9 @@ class tcp_qpair final : public core::qpair {
     void renew_in_capsule_wait() noexcept;
     void on_ready(std::uint32_t events) noexcept;
     void on_chunk_granted(mem::buffer_chain&& chain) noexcept;
+    [[nodiscard]] bool take_channel() noexcept;
+    void check_wear() noexcept;
+    void stream_is_broken() noexcept;
     void fatal(nvme::tcp::fatal_error error, std::uint32_t information,
                std::span<const std::byte> header) noexcept;
 
@@ -122,6 +128,9 @@ class tcp_qpair final : public core::qpair {
 
     tcp_group& tcp_;
     connection_origin origin_;
+    const bool may_encrypt_;
+    bool wears_out_ = false;                               // it has been told
+    std::unique_ptr<const core::secure_channel> channel_;  // its own: others look at it
     engine::member_watch<&tcp_qpair::on_ready> watch_{*this};
 
     common::request_table<tcp_request> requests_{*this};

@@ -22,7 +22,10 @@ void tcp_qpair::on_ready(std::uint32_t events) noexcept {
         may_have_more_ = true;
         tcp_.activate(*this);
     }
-    if ((events & EPOLLOUT) != 0 && has_output()) tcp_.needs_flush(*this);
+    if ((events & EPOLLOUT) == 0) return;
+    if (may_encrypt_ && !origin_.stream->push())
+        return hang_up(core::close_reason::transport_error);
+    if (has_output()) tcp_.needs_flush(*this);
 }
 
 bool tcp_qpair::receive() noexcept {
@@ -46,10 +49,11 @@ bool tcp_qpair::receive() noexcept {
     if (got.what != byte_stream::outcome::moved) {
         may_have_more_ = false;
         if (got.what == byte_stream::outcome::ended) hang_up(core::close_reason::peer_closed);
-        if (got.what == byte_stream::outcome::broken) hang_up(core::close_reason::transport_error);
+        if (got.what == byte_stream::outcome::broken) stream_is_broken();
         return got.what != byte_stream::outcome::would_block;
     }
     may_have_more_ = true;  // until a call comes back empty
+    if (may_encrypt_ && !take_channel()) return true;
     last_received_ = tcp_.reactor().now();
     std::size_t bytes = got.bytes;
     if (direct != 0) {
@@ -67,6 +71,7 @@ bool tcp_qpair::receive() noexcept {
     const std::size_t whole = kept_bytes_ + bytes;
     kept_bytes_ = 0;
     parse_input(scratch.first(whole));
+    if (may_encrypt_) check_wear();
     return true;
 }
 

@@ -154,6 +154,34 @@ TEST_F(key_files, former_key_is_accepted_for_its_grace) {
     EXPECT_EQ(count("a"), 1u) << "over since 1970";
 }
 
+TEST_F(key_files, keys_of_tls_are_a_kind_of_their_own) {
+    const std::string tls = "NVMeTLSkey-1:01:VRLbtnN9AQb2WXW3c9+wEf/DRLz0QuLdbYvEhwtdWwNf9LrZ:";
+    const std::string other = "NVMeTLSkey-1:00:VRLbtnN9AQb2WXW3c9+wEf/DRLz0QuLdbYvEhwtdWwNf9LrZ:";
+    put(keys, "mixed", tls + "\n" + key_one + "\n");
+    put(keys, "t", tls + "\n");
+    put(keys, "d", key_one + "\n");
+    store.load();
+    EXPECT_THAT(why("mixed"), HasSubstr("two kinds"));
+    EXPECT_EQ(store.tls_state_of("mixed"), key_state::broken);
+    EXPECT_EQ(store.tls_state_of("t"), key_state::usable);
+    EXPECT_EQ(store.state_of("t"), key_state::broken) << "it authenticates nobody";
+    EXPECT_EQ(store.tls_state_of("d"), key_state::broken);
+    EXPECT_EQ(store.tls_state_of("none"), key_state::missing);
+    EXPECT_FALSE(store.find("t"));
+    EXPECT_FALSE(store.find_tls("d"));
+    for (const key_report& one : store.list()) EXPECT_EQ(one.tls, one.name == "t") << one.name;
+    ASSERT_TRUE(store.set("t", other, std::chrono::hours(1)));
+    key_store again{keys, ""};
+    again.load();
+    ASSERT_EQ(again.find_tls("t")->size(), 2u) << "the former one is accepted, after a restart too";
+    EXPECT_EQ(again.find_tls("t")->front().hash, security::tls_key_hash::none);
+    EXPECT_EQ(again.find_tls("t")->back().hash, security::tls_key_hash::sha256);
+    // A key of the other kind has no former one of its own.
+    ASSERT_TRUE(store.set("t", key_one, std::chrono::hours(1)));
+    EXPECT_EQ(count("t"), 1u);
+    EXPECT_EQ(store.tls_state_of("t"), key_state::broken);
+}
+
 TEST_F(key_files, removed_key_is_missing) {
     ASSERT_TRUE(store.set("a", key_one, key_store::usual_grace));
     ASSERT_TRUE(store.remove("a"));

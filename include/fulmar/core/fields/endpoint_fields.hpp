@@ -9,6 +9,8 @@ namespace fulmar::core {
 
 inline constexpr std::array<std::string_view, 2> transport_words{"tcp", "rdma"};
 
+inline constexpr std::array<std::string_view, 3> tls_words{"refuse", "allow", "require"};
+
 inline constexpr field_facts transport_facts{.name = "transport",
                                              .form = field_form::word,
                                              .words = transport_words,
@@ -33,6 +35,13 @@ struct fields_of<listener_spec> {
                               .most = std::numeric_limits<std::uint16_t>::max(),
                               .always_written = true,
                               .help = "0: any free port."}},
+        field<listener_spec>{
+            &listener_spec::tls,
+            {.name = "tls",
+             .form = field_form::word,
+             .words = tls_words,
+             .help = "Whether connections may be, or have to be, encrypted with TLS 1.3, by the "
+                     "keys of hosts (tls_psk). Of transport tcp alone."}},
     };
 };
 

@@ -53,8 +53,9 @@ struct fields_of<subsystem_spec> {
              .form = field_form::objects,
              .most = limits::max_hosts,
              .change = field_change::in_place,
-             .help = "Hosts that must authenticate (DH-HMAC-CHAP), and the names of their keys. "
-                     "Whether they may connect is what hosts and allow_any_host say.",
+             .help = "Hosts that must authenticate (DH-HMAC-CHAP) or be encrypted (TLS), and the "
+                     "names of their keys. Whether they may connect is what hosts and "
+                     "allow_any_host say.",
              .sample = "such as [{\"nqn\": \"nqn.2014-08.org.nvmexpress:uuid:…\", "
                        "\"dhchap_key\": \"host1\"}]",
              .schema = "host_keys"}},
