@@ -62,7 +62,8 @@ TEST(FieldOptions, ATypeIsOneOfThoseThatAreShipped) {
         command.parse(std::vector{word});
         return said;
     };
-    for (const char* word : {"null", "ram", "file", "pcie", "nbd"}) EXPECT_EQ(parse(word), word);
+    for (const char* word : {"null", "ram", "file", "pcie", "nbd", "rbd"})
+        EXPECT_EQ(parse(word), word);
     for (const char* word : {"fault", "tape"}) EXPECT_THROW(parse(word), CLI::ValidationError);
 }
 
