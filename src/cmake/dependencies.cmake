@@ -49,14 +49,13 @@ endif()
 
 # Likewise of images of Ceph.
 set(FULMAR_RBD "AUTO" CACHE STRING "Devices on images of Ceph, through librbd: AUTO, ON or OFF")
-find_path(dep_rbd_INCLUDE rbd/librbd.hpp)
+find_path(dep_rbd_INCLUDE rbd/librbd.h)
 find_library(dep_rbd_rbd rbd)
 find_library(dep_rbd_rados rados)
 set(FULMAR_HAS_RBD OFF)
-# clang 14 does not compile Ceph's buffer.h as C++20 (an operator== that is ambiguous).
 if(FULMAR_RBD STREQUAL "ON" OR (FULMAR_RBD STREQUAL "AUTO" AND dep_rbd_INCLUDE AND dep_rbd_rbd
-                                AND dep_rbd_rados AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"))
-  fulmar_library(dep_rbd rbd/librbd.hpp rbd rados)
+                                AND dep_rbd_rados))
+  fulmar_library(dep_rbd rbd/librbd.h rbd rados)
   set(FULMAR_HAS_RBD ON)
 endif()
 

@@ -1,6 +1,7 @@
 // 4 KiB at queue depth 32 on one image of Ceph: librbd alone, and a device of ours on it, one after
-// the other and again. Both have one client with the same threads. Prints medians and their ratio,
-// and what an image costs in threads and memory; exits with 1 when the ratio is below --least.
+// the other and again. Both have one client and one thread of their own, which sleeps when there is
+// nothing to do. Prints medians and their ratio, and what an image costs in threads and memory;
+// exits with 1 when the ratio is below --least.
 // bench-links: base nvme engine mem backend
 #include <fulmar/backend/rbd_device.hpp>
 #include <fulmar/base/clock.hpp>
@@ -9,19 +10,18 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <rbd/librbd.hpp>
+#include <rbd/librbd.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -62,79 +62,72 @@ void must(int result, const char* what) {
     if (result < 0) rbd_give_up(fmt::format("{}: {}", what, result));
 }
 
-/// Requests of librbd alone, each of which begins the next one when it ends.
-struct alone_run {
-    librbd::Image& image;
-    bool writes;
-    std::atomic<bool> over{false};
-    std::atomic<std::uint64_t> done{0};
-    std::atomic<std::size_t> running{0};
-
-    struct slot {
-        alone_run* of = nullptr;
-        rbd_places where;
-        ceph::bufferlist data{};
-        std::array<char, rbd_block> memory{};
-    };
-    static void submit(slot& s) {
-        auto* const c =
-            std::make_unique<librbd::RBD::AioCompletion>(&s, &alone_run::ended).release();
-        s.data.clear();
-        const std::uint64_t offset = s.where.next() * rbd_block;
-        if (s.of->writes) s.data.append(s.memory.data(), rbd_block);
-        must(s.of->writes ? s.of->image.aio_write(offset, rbd_block, s.data, c)
-                          : s.of->image.aio_read(offset, rbd_block, s.data, c),
-             "a request");
-    }
-    static void ended(librbd::completion_t c, void* arg) {
-        auto& s = *static_cast<slot*>(arg);
-        auto* const completion = static_cast<librbd::RBD::AioCompletion*>(c);
-        if (completion->get_return_value() < 0) rbd_give_up("an error of the cluster");
-        completion->release();
-        if (!s.of->writes) s.data.begin().copy(rbd_block, s.memory.data());
-        s.of->done.fetch_add(1);
-        if (s.of->over) {
-            s.of->running.fetch_sub(1);
-            return;
-        }
-        submit(s);
-    }
+struct alone_request {
+    alignas(4096) std::array<char, rbd_block> data{};
 };
+
+void begin_alone(rbd_image_t image, bool writes, alone_request& r, std::uint64_t offset) {
+    rbd_completion_t c = nullptr;
+    must(rbd_aio_create_completion(&r, nullptr, &c), "a completion");
+    must(writes ? rbd_aio_write(image, offset, rbd_block, r.data.data(), c)
+                : rbd_aio_read(image, offset, rbd_block, r.data.data(), c),
+         "a request");
+}
+
+/// As fio does: one thread begins requests, and is told of their ends by an eventfd.
+double run_alone(rbd_image_t image, const rbd_load_options& options) {
+    std::uint64_t size = 0;
+    must(rbd_get_size(image, &size), "its size");
+    const int ends = ::eventfd(0, EFD_CLOEXEC);
+    must(rbd_set_image_notification(image, ends, EVENT_TYPE_EVENTFD), "its events");
+    rbd_places where(size / rbd_block);
+    std::vector<alone_request> requests(rbd_depth);
+    std::array<rbd_completion_t, rbd_depth> ended{};
+    std::uint64_t done = 0;
+    std::size_t running = rbd_depth;
+    const auto begin = std::chrono::steady_clock::now();
+    const auto end = begin + std::chrono::duration<double>(options.seconds);
+    for (alone_request& r : requests)
+        begin_alone(image, options.writes, r, where.next() * rbd_block);
+    std::chrono::duration<double> took{};
+    while (running != 0) {
+        std::uint64_t told = 0;
+        if (::read(ends, &told, sizeof told) != sizeof told) rbd_give_up("its events");
+        const int count = rbd_poll_io_events(image, ended.data(), static_cast<int>(ended.size()));
+        const bool over = std::chrono::steady_clock::now() >= end;
+        if (over && took.count() == 0) took = std::chrono::steady_clock::now() - begin;
+        for (int i = 0; i < count; ++i) {
+            rbd_completion_t c = ended[static_cast<std::size_t>(i)];
+            must(static_cast<int>(rbd_aio_get_return_value(c)), "a request");
+            auto& r = *static_cast<alone_request*>(rbd_aio_get_arg(c));
+            rbd_aio_release(c);
+            if (took.count() == 0) ++done;
+            if (over)
+                --running;
+            else
+                begin_alone(image, options.writes, r, where.next() * rbd_block);
+        }
+    }
+    return static_cast<double>(done) / took.count();
+}
 
 double librbd_alone(const rbd_load_options& options) {
     const backend::rbd_options& o = options.device;
-    librados::Rados rados;
-    must(rados.init2(("client." + o.user).c_str(), "ceph", 0), "a client");
-    must(rados.conf_read_file(o.conf.c_str()), "the configuration");
-    must(rados.conf_set("rbd_cache", "false"), "rbd_cache");
-    if (!o.keyring.empty()) must(rados.conf_set("keyring", o.keyring.c_str()), "keyring");
-    must(rados.connect(), "connecting");
-    double rate = 0;
-    {
-        librados::IoCtx pool;
-        must(rados.ioctx_create(o.pool.c_str(), pool), "the pool");
-        librbd::RBD rbd;
-        librbd::Image image;
-        must(rbd.open(pool, image, o.image.c_str()), "the image");
-        std::uint64_t size = 0;
-        must(image.size(&size), "its size");
-        must(image.lock_acquire(RBD_LOCK_MODE_EXCLUSIVE), "its lock");
-        alone_run run{.image = image, .writes = options.writes};
-        std::vector<std::unique_ptr<alone_run::slot>> slots;
-        run.running = rbd_depth;
-        for (std::size_t i = 0; i < rbd_depth; ++i)
-            slots.push_back(std::make_unique<alone_run::slot>(
-                alone_run::slot{.of = &run, .where = rbd_places(size / rbd_block)}));
-        const auto begin = std::chrono::steady_clock::now();
-        for (const auto& s : slots) alone_run::submit(*s);
-        std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
-        run.over = true;
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        rate = static_cast<double>(run.done) / took.count();
-        while (run.running != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        image.close();
-    }
-    rados.shutdown();
+    rados_t rados = nullptr;
+    must(rados_create2(&rados, "ceph", ("client." + o.user).c_str(), 0), "a client");
+    must(rados_conf_read_file(rados, o.conf.c_str()), "the configuration");
+    must(rados_conf_set(rados, "rbd_cache", "false"), "rbd_cache");
+    if (!o.keyring.empty()) must(rados_conf_set(rados, "keyring", o.keyring.c_str()), "keyring");
+    must(rados_connect(rados), "connecting");
+    rados_ioctx_t pool = nullptr;
+    must(rados_ioctx_create(rados, o.pool.c_str(), &pool), "the pool");
+    rbd_image_t image = nullptr;
+    must(rbd_open(pool, o.image.c_str(), &image, nullptr), "the image");
+    must(rbd_lock_acquire(image, RBD_LOCK_MODE_EXCLUSIVE), "its lock");
+    const double rate = run_alone(image, options);
+    rbd_close(image);
+    rados_ioctx_destroy(pool);
+    rados_shutdown(rados);
     return rate;
 }
 
@@ -164,7 +157,9 @@ std::pair<long, long> size_of_process() {
 double through_the_image(const rbd_load_options& options, std::string& cost) {
     const monotonic_clock clock;
     const auto before = size_of_process();
-    auto reactor = engine::reactor::create({.id = {}, .clock = &clock}).value();
+    auto reactor =
+        engine::reactor::create({.id = {}, .busy_window = duration::zero(), .clock = &clock})
+            .value();
     auto device = backend::make_rbd_device(options.device,
                                            {.control = reactor.get(), .data = {reactor.get()}})
                       .value();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -74,6 +75,7 @@ constexpr std::pair<const char*, const char*> client_settings[] = {
     {"rados_osd_op_timeout", "0"},
     {"rados_mon_op_timeout", "10"},
     {"rbd_non_blocking_aio", "true"},
+    {"rbd_disable_zero_copy_writes", "false"},  // what we write from nobody changes meanwhile
     {"rbd_skip_partial_discard", "false"},
     {"rbd_blocklist_on_break_lock", "true"},
     // The monitor's default: any other number is sent as text, which monitors of 16.2 refuse
@@ -134,22 +136,42 @@ result<std::shared_ptr<client>> client::of(const rbd_options& options) {
     return made;
 }
 
+client::~client() {
+    if (rados_ != nullptr) rados_shutdown(rados_);
+}
+
+std::string client::address() const {
+    char* text = nullptr;
+    if (rados_getaddrs(rados_, &text) < 0 || text == nullptr) return {};
+    std::string out = text;
+    rados_buffer_free(text);
+    return out;
+}
+
+std::string client::cluster() const {
+    std::array<char, 64> text{};
+    return rados_cluster_fsid(rados_, text.data(), text.size()) < 0 ? "" : text.data();
+}
+
 result<void> client::connect(const rbd_options& options) {
     const on_cpus here(options.cpus);
-    if (const int r = rados_.init2(("client." + options.user).c_str(), "ceph", 0); r < 0)
+    if (const int r = rados_create2(&rados_, "ceph", ("client." + options.user).c_str(), 0);
+        r < 0) {
+        rados_ = nullptr;
         return cluster_failed(-r, "a client of Ceph cannot be made", options);
+    }
     const std::string conf = options.conf.empty() ? "/etc/ceph/ceph.conf" : options.conf;
-    if (const int r = rados_.conf_read_file(conf.c_str()); r < 0)
+    if (const int r = rados_conf_read_file(rados_, conf.c_str()); r < 0)
         return fail(errc::unavailable,
                     fmt::format("{} cannot be used: {}", conf, std::strerror(-r)),  // NOLINT
                     "/conf", "name the configuration of the Ceph client");
     for (const auto& [name, value] : client_settings)
-        if (const int r = rados_.conf_set(name, value); r < 0)
+        if (const int r = rados_conf_set(rados_, name, value); r < 0)
             return fail(errc::internal, fmt::format("librados does not take {}", name));
-    rados_.conf_set("client_mount_timeout",
-                    fmt::format("{}", limits::rbd_mounting.count()).c_str());
-    if (!options.keyring.empty()) rados_.conf_set("keyring", options.keyring.c_str());
-    if (const int r = rados_.connect(); r < 0)
+    rados_conf_set(rados_, "client_mount_timeout",
+                   fmt::format("{}", limits::rbd_mounting.count()).c_str());
+    if (!options.keyring.empty()) rados_conf_set(rados_, "keyring", options.keyring.c_str());
+    if (const int r = rados_connect(rados_); r < 0)
         return cluster_failed(-r, fmt::format("the cluster of {} cannot be reached", conf),
                               options);
     return {};

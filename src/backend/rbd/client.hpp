@@ -5,7 +5,7 @@
 #include <fulmar/backend/rbd_device.hpp>
 #include <fulmar/base/result.hpp>
 
-#include <rados/librados.hpp>
+#include <rados/librados.h>
 #include <sched.h>
 
 #include <atomic>
@@ -21,12 +21,15 @@ class client {
     static result<std::shared_ptr<client>> of(const rbd_options& options);
 
     client() = default;
+    ~client();
     client(const client&) = delete;
     client& operator=(const client&) = delete;
 
-    [[nodiscard]] librados::Rados& rados() noexcept { return rados_; }
+    [[nodiscard]] rados_t rados() const noexcept { return rados_; }
     /// As locks and watchers call it.
-    [[nodiscard]] std::string address() const { return rados_.get_addrs(); }
+    [[nodiscard]] std::string address() const;
+    /// The cluster's identifier.
+    [[nodiscard]] std::string cluster() const;
     /// The cluster takes nothing from it any more.  Called on: any thread.
     void set_fenced() noexcept { fenced_.store(true, std::memory_order_release); }
     [[nodiscard]] bool fenced() const noexcept { return fenced_.load(std::memory_order_acquire); }
@@ -34,7 +37,7 @@ class client {
   private:
     result<void> connect(const rbd_options& options);
 
-    librados::Rados rados_{};
+    rados_t rados_ = nullptr;
     std::atomic<bool> fenced_{false};
 };
 

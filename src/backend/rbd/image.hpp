@@ -22,7 +22,7 @@ enum class image_look : std::uint8_t {
 };
 
 /// Requests: each calls job::request_ended() once, on any thread, perhaps inside of the call, and
-/// touches no memory but the job's. Called on: any thread.
+/// touches no memory but the job's, which has room for `bytes`. Called on: any thread.
 class image {
   public:
     /// May block.  Called on: a helper thread, when no request is under way.

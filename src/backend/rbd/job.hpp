@@ -3,12 +3,12 @@
 // an orphan: then its end is counted, and nobody is told.
 #pragma once
 
+#include "job_memory.hpp"
+
 #include <fulmar/backend/io_op.hpp>
 #include <fulmar/base/clock.hpp>
 #include <fulmar/base/intrusive.hpp>
 #include <fulmar/engine/message.hpp>
-
-#include <rados/buffer.h>
 
 #include <atomic>
 #include <cstdint>
@@ -54,7 +54,7 @@ struct job final : engine::message {
     std::uint64_t scanned = 0;  ///< bytes
     std::uint64_t piece = 0;    ///< bytes of the one under way
     instant since{};            ///< when the requests under way were made
-    ceph::bufferlist data{};    ///< librbd never sees other memory: it may keep it for ever
+    job_memory memory{};        ///< librbd never sees any other
     bool aborted = false;
     list_hook time_hook{};  ///< among those under way, oldest first; or among orphans
     job* free_next = nullptr;

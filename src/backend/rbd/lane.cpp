@@ -19,18 +19,8 @@ std::uint64_t bytes_of(const io_op& op, unsigned shift) noexcept {
     return std::uint64_t{op.block_count} << shift;
 }
 
-void gather(const io_op& op, std::uint64_t bytes, ceph::bufferlist& into) {
-    ceph::bufferptr memory(ceph::buffer::create(static_cast<unsigned>(bytes)));
-    iov_cursor(op.data).copy_to(reinterpret_cast<std::byte*>(memory.c_str()), bytes);
-    into.push_back(std::move(memory));
-}
-
-template <typename Take>
-bool each_buffer(const ceph::bufferlist& from, Take take) noexcept {
-    return std::all_of(
-        from.buffers().begin(), from.buffers().end(), [&take](const auto& b) noexcept {
-            return take(reinterpret_cast<const std::byte*>(b.c_str()), std::size_t{b.length()});
-        });
+void gather(const io_op& op, std::uint64_t bytes, job_memory& into) {
+    iov_cursor(op.data).copy_to(into.make_room(bytes), bytes);
 }
 
 }  // namespace
@@ -56,7 +46,7 @@ void lane::bring(image& open) noexcept {
     while (!orphaned_.empty()) {
         job& j = orphaned_.front();
         orphaned_.pop_front();
-        j.data.clear();
+        j.memory.give_back();
         j.free_next = std::exchange(free_, &j);
     }
     image_ = &open;
@@ -107,9 +97,12 @@ void lane::begin(job& j) noexcept {
     if (op.kind != io_kind::deallocate) j.requests.fetch_add(1, std::memory_order_relaxed);
     switch (op.kind) {
         case io_kind::read:
-        case io_kind::compare: image_->read(j, offset, bytes); break;
+        case io_kind::compare:
+            j.memory.make_room(bytes);
+            image_->read(j, offset, bytes);
+            break;
         case io_kind::write:
-            gather(op, bytes, j.data);
+            gather(op, bytes, j.memory);
             image_->write(j, offset, bytes);
             break;
         case io_kind::write_zeroes: image_->zero(j, offset, bytes); break;
@@ -160,7 +153,7 @@ void lane::scan(job& j) noexcept {
         }
     }
     j.piece = std::min(left, piece_bytes);
-    j.data.clear();
+    j.memory.make_room(j.piece);
     requests_begin(j, job_step::scan_read);
     if (image_ == nullptr) {
         j.error.store(ESHUTDOWN, std::memory_order_relaxed);
@@ -208,20 +201,13 @@ void lane::arrived(job& j) noexcept {
 void lane::moved(job& j) noexcept {
     const io_op& op = *j.op;
     if (op.kind != io_kind::read && op.kind != io_kind::compare) return finish(j, sc::success);
-    if (j.data.length() != bytes_of(op, view_.shift))
-        return finish(j, sc::internal_error.no_retry());
+    const std::uint64_t bytes = bytes_of(op, view_.shift);
     iov_cursor data(op.data);
     if (op.kind == io_kind::compare) {
-        const bool same =
-            each_buffer(j.data, [&data](const std::byte* from, std::size_t bytes) noexcept {
-                return data.equals(from, bytes);
-            });
+        const bool same = data.equals(j.memory.data(), bytes);
         return finish(j, same ? sc::success : sc::compare_failure.no_retry());
     }
-    each_buffer(j.data, [&data](const std::byte* from, std::size_t bytes) noexcept {
-        data.copy_from(from, bytes);
-        return true;
-    });
+    data.copy_from(j.memory.data(), bytes);
     finish(j, sc::success);
 }
 
@@ -229,7 +215,7 @@ void lane::moved(job& j) noexcept {
 void lane::finish(job& j, nvme::status status) noexcept {
     io_op& op = *std::exchange(j.op, nullptr);
     channel& owner = *j.owner;
-    j.data.clear();
+    j.memory.give_back();
     j.free_next = std::exchange(free_, &j);
     if (!waiting_.empty()) start_waiting();
     owner.answer(op, status);

@@ -1,5 +1,6 @@
 // One reactor's part of a device: what is outstanding there. Owning reactor only. Must never
-// allocate of itself per operation (librbd and its buffers do); what has no job waits in order.
+// allocate for an operation of job_memory::kept_bytes or less (librbd does); what has no job waits
+// in order.
 #pragma once
 
 #include "image.hpp"

@@ -83,19 +83,14 @@ class fake_cluster::open_image final : public backend::rbd::image {
     }
     void read(job& j, std::uint64_t offset, std::uint64_t bytes) noexcept override {
         of_.take(j, [this, &j, offset, bytes] {
-            j.data.append(reinterpret_cast<const char*>(of_.content.data() + offset),
-                          static_cast<unsigned>(bytes));
+            std::memcpy(j.memory.data(), of_.content.data() + offset, bytes);
             return static_cast<std::int64_t>(bytes);
         });
     }
     void write(job& j, std::uint64_t offset, std::uint64_t bytes) noexcept override {
         of_.take(j, [this, &j, offset, bytes] {
-            std::size_t at = offset;
-            for (const auto& b : j.data.buffers()) {
-                std::memcpy(of_.content.data() + at, b.c_str(), b.length());
-                at += b.length();
-            }
-            return static_cast<std::int64_t>(at - offset == bytes ? 0 : -EIO);
+            std::memcpy(of_.content.data() + offset, j.memory.data(), bytes);
+            return std::int64_t{0};
         });
     }
     void zero(job& j, std::uint64_t offset, std::uint64_t bytes) noexcept override {
