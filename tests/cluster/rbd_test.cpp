@@ -14,6 +14,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -351,6 +352,59 @@ TEST_F(rbd, tells_whoever_makes_a_device_what_is_in_the_way) {
     EXPECT_NE(reader.output.find("profile rbd"), std::string::npos) << reader.output;
     const auto good = make({"--image", image, "--user", "fulmar", "--cpus", "0"});
     EXPECT_EQ(good.exit_code, 0) << good.output;
+    stop();
+}
+
+TEST_F(rbd, runs_the_commands_of_its_documentation) {
+    serve_nothing();
+    std::ifstream document(std::string(std::getenv("FULMAR_SOURCE_DIR")) + "/docs/rbd.md");
+    std::string line;
+    while (std::getline(document, line) && line != "```") {}
+    int commands = 0;
+    for (; std::getline(document, line) && line != "```"; ++commands) {
+        const auto put = [&line](const std::string& what, const std::string& in_place) {
+            if (const auto at = line.find(what); at != line.npos)
+                line.replace(at, what.size(), in_place);
+        };
+        put("/etc/ceph/ceph.conf", ceph->conf());
+        put("/etc/ceph/ceph.client.fulmar.keyring", ceph->keyring());
+        put("NQN", "nqn.2026-11.io.fulmar:e2e");
+        if (line.starts_with("rbd ") || line.starts_with("ceph "))
+            line.insert(line.find(' '), " -c " + ceph->conf());
+        if (line.starts_with("fulmar ")) line += " --admin " + d.folder() + "/admin.sock";
+        const auto done = e2e::run(
+            {"/bin/sh", "-c",
+             "PATH=" + std::string(std::getenv("FULMAR_BIN_DIR")) + ":/usr/bin:/bin; " + line});
+        EXPECT_EQ(done.exit_code, 0) << line << "\n" << done.output;
+    }
+    EXPECT_EQ(commands, 4);
+    const auto verified = verify();
+    EXPECT_EQ(verified.exit_code, 0) << verified.output << d.log();
+    stop();
+}
+
+TEST_F(rbd, ends_in_time_while_the_cluster_is_frozen_and_fences_that_later) {
+    make_image();
+    serve({{"timeout_s", 1}});
+    ASSERT_TRUE(becomes("ready")) << d.log();
+    auto host = writer();
+    ASSERT_TRUE(host->write(1));
+    ceph->signal_osd(0, SIGSTOP);
+    ceph->signal_osd(1, SIGSTOP);
+    EXPECT_FALSE(host->write(1)) << "nobody can have carried it out";
+    ASSERT_TRUE(becomes("lost"));
+    EXPECT_EQ(d.stop(SIGTERM), 0) << d.log();
+    EXPECT_TRUE(d.says("ending without it"));
+    ceph->signal_osd(0, SIGCONT);
+    ceph->signal_osd(1, SIGCONT);
+    d.start();
+    ASSERT_TRUE(d.wait_until_serving()) << d.log();
+    ASSERT_TRUE(becomes("ready")) << d.log();
+    host = writer();
+    ASSERT_TRUE(host->write(1));
+    ASSERT_TRUE(host->read(1));
+    EXPECT_EQ(host->history().verdict(), "");
+    host.reset();
     stop();
 }
 
