@@ -66,11 +66,8 @@ void resolve_paths(daemon_config& config, const std::string& folder) {
     if (config.options.files.allow)
         for (std::string& pattern : *config.options.files.allow) resolve(pattern);
     resolve(config.options.state_dir);
-    for (core::device_spec& device : config.spec.devices) {
-        resolve(device.path);
-        resolve(device.tls_certificates);
-        resolve(device.tls_psk_file);
-    }
+    for (core::device_spec& device : config.spec.devices)
+        for (const auto one : core::device_paths) resolve(device.*one);
 }
 
 std::string digest_of(std::string_view text) {

@@ -418,8 +418,8 @@ const core::target_spec& ancestor_of(const core::target_spec& file, const core::
 
 core::target_spec resolved_paths(core::target_spec spec, const std::string& folder) {
     for (core::device_spec& device : spec.devices)
-        for (std::string* path : {&device.path, &device.tls_certificates, &device.tls_psk_file})
-            *path = resolve_path(*path, folder);
+        for (const auto path : core::device_paths)
+            device.*path = resolve_path(device.*path, folder);
     return spec;
 }
 
@@ -430,9 +430,7 @@ core::target_spec paths_as_written(core::target_spec spec, const std::string& fo
     for (const core::target_spec* side : sides)
         for (const core::device_spec& theirs : side->devices)
             if (const auto found = devices.find(theirs.name); found != devices.end())
-                for (const auto path :
-                     {&core::device_spec::path, &core::device_spec::tls_certificates,
-                      &core::device_spec::tls_psk_file})
+                for (const auto path : core::device_paths)
                     if (resolve_path(theirs.*path, folder) == found->second->*path)
                         found->second->*path = theirs.*path;
     return spec;

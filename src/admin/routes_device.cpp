@@ -61,14 +61,14 @@ void create_device(const call_ptr& call) {
     if (!spec) return;
     // As in the config file: relative to the folder that holds the file.
     if (!call->context.config_path.empty())
-        for (std::string* path : {&spec->path, &spec->tls_certificates, &spec->tls_psk_file})
-            *path = resolve_path(*path, folder_of(call->context.config_path));
+        for (const auto path : core::device_paths)
+            (*spec).*path = resolve_path((*spec).*path, folder_of(call->context.config_path));
     // Who owns the machine may name what it likes, until a list says otherwise.
     const rest_context& context = call->context;
     if (context.trust_path != nullptr && call->request.who.owns_machine &&
         !context.options.files.allow)
-        for (const std::string* path : {&spec->path, &spec->tls_certificates, &spec->tls_psk_file})
-            if (!path->empty()) context.trust_path(*path);
+        for (const auto path : core::device_paths)
+            if (!((*spec).*path).empty()) context.trust_path((*spec).*path);
     call->change(core::create_device{std::move(*spec)}, [call](const core::control_answer& answer,
                                                                std::uint64_t revision) {
         const auto& made = std::get<core::device_status>(answer);
