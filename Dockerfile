@@ -11,8 +11,8 @@ COPY CMakeLists.txt CMakePresets.json ./
 COPY config config
 COPY include include
 COPY src src
-# Small: without what devices on NBD servers need.
-RUN FULMAR_NBD=OFF ./dev build release --programs
+# Small: without what devices on NBD servers and images of Ceph need.
+RUN FULMAR_NBD=OFF FULMAR_RBD=OFF ./dev build release --programs
 RUN DESTDIR=/out cmake --install build/release --prefix /usr --strip
 
 FROM debian:12-slim

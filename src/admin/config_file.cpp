@@ -67,9 +67,8 @@ void resolve_paths(daemon_config& config, const std::string& folder) {
     if (config.options.files.allow)
         for (std::string& pattern : *config.options.files.allow) resolve(pattern);
     resolve(config.options.state_dir);
-    for (core::device_spec& device : config.spec.devices) {
+    for (core::device_spec& device : config.spec.devices)
         for (const auto path : core::device_paths) resolve(device.*path);
-    }
 }
 
 std::string digest_of(std::string_view text) {

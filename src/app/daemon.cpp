@@ -105,7 +105,9 @@ void keep_own_files(const std::string& config_path, const admin::daemon_options&
 // a configuration may be anybody's files (/etc): only a folder that is given to us is ours.
 void confine_named_paths(const admin::daemon_config& config) {
     for (const core::device_spec& device : config.spec.devices) {
-        for (const auto path : core::device_paths) backend::trust_path(device.*path);
+        for (const auto path : core::device_paths)
+            if (!(device.*path).empty()) backend::trust_path(device.*path);
+        backend::keep_from_devices(device.keyring, "a key of a Ceph cluster");
         backend::keep_from_devices(device.tls_psk_file, "a key of an NBD device");
         if (!device.tls_certificates.empty())
             backend::keep_from_devices(device.tls_certificates + "/client-key.pem",

@@ -11,9 +11,11 @@
 #include <fulmar/backend/nbd_device.hpp>
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
+#include <fulmar/backend/rbd_device.hpp>
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
 
 namespace fulmar::app {
@@ -41,6 +43,31 @@ result<std::unique_ptr<backend::device>> make_nbd(const core::device_spec& spec,
          .data = drives.data,
          .watch = files.watch,
          .memory = files.memory});
+}
+
+result<std::unique_ptr<backend::device>> make_rbd(const core::device_spec& spec,
+                                                  const backend::file_environment& files,
+                                                  const backend::pcie_environment& drives) {
+    for (const std::string& path : {spec.conf, spec.keyring})
+        if (!path.empty() && backend::is_confined(path)) {
+            FULMAR_CHECK(backend::allowed_place(path));
+        }
+    return backend::make_rbd_device({.name = spec.name,
+                                     .pool = spec.pool,
+                                     .ceph_namespace = spec.ceph_namespace,
+                                     .image = spec.image,
+                                     .snapshot = spec.snapshot,
+                                     .user = spec.user,
+                                     .conf = spec.conf,
+                                     .keyring = spec.keyring,
+                                     .cpus = spec.cpus,
+                                     .size_bytes = spec.size_bytes,
+                                     .block_bytes = spec.block_bytes,
+                                     .command_limit = std::chrono::seconds(spec.timeout_s)},
+                                    {.control = files.control,
+                                     .data = drives.data,
+                                     .watch = files.watch,
+                                     .memory = files.memory});
 }
 
 }  // namespace
@@ -83,6 +110,7 @@ core::device_factory make_device_factory(const backend::file_environment& files,
                                              drives);
         }
         if (spec.type == "nbd") return make_nbd(spec, files, drives);
+        if (spec.type == "rbd") return make_rbd(spec, files, drives);
 #ifdef FULMAR_FAULTS
         if (spec.type == "fault") {  // told what to do by <folder>/<name>.faults
             const char* const folder = std::getenv("FULMAR_FAULT_FOLDER");
@@ -94,7 +122,7 @@ core::device_factory make_device_factory(const backend::file_environment& files,
         }
 #endif
         return fail(errc::not_supported, fmt::format("there is no device type {}", spec.type),
-                    "/type", "use ram, file, pcie, nbd or null");
+                    "/type", "use ram, file, pcie, nbd, rbd or null");
     };
 }
 

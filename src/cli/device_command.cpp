@@ -73,7 +73,8 @@ void add_create_device(CLI::App& group) {
         "  fulmar device create disk1 file --path /srv/disk1.img --size 10GiB --create\n"
         "  fulmar device create disk2 file --path /dev/vdb --block-size 4096\n"
         "  fulmar device create drive1 pcie --address 0000:0b:00.0\n"
-        "  fulmar device create remote1 nbd --uri nbd://192.0.2.7/disk0");
+        "  fulmar device create remote1 nbd --uri nbd://192.0.2.7/disk0\n"
+        "  fulmar device create image1 rbd --pool rbd --image disk0 --user fulmar");
     c->callback([s] {
         json body{{"name", s->name}, {"type", s->type}};
         s->fields.fill(body);

@@ -47,6 +47,18 @@ if(FULMAR_NBD STREQUAL "ON" OR (FULMAR_NBD STREQUAL "AUTO" AND dep_nbd_INCLUDE A
   set(FULMAR_HAS_NBD ON)
 endif()
 
+# Likewise of images of Ceph.
+set(FULMAR_RBD "AUTO" CACHE STRING "Devices on images of Ceph, through librbd: AUTO, ON or OFF")
+find_path(dep_rbd_INCLUDE rbd/librbd.h)
+find_library(dep_rbd_rbd rbd)
+find_library(dep_rbd_rados rados)
+set(FULMAR_HAS_RBD OFF)
+if(FULMAR_RBD STREQUAL "ON" OR (FULMAR_RBD STREQUAL "AUTO" AND dep_rbd_INCLUDE AND dep_rbd_rbd
+                                AND dep_rbd_rados))
+  fulmar_library(dep_rbd rbd/librbd.h rbd rados)
+  set(FULMAR_HAS_RBD ON)
+endif()
+
 # DPDK: six archives and nothing else. Linked statically, EAL does not load the drivers of the
 # plugin folder; the two whole archives register themselves by constructor (the ring operations of
 # mempools are one of them).

@@ -13,6 +13,9 @@ function(fulmar_layer name folder)
   if(NOT FULMAR_HAS_NBD)
     list(FILTER sources EXCLUDE REGEX "/backend/nbd/")
   endif()
+  if(NOT FULMAR_HAS_RBD)
+    list(FILTER sources EXCLUDE REGEX "/backend/rbd/")
+  endif()
   list(TRANSFORM ARG_LAYERS PREPEND fulmar_)
   string(REGEX MATCH "^[^/]+" layer "${folder}")
   if(sources)
@@ -39,7 +42,8 @@ fulmar_layer(engine   engine   LAYERS base LIBRARIES dpdk_min dep_uring)
 fulmar_layer(mem      mem      LAYERS base LIBRARIES dpdk_min)
 fulmar_layer(vfio     vfio     LAYERS base)
 fulmar_layer(backend  backend  LAYERS base nvme engine mem vfio
-             LIBRARIES dep_uring $<$<BOOL:${FULMAR_HAS_NBD}>:dep_nbd>)
+             LIBRARIES dep_uring $<$<BOOL:${FULMAR_HAS_NBD}>:dep_nbd>
+                       $<$<BOOL:${FULMAR_HAS_RBD}>:dep_rbd>)
 fulmar_layer(hotplug  hotplug  LAYERS base nvme engine mem vfio)
 fulmar_layer(core     core     LAYERS base nvme security engine mem backend)
 fulmar_layer(transport_tcp      transport/tcp      LAYERS base nvme security engine mem core
@@ -60,6 +64,10 @@ fulmar_layer(app      app      LAYERS base nvme security engine mem vfio backend
 if(FULMAR_HAS_NBD)
   set_source_files_properties("${CMAKE_SOURCE_DIR}/src/backend/nbd_support.cpp" PROPERTIES
                               COMPILE_DEFINITIONS FULMAR_NBD=1 SKIP_UNITY_BUILD_INCLUSION ON)
+endif()
+if(FULMAR_HAS_RBD)
+  set_source_files_properties("${CMAKE_SOURCE_DIR}/src/backend/rbd_support.cpp" PROPERTIES
+                              COMPILE_DEFINITIONS FULMAR_RBD=1 SKIP_UNITY_BUILD_INCLUSION ON)
 endif()
 
 # Those that include Asio; tests that do are told in tests.cmake.

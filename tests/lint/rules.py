@@ -207,7 +207,7 @@ BANS = [
 
 # What types of devices and transports are called. Each word belongs to its folder and to the places
 # below; everybody else asks the tables of fields, or the device or transport what it is.
-TYPE_WORDS = ["null", "ram", "file", "pcie", "nbd", "fault", "tcp", "rdma", "loopback"]
+TYPE_WORDS = ["null", "ram", "file", "pcie", "nbd", "rbd", "fault", "tcp", "rdma", "loopback"]
 TYPE_WORD_PLACES = {
     "include/fulmar/core/fields/device_fields.hpp": "the table of the fields of devices",
     "include/fulmar/core/fields/endpoint_fields.hpp": "the table of the fields of listeners",

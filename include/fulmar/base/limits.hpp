@@ -268,6 +268,16 @@ inline constexpr std::chrono::milliseconds nbd_first_retry{
 inline constexpr std::chrono::milliseconds nbd_last_retry{5'000};
 inline constexpr std::size_t nbd_payload_bytes =
     32 * 1024 * 1024;  ///< of one request, where the server does not say what it takes
+// Images of Ceph.
+inline constexpr std::uint32_t max_rbd_timeout_s = 600;
+inline constexpr std::chrono::seconds rbd_command{25};   ///< more than the 20 s in which a cluster
+                                                         ///< sees that an OSD is dead, and less
+                                                         ///< than the 30 s that Linux hosts wait
+inline constexpr std::chrono::seconds rbd_mounting{10};  ///< until monitors have answered
+inline constexpr std::chrono::milliseconds rbd_look{
+    2'000};  ///< between two looks whether the lock is ours, and how large the image is
+inline constexpr std::chrono::milliseconds rbd_first_retry{200};  ///< then doubled
+inline constexpr std::chrono::milliseconds rbd_last_retry{5'000};
 inline constexpr std::uint32_t kept_events = 1024;  ///< for GET /v1/events
 inline constexpr std::uint32_t max_event_waiters = 64;
 inline constexpr std::uint32_t max_event_wait_s = 30;

@@ -4,6 +4,7 @@
 
 #include <fulmar/base/limits.hpp>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -31,8 +32,9 @@ enum class write_cache_mode : std::uint8_t { device, through };
 /// A backend.
 struct device_spec {
     std::string name = {};
-    std::string type = {};            ///< "null" "ram" "file" "pcie" "nbd" ("fault" in test builds)
-    std::uint64_t size_bytes = 0;     ///< 0 with "file", "nbd": the size that is there; "pcie": 0
+    std::string type = {};  ///< see fields/device_fields.hpp
+    std::uint64_t size_bytes =
+        0;  ///< 0 with "file", "nbd", "rbd": the size that is there; "pcie": 0
     std::uint32_t block_bytes = 512;  ///< 512 or 4096
     std::string path = {};            ///< "file": a regular file or a block device
     bool create = false;              ///< "file": make it, once, when it is absent; a request that
@@ -49,7 +51,16 @@ struct device_spec {
     std::string tls_certificates = {};  ///< "nbd": a folder with ca-cert.pem, …
     std::string tls_psk_file = {};      ///< "nbd": a file of lines "name:key"
     std::string tls_username = {};      ///< "nbd": which of them
-    std::string description = {};       ///< for people
+    std::string pool = {};              ///< "rbd": and what follows
+    std::string ceph_namespace = {};    ///< of the pool
+    std::string image = {};
+    std::string snapshot = {};     ///< of the image; empty: the image itself
+    std::string user = "admin";    ///< of cephx, without "client."
+    std::string conf = {};         ///< empty: /etc/ceph/ceph.conf
+    std::string keyring = {};      ///< empty: as `conf` says
+    std::string cpus = {};         ///< of the client's threads, "0-3,8"; empty: all of them
+    std::uint32_t timeout_s = 25;  ///< then an operation is given up
+    std::string description = {};  ///< for people
     friend bool operator==(const device_spec&, const device_spec&) = default;
 };
 

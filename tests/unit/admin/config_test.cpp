@@ -154,8 +154,10 @@ TEST(config, the_schemas_defaults_are_the_daemons) {
              {with("subsystem", {{"nqn", "nqn.2026-11.io.fulmar:a"}, {"namespaces", {ns}}},
                    full)}}};
         // What only a drive or an export may have.
-        for (const char* key : {"bind", "detached", "drive_nsid", "serial", "address", "uri",
-                                "connections", "tls_certificates", "tls_psk_file", "tls_username"})
+        for (const char* key :
+             {"bind", "detached", "drive_nsid", "serial", "address", "uri", "connections",
+              "tls_certificates", "tls_psk_file", "tls_username", "pool", "namespace", "image",
+              "snapshot", "user", "conf", "keyring", "cpus", "timeout_s"})
             document["devices"][0].erase(key);
         return document;
     };

@@ -55,6 +55,19 @@ class spec_generator {
             if (coin()) spec.tls_username = "fulmar";
             return spec;
         }
+        if (below(4) == 0) {
+            spec.type = "rbd";
+            spec.pool = "rbd";
+            spec.image = fmt::format("image{}", i);
+            if (coin()) spec.ceph_namespace = "prod";
+            if (coin()) spec.snapshot = "before";
+            if (coin()) spec.user = "fulmar";
+            if (coin()) spec.conf = "/etc/ceph/other.conf";
+            if (coin()) spec.keyring = "/etc/ceph/keyring";
+            if (coin()) spec.cpus = "0-1";
+            spec.timeout_s = 1 + below(30);
+            return spec;
+        }
         spec.size_bytes = 4096u << below(3);
         spec.block_bytes = coin() ? 512 : 4096;
         if (spec.type == "file") spec.path = fmt::format("/srv/{}.img", i);

@@ -62,7 +62,8 @@ TEST(field_options, a_type_is_one_of_those_that_are_shipped) {
         command.parse(std::vector{word});
         return said;
     };
-    for (const char* word : {"null", "ram", "file", "pcie", "nbd"}) EXPECT_EQ(parse(word), word);
+    for (const char* word : {"null", "ram", "file", "pcie", "nbd", "rbd"})
+        EXPECT_EQ(parse(word), word);
     for (const char* word : {"fault", "tape"}) EXPECT_THROW(parse(word), CLI::ValidationError);
 }
 

@@ -8,12 +8,13 @@
 namespace fulmar::core {
 
 #ifdef FULMAR_FAULTS
-inline constexpr std::array<std::string_view, 6> device_words{"null", "ram", "file",
-                                                              "pcie", "nbd", "fault"};
+inline constexpr std::array<std::string_view, 7> device_words{"null", "ram", "file", "pcie",
+                                                              "nbd",  "rbd", "fault"};
 #else
-inline constexpr std::array<std::string_view, 5> device_words{"null", "ram", "file", "pcie", "nbd"};
+inline constexpr std::array<std::string_view, 6> device_words{"null", "ram", "file",
+                                                              "pcie", "nbd", "rbd"};
 #endif
-inline constexpr std::size_t shipped_device_words = 5;
+inline constexpr std::size_t shipped_device_words = 6;
 
 /// Types of devices as the bits of field_facts: in the order of device_words.
 namespace device_type {
@@ -22,9 +23,10 @@ inline constexpr std::uint32_t ram = 2;
 inline constexpr std::uint32_t file = 4;
 inline constexpr std::uint32_t pcie = 8;
 inline constexpr std::uint32_t nbd = 16;
-inline constexpr std::uint32_t fault = 32;
+inline constexpr std::uint32_t rbd = 32;
+inline constexpr std::uint32_t fault = 64;
 inline constexpr std::uint32_t of_given_size = null | ram | fault;
-inline constexpr std::uint32_t of_found_size = file | nbd;
+inline constexpr std::uint32_t of_found_size = file | nbd | rbd;
 inline constexpr std::uint32_t not_a_drive = of_given_size | of_found_size;
 }  // namespace device_type
 
@@ -34,11 +36,13 @@ constexpr std::string_view device_word(std::uint32_t type) noexcept {
 }
 static_assert(device_word(device_type::null) == "null" && device_word(device_type::ram) == "ram" &&
               device_word(device_type::file) == "file" &&
-              device_word(device_type::pcie) == "pcie" && device_word(device_type::nbd) == "nbd");
+              device_word(device_type::pcie) == "pcie" && device_word(device_type::nbd) == "nbd" &&
+              device_word(device_type::rbd) == "rbd");
 
 inline constexpr std::array<std::uint32_t, 2> block_sizes{512, 4096};
 inline constexpr std::string_view only_a_drive = "only a \"pcie\" device has one";
 inline constexpr std::string_view only_an_export = "only an \"nbd\" device has one";
+inline constexpr std::string_view only_an_image = "only an \"rbd\" device has one";
 inline constexpr std::string_view drives_own = "is the drive's own";
 
 template <>
@@ -53,15 +57,16 @@ struct fields_of<device_spec> {
                             .always_written = true,
                             .help = "A name of your choice.",
                             .sample = "a name of your choice, such as \"disk0\""}},
-        field<device_spec>{&device_spec::type,
-                           {.name = "type",
-                            .form = field_form::word,
-                            .words = device_words,
-                            .test_words = device_words.size() - shipped_device_words,
-                            .need = field_need::always,
-                            .always_written = true,
-                            .help = "What stores the blocks.",
-                            .sample = "one of \"null\", \"ram\", \"file\", \"pcie\", \"nbd\""}},
+        field<device_spec>{
+            &device_spec::type,
+            {.name = "type",
+             .form = field_form::word,
+             .words = device_words,
+             .test_words = device_words.size() - shipped_device_words,
+             .need = field_need::always,
+             .always_written = true,
+             .help = "What stores the blocks.",
+             .sample = "one of \"null\", \"ram\", \"file\", \"pcie\", \"nbd\", \"rbd\""}},
         field<device_spec>{&device_spec::path,
                            {.name = "path",
                             .least = 1,
@@ -162,33 +167,119 @@ struct fields_of<device_spec> {
                             .foreign = only_an_export,
                             .help = "Whose line of tls_psk_file.",
                             .sample = "a name of that file"}},
+        field<device_spec>{&device_spec::pool,
+                           {.name = "pool",
+                            .form = field_form::ascii,
+                            .least = 1,
+                            .most = limits::max_name_bytes,
+                            .always_written = true,
+                            .types = device_type::rbd,
+                            .needed_by = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "The pool of the Ceph cluster that has the image.",
+                            .sample = "such as \"rbd\""}},
+        field<device_spec>{&device_spec::ceph_namespace,
+                           {.name = "namespace",
+                            .form = field_form::ascii,
+                            .least = 0,
+                            .most = limits::max_name_bytes,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "The namespace of the pool. Empty: the default one.",
+                            .sample = "the name of a namespace of the pool"}},
+        field<device_spec>{&device_spec::image,
+                           {.name = "image",
+                            .form = field_form::ascii,
+                            .least = 1,
+                            .most = limits::max_name_bytes,
+                            .always_written = true,
+                            .types = device_type::rbd,
+                            .needed_by = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "The image, which has the feature exclusive-lock.",
+                            .sample = "the name of an image, as `rbd ls` shows it"}},
+        field<device_spec>{&device_spec::snapshot,
+                           {.name = "snapshot",
+                            .form = field_form::ascii,
+                            .least = 0,
+                            .most = limits::max_name_bytes,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "Of the image, served read-only. Empty: the image itself.",
+                            .sample = "the name of a snapshot"}},
+        field<device_spec>{&device_spec::user,
+                           {.name = "user",
+                            .form = field_form::ascii,
+                            .least = 1,
+                            .most = limits::max_name_bytes,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "Who we are to the cluster, without client.",
+                            .sample = "the name of a user of cephx, such as \"fulmar\""}},
         field<device_spec>{
-            &device_spec::size_bytes,
-            {.name = "size",
-             .form = field_form::size,
-             .most = limits::max_device_bytes,
-             .change = field_change::by_request,
-             .types = device_type::not_a_drive,
-             .needed_by = device_type::of_given_size,
-             .found_by = device_type::of_found_size,
-             .elsewhere = field_elsewhere::shown,
-             .foreign = drives_own,
-             .help = "A multiple of the block size. A file or an export may do without: the size "
-                     "that it has. A drive has its own.",
-             .sample = "such as \"size\": \"256MiB\""}},
-        field<device_spec>{
-            &device_spec::block_bytes,
-            {.name = "block_size",
-             .form = field_form::number,
-             .numbers = block_sizes,
-             .always_written = true,
-             .types = device_type::not_a_drive,
-             .found_by = device_type::of_found_size,
-             .elsewhere = field_elsewhere::shown,
-             .foreign = drives_own,
-             .help = "512 or 4096. A request that leaves it out for a file or an export gets what "
-                     "its storage works in. A drive has its own.",
-             .sample = "512 where in doubt"}},
+            &device_spec::conf,
+            {.name = "conf",
+             .least = 0,
+             .most = limits::max_path_bytes,
+             .types = device_type::rbd,
+             .foreign = only_an_image,
+             .help = "The configuration of the Ceph client. Empty: /etc/ceph/ceph.conf.",
+             .sample = "the path of a file"}},
+        field<device_spec>{&device_spec::keyring,
+                           {.name = "keyring",
+                            .least = 0,
+                            .most = limits::max_path_bytes,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "The file with the key of the user. Empty: where the "
+                                    "configuration of the client says.",
+                            .sample = "the path of a file"}},
+        field<device_spec>{&device_spec::cpus,
+                           {.name = "cpus",
+                            .form = field_form::ascii,
+                            .least = 0,
+                            .most = limits::max_name_bytes,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "CPUs for the threads of the Ceph client, such as 0-3,8. "
+                                    "Empty: those of the process.",
+                            .sample = "such as \"2-3\""}},
+        field<device_spec>{&device_spec::timeout_s,
+                           {.name = "timeout_s",
+                            .form = field_form::number,
+                            .least = 1,
+                            .most = limits::max_rbd_timeout_s,
+                            .types = device_type::rbd,
+                            .foreign = only_an_image,
+                            .help = "Seconds after which an operation that the cluster does not "
+                                    "answer is given up, and the device is lost."}},
+        field<device_spec>{&device_spec::size_bytes,
+                           {.name = "size",
+                            .form = field_form::size,
+                            .most = limits::max_device_bytes,
+                            .change = field_change::by_request,
+                            .types = device_type::not_a_drive,
+                            .needed_by = device_type::of_given_size,
+                            .found_by = device_type::of_found_size,
+                            .elsewhere = field_elsewhere::shown,
+                            .foreign = drives_own,
+                            .help = "A multiple of the block size. A file, an export or an image "
+                                    "may do without: the size "
+                                    "that it has. A drive has its own.",
+                            .sample = "such as \"size\": \"256MiB\""}},
+        field<device_spec>{&device_spec::block_bytes,
+                           {.name = "block_size",
+                            .form = field_form::number,
+                            .numbers = block_sizes,
+                            .always_written = true,
+                            .types = device_type::not_a_drive,
+                            .found_by = device_type::of_found_size,
+                            .elsewhere = field_elsewhere::shown,
+                            .foreign = drives_own,
+                            .help = "512 or 4096. A request that leaves it out for a file, an "
+                                    "export or an image gets what "
+                                    "its storage works in. A drive has its own.",
+                            .sample = "512 where in doubt"}},
         field<device_spec>{&device_spec::direct,
                            {.name = "direct",
                             .form = field_form::flag,
