@@ -41,7 +41,7 @@ void abort_op::send(engine::reactor& to, handler step) noexcept {
 }
 
 // On the qpair's reactor. The qpair is there still: its slot was not detached when the question
-// left, and its farewell to the home reactor is answered behind the question.
+// left, and its leave at the home reactor is answered behind the question.
 void controller::on_abort_at_group(engine::message& m) noexcept {
     auto& op = static_cast<abort_op&>(m);
     op.queue->abort(op);

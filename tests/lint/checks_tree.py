@@ -134,6 +134,22 @@ class Unfinished(Check):
                     yield path, line, f"{match[0]}: do it, or file an issue and say why it may wait"
 
 
+class RetiredWords(Check):
+    name = "retired-words"
+    why = "an engineer of the field knows each word without asking (docs/glossary.md)"
+    bad = {"src/core/a.cpp": "// The gra" + "veyard.\nint left" + "_alone();\n"}
+    bad_count = 2
+    good = {"src/core/a.cpp": "// Orphans.\n", "tests/lint/rules.py": '"ros' + 'ter"\n'}
+
+    def run(self, tree):
+        for path, text in tree.files.items():
+            if path == "LICENSE" or path.startswith("tests/lint/"):
+                continue
+            for word, instead in rules.RETIRED.items():
+                for line, match in strings(text, rf"\b(?:{word})\b"):
+                    yield path, line, f"`{match[0]}`: say {instead}"
+
+
 class MachinePaths(Check):
     name = "machine-paths"
     why = "nothing in the tree knows the machine it was written on"
@@ -388,6 +404,7 @@ CHECKS = [
     Signposts,
     DocumentedNames,
     Unfinished,
+    RetiredWords,
     MachinePaths,
     Scripts,
     Format,

@@ -445,7 +445,7 @@ struct stress : testing::Test {
     }
 
     // Everything there again, and nobody connected.
-    void calm_down() {
+    void wait_for_quiet() {
         for (unsigned s = 0; s < subsystems; ++s) {
             (void)rest().send("DELETE", "/v1/subsystems/" + nqn(s) + "?force=true");
             for (unsigned nsid = 1; nsid <= namespaces; ++nsid)
@@ -499,10 +499,10 @@ TEST_F(stress, of_sixteen_hosts_and_four_operators_leaves_nothing_behind) {
 
     // A third to warm up: after it, memory and descriptors must not grow any more.
     storm(seconds(std::max(1, length / 3)));
-    calm_down();
+    wait_for_quiet();
     const footprint before = footprint_of(d.pid());
     storm(seconds(std::max(1, length - length / 3)));
-    calm_down();
+    wait_for_quiet();
     const footprint after = footprint_of(d.pid());
     EXPECT_LE(after.descriptors, before.descriptors + 2) << "was " << before.descriptors;
     if (!sanitized) {

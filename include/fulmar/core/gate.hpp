@@ -73,7 +73,7 @@ struct gate {
 
     /// Moves to where `on` leads; an event without an edge changes nothing.
     void take(gate_event on) noexcept;
-    /// Decides over a request for generation `for_generation` that would hoard `bytes` while
+    /// Decides over a request for generation `for_generation` that would keep `bytes` while
     /// parked, and counts it.
     admission admit(std::uint32_t for_generation, std::uint64_t bytes) noexcept;
     /// Whether one that entered must not reach the device any more: the gate has closed, or the

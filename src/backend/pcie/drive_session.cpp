@@ -31,7 +31,7 @@ class scoped_rt_priority {
     scoped_rt_priority(const scoped_rt_priority&) = delete;
     scoped_rt_priority& operator=(const scoped_rt_priority&) = delete;
 
-    /// The calling thread, which was started in haste, waits for its turn again.
+    /// The calling thread, which was started with a real-time priority, waits for its turn again.
     static void restore() noexcept {
         const sched_param ordinary{};
         ::pthread_setschedparam(::pthread_self(), SCHED_OTHER, &ordinary);

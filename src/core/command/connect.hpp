@@ -1,4 +1,4 @@
-// The hops of a Connect (and of the farewell that undoes it); each says on which reactor it runs.
+// The hops of a Connect (and of the leave that undoes it); each says on which reactor it runs.
 #pragma once
 
 #include <fulmar/core/connect_op.hpp>

@@ -122,9 +122,9 @@ TEST(buffer_pool, the_chunk_used_last_is_used_next) {
 TEST(buffer_pool, greedy_account_leaves_the_guarantees_of_others_alone) {
     auto pool = make_pool(32);
     account greedy(*pool, 8), idle(*pool, 8);
-    std::vector<buffer_chain> hoard;
-    for (buffer_chain c; (c = pool->take(greedy, 1));) hoard.push_back(std::move(c));
-    EXPECT_EQ(hoard.size(), 32u - 8 - 2);  // idle's guarantee and both in-capsule chunks stay
+    std::vector<buffer_chain> taken;
+    for (buffer_chain c; (c = pool->take(greedy, 1));) taken.push_back(std::move(c));
+    EXPECT_EQ(taken.size(), 32u - 8 - 2);  // idle's guarantee and both in-capsule chunks stay
     EXPECT_TRUE(pool->take(greedy, 1, buffer_use::in_capsule));
     EXPECT_TRUE(pool->take(idle, 8));
     EXPECT_TRUE(pool->take(idle, 1, buffer_use::in_capsule));
@@ -133,8 +133,8 @@ TEST(buffer_pool, greedy_account_leaves_the_guarantees_of_others_alone) {
 TEST(buffer_pool, beyond_the_guarantee_room_for_a_newcomer_is_kept) {
     auto pool = make_pool(64, 9);
     account greedy(*pool, 8);
-    std::vector<buffer_chain> hoard;
-    for (buffer_chain c; (c = pool->take(greedy, 1));) hoard.push_back(std::move(c));
+    std::vector<buffer_chain> taken;
+    for (buffer_chain c; (c = pool->take(greedy, 1));) taken.push_back(std::move(c));
     account newcomer(*pool, 8);
     EXPECT_TRUE(pool->take(newcomer, 8));
     EXPECT_TRUE(pool->take(newcomer, 1, buffer_use::in_capsule));
@@ -218,9 +218,9 @@ TEST(buffer_pool, in_capsule_data_does_not_wait_for_transfers) {
     auto pool = make_pool(16);
     std::deque<account> accounts;
     for (int i = 0; i < 4; ++i) accounts.emplace_back(*pool, 8);
-    std::vector<buffer_chain> hoard;
+    std::vector<buffer_chain> taken;
     for (auto& a : accounts)
-        for (buffer_chain c; (c = pool->take(a, 1));) hoard.push_back(std::move(c));
+        for (buffer_chain c; (c = pool->take(a, 1));) taken.push_back(std::move(c));
     EXPECT_EQ(pool->free_chunks(), 2u);  // an eighth of the pool
     buffer_chain one = pool->take(accounts[0], 1, buffer_use::in_capsule);
     buffer_chain two = pool->take(accounts[1], 1, buffer_use::in_capsule);
