@@ -117,8 +117,8 @@ void drive_host::go_on() {
 // Without a pause there is always something at the drive; else time flies.
 void drive_host::submit_some() {
     const bool at_once = world_.pick(4) == 0;
-    next_ = world_.now() +
-            (at_once ? duration(microseconds(world_.pick(500))) : milliseconds(1 + world_.pick(60)));
+    next_ = world_.now() + (at_once ? duration(microseconds(world_.pick(500)))
+                                    : milliseconds(1 + world_.pick(60)));
     const std::uint64_t range = std::uint64_t{who_.host_id} * 256 - 256;
     for (std::uint64_t count = 1 + world_.pick(6); count != 0 && io_->room() != 0; --count) {
         const auto nsid = static_cast<std::uint32_t>(1 + world_.pick(case_.drives.size() + 1));

@@ -31,8 +31,8 @@ struct drive_case {
 world_options around(const drive_case& c);
 core::namespace_spec on_drive(const drive_case& c, std::size_t which = 0);
 
-/// A host on a reactor of its own that reads, writes and flushes, now and then without a pause, and comes
-/// again when its connection ends.
+/// A host on a reactor of its own that reads, writes and flushes, now and then without a pause, and
+/// comes again when its connection ends.
 class drive_host {
   public:
     drive_host(world& w, const drive_case& c, int number, bool ana_events);
