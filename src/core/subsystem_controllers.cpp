@@ -25,7 +25,9 @@ std::uint32_t subsystem::most_controllers() const noexcept {
 }
 
 std::uint32_t subsystem::unproven_share() const noexcept {
-    if (spec_.host_keys.empty()) return 0;
+    const bool asks = std::any_of(spec_.host_keys.begin(), spec_.host_keys.end(),
+                                  [](const auto& one) { return !one.dhchap_key.empty(); });
+    if (!asks) return 0;
     return std::min(limits::max_unproven_controllers, most_controllers() / 8);
 }
 

@@ -308,6 +308,23 @@ void target::warn_of_namesake(const connect_op& op) noexcept {
         printable(op.host_nqn()), printable(op.subsystem_nqn()));
 }
 
+namespace {
+// Asked when a host connects and again when it has proved itself: keys may have come meanwhile.
+bool is_refused_for_keys(connect_op& op, const subsystem_spec& spec,
+                         const security::key_source* keys) noexcept {
+    if (const auto why = refusal_of_keys(spec, op.host_nqn(), keys)) {
+        op.refuse_for_keys(*why);
+        return true;
+    }
+    if (const auto why =
+            refusal_of_channel(spec, op.subsystem_nqn(), op.host_nqn(), op.owner->channel())) {
+        op.refuse_for_channel(*why);
+        return true;
+    }
+    return false;
+}
+}  // namespace
+
 void target::connect_arrived(connect_op& op) noexcept {
     subsystem* s = find(op.subsystem);
     const auto back = [&op](nvme::status status, connect_refusal why) {
@@ -323,15 +340,7 @@ void target::connect_arrived(connect_op& op) noexcept {
         op.refuse_host(s->spec().closed);
         return back(op.status, op.why);
     }
-    if (const auto why = refusal_of_keys(s->spec(), op.host_nqn(), setup_.keys)) {
-        op.refuse_for_keys(*why);
-        return back(op.status, op.why);
-    }
-    if (const auto why =
-            refusal_of_channel(s->spec(), op.subsystem_nqn(), op.host_nqn(), op.owner->channel())) {
-        op.refuse_for_channel(*why);
-        return back(op.status, op.why);
-    }
+    if (is_refused_for_keys(op, s->spec(), setup_.keys)) return back(op.status, op.why);
     if (s->state() != subsystem_state::active) {
         op.wait = true;  // its poll group will park it until the subsystem is open there, or the
                          // wait is over
@@ -389,6 +398,7 @@ void target::proof_arrived(connect_op& op) noexcept {
         op.refuse_host(s->spec().closed);
         return back(op.status, op.why);
     }
+    if (is_refused_for_keys(op, s->spec(), setup_.keys)) return back(op.status, op.why);
     connection_ticket* const place = op.owner->ticket();
     const std::uint64_t host = nqn_key(op.host_nqn());
     if (place != nullptr && !place->listener().connects(*place, host, control_.now()))

@@ -129,6 +129,17 @@ TEST_P(admission_test, unproven_controller_is_nobodys_namesake) {
     EXPECT_TRUE(other->identify_controller());
 }
 
+TEST_P(admission_test, host_that_must_be_encrypted_meanwhile_does_not_come_in_plain) {
+    keys.set("s", {"NVMeTLSkey-1:01:VRLbtnN9AQb2WXW3c9+wEf/DRLz0QuLdbYvEhwtdWwNf9LrZ:"});
+    host::raw_session s = raw_connected();
+    const core::host_keys_spec both{
+        .nqn = std::string(host_nqn), .dhchap_key = "h", .tls_psk = "s"};
+    target().must<core::subsystem_status>(core::set_host_keys{std::string(subsystem_nqn), both});
+    EXPECT_NE(answer_to_proof(s, raw_keys()), sc::success)
+        << "its key of TLS came after its Connect";
+    EXPECT_TRUE(s.await_end());
+}
+
 TEST_P(admission_test, data_of_an_unproven_queue_has_little_time_and_room) {
     host::raw_session s = raw_connected();
     for (std::uint16_t cid = 1; cid <= 3; ++cid) must(s.send(negotiate_by_r2t(cid)));

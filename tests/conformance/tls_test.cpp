@@ -103,6 +103,14 @@ TEST_P(tls_test, reads_and_writes_of_all_sizes_on_several_queues) {
     EXPECT_EQ(target().count("fulmar_tls_handshakes_total"), 6u);
 }
 
+TEST_P(tls_test, keys_for_tls_alone_keep_no_controllers_for_the_unproven) {
+    offered().min_cntlid = 1;
+    offered().max_cntlid = 16;
+    std::vector<std::unique_ptr<host::controller>> all;
+    for (int i = 0; i < 16; ++i) all.push_back(connect(with(offer())));
+    for (auto& one : all) EXPECT_TRUE(one->identify_controller());
+}
+
 TEST_P(tls_test, digests_alignment_and_many_r2ts_go_together_with_it) {
     auto options = with(offer());
     options.header_digest = options.data_digest = true;
