@@ -27,7 +27,7 @@ TEST(visibility, a_transition_says_what_it_waits_for_and_where) {
     EXPECT_GE(s.transition.in_state_ms, 900u);
     EXPECT_LE(s.transition.in_state_ms, 1'100u);
     EXPECT_EQ(s.transition.waiting_for,
-              "poll group 1: fence-subsystem, 3 left; poll group 2: fence-subsystem, 1 left");
+              "poll group 1: quiesce-subsystem, 3 left; poll group 2: quiesce-subsystem, 1 left");
     ASSERT_EQ(s.namespaces.size(), 2u);
     EXPECT_EQ(s.namespaces[0].outstanding, 4u);
     EXPECT_EQ(s.namespaces[0].parked, 5u);
