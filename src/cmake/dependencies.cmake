@@ -47,9 +47,8 @@ if(FULMAR_NBD STREQUAL "ON" OR (FULMAR_NBD STREQUAL "AUTO" AND dep_nbd_INCLUDE A
   set(FULMAR_HAS_NBD ON)
 endif()
 
-# Likewise of images of Ceph, but only where it is asked for: on a loss of the cluster or of the lock
-# a device does not always come back yet (docs/rbd.md).
-set(FULMAR_RBD "OFF" CACHE STRING "Devices on images of Ceph, through librbd: AUTO, ON or OFF")
+# Likewise of images of Ceph.
+set(FULMAR_RBD "AUTO" CACHE STRING "Devices on images of Ceph, through librbd: AUTO, ON or OFF")
 find_path(dep_rbd_INCLUDE rbd/librbd.h)
 find_library(dep_rbd_rbd rbd)
 find_library(dep_rbd_rados rados)
