@@ -68,13 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(_: argparse.namespace) -> int:
+def _list(_: argparse.Namespace) -> int:
     for scenario in load_all().values():
         print(f"{scenario.name:32} {scenario.purpose}\n{'':32} [{scenario.shape.describe()}]")
     return 0
 
 
-def _soak(options: argparse.namespace) -> int:
+def _soak(options: argparse.Namespace) -> int:
     chosen = _chosen(options.names)
     for without in (s for s in chosen if options.names and not s.soak):
         raise LauncherError(f"{without.name} has nothing to repeat: its header has no `soak`")
@@ -82,14 +82,14 @@ def _soak(options: argparse.namespace) -> int:
     return _run_all(options, [for_soak(s) for s in chosen if s.soak])
 
 
-def _run(options: argparse.namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     scenarios = _chosen(options.names)
     if options.only:
         scenarios = [s for s in scenarios if bool(s.alone) == (options.only == "alone")]
     return _run_all(options, scenarios)
 
 
-def _run_all(options: argparse.namespace, scenarios: list[Scenario]) -> int:
+def _run_all(options: argparse.Namespace, scenarios: list[Scenario]) -> int:
     where = settings.load(options.target)
     packages.require()
     _require_build(where, scenarios)
@@ -109,7 +109,7 @@ def _run_all(options: argparse.namespace, scenarios: list[Scenario]) -> int:
     return 1 if verdict.failed(verdicts) else 0
 
 
-def _shell(options: argparse.namespace) -> int:
+def _shell(options: argparse.Namespace) -> int:
     (scenario,) = _chosen([options.name])
     where = settings.load(options.target)
     packages.require()
@@ -117,7 +117,7 @@ def _shell(options: argparse.namespace) -> int:
     return 0
 
 
-def _prepare(options: argparse.namespace) -> int:
+def _prepare(options: argparse.Namespace) -> int:
     packages.require()
     Runner(settings.load(options.target))
     return 0
