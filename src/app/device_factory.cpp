@@ -12,6 +12,7 @@
 #include <fulmar/backend/null_device.hpp>
 #include <fulmar/backend/ram_device.hpp>
 #include <fulmar/backend/rbd_device.hpp>
+#include <fulmar/core/device_paths.hpp>
 
 #include <fmt/format.h>
 
@@ -22,13 +23,19 @@ namespace fulmar::app {
 
 namespace {
 
+// Of devices that are no file themselves: what they read of this machine.
+result<void> judge_paths(const core::device_spec& spec) {
+    for (const auto path : core::device_paths)
+        if (!(spec.*path).empty() && backend::is_confined(spec.*path)) {
+            FULMAR_CHECK(backend::allowed_place(spec.*path));
+        }
+    return {};
+}
+
 result<std::unique_ptr<backend::device>> make_nbd(const core::device_spec& spec,
                                                   const backend::file_environment& files,
                                                   const backend::pcie_environment& drives) {
-    for (const std::string& path : {spec.tls_certificates, spec.tls_psk_file})
-        if (!path.empty() && backend::is_confined(path)) {
-            FULMAR_CHECK(backend::allowed_place(path));
-        }
+    FULMAR_CHECK(judge_paths(spec));
     return backend::make_nbd_device(
         {.name = spec.name,
          .uri = spec.uri,
@@ -48,10 +55,7 @@ result<std::unique_ptr<backend::device>> make_nbd(const core::device_spec& spec,
 result<std::unique_ptr<backend::device>> make_rbd(const core::device_spec& spec,
                                                   const backend::file_environment& files,
                                                   const backend::pcie_environment& drives) {
-    for (const std::string& path : {spec.conf, spec.keyring})
-        if (!path.empty() && backend::is_confined(path)) {
-            FULMAR_CHECK(backend::allowed_place(path));
-        }
+    FULMAR_CHECK(judge_paths(spec));
     return backend::make_rbd_device({.name = spec.name,
                                      .pool = spec.pool,
                                      .ceph_namespace = spec.ceph_namespace,
