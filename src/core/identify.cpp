@@ -1,4 +1,4 @@
-// Identify: one page of 4 KiB, whatever is asked. Served for every attached namespace, fenced and
+// Identify: one page of 4 KiB, whatever is asked. Served for every attached namespace, quiesced and
 // lost ones too; it never waits.
 #include "admin_pages.hpp"
 

@@ -96,7 +96,7 @@ operation_step resume_step(G stage, const operation_inputs& inputs) noexcept {
             if (inputs.deleted) return gone_step;
             if (inputs.subsystem == subsystem_state::active) return done_step;
             return {.at_subsystem = S::resume, .ask = A::open_subsystem, .next = G::opening};
-        case G::opening:  // some poll groups may have opened: all fence again
+        case G::opening:  // some poll groups may have opened: all quiesce again
             if (inputs.failed) return {.ask = A::quiesce_subsystem, .next = G::quiescing_again};
             return {.at_subsystem = S::done, .end = operation_end::done};
         case G::quiescing_again: return {.at_subsystem = S::failed, .end = operation_end::refused};

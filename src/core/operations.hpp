@@ -131,7 +131,7 @@ class end_hold_operation final : public operation {
     namespace_id id_;
 };
 
-/// Size or readiness of the device changed: fence, look again, open. With `resize`, the device is
+/// Size or readiness of the device changed: quiesce, look again, open. With `resize`, the device is
 /// resized in between.
 class refresh_namespace_operation final : public operation {
   public:

@@ -136,8 +136,8 @@ void subsystem_group::open_gate(namespace_entry& entry) noexcept {
     entry.gate.take(gate_event::open);
     group->reactor().timers().cancel(entry.park_limit);
     note("gate", "open", entry.id, 0, entry.gate.parked);
-    // Replay in order of arrival. One whose turn it is may be parked again only if somebody fences
-    // inside the loop: count first.
+    // Replay in order of arrival. One whose turn it is may be parked again only if somebody
+    // quiesces inside the loop: count first.
     for (std::uint32_t left = entry.gate.parked; left != 0 && !entry.parked.empty(); --left) {
         request& r =
             mutated(mutation::replay_is_reversed) ? entry.parked.back() : entry.parked.front();

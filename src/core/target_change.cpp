@@ -196,7 +196,7 @@ backend::shrinking smaller(const resize_device& c) noexcept {
     return c.allow_shrink ? backend::shrinking::allowed : backend::shrinking::refused;
 }
 
-// Refused before anything is fenced for it; the device looks again when its turn has come.
+// Refused before anything is quiesced for it; the device looks again when its turn has come.
 result<void> check_resize(const device_registry::entry& e, const resize_device& c) {
     const backend::geometry now = e.device->geometry();
     if (c.size_bytes % now.block_bytes != 0)
@@ -215,7 +215,7 @@ result<void> keep_away(device_registry::entry& e, const detach_device* away) {
 }  // namespace
 
 // A device that backs a namespace is changed inside an operation on the namespace's subsystem,
-// between fence and open.
+// between quiesce and open.
 void target::change_device(const std::string& name, change& what, control_request& request,
                            bool& made) {
     device_registry::entry* e = devices_.find(name);

@@ -29,12 +29,12 @@ std::string_view describe(violation what) noexcept {
 
 void protocol_checker::record(violation what, std::uint16_t cid, std::uint64_t value,
                               std::uint64_t expected) noexcept {
-    if (breaches_ < kept_max) kept_[breaches_] = {what, cid, value, expected};
-    ++breaches_;
+    if (violations_ < kept_max) kept_[violations_] = {what, cid, value, expected};
+    ++violations_;
 }
 
 std::span<const protocol_checker::entry> protocol_checker::entries() const noexcept {
-    return {kept_.data(), std::min<std::size_t>(breaches_, kept_max)};
+    return {kept_.data(), std::min<std::size_t>(violations_, kept_max)};
 }
 
 std::string protocol_checker::text() const {
@@ -42,7 +42,7 @@ std::string protocol_checker::text() const {
     for (const entry& e : entries())
         out += fmt::format("{}: cid {:#06x}, saw {}, expected {}\n", describe(e.what), e.cid,
                            e.value, e.expected);
-    if (breaches_ > kept_max) out += fmt::format("and {} more\n", breaches_ - kept_max);
+    if (violations_ > kept_max) out += fmt::format("and {} more\n", violations_ - kept_max);
     return out;
 }
 

@@ -24,7 +24,7 @@ enum class mutation : std::uint8_t {
     closed_gates_let_data_through,  ///< what waited for its data goes to a device that is leaving
     // Everything has a deadline.
     deadlines_are_ignored,      ///< poll groups never hear that the deadline has passed
-    quiescing_does_not_drain,   ///< a fence is acknowledged with operations at the backend
+    quiescing_does_not_drain,   ///< a quiesce is acknowledged with operations at the backend
     reservations_do_not_drain,  ///< a reservation is adopted with commands of others at the backend
     // What a host may not see is not there for it.
     hidden_namespaces_serve,  ///< commands pass to a namespace that their host does not see
@@ -44,11 +44,11 @@ enum class mutation : std::uint8_t {
     ended_controllers_leave_errands,  ///< what it sent to the control reactor is carried out later
     any_host_ends_controllers,        ///< whose controller it is does not matter
     // The management plane is never parked.
-    quiescing_covers_all_namespaces,  ///< fencing one namespace fences its neighbours
+    quiescing_covers_all_namespaces,  ///< quiescing one namespace quiesces its neighbours
     quiescing_stops_admin_commands,   ///< a paused subsystem refuses its admin queues
     // No crash from outside.
     second_loss_is_asserted,            ///< a device may be lost only once
-    second_loss_report_releases_again,  ///< each sign of one loss gives the drive back
+    second_loss_report_releases_again,  ///< each report of one loss gives the drive back
     // A drive that comes and goes (tests/model/drive_test.cpp).
     returns_during_release_are_forgotten,  ///< who comes back while it is given back is not heard
     arrivals_attach_detached_drives,  ///< what an operator took away comes back with the kernel

@@ -22,7 +22,7 @@ enum class errc : std::uint8_t {
     not_supported,       ///< this build, kernel or device cannot do it (501)
     unavailable,         ///< temporarily impossible, try again (503)
     timed_out,           ///< the deadline passed (504)
-    quiesce_incomplete,  ///< the fence was promised, but writes are still at the backend (504)
+    quiesce_incomplete,  ///< the quiesce was promised, but writes are still at the backend (504)
     io_error,            ///< the operating system reported an I/O error (500)
     no_memory,           ///< memory, descriptors or buffers are exhausted (507)
     permission_denied,   ///< the operating system or a role forbids it (403)

@@ -21,7 +21,7 @@ enum class gate_position : std::uint8_t {
 enum class gate_event : std::uint8_t {
     open,     ///< I/O may pass
     quiesce,  ///< an operator or an operation holds it up
-    restore,  ///< serves again, but behind a fence that stands
+    restore,  ///< serves again, but quiesced by somebody else
     hold,     ///< the device is lost, and its I/O waits for it
     close,    ///< gone, or on its way out
 };
@@ -53,7 +53,7 @@ static_assert(always_reaches(gate_edges, gate_position::closed));
 static_assert(!has_edge(gate_edges, gate_position::closed, gate_event::quiesce),
               "what is closed is answered, not parked");
 static_assert(!has_edge(gate_edges, gate_position::waiting_for_device, gate_event::quiesce),
-              "a fence that comes later does not end with the fence: the device is not back");
+              "a quiesce that comes later does not end the wait: the device is not back");
 
 enum class admission : std::uint8_t {
     enter,     ///< pass; leave() when it is answered

@@ -23,7 +23,7 @@ enum class operation_kind : std::uint8_t {
     remove_namespace,
     lose_namespace,
     end_hold,           ///< the device has been away for longer than its I/O waits
-    refresh_namespace,  ///< fence, look at the device or change it, open
+    refresh_namespace,  ///< quiesce, look at the device or change it, open
     reserve,            ///< a reservation command: drain, record, adopt
 };
 [[nodiscard]] std::string_view to_string(operation_kind kind) noexcept;

@@ -11,7 +11,7 @@ enum class request_state : std::uint8_t {
     idle,             ///< not in use
     received,         ///< the command has been parsed
     paired,           ///< of a fused pair: waits for the other one, or for its data
-    parked,           ///< waits at a fenced gate
+    parked,           ///< waits at a quiesced gate
     awaiting_buffer,  ///< waits for chunks of the pool
     awaiting_data,    ///< the transport fetches its data from the host
     awaiting_range,   ///< waits until it may touch its blocks

@@ -8,12 +8,12 @@
 namespace fulmar::core {
 
 enum class subsystem_state : std::uint8_t {
-    inactive,    ///< no host can reach it; where every subsystem begins and ends
-    activating,  ///< poll groups are building their subsystem groups
-    active,      ///< serving
-    pausing,     ///< poll groups are fencing their namespaces and draining what is at the backends
-    paused,      ///< nothing is at the backends; I/O is parked
-    resuming,    ///< poll groups are opening their gates and replaying what is parked
+    inactive,      ///< no host can reach it; where every subsystem begins and ends
+    activating,    ///< poll groups are building their subsystem groups
+    active,        ///< serving
+    pausing,       ///< poll groups are quiescing their namespaces
+    paused,        ///< nothing is at the backends; I/O is parked
+    resuming,      ///< poll groups are opening their gates and replaying what is parked
     deactivating,  ///< poll groups are closing: everything parked is answered, connections end
 };
 

@@ -51,8 +51,8 @@ class protocol_checker {
     [[nodiscard]] std::uint64_t commands_lost() const noexcept { return lost_; }
     [[nodiscard]] std::uint64_t outstanding() const noexcept { return sent_ - answered_ - lost_; }
 
-    [[nodiscard]] bool clean() const noexcept { return breaches_ == 0; }
-    [[nodiscard]] std::uint64_t violations() const noexcept { return breaches_; }
+    [[nodiscard]] bool clean() const noexcept { return violations_ == 0; }
+    [[nodiscard]] std::uint64_t violations() const noexcept { return violations_; }
     /// The first ones.
     [[nodiscard]] std::span<const entry> entries() const noexcept;
     /// One line per kept entry; empty when clean.
@@ -63,7 +63,7 @@ class protocol_checker {
     std::uint64_t sent_ = 0;
     std::uint64_t answered_ = 0;
     std::uint64_t lost_ = 0;
-    std::uint64_t breaches_ = 0;
+    std::uint64_t violations_ = 0;
     std::array<entry, kept_max> kept_{};
 };
 
